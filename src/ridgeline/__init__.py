@@ -1,0 +1,1 @@
+"""Finds how much regularization a neural network needs, and proves it."""

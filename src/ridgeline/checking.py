@@ -1,0 +1,99 @@
+"""Frozen dataclasses from plain mappings, with errors of one line: the machinery behind `ridgeline.config`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, Literal
+
+
+class ConfigError(ValueError):
+    """A user's mistake: its text is one line that gives the key, the rule and the value."""
+
+
+def knob(default: Any = dataclasses.MISSING) -> Any:
+    """A field that changes no tensor's shape."""
+    return field(default=default, metadata={"knob": True})
+
+
+def require(holds: bool, rule: str, key: str, value: object) -> None:
+    """Raise the one-line error `rule must hold, but got key=value` unless the rule holds."""
+    if not holds:
+        raise ConfigError(f"`{rule}` must hold, but got {key}={value}.")
+
+
+
+def nearest(word: str, known: typing.Iterable[str]) -> str:
+    """`Did you mean ...?`, or the list of what there is when nothing is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(close)}?" if close else f"There is: {', '.join(known)}."
+
+
+def build(cls: type, tree: Any, path: str) -> Any:
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"`{path}` must be a group of keys, but got {path}={tree}.")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in tree:
+        if key not in fields:
+            raise ConfigError(f"There is no key `{_join(path, str(key))}`. {nearest(str(key), fields)}")
+    values: dict[str, Any] = {}
+    for name, f in fields.items():
+        if name in tree:
+            values[name] = _convert(hints[name], tree[name], _join(path, name))
+        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"`{_join(path, name)}` must be given.")
+    built = cls(**values)
+    if hasattr(built, "check"):
+        built.check()
+    return built
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """`value` as the type that `hint` names, or ConfigError. A bool is no number, and a number no string."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return build(hint, value, path)
+    if origin is Literal:
+        if value not in args:
+            names = [str(arg) for arg in args]
+            raise ConfigError(f"`{path} in {{{', '.join(names)}}}` must hold, but got {path}={value}.")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        kinds = [arg for arg in args if arg is not type(None)]
+        if len(kinds) == 1:
+            return _convert(kinds[0], value, path)
+        wants_tuple = isinstance(value, (list, tuple))
+        kind = next(arg for arg in kinds if (typing.get_origin(arg) is tuple) == wants_tuple)
+        return _convert(kind, value, path)
+    if origin is tuple:
+        require(isinstance(value, (list, tuple)), f"{path} is a list", path, value)
+        return tuple(_convert(args[0], item, path) for item in value)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        require(not math.isnan(value), f"{path} is a number", path, value)
+        return float(value)
+    if hint is float and isinstance(value, str):  # YAML reads 1e-4 as a string
+        try:
+            return _convert(float, float(value), path)
+        except ValueError:
+            pass
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (hint in (bool, str) and type(value) is hint):
+        return value
+    if origin is not None and isinstance(value, Mapping):  # Mapping[str, Any]: a sampler's arguments, a search space
+        return dict(value)
+    words = {float: "a number", int: "an integer", bool: "true or false", str: "text"}
+    raise ConfigError(f"`{path} is {words.get(hint, 'a group of keys')}` must hold, but got {path}={value}.")

@@ -1,0 +1,290 @@
+"""The checked configuration: Hydra composes YAML, `parse` turns it into frozen dataclasses, and no DictConfig goes deeper.
+
+Every rule that a value must keep stands here, beside the field, so that a wrong value is refused before anything is
+written. A field marked as a knob changes no tensor's shape: fits that differ only in knobs can be trained as one stack.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ridgeline.checking import ConfigError, build, knob, require
+
+__all__ = ["Config", "ConfigError", "as_tree", "parse", "structure"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which examples, and how they are split. `seed` belongs to the split, never to a fit."""
+
+    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist"]
+    seed: int = 0
+    split: Literal["stratified", "first"] = "stratified"
+    train: float = 0.6
+    validation: float = 0.2
+    standardize: Literal["none", "feature", "all"] = "feature"
+    examples: int | None = None
+    noise: float | None = None
+    root: str | None = None
+
+    def check(self) -> None:
+        require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)
+        require(0 < self.train < 1, "0 < data.train < 1", "data.train", self.train)
+        require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
+        total = self.train + self.validation
+        require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
+        if self.name != "mnist":  # MNIST has a test part of its own
+            require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
+        if self.examples is not None:
+            require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
+        if self.noise is not None:
+            require(self.noise >= 0, "data.noise >= 0", "data.noise", self.noise)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Layers. `hidden` is empty for the linear softmax classifier."""
+
+    name: Literal["mlp", "softmax"]
+    hidden: tuple[int, ...] = ()
+    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+    initialization: Literal["kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal"] = "kaiming_uniform"
+
+    def check(self) -> None:
+        shown = list(self.hidden)
+        if self.name == "mlp":
+            require(len(self.hidden) > 0, "len(network.hidden) >= 1", "network.hidden", shown)
+        require(all(width >= 1 for width in self.hidden), "network.hidden[i] >= 1", "network.hidden", shown)
+
+
+@dataclass(frozen=True)
+class RegularizationConfig:
+    """Penalties and noise; 0 = off. `dropout` is one rate for every hidden layer, or a rate for each."""
+
+    l1: float = knob(0.0)
+    l2: float = knob(0.0)
+    dropout: float | tuple[float, ...] = knob(0.0)
+    input_dropout: float = knob(0.0)
+
+    def check(self) -> None:
+        require(0 <= self.l1 < math.inf, "0 <= regularization.l1 < inf", "regularization.l1", self.l1)
+        require(0 <= self.l2 < math.inf, "0 <= regularization.l2 < inf", "regularization.l2", self.l2)
+        rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
+        shown = list(self.dropout) if isinstance(self.dropout, tuple) else self.dropout
+        require(all(0 <= rate < 1 for rate in rates), "0 <= dropout < 1", "regularization.dropout", shown)
+        require(0 <= self.input_dropout < 1, "0 <= input_dropout < 1", "regularization.input_dropout", self.input_dropout)
+
+    def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
+        """The rate of each of `n_hidden` layers."""
+        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * n_hidden
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """An optimizer of torch.optim. `weight_decay` is AdamW's decoupled one; for a penalty there is `regularization.l2`."""
+
+    name: Literal["sgd", "adam", "adamw"]
+    lr: float = knob()
+    momentum: float = knob(0.0)
+    nesterov: bool = False
+    betas: tuple[float, ...] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = knob(0.0)
+    gradient_clip_val: float | None = knob(None)
+
+    def check(self) -> None:
+        require(0 < self.lr < math.inf, "0 < optimizer.lr < inf", "optimizer.lr", self.lr)
+        require(0 <= self.momentum < 1, "0 <= optimizer.momentum < 1", "optimizer.momentum", self.momentum)
+        if self.nesterov:
+            require(self.momentum > 0, "optimizer.momentum > 0 with nesterov", "optimizer.momentum", self.momentum)
+        require(len(self.betas) == 2, "len(optimizer.betas) == 2", "optimizer.betas", list(self.betas))
+        require(all(0 <= beta < 1 for beta in self.betas), "0 <= beta < 1", "optimizer.betas", list(self.betas))
+        require(self.eps > 0, "optimizer.eps > 0", "optimizer.eps", self.eps)
+        decay = self.weight_decay
+        require(0 <= decay < math.inf, "0 <= optimizer.weight_decay < inf", "optimizer.weight_decay", decay)
+        clip = self.gradient_clip_val
+        require(clip is None or clip > 0, "optimizer.gradient_clip_val > 0 (or null)", "optimizer.gradient_clip_val", clip)
+
+
+@dataclass(frozen=True)
+class LRScheduleConfig:
+    """The learning rate as a function of a fit's own epoch."""
+
+    name: Literal["constant", "cosine", "step"] = "constant"
+    final_factor: float = knob(0.0)
+    step_size: int = 10
+    gamma: float = knob(0.1)
+
+    def check(self) -> None:
+        require(0 <= self.final_factor <= 1, "0 <= lr_schedule.final_factor <= 1", "lr_schedule.final_factor", self.final_factor)
+        require(self.step_size >= 1, "lr_schedule.step_size >= 1", "lr_schedule.step_size", self.step_size)
+        require(0 < self.gamma <= 1, "0 < lr_schedule.gamma <= 1", "lr_schedule.gamma", self.gamma)
+
+
+METRICS = ("val/loss", "val/error", "train/loss", "train/error")
+"""What may be monitored. Lower is better for each."""
+
+Metric = Literal["val/loss", "val/error", "train/loss", "train/error"]
+
+
+@dataclass(frozen=True)
+class EarlyStoppingConfig:
+    """Lightning's semantics: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`."""
+
+    monitor: Metric = "val/loss"
+    patience: int = knob(10)
+    min_delta: float = knob(0.0)
+
+    def check(self) -> None:
+        require(self.patience >= 1, "callbacks.early_stopping.patience >= 1", "callbacks.early_stopping.patience", self.patience)
+        require(self.min_delta >= 0, "callbacks.early_stopping.min_delta >= 0", "callbacks.early_stopping.min_delta", self.min_delta)
+
+
+@dataclass(frozen=True)
+class DropoutScheduleConfig:
+    """What the dropout rates are multiplied by, as a function of a fit's own epoch.
+
+    linear: from 0 in the first epoch to 1 after `epochs`. early: 1 during the first `epochs`, then 0. late: 0 during
+    the first `epochs`, then 1.
+    """
+
+    name: Literal["linear", "early", "late"] = "linear"
+    epochs: int = knob(10)
+
+    def check(self) -> None:
+        require(self.epochs >= 1, "callbacks.dropout_schedule.epochs >= 1", "callbacks.dropout_schedule.epochs", self.epochs)
+
+
+@dataclass(frozen=True)
+class CallbacksConfig:
+    """Lightning callbacks; null = absent."""
+
+    early_stopping: EarlyStoppingConfig | None = None
+    dropout_schedule: DropoutScheduleConfig | None = None
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """How long, in which batches, on what. `batch_size=null` is the full batch; intervals are in seconds."""
+
+    max_epochs: int = 30
+    batch_size: int | None = 128
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    restore_best: bool = True
+    checkpoint_interval: float = 60.0
+    ckpt_path: str | None = None
+    enable_progress_bar: bool = True
+
+    def check(self) -> None:
+        require(self.max_epochs >= 1, "trainer.max_epochs >= 1", "trainer.max_epochs", self.max_epochs)
+        size = self.batch_size
+        require(size is None or size >= 1, "trainer.batch_size >= 1 (or null)", "trainer.batch_size", size)
+        require(self.checkpoint_interval >= 0, "trainer.checkpoint_interval >= 0", "trainer.checkpoint_interval", self.checkpoint_interval)
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where MLflow keeps runs (`uri=null`: SQLite under the runs folder), and of how many best trials the weights are kept."""
+
+    uri: str | None = None
+    experiment: str = "ridgeline"
+    keep_weights: int = 3
+
+    def check(self) -> None:
+        require(self.experiment != "", "tracking.experiment is not empty", "tracking.experiment", self.experiment)
+        require(self.keep_weights >= 0, "tracking.keep_weights >= 0", "tracking.keep_weights", self.keep_weights)
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """Set by the sweeper: which trial of which study this job is, and the study's MLflow run."""
+
+    study: str | None = None
+    number: int | None = None
+    parent_run: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A study: the space, the sampler, when to stop. Names and grammar are those of Hydra's Optuna plugin."""
+
+    name: str = "grid"
+    study_name: str | None = None
+    storage: str | None = None
+    direction: Literal["minimize"] = "minimize"
+    n_trials: int | None = None
+    n_jobs: int = 1
+    max_failure_rate: float = 0.5
+    seed: int = 0
+    sampler: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        require(self.n_trials is None or self.n_trials >= 1, "search.n_trials >= 1", "search.n_trials", self.n_trials)
+        require(self.n_jobs >= 1, "search.n_jobs >= 1", "search.n_jobs", self.n_jobs)
+        rate = self.max_failure_rate
+        require(0 <= rate <= 1, "0 <= search.max_failure_rate <= 1", "search.max_failure_rate", rate)
+        require(0 <= self.seed < 2**31, "0 <= search.seed < 2**31", "search.seed", self.seed)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One trial. `seed` keys initialization, order and noise of the fit."""
+
+    data: DataConfig
+    network: NetworkConfig
+    optimizer: OptimizerConfig
+    regularization: RegularizationConfig = RegularizationConfig()
+    loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
+    lr_schedule: LRScheduleConfig = LRScheduleConfig()
+    callbacks: CallbacksConfig = CallbacksConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    search: SearchConfig = SearchConfig()
+    trial: TrialConfig = TrialConfig()
+    metric: Metric = "val/loss"
+    seed: int = knob(0)
+    runs: str = "mlruns"
+
+    def check(self) -> None:
+        require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
+        dropout, n_hidden = self.regularization.dropout, len(self.network.hidden)
+        if isinstance(dropout, tuple):
+            rule = f"len(regularization.dropout) == {n_hidden}, a rate for each hidden layer,"
+            require(len(dropout) == n_hidden, rule, "regularization.dropout", list(dropout))
+
+
+def parse(tree: Mapping[str, Any]) -> Config:
+    """The checked configuration of a plain, resolved mapping. Raises ConfigError, one line, at the first broken rule."""
+    return build(Config, tree, "")
+
+
+def structure(config: Config) -> Config:
+    """The configuration with every knob, and which trial it is, blanked: equal structures can share a stack."""
+    return dataclasses.replace(_blank_knobs(config), trial=TrialConfig())
+
+
+def as_tree(config: Any) -> Any:
+    """The plain mapping that `parse` takes."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {key: as_tree(value) for key, value in config.items()}
+    if isinstance(config, (tuple, list)):
+        return [as_tree(value) for value in config]
+    return config
+
+
+def _blank_knobs(node: Any) -> Any:
+    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+        return node
+    changes = {
+        f.name: None if f.metadata.get("knob") else _blank_knobs(getattr(node, f.name)) for f in dataclasses.fields(node)
+    }
+    return dataclasses.replace(node, **changes)
+
+
