@@ -220,8 +220,8 @@ class SearchConfig:
     n_jobs: int = 1
     max_failure_rate: float = 0.5
     seed: int = 0
-    sampler: Mapping[str, Any] | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
+    sampler: Mapping[str, Any] | None = field(default=None, hash=False)
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def check(self) -> None:
         require(self.n_trials is None or self.n_trials >= 1, "search.n_trials >= 1", "search.n_trials", self.n_trials)
@@ -264,8 +264,9 @@ def parse(tree: Mapping[str, Any]) -> Config:
 
 
 def structure(config: Config) -> Config:
-    """The configuration with every knob, and which trial it is, blanked: equal structures can share a stack."""
-    return dataclasses.replace(_blank_knobs(config), trial=TrialConfig())
+    """The configuration without its knobs, search, tracking and trial: equal structures can share a stack."""
+    blank = TrackingConfig(), SearchConfig(), TrialConfig()
+    return dataclasses.replace(_blank_knobs(config), tracking=blank[0], search=blank[1], trial=blank[2])
 
 
 def as_tree(config: Any) -> Any:

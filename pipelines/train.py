@@ -1,0 +1,20 @@
+"""One trial, or with -m a study of many. `--help` shows the groups and examples."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ridgeline.doors import checked, enter
+
+
+def train(cfg: DictConfig) -> dict[str, Any]:
+    from ridgeline.trials import run_trial
+
+    config = checked(cfg)
+    return dict(run_trial(config, Path(HydraConfig.get().runtime.output_dir)))
+
+
+if __name__ == "__main__":
+    enter(train)

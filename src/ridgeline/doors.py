@@ -1,0 +1,79 @@
+"""How a pipeline is entered: Hydra composes, a user's mistake becomes one line, and nothing is written before the check."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ridgeline.checking import ConfigError, nearest
+from ridgeline.config import Config, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project: conf/, pipelines/, mlruns/ lie here."""
+
+
+def enter(task: Callable[[DictConfig], Any]) -> None:
+    """Run a pipeline's task as a Hydra app. A user's mistake ends in one line and exit code 2."""
+    os.environ.setdefault("RIDGELINE_RUNS", str(ROOT / "mlruns"))
+    # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        hydra.main(config_path=str(ROOT / "conf"), config_name="config", version_base="1.3")(task)()
+    except (ConfigError, HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            raise
+        _refuse(one_line(error))
+
+
+def checked(cfg: DictConfig) -> Config:
+    """The checked configuration of what Hydra composed."""
+    return parse(plain(cfg))
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Resolved, as plain containers, without Hydra's own node."""
+    names = [str(name) for name in cfg if name != "hydra"]
+    return {
+        name: OmegaConf.to_container(cfg[name], resolve=True) if OmegaConf.is_config(cfg[name]) else cfg[name]
+        for name in names
+    }
+
+
+class RefuseBadInput(Callback):
+    """Checks a single run's configuration, data and store before Hydra makes the job folder. The sweeper checks studies."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        from ridgeline.trials import check
+
+        try:
+            check(checked(config))
+        except ConfigError as error:  # Hydra makes a warning of any Exception here
+            _refuse(str(error))
+
+
+def one_line(error: Exception) -> str:
+    """What is wrong and what there is, of Hydra's and OmegaConf's errors."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"
+    cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
+    if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
+        parent = cause.parent_node
+        if isinstance(parent, DictConfig) and cause.key not in parent:
+            return f"There is no key `{cause.full_key}`. {nearest(str(cause.key), [str(k) for k in parent])}"
+    return " ".join(str(error).split())
+
+
+def _refuse(line: str) -> NoReturn:
+    print(f"error: {line}", file=sys.stderr)
+    raise SystemExit(2)

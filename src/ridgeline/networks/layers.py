@@ -1,0 +1,60 @@
+"""Stack-aware layers: plain modules whose tensors carry K fits in their first axis.
+
+K fits, B batch, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """x W + b of K fits as one batched product. Weight (K, I, O), bias (K, 1, O)."""
+
+    def __init__(self, k: int, n_inputs: int, n_outputs: int, *, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(k, n_inputs, n_outputs, dtype=dtype, device=device))
+        self.bias = nn.Parameter(torch.zeros(k, 1, n_outputs, dtype=dtype, device=device))
+
+    def forward(self, x_KBI: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x_KBI, self.weight)
+
+
+class Dropout(nn.Module):
+    """Inverted dropout (Srivastava et al. 2014) with a rate a fit: y = x * (bits <= threshold) / (1 - rate) in training.
+
+    The rate is data, not structure: `set_rates` changes it. The random bits, int16 (K, B, width), are put into `bits`
+    before each step; a rate is exact to 2**-16. A rate of 0 leaves its fit's values exactly as they are.
+    """
+
+    threshold: Tensor
+    scale: Tensor
+
+    def __init__(self, k: int, width: int, *, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__()
+        self.width = width
+        self.rates: list[float] = [0.0] * k
+        self.bits: Tensor | None = None
+        self.register_buffer("threshold", torch.zeros(k, 1, 1, dtype=torch.int16, device=device), persistent=False)
+        self.register_buffer("scale", torch.ones(k, 1, 1, dtype=dtype, device=device), persistent=False)
+        self.set_rates(self.rates)
+
+    def set_rates(self, rates_K: list[float]) -> None:
+        """Rates in [0, 1), one a fit."""
+        self.rates = list(rates_K)
+        threshold_K = [round((1 - rate) * 65536) - 32769 for rate in rates_K]  # bits <= 32767 always holds
+        self.threshold.copy_(torch.tensor(threshold_K, dtype=torch.int16).view(-1, 1, 1))
+        self.scale.copy_(torch.tensor([1 / (1 - rate) for rate in rates_K], dtype=self.scale.dtype).view(-1, 1, 1))
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any fit drops anything."""
+        return any(rate > 0 for rate in self.rates)
+
+    def forward(self, x_KBI: Tensor) -> Tensor:
+        if not (self.training and self.is_on):
+            return x_KBI
+        assert self.bits is not None, "the step fills the bits before the forward pass"
+        mask_KBI = (self.bits <= self.threshold).to(x_KBI.dtype) * self.scale
+        return x_KBI * mask_KBI

@@ -1,0 +1,27 @@
+"""Schedules as pure functions of a fit's own epoch (from 0): what a base value is multiplied by."""
+
+from __future__ import annotations
+
+import math
+
+from ridgeline.config import DropoutScheduleConfig, LRScheduleConfig
+
+
+def lr_factor(schedule: LRScheduleConfig, epoch: int, max_epochs: int) -> float:
+    """In (0, 1]; cosine ends at `final_factor` in the last epoch."""
+    if schedule.name == "cosine":
+        progress = epoch / max(max_epochs - 1, 1)
+        return schedule.final_factor + (1 - schedule.final_factor) * (1 + math.cos(math.pi * progress)) / 2
+    if schedule.name == "step":
+        return schedule.gamma ** (epoch // schedule.step_size)
+    return 1.0
+
+
+def dropout_factor(schedule: DropoutScheduleConfig | None, epoch: int) -> float:
+    """In [0, 1]; without a schedule 1."""
+    if schedule is None:
+        return 1.0
+    if schedule.name == "linear":
+        return min(epoch / schedule.epochs, 1.0)
+    within = epoch < schedule.epochs
+    return float(within if schedule.name == "early" else not within)

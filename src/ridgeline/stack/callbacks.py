@@ -1,0 +1,113 @@
+"""Lightning callbacks along the stack: each fit has its own patience, its own schedule, its own clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from ridgeline.config import Config
+from ridgeline.schedules import dropout_factor, lr_factor
+from ridgeline.stack.module import Stack
+from ridgeline.stack.records import Row
+
+Listener = Callable[[int, Row], None]
+"""Called with the slot and its row after each epoch of a fit."""
+
+
+class EarlyStopping(pl.Callback):
+    """Lightning's early stopping, a fit each: stop after `patience` epochs without a fall by more than `min_delta`."""
+
+    def __init__(self, configs: list[Config]) -> None:
+        self._rules = [config.callbacks.early_stopping for config in configs]
+        self._best = [math.inf] * len(configs)
+        self._waited = [0] * len(configs)
+
+    def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        for k, (rule, record) in enumerate(zip(self._rules, stack.records, strict=True)):
+            if rule is None or record.end is not None:
+                continue
+            value = record.history[-1][rule.monitor]
+            if value < self._best[k] - rule.min_delta:
+                self._best[k], self._waited[k] = value, 0
+                continue
+            self._waited[k] += 1
+            if self._waited[k] >= rule.patience:
+                stack.stop(k, "early_stopping")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": list(self._best), "waited": list(self._waited)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._best, self._waited = state_dict["best"], state_dict["waited"]
+
+
+class Schedules(pl.Callback):
+    """Sets each fit's learning rate and dropout rates at the start of its epoch."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        clocks = [(config, record.epoch) for config, record in zip(stack.configs, stack.records, strict=True)]
+        stack.set_lr([lr_factor(c.lr_schedule, epoch, c.trainer.max_epochs) for c, epoch in clocks])
+        stack.set_dropout([dropout_factor(c.callbacks.dropout_schedule, epoch) for c, epoch in clocks])
+
+
+class Report(pl.Callback):
+    """Hands every finished epoch of every fit to a listener."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._seen: dict[int, int] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        self._seen = {k: len(record.history) for k, record in enumerate(stack.records)}
+
+    def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        for k, record in enumerate(stack.records):
+            for row in record.history[self._seen[k] :]:
+                self._listener(k, row)
+            self._seen[k] = len(record.history)
+
+
+class Checkpoints(pl.Callback):
+    """Saves `last.ckpt` at the end of an epoch, when `interval` seconds have passed since the last time."""
+
+    def __init__(self, folder: Path, interval: float) -> None:
+        self.path = folder / "last.ckpt"
+        self._interval = interval
+        self._saved = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        if time.monotonic() - self._saved >= self._interval:
+            trainer.save_checkpoint(self.path)
+            self._saved = time.monotonic()
+
+
+class Progress(pl.Callback):
+    """A bar over the steps of all epochs, with the last validation metrics of the first fit."""
+
+    def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        total = stack.configs[0].trainer.max_epochs * int(trainer.num_training_batches)
+        self._bar = tqdm(total=total, initial=trainer.global_step, unit="step", dynamic_ncols=True, leave=True)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, stack: pl.LightningModule, *args: Any) -> None:
+        self._bar.update()
+
+    def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        row = stack.records[0].history[-1]
+        epochs = stack.configs[0].trainer.max_epochs
+        self._bar.set_description(f"epoch {row['epoch'] + 1:.0f}/{epochs}", refresh=False)
+        self._bar.set_postfix_str(f"val/loss {row['val/loss']:.4f}, val/error {row['val/error']:.2%}", refresh=False)
+
+    def on_train_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        self._bar.close()

@@ -1,0 +1,113 @@
+"""Train K configurations as one stack with an ordinary Lightning Trainer."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from ridgeline.config import Config
+from ridgeline.data import Splits
+from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
+from ridgeline.stack.module import Stack
+from ridgeline.stack.records import FitResult
+
+
+def pick_device(config: Config) -> torch.device:
+    """The device that `trainer.accelerator` names; auto takes CUDA where there is one."""
+    wanted = config.trainer.accelerator
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def fit(
+    configs: Sequence[Config], splits: Splits, *, listener: Listener | None = None, job_dir: Path | None = None
+) -> list[FitResult]:
+    """Train the configurations, which may differ in knobs only, on splits that lie on the device they train on.
+
+    `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`. A fit that diverges ends
+    with its `failure` set and leaves the others as they are.
+    """
+    start = time.monotonic()
+    shared = configs[0].trainer
+    stack = Stack(configs, splits)
+    callbacks: list[pl.Callback] = [Schedules(), EarlyStopping(list(configs))]
+    if listener is not None:
+        callbacks.append(Report(listener))
+    if shared.enable_progress_bar:
+        callbacks.append(Progress())
+    if job_dir is not None:
+        callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
+    with _quiet_lightning():
+        trainer = pl.Trainer(
+            max_epochs=shared.max_epochs,
+            accelerator="gpu" if splits.train.x_NI.is_cuda else "cpu",
+            devices=1,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            default_root_dir=job_dir,
+        )
+        trainer.fit(stack, ckpt_path=shared.ckpt_path)
+    return _results(stack, time.monotonic() - start)
+
+
+def _results(stack: Stack, seconds: float) -> list[FitResult]:
+    with torch.no_grad():
+        stack.rows.values_KP.copy_(stack.best_KP)
+    train_2K = stack.evaluate(stack.splits.train).tolist()
+    results = []
+    for k, (config, record) in enumerate(zip(stack.configs, stack.records, strict=True)):
+        kept = record.best_epoch if config.trainer.restore_best else len(record.history) - 1
+        metrics: dict[str, float] = {}
+        value = math.nan
+        if record.failure is None:
+            at = record.history[kept]
+            value = at[config.metric]
+            metrics = {
+                "final/train_loss": train_2K[0][k],
+                "final/train_error": train_2K[1][k],
+                "final/val_loss": at["val/loss"],
+                "final/val_error": at["val/error"],
+                "final/gap": at["val/loss"] - train_2K[0][k],
+            }
+        results.append(
+            FitResult(
+                config=config,
+                value=value,
+                best_epoch=kept,
+                end=record.end or "max_epochs",
+                failure=record.failure,
+                history=record.history,
+                metrics=metrics,
+                weights=stack.rows.unpack(stack.best_KP[k]),
+                seconds=seconds,
+            )
+        )
+    return results
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's start-up lines say nothing about this training; its advice about workers does not fit tensors."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning.*")
+        warnings.filterwarnings("ignore", module="lightning.*")
+        yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

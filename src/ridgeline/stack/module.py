@@ -1,0 +1,223 @@
+"""The one engine: a LightningModule that trains K fits, which differ in knobs only, as one model.
+
+A fit alone is a stack of one. Nothing here runs across fits: losses are summed, gradients, norms, masks, orders and
+clocks are a fit's own.
+K fits, B batch, I inputs, C classes, N examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from ridgeline.config import Config, ConfigError, structure
+from ridgeline.data import Part, Splits
+from ridgeline.networks import MLP
+from ridgeline.noise import KeyedNoise
+from ridgeline.objective import add_penalty_gradient_, data_loss_K, error_K, penalty_K
+from ridgeline.stack.batches import Batches, Slices
+from ridgeline.stack.optimizers import build_optimizer
+from ridgeline.stack.records import FitRecord
+from ridgeline.stack.rows import Rows
+
+EVALUATION_BATCH = 1024
+"""Examples a fit at once; larger gains nothing and costs memory."""
+
+
+class Stack(pl.LightningModule):
+    """Trains `configs` on `splits`. `records[k]` is what is known of fit k; the clock of each starts at 0."""
+
+    best_KP: Tensor
+
+    def __init__(self, configs: Sequence[Config], splits: Splits) -> None:
+        super().__init__()
+        if len({structure(config) for config in configs}) != 1:
+            raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
+        self.automatic_optimization = False
+        self.configs = list(configs)
+        self.splits = splits
+        self.records = [FitRecord() for _ in configs]
+        self._shared = configs[0]
+        x_NI = splits.train.x_NI
+        k, dtype, device = len(configs), x_NI.dtype, x_NI.device
+        self._noise = KeyedNoise(device)
+        self.network = MLP(
+            configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device
+        )
+        for slot, config in enumerate(configs):
+            self.network.initialize(slot, self._noise.initialization(config.seed))
+        self.rows = Rows(self.network)
+        self.register_buffer("best_KP", self.rows.values_KP.clone())
+
+        def knobs(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)
+
+        self._l1_K = knobs([config.regularization.l1 for config in configs])
+        self._l2_K = knobs([config.regularization.l2 for config in configs])
+        clips = [config.optimizer.gradient_clip_val for config in configs]
+        self._clip_K = knobs([float("inf") if clip is None else clip for clip in clips])
+        self._clips = any(clip is not None for clip in clips)
+        self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
+        self.set_dropout([1.0] * k)
+
+    # What Lightning asks for ---------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return build_optimizer(self.configs, self.rows.values_KP, self.rows.grads_KP)
+
+    def train_dataloader(self) -> Batches:
+        n = len(self.splits.train.y_N)
+        return Batches(self._order_KN, n, self._shared.trainer.batch_size or n)
+
+    def val_dataloader(self) -> Slices:
+        return Slices(len(self.splits.validation.y_N), EVALUATION_BATCH)
+
+    def on_train_epoch_start(self) -> None:
+        self._sums_2K.zero_()
+
+    def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
+        train = self.splits.train
+        x_KBI, targets_KB = train.x_NI[positions_KB], train.y_N[positions_KB]
+        self._draw_masks(positions_KB.shape[1])
+        logits_KBC = self.network(x_KBI)
+        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss)
+        self.rows.differentiate(loss_K)
+        add_penalty_gradient_(self.rows.weight_grads_KW, self.rows.weights_KW, self._l1_K, self._l2_K)
+        if self._clips:
+            self.rows.clip_gradients_(self._clip_K)
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        optimizer.step()
+        with torch.no_grad():
+            self._sums_2K[0] += loss_K * positions_KB.shape[1]
+            self._sums_2K[1] += error_K(logits_KBC, targets_KB) * positions_KB.shape[1]
+        for record in self.records:
+            record.step += 1
+
+    def on_validation_epoch_start(self) -> None:
+        self._validation = _Sums(self.splits.validation, self)
+
+    def validation_step(self, part: slice, batch_idx: int) -> None:
+        self._validation.add(part)
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self) -> None:
+        """Close the epoch: a row of metrics for each fit that still trains, and its weights kept where they are best."""
+        train_2K = self._sums_2K / len(self.splits.train.y_N)
+        objective_K = train_2K[0] + penalty_K(self.rows.weights_KW, self._l1_K, self._l2_K)
+        table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync
+        for k, record in enumerate(self.records):
+            if record.end is not None:
+                continue
+            train_loss, train_error, val_loss, val_error, objective = (column[k] for column in table)
+            row = {
+                "epoch": float(record.epoch),
+                "train/loss": train_loss,
+                "train/error": train_error,
+                "train/objective": objective,
+                "val/loss": val_loss,
+                "val/error": val_error,
+                "gap": val_loss - train_loss,
+            }
+            if record.add(row, self._shared.metric) or not self._shared.trainer.restore_best:
+                self.best_KP[k] = self.rows.values_KP[k]
+            if record.end is None and record.epoch == self._shared.trainer.max_epochs:
+                record.end = "max_epochs"
+
+    def on_validation_end(self) -> None:
+        self.trainer.should_stop = all(record.end is not None for record in self.records)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["records"] = [record.state() for record in self.records]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.records = [FitRecord(**state) for state in checkpoint["records"]]
+
+    # What callbacks set ----------------------------------------------------------------------------------------------
+
+    def set_lr(self, factor_K: list[float]) -> None:
+        """Multiply each fit's base learning rate for the epoch to come."""
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        for group, config, factor in zip(optimizer.param_groups, self.configs, factor_K, strict=True):
+            group["lr"] = config.optimizer.lr * factor
+
+    def set_dropout(self, factor_K: list[float]) -> None:
+        """Multiply each fit's base rates of all layers for the epoch to come."""
+        hidden = [c.regularization.dropout_rates(len(c.network.hidden)) for c in self.configs]
+        inputs = [c.regularization.input_dropout for c in self.configs]
+        *hidden_layers, input_layer = self.network.noisy_layers
+        for i, layer in enumerate(hidden_layers):
+            layer.set_rates([rates[i] * factor for rates, factor in zip(hidden, factor_K, strict=True)])
+        input_layer.set_rates([rate * factor for rate, factor in zip(inputs, factor_K, strict=True)])
+
+    def stop(self, k: int, reason: str) -> None:
+        """End fit k: nothing of it changes any more, while its neighbours train on."""
+        self.records[k].end = reason
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def evaluate(self, part: Part) -> Tensor:
+        """(loss, error) of each fit over a whole part, dropout off: (2, K)."""
+        was_training = self.network.training
+        self.network.eval()
+        sums = _Sums(part, self)
+        for piece in Slices(len(part.y_N), EVALUATION_BATCH):
+            sums.add(piece)
+        self.network.train(was_training)
+        return sums.mean_2K()
+
+    def _order_KN(self) -> Tensor:
+        n = len(self.splits.train.y_N)
+        orders = [
+            self._noise.order_N(config.seed, record.epoch, n)
+            for config, record in zip(self.configs, self.records, strict=True)
+        ]
+        return torch.stack(orders).to(self.splits.train.y_N.device)
+
+    def _draw_masks(self, batch: int) -> None:
+        """Random bits for the layers that drop something: one row a fit, hidden layers first, the input last.
+
+        A fit's bits are the same whichever layers its neighbours need: a longer row begins with the shorter one's bits.
+        """
+        layers = self.network.noisy_layers
+        while layers and not layers[-1].is_on:
+            layers.pop()
+        total = sum(layer.width for layer in layers) * batch
+        if total == 0:
+            return
+        bits_KN = torch.empty(len(self.configs), -(-total // 4), dtype=torch.int64, device=self.rows.values_KP.device)
+        for k, (config, record) in enumerate(zip(self.configs, self.records, strict=True)):
+            if any(layer.rates[k] > 0 for layer in layers):
+                self._noise.fill_bits_(bits_KN[k], config.seed, record.step)
+        int16_KN = bits_KN.view(torch.int16)
+        offset = 0
+        for layer in layers:
+            size = layer.width * batch
+            layer.bits = int16_KN[:, offset : offset + size].view(-1, batch, layer.width)
+            offset += size
+
+
+class _Sums:
+    """Loss and error of each fit, summed over slices of a part."""
+
+    def __init__(self, part: Part, stack: Stack) -> None:
+        self._part, self._stack = part, stack
+        self._sums_2K = torch.zeros_like(stack._sums_2K)
+
+    def add(self, piece: slice) -> None:
+        k = len(self._stack.configs)
+        x_KBI = self._part.x_NI[piece].expand(k, -1, -1)
+        targets_KB = self._part.y_N[piece].expand(k, -1)
+        logits_KBC = self._stack.network(x_KBI)
+        batch = targets_KB.shape[1]
+        self._sums_2K[0] += data_loss_K(logits_KBC, targets_KB, self._stack.configs[0].loss) * batch
+        self._sums_2K[1] += error_K(logits_KBC, targets_KB) * batch
+
+    def mean_2K(self) -> Tensor:
+        return self._sums_2K / len(self._part.y_N)

@@ -1,0 +1,75 @@
+"""What is known of a fit: its clock and curve while it trains, and its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ridgeline.config import Config, Metric
+
+Row = dict[str, float]
+"""One epoch: `epoch`, `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`."""
+
+
+class TrialFailed(RuntimeError):
+    """A fit that ended without a finite metric; its text is the reason."""
+
+
+@dataclass
+class FitRecord:
+    """A fit's own clock (epochs and steps done), its curve, and how it ended; `end` is None while it trains."""
+
+    epoch: int = 0
+    step: int = 0
+    history: list[Row] = field(default_factory=list)
+    best_value: float = math.inf
+    best_epoch: int = -1
+    end: str | None = None
+    failure: str | None = None
+
+    def add(self, row: Row, metric: Metric) -> bool:
+        """Take in an epoch's row; whether it is the best so far."""
+        self.history.append(row)
+        self.epoch += 1
+        broken = [name for name in ("train/loss", "val/loss") if not math.isfinite(row[name])]
+        if broken:
+            self.end = "diverged"
+            self.failure = f"{broken[0]} became {row[broken[0]]} in epoch {row['epoch']:.0f}"
+            return False
+        is_best = row[metric] < self.best_value
+        if is_best:
+            self.best_value, self.best_epoch = row[metric], int(row["epoch"])
+        return is_best
+
+    def state(self) -> dict[str, Any]:
+        """As plain values, for a checkpoint."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a fit ended.
+
+    `value` is the metric at the restored epoch `best_epoch` (epochs count from 0), NaN after a failure. `metrics` are
+    measured there with dropout off, over the whole train and validation parts. `weights` are its tensors by name.
+    `seconds` is wall time from the stack's start to its end.
+    """
+
+    config: Config
+    value: float
+    best_epoch: int
+    end: str
+    failure: str | None
+    history: list[Row]
+    metrics: dict[str, float]
+    weights: dict[str, Tensor]
+    seconds: float
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.history)

@@ -1,0 +1,91 @@
+"""One trial from its checked configuration: data, fit, tracking, files in the job folder."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import torch
+from safetensors.torch import save_file
+
+from ridgeline.config import Config, require
+from ridgeline.data import load_splits
+from ridgeline.report.figures import curve_figure
+from ridgeline.stack import FitResult, Row, TrialFailed, fit, pick_device
+from ridgeline.tracking import Run, Tracker, check_store
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(TypedDict):
+    """What a job hands back to the sweeper, through any launcher."""
+
+    value: float
+    run_id: str
+    job_dir: str
+    best_epoch: int
+    epochs: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+def check(config: Config) -> None:
+    """Refuse, with ConfigError, what only the machine can tell: absent data or device, a store that cannot be written."""
+    has_cuda = torch.cuda.is_available()
+    wants_cuda = config.trainer.accelerator == "cuda"
+    require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
+    ckpt = config.trainer.ckpt_path
+    require(ckpt is None or Path(ckpt).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", ckpt)
+    load_splits(config.data, pick_device(config))
+    check_store(config)
+
+
+def run_trial(config: Config, job_dir: Path) -> Outcome:
+    """Train, track and store one trial. Raises TrialFailed where the fit diverged; its run is closed as FAILED first."""
+    splits = load_splits(config.data, pick_device(config))
+    with Tracker(config) as tracker:
+        run = tracker.start_trial(config, splits.description, job_dir)
+        try:
+            result = _train(config, run, job_dir)
+        except BaseException as error:
+            run.finish("FAILED", f"{type(error).__name__}: {error}")
+            raise
+        run.finish("COMPLETE")
+    return Outcome(
+        value=result.value,
+        run_id=run.id,
+        job_dir=str(job_dir),
+        best_epoch=result.best_epoch,
+        epochs=result.epochs,
+        seconds=result.seconds,
+        metrics=result.metrics,
+    )
+
+
+def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
+    splits = load_splits(config.data, pick_device(config))
+    (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*_epoch_metrics(row)), job_dir=job_dir)
+    write_history(job_dir / "history.csv", result.history)
+    if result.failure is not None:
+        raise TrialFailed(result.failure)
+    save_file(result.weights, job_dir / "weights.safetensors")
+    run.log_metrics({**result.metrics, "final/best_epoch": float(result.best_epoch)})
+    if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
+        run.log_figure(curve_figure(result.history), "curves.png")
+        run.log_file(job_dir / "weights.safetensors", "weights")
+    return result
+
+
+def _epoch_metrics(row: Row) -> tuple[int, dict[str, float]]:
+    return int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"}
+
+
+def write_history(path: Path, history: Sequence[Row]) -> None:
+    """One line an epoch, numbers in full precision."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)

@@ -1,0 +1,35 @@
+"""Small real configurations for the tests, by dotted keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ridgeline.config import Config, parse
+
+SMALL: dict[str, Any] = {
+    "data.name": "digits",
+    "network.name": "mlp",
+    "network.hidden": [24, 16],
+    "optimizer.name": "adam",
+    "optimizer.lr": 3e-3,
+    "trainer.max_epochs": 3,
+    "trainer.batch_size": 100,
+    "trainer.enable_progress_bar": False,
+}
+
+
+def tree(overrides: dict[str, Any]) -> dict[str, Any]:
+    """A nested mapping of dotted keys."""
+    nested: dict[str, Any] = {}
+    for key, value in overrides.items():
+        *groups, name = key.split(".")
+        node = nested
+        for group in groups:
+            node = node.setdefault(group, {})
+        node[name] = value
+    return nested
+
+
+def small(**overrides: Any) -> Config:
+    """`SMALL` with overrides; a double underscore stands for the dot: small(regularization__l2=0.1)."""
+    return parse(tree({**SMALL, **{key.replace("__", "."): value for key, value in overrides.items()}}))

@@ -1,0 +1,110 @@
+"""Promises 2 and 3: a fit ends the same alone and in any stack, next to any neighbour, and as plain torch would."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from plain_torch import train_plain
+from ridgeline.config import Config, ConfigError
+from ridgeline.data import Splits
+from ridgeline.stack import FitResult, Stack, fit
+from settings import small
+
+KNOBS = [
+    {"seed": 1, "regularization__l2": 1e-3, "regularization__dropout": [0.3, 0.1]},
+    {"seed": 2, "regularization__dropout": 0.5, "regularization__input_dropout": 0.2},
+    {"seed": 3},
+    {"seed": 4, "regularization__l1": 1e-4, "optimizer__lr": 1e-2},
+    {"seed": 5, "regularization__l2": 0.1, "optimizer__gradient_clip_val": 0.5},
+]
+
+
+def assert_same_bits(one: FitResult, other: FitResult) -> None:
+    assert one.history == other.history
+    assert one.metrics == other.metrics
+    assert (one.value, one.best_epoch, one.end, one.failure) == (other.value, other.best_epoch, other.end, other.failure)
+    assert one.weights.keys() == other.weights.keys()
+    for name in one.weights:
+        assert torch.equal(one.weights[name], other.weights[name]), name
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_fit_ends_bitwise_the_same_alone_and_stacked(digits: Splits, k: int, optimizer: str) -> None:
+    configs = [small(**knobs, optimizer__name=optimizer) for knobs in KNOBS]
+    stacked = fit(configs[:k], digits)
+    for config, result in zip(configs, stacked, strict=False):
+        assert_same_bits(fit([config], digits)[0], result)
+
+
+def test_slot_and_neighbours_leave_a_fits_bits_unchanged(digits: Splits) -> None:
+    configs = [small(**knobs) for knobs in KNOBS]
+    forward, backward = fit(configs, digits), fit(configs[::-1], digits)[::-1]
+    for one, other in zip(forward, backward, strict=True):
+        assert_same_bits(one, other)
+
+
+def test_diverged_fit_leaves_neighbours_unchanged(digits: Splits) -> None:
+    good, bad, other = small(**KNOBS[0]), small(seed=9, optimizer__name="adam", optimizer__lr=1e38), small(**KNOBS[1])
+    with_bad = fit([good, bad, other], digits)
+    without = fit([good, small(seed=9), other], digits)
+    assert with_bad[1].failure is not None
+    assert "became" in with_bad[1].failure
+    assert math.isnan(with_bad[1].value)
+    assert_same_bits(with_bad[0], without[0])
+    assert_same_bits(with_bad[2], without[2])
+
+
+def test_fit_that_stops_early_leaves_neighbours_training(digits: Splits) -> None:
+    knobs = {"trainer__max_epochs": 12, "callbacks__early_stopping__monitor": "val/loss"}
+    eager = small(**knobs, callbacks__early_stopping__patience=1, optimizer__lr=0.3, seed=1)
+    patient = small(**knobs, callbacks__early_stopping__patience=50, seed=2)
+    results = fit([eager, patient], digits)
+    assert [result.end for result in results] == ["early_stopping", "max_epochs"]
+    assert results[0].epochs < results[1].epochs == 12
+    assert_same_bits(fit([eager], digits)[0], results[0])
+    assert_same_bits(fit([patient], digits)[0], results[1])
+
+
+def test_stack_of_different_structures_is_refused(digits: Splits) -> None:
+    with pytest.raises(ConfigError, match="differ in knobs only"):
+        Stack([small(), small(network__hidden=[8])], digits)
+
+
+PLAIN = {
+    "plain": {},
+    "penalties": {"regularization__l1": 1e-4, "regularization__l2": 1e-2},
+    "dropout": {"regularization__dropout": [0.5, 0.25], "regularization__input_dropout": 0.2},
+    "clipped": {"optimizer__gradient_clip_val": 0.3},
+    "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},
+    "nesterov": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9, "optimizer__nesterov": True},
+    "adamw": {"optimizer__name": "adamw", "optimizer__weight_decay": 0.1},
+}
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_weights_equal_plain_torch(
+    digits: Splits, digits64: Splits, shrink: Callable[[Splits, int], Splits], case: str
+) -> None:
+    """1e-6 for the first ten steps in float32, and throughout in float64."""
+    config = small(**PLAIN[case], trainer__restore_best=False, seed=3)
+    neighbour = small(**{**PLAIN[case], "optimizer__lr": 1e-3}, trainer__restore_best=False, seed=4)
+    ten_steps = shrink(digits, 1000)
+    _assert_equals_plain(config, neighbour, ten_steps, epochs=1)
+    _assert_equals_plain(config, neighbour, digits64, epochs=10)
+
+
+def _assert_equals_plain(config: Config, neighbour: Config, splits: Splits, epochs: int) -> None:
+    config, neighbour = (replace(c, trainer=replace(c.trainer, max_epochs=epochs)) for c in (config, neighbour))
+    start = Stack([config], splits)
+    initial = start.rows.unpack(start.rows.values_KP[0])
+    n_steps = epochs * -(-len(splits.train.y_N) // 100)
+    plain = train_plain(config, splits, initial, n_steps)
+    ours = fit([neighbour, config], splits)[1].weights
+    for name in ours:
+        torch.testing.assert_close(ours[name], plain[name].reshape(ours[name].shape), rtol=0, atol=1e-6)

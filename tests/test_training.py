@@ -1,0 +1,171 @@
+"""What one training promises: early stopping, schedules, restored weights, exact resumption."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from ridgeline.config import DropoutScheduleConfig, LRScheduleConfig
+from ridgeline.data import Splits
+from ridgeline.schedules import dropout_factor, lr_factor
+from ridgeline.stack import FitRecord, Stack, fit
+from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
+from settings import small
+
+
+def row(epoch: int, value: float) -> dict[str, float]:
+    return {"epoch": epoch, "train/loss": 0.1, "val/loss": value, "val/error": value}
+
+
+@pytest.mark.parametrize("curve", [[5, 4, 4.5, 3.9, 4, 4, 4, 1], [3, 2.95, 2.9, 2.85, 2.8], [1, 2, 3, 4], [1, math.nan]])
+@pytest.mark.parametrize(("patience", "min_delta"), [(1, 0.0), (3, 0.0), (2, 0.2)])
+def test_early_stopping_stops_where_lightnings_does(
+    digits: Splits, curve: list[float], patience: int, min_delta: float
+) -> None:
+    config = small(callbacks__early_stopping__patience=patience, callbacks__early_stopping__min_delta=min_delta)
+    stack, ours = Stack([config], digits), EarlyStopping([config])
+    lightnings = pl.callbacks.EarlyStopping("val/loss", patience=patience, min_delta=min_delta)
+    trainer = pl.Trainer(logger=False, enable_checkpointing=False, max_epochs=9, accelerator="cpu")
+    for epoch, value in enumerate(curve):
+        stack.records[0].add(row(epoch, value), "val/loss")
+        ours.on_validation_end(trainer, stack)
+        should_stop, _ = lightnings._evaluate_stopping_criteria(torch.tensor(value))
+        assert (stack.records[0].end is not None) == should_stop, f"epoch {epoch}"
+        if should_stop:
+            return
+
+
+def test_restored_weights_are_those_of_the_best_epoch(digits: Splits) -> None:
+    config = small(optimizer__lr=0.05, trainer__max_epochs=8)
+    (result,) = fit([config], digits)
+    values = [r["val/loss"] for r in result.history]
+    assert result.best_epoch == values.index(min(values)) < 7
+    shorter = small(optimizer__lr=0.05, trainer__max_epochs=result.best_epoch + 1, trainer__restore_best=False)
+    (last,) = fit([shorter], digits)
+    assert all(torch.equal(result.weights[name], last.weights[name]) for name in result.weights)
+    assert result.value == last.value == min(values)
+
+
+def test_last_weights_are_kept_without_restoring(digits: Splits) -> None:
+    (result,) = fit([small(optimizer__lr=0.05, trainer__max_epochs=8, trainer__restore_best=False)], digits)
+    assert result.best_epoch == 7
+    assert result.value == result.history[-1]["val/loss"]
+
+
+def test_learning_rate_schedules() -> None:
+    cosine, step = LRScheduleConfig("cosine", final_factor=0.1), LRScheduleConfig("step", step_size=3, gamma=0.5)
+    assert [lr_factor(step, epoch, 9) for epoch in range(9)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25]
+    factors = [lr_factor(cosine, epoch, 9) for epoch in range(9)]
+    assert factors[0] == 1
+    assert factors[4] == pytest.approx(0.55)
+    assert factors[-1] == pytest.approx(0.1)
+    assert factors == sorted(factors, reverse=True)
+
+
+def test_dropout_schedules() -> None:
+    def factors(name: str) -> list[float]:
+        return [dropout_factor(DropoutScheduleConfig(name, epochs=2), epoch) for epoch in range(4)]  # type: ignore[arg-type]
+
+    assert factors("linear") == [0, 0.5, 1, 1]
+    assert factors("early") == [1, 1, 0, 0]
+    assert factors("late") == [0, 0, 1, 1]
+    assert dropout_factor(None, 3) == 1
+
+
+class Rates(pl.Callback):
+    """Notes what each epoch trains with."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[list[float], list[list[float]]]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, stack: Stack, outputs: object, batch: object, index: int) -> None:
+        if index == 0:
+            lr_K = [group["lr"] for group in stack.optimizers().param_groups]
+            self.seen.append((lr_K, [list(layer.rates) for layer in stack.network.noisy_layers]))
+
+
+def test_schedules_reach_each_fits_training(digits: Splits) -> None:
+    knobs = {"lr_schedule__name": "step", "lr_schedule__step_size": 1, "callbacks__dropout_schedule__epochs": 2}
+    configs = [
+        small(**knobs, lr_schedule__gamma=0.5, optimizer__lr=0.01, regularization__dropout=[0.4, 0.2]),
+        small(**knobs, lr_schedule__gamma=0.1, optimizer__lr=0.02, regularization__input_dropout=0.6),
+    ]
+    rates = Rates()
+    trainer = quiet_trainer(3, [Schedules(), rates])
+    trainer.fit(Stack(configs, digits))
+    assert [lr for lr, _ in rates.seen] == [[0.01, 0.02], [0.005, 0.002], pytest.approx([0.0025, 0.0002])]
+    assert [layers for _, layers in rates.seen] == [
+        [[0, 0], [0, 0], [0, 0]],
+        [[0.2, 0], [0.1, 0], [0, 0.3]],
+        [[0.4, 0], [0.2, 0], [0, 0.6]],
+    ]
+
+
+def quiet_trainer(max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return pl.Trainer(max_epochs=max_epochs, callbacks=callbacks, accelerator="cpu", num_sanity_val_steps=0, **quiet)
+
+
+class Killed(RuntimeError):
+    pass
+
+
+class KillAfter(pl.Callback):
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, stack: Stack) -> None:
+        if stack.records[0].epoch == self._epochs:
+            raise Killed
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_resumed_from_its_checkpoint_ends_with_the_same_bits(
+    digits: Splits, tmp_path: Path, optimizer: str
+) -> None:
+    knobs = {
+        "optimizer__name": optimizer,
+        "regularization__dropout": 0.3,
+        "lr_schedule__name": "cosine",
+        "trainer__max_epochs": 6,
+        "callbacks__early_stopping__patience": 2,
+    }
+    config = small(**knobs)
+    (whole,) = fit([config], digits)
+    callbacks = [Schedules(), EarlyStopping([config]), Checkpoints(tmp_path, interval=0), KillAfter(3)]
+    trainer = quiet_trainer(6, callbacks)
+    with pytest.raises(Killed):
+        trainer.fit(Stack([config], digits))
+    rows: list[float] = []
+    resumed = small(**knobs, trainer__ckpt_path=str(tmp_path / "last.ckpt"))
+    (result,) = fit([resumed], digits, listener=lambda _, row: rows.append(row["epoch"]))
+    assert rows == list(range(3, whole.epochs))
+    assert result.history == whole.history
+    assert (result.value, result.best_epoch, result.end) == (whole.value, whole.best_epoch, whole.end)
+    assert all(torch.equal(result.weights[name], whole.weights[name]) for name in whole.weights)
+
+
+def test_record_fails_with_its_reason_where_a_loss_is_not_finite() -> None:
+    record = FitRecord()
+    record.add(row(0, 1.0), "val/loss")
+    record.add(row(1, math.inf), "val/loss")
+    assert record.failure == "val/loss became inf in epoch 1"
+    assert record.best_epoch == 0
+
+
+def test_full_batch_gradient_descent_lets_the_objective_fall_at_every_step(digits: Splits) -> None:
+    """The habit of SOURCES: with dropout off J must fall monotonically."""
+    config = small(
+        optimizer__name="sgd",
+        optimizer__lr=0.05,
+        trainer__batch_size=None,
+        trainer__max_epochs=25,
+        regularization__l2=1e-3,
+    )
+    (result,) = fit([config], digits)
+    losses = [r["train/loss"] for r in result.history]
+    assert losses == sorted(losses, reverse=True)
