@@ -27,7 +27,12 @@ KNOBS = [
 def assert_same_bits(one: FitResult, other: FitResult) -> None:
     assert one.history == other.history
     assert one.metrics == other.metrics
-    assert (one.value, one.best_epoch, one.end, one.failure) == (other.value, other.best_epoch, other.end, other.failure)
+    assert (one.value, one.best_epoch, one.end, one.failure) == (
+        other.value,
+        other.best_epoch,
+        other.end,
+        other.failure,
+    )
     assert one.weights.keys() == other.weights.keys()
     for name in one.weights:
         assert torch.equal(one.weights[name], other.weights[name]), name
@@ -82,7 +87,12 @@ PLAIN = {
     "dropout": {"regularization__dropout": [0.5, 0.25], "regularization__input_dropout": 0.2},
     "clipped": {"optimizer__gradient_clip_val": 0.3},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},
-    "nesterov": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9, "optimizer__nesterov": True},
+    "nesterov": {
+        "optimizer__name": "sgd",
+        "optimizer__lr": 0.05,
+        "optimizer__momentum": 0.9,
+        "optimizer__nesterov": True,
+    },
     "adamw": {"optimizer__name": "adamw", "optimizer__weight_decay": 0.1},
 }
 

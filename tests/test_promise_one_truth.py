@@ -50,7 +50,9 @@ class OneStep:
         regularization = config.regularization
         layers = list(self.stack.network.dropouts)
         masks = [
-            (layer.bits <= layer.threshold)[k].numpy() if layer.is_on else np.ones((self.y_KB.shape[1], layer.width), bool)
+            (layer.bits <= layer.threshold)[k].numpy()
+            if layer.is_on
+            else np.ones((self.y_KB.shape[1], layer.width), bool)
             for layer in layers
         ]
         rates = [regularization.input_dropout, *regularization.dropout_rates(len(config.network.hidden))]

@@ -21,7 +21,9 @@ def row(epoch: int, value: float) -> dict[str, float]:
     return {"epoch": epoch, "train/loss": 0.1, "val/loss": value, "val/error": value}
 
 
-@pytest.mark.parametrize("curve", [[5, 4, 4.5, 3.9, 4, 4, 4, 1], [3, 2.95, 2.9, 2.85, 2.8], [1, 2, 3, 4], [1, math.nan]])
+@pytest.mark.parametrize(
+    "curve", [[5, 4, 4.5, 3.9, 4, 4, 4, 1], [3, 2.95, 2.9, 2.85, 2.8], [1, 2, 3, 4], [1, math.nan]]
+)
 @pytest.mark.parametrize(("patience", "min_delta"), [(1, 0.0), (3, 0.0), (2, 0.2)])
 def test_early_stopping_stops_where_lightnings_does(
     digits: Splits, curve: list[float], patience: int, min_delta: float
@@ -106,7 +108,12 @@ def test_schedules_reach_each_fits_training(digits: Splits) -> None:
 
 
 def quiet_trainer(max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
     return pl.Trainer(max_epochs=max_epochs, callbacks=callbacks, accelerator="cpu", num_sanity_val_steps=0, **quiet)
 
 

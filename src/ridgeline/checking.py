@@ -27,7 +27,6 @@ def require(holds: bool, rule: str, key: str, value: object) -> None:
         raise ConfigError(f"`{rule}` must hold, but got {key}={value}.")
 
 
-
 def nearest(word: str, known: typing.Iterable[str]) -> str:
     """`Did you mean ...?`, or the list of what there is when nothing is near."""
     known = sorted(known)
@@ -91,7 +90,9 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             pass
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (hint in (bool, str) and type(value) is hint):
+    if (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (
+        hint in (bool, str) and type(value) is hint
+    ):
         return value
     if origin is not None and isinstance(value, Mapping):  # Mapping[str, Any]: a sampler's arguments, a search space
         return dict(value)

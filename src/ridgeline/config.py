@@ -1,4 +1,4 @@
-"""The checked configuration: Hydra composes YAML, `parse` turns it into frozen dataclasses, and no DictConfig goes deeper.
+"""The checked configuration: Hydra composes YAML, `parse` makes frozen dataclasses of it; no DictConfig goes deeper.
 
 Every rule that a value must keep stands here, beside the field, so that a wrong value is refused before anything is
 written. A field marked as a knob changes no tensor's shape: fits that differ only in knobs can be trained as one stack.
@@ -76,7 +76,9 @@ class RegularizationConfig:
         rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
         shown = list(self.dropout) if isinstance(self.dropout, tuple) else self.dropout
         require(all(0 <= rate < 1 for rate in rates), "0 <= dropout < 1", "regularization.dropout", shown)
-        require(0 <= self.input_dropout < 1, "0 <= input_dropout < 1", "regularization.input_dropout", self.input_dropout)
+        require(
+            0 <= self.input_dropout < 1, "0 <= input_dropout < 1", "regularization.input_dropout", self.input_dropout
+        )
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
         """The rate of each of `n_hidden` layers."""
@@ -85,7 +87,7 @@ class RegularizationConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """An optimizer of torch.optim. `weight_decay` is AdamW's decoupled one; for a penalty there is `regularization.l2`."""
+    """An optimizer of torch.optim. `weight_decay` is AdamW's decoupled one; a penalty is `regularization.l2`."""
 
     name: Literal["sgd", "adam", "adamw"]
     lr: float = knob()
@@ -107,7 +109,9 @@ class OptimizerConfig:
         decay = self.weight_decay
         require(0 <= decay < math.inf, "0 <= optimizer.weight_decay < inf", "optimizer.weight_decay", decay)
         clip = self.gradient_clip_val
-        require(clip is None or clip > 0, "optimizer.gradient_clip_val > 0 (or null)", "optimizer.gradient_clip_val", clip)
+        require(
+            clip is None or clip > 0, "optimizer.gradient_clip_val > 0 (or null)", "optimizer.gradient_clip_val", clip
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,12 @@ class LRScheduleConfig:
     gamma: float = knob(0.1)
 
     def check(self) -> None:
-        require(0 <= self.final_factor <= 1, "0 <= lr_schedule.final_factor <= 1", "lr_schedule.final_factor", self.final_factor)
+        require(
+            0 <= self.final_factor <= 1,
+            "0 <= lr_schedule.final_factor <= 1",
+            "lr_schedule.final_factor",
+            self.final_factor,
+        )
         require(self.step_size >= 1, "lr_schedule.step_size >= 1", "lr_schedule.step_size", self.step_size)
         require(0 < self.gamma <= 1, "0 < lr_schedule.gamma <= 1", "lr_schedule.gamma", self.gamma)
 
@@ -133,15 +142,25 @@ Metric = Literal["val/loss", "val/error", "train/loss", "train/error"]
 
 @dataclass(frozen=True)
 class EarlyStoppingConfig:
-    """Lightning's semantics: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`."""
+    """As Lightning's: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`."""
 
     monitor: Metric = "val/loss"
     patience: int = knob(10)
     min_delta: float = knob(0.0)
 
     def check(self) -> None:
-        require(self.patience >= 1, "callbacks.early_stopping.patience >= 1", "callbacks.early_stopping.patience", self.patience)
-        require(self.min_delta >= 0, "callbacks.early_stopping.min_delta >= 0", "callbacks.early_stopping.min_delta", self.min_delta)
+        require(
+            self.patience >= 1,
+            "callbacks.early_stopping.patience >= 1",
+            "callbacks.early_stopping.patience",
+            self.patience,
+        )
+        require(
+            self.min_delta >= 0,
+            "callbacks.early_stopping.min_delta >= 0",
+            "callbacks.early_stopping.min_delta",
+            self.min_delta,
+        )
 
 
 @dataclass(frozen=True)
@@ -156,7 +175,9 @@ class DropoutScheduleConfig:
     epochs: int = knob(10)
 
     def check(self) -> None:
-        require(self.epochs >= 1, "callbacks.dropout_schedule.epochs >= 1", "callbacks.dropout_schedule.epochs", self.epochs)
+        require(
+            self.epochs >= 1, "callbacks.dropout_schedule.epochs >= 1", "callbacks.dropout_schedule.epochs", self.epochs
+        )
 
 
 @dataclass(frozen=True)
@@ -183,12 +204,17 @@ class TrainerConfig:
         require(self.max_epochs >= 1, "trainer.max_epochs >= 1", "trainer.max_epochs", self.max_epochs)
         size = self.batch_size
         require(size is None or size >= 1, "trainer.batch_size >= 1 (or null)", "trainer.batch_size", size)
-        require(self.checkpoint_interval >= 0, "trainer.checkpoint_interval >= 0", "trainer.checkpoint_interval", self.checkpoint_interval)
+        require(
+            self.checkpoint_interval >= 0,
+            "trainer.checkpoint_interval >= 0",
+            "trainer.checkpoint_interval",
+            self.checkpoint_interval,
+        )
 
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """Where MLflow keeps runs (`uri=null`: SQLite under the runs folder), and of how many best trials the weights are kept."""
+    """Where MLflow keeps runs (`uri=null`: SQLite under the runs folder); of how many best trials weights are kept."""
 
     uri: str | None = None
     experiment: str = "ridgeline"
@@ -259,7 +285,7 @@ class Config:
 
 
 def parse(tree: Mapping[str, Any]) -> Config:
-    """The checked configuration of a plain, resolved mapping. Raises ConfigError, one line, at the first broken rule."""
+    """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
     return build(Config, tree, "")
 
 
@@ -284,8 +310,7 @@ def _blank_knobs(node: Any) -> Any:
     if not dataclasses.is_dataclass(node) or isinstance(node, type):
         return node
     changes = {
-        f.name: None if f.metadata.get("knob") else _blank_knobs(getattr(node, f.name)) for f in dataclasses.fields(node)
+        f.name: None if f.metadata.get("knob") else _blank_knobs(getattr(node, f.name))
+        for f in dataclasses.fields(node)
     }
     return dataclasses.replace(node, **changes)
-
-

@@ -1,4 +1,4 @@
-"""How a pipeline is entered: Hydra composes, a user's mistake becomes one line, and nothing is written before the check."""
+"""How a pipeline is entered: Hydra composes, a mistake becomes one line, nothing is written before the check."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 class RefuseBadInput(Callback):
-    """Checks a single run's configuration, data and store before Hydra makes the job folder. The sweeper checks studies."""
+    """Checks a single run before Hydra makes its job folder. The sweeper checks studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         from ridgeline.trials import check

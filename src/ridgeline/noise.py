@@ -1,8 +1,8 @@
 """Keyed randomness: a fit's initialization, order and masks depend on its own seed and clock, never on its neighbours.
 
-Every draw starts from a generator that is seeded anew with `key(seed, purpose, clock)`. So a fit draws the same numbers
-alone and in any slot of any stack, and a resumed fit the same as an uninterrupted one. Numbers are equal within a device
-type; CUDA's generator draws others than the CPU's.
+Every draw starts from a generator that is seeded anew with `key(seed, purpose, clock)`. So a fit draws the same
+numbers alone and in any slot of any stack, and a resumed fit the same as an uninterrupted one. Numbers are equal within
+a device type; CUDA's generator draws others than the CPU's.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def penalty_K(weights_KW: Tensor, l1_K: Tensor, l2_K: Tensor) -> Tensor:
 
 
 def add_penalty_gradient_(grads_KW: Tensor, weights_KW: Tensor, l1_K: Tensor, l2_K: Tensor) -> None:
-    """Add l1 * sign(W) + l2 * W, the gradient of `penalty_K`, in place. The closed form costs one pass, autograd four."""
+    """Add l1 * sign(W) + l2 * W, the gradient of `penalty_K`, in place: one pass where autograd takes four."""
     if bool((l2_K > 0).any()):
         grads_KW.addcmul_(weights_KW, l2_K.unsqueeze(1))
     if bool((l1_K > 0).any()):

@@ -33,7 +33,7 @@ class Outcome(TypedDict):
 
 
 def check(config: Config) -> None:
-    """Refuse, with ConfigError, what only the machine can tell: absent data or device, a store that cannot be written."""
+    """Refuse, with ConfigError, what only the machine can tell: no data, no device, no store to write to."""
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
@@ -44,7 +44,7 @@ def check(config: Config) -> None:
 
 
 def run_trial(config: Config, job_dir: Path) -> Outcome:
-    """Train, track and store one trial. Raises TrialFailed where the fit diverged; its run is closed as FAILED first."""
+    """Train, track and store one trial. Raises TrialFailed where it diverged; its run is closed as FAILED first."""
     splits = load_splits(config.data, pick_device(config))
     with Tracker(config) as tracker:
         run = tracker.start_trial(config, splits.description, job_dir)

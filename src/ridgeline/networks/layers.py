@@ -22,7 +22,7 @@ class Linear(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Inverted dropout (Srivastava et al. 2014) with a rate a fit: y = x * (bits <= threshold) / (1 - rate) in training.
+    """Inverted dropout (Srivastava et al. 2014), a rate a fit: y = x * (bits <= threshold) / (1 - rate) in training.
 
     The rate is data, not structure: `set_rates` changes it. The random bits, int16 (K, B, width), are put into `bits`
     before each step; a rate is exact to 2**-16. A rate of 0 leaves its fit's values exactly as they are.

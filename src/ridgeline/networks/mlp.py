@@ -18,7 +18,14 @@ class MLP(nn.Module):
     """(Dropout, Linear, activation) a hidden layer, then Dropout and the output Linear: logits (K, B, C)."""
 
     def __init__(
-        self, config: NetworkConfig, k: int, n_features: int, n_classes: int, *, dtype: torch.dtype, device: torch.device
+        self,
+        config: NetworkConfig,
+        k: int,
+        n_features: int,
+        n_classes: int,
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
         super().__init__()
         self.config = config

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Batches:
-    """Yields positions (K, B) of an epoch; `order` is asked for the epoch's (K, N) each time. The last batch may be short."""
+    """Yields positions (K, B) of an epoch; `order` is asked for its (K, N) each time. The last batch may be short."""
 
     def __init__(self, order: Callable[[], Tensor], n: int, batch_size: int) -> None:
         self._order = order

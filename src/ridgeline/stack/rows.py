@@ -40,7 +40,7 @@ class Rows:
         return self.grads_KP[:, : self.n_weights]
 
     def differentiate(self, losses_K: Tensor) -> None:
-        """Overwrite the gradient rows: d loss_k / d row_k. The sum keeps the fits apart, as no loss depends on another row."""
+        """Overwrite the gradient rows: d loss_k / d row_k. The sum keeps fits apart: no loss depends on another row."""
         for row, grad in zip(self._grads, torch.autograd.grad(losses_K.sum(), self._parameters), strict=True):
             row.copy_(grad)
 
