@@ -104,7 +104,7 @@ class Stack(pl.LightningModule):
 
     @torch.no_grad()
     def on_validation_epoch_end(self) -> None:
-        """Close the epoch: a row of metrics for each fit that still trains; its weights are kept where they are best."""
+        """Close the epoch: a row of metrics for each fit that still trains, its weights kept where they are best."""
         train_2K = self._sums_2K / len(self.splits.train.y_N)
         objective_K = train_2K[0] + penalty_K(self.rows.weights_KW, self._l1_K, self._l2_K)
         table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync

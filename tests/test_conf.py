@@ -1,0 +1,78 @@
+"""Every choice in conf/ composes, passes the checks and trains; the doors stay light."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from ridgeline.config import Config, as_tree, parse
+from ridgeline.data import load_splits
+from ridgeline.doors import ROOT, checked
+from ridgeline.stack import fit
+
+GROUPS = ["callbacks", "data", "loss", "lr_schedule", "network", "optimizer", "regularization", "search", "tracking"]
+CHOICES = [
+    f"{group}={path.stem}" for group in [*GROUPS, "trainer"] for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+]
+MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
+
+
+def composed(*overrides: str) -> Config:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return checked(compose("config", overrides=list(overrides)))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_choice_composes_and_trains(choice: str) -> None:
+    overrides = [choice, "trainer.max_epochs=1", "trainer.enable_progress_bar=false"]
+    if choice == "data=mnist":
+        if not MNIST.is_dir():
+            pytest.skip(f"no MNIST in {MNIST}: set RIDGELINE_MNIST to a folder of its four IDX files")
+        overrides += [f"data.root={MNIST}", "data.examples=500"]
+    config = composed(*overrides)
+    (result,) = fit([config], load_splits(config.data))
+    assert result.failure is None
+    assert result.epochs == 1
+    assert parse(as_tree(config)) == config
+
+
+def test_every_group_is_tried() -> None:
+    assert {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} == {*GROUPS, "trainer", "hydra"}
+
+
+def test_callbacks_compose() -> None:
+    both = composed("callbacks=[early_stopping,dropout_schedule]").callbacks
+    assert both.early_stopping is not None
+    assert both.dropout_schedule is not None
+    assert composed("callbacks=none").callbacks.early_stopping is None
+    assert composed("metric=val/error").callbacks.early_stopping.monitor == "val/error"  # type: ignore[union-attr]
+
+
+def test_a_key_absent_from_conf_has_the_default_of_its_dataclass() -> None:
+    config = composed("network=softmax")
+    assert config.network.hidden == ()
+    assert {f.name for f in dataclasses.fields(Config)} >= {"data", "network", "regularization"}
+
+
+@pytest.mark.parametrize("flag", [["--help"], ["--cfg", "job"], ["-sc", "query=hidden"]])
+def test_help_and_composition_import_nothing_heavy(flag: list[str]) -> None:
+    """What makes them answer in under two seconds: no torch, Lightning, MLflow, Optuna, scikit-learn, pandas."""
+    command = [sys.executable, "-X", "importtime", "pipelines/train.py", *flag]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert {"hydra", "ridgeline"} <= imported
+    heavy = {"torch", "pytorch_lightning", "mlflow", "optuna", "sklearn", "pandas", "matplotlib", "ray"}
+    assert not imported & heavy
+
+
+def test_help_shows_the_groups_and_three_examples() -> None:
+    command = [sys.executable, "pipelines/train.py", "--help"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown.count("python pipelines/train.py") >= 3
+    assert all(f"\n{group}: " in shown for group in GROUPS)

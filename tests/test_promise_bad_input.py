@@ -1,0 +1,46 @@
+"""Promise 9: bad input is refused in one line that gives key, rule and value; non-zero exit; nothing is written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ridgeline.doors import ROOT
+
+CASES = {
+    "regularization.dropout=1.2": "`0 <= dropout < 1` must hold, but got regularization.dropout=1.2.",
+    "regularization.l2=-1e-3": "`0 <= regularization.l2 < inf` must hold, but got regularization.l2=-0.001.",
+    "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",
+    "regularization.dropout=[0.1,0.2,0.3]": "a rate for each hidden layer, must hold",
+    "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean dropout",
+    "data=mnst": "There is no choice `data=mnst`. Did you mean mnist?",
+    "regularisation=l2": "Did you mean regularization",
+    "trainer.max_epochs=0": "`trainer.max_epochs >= 1` must hold, but got trainer.max_epochs=0.",
+    "trainer.max_epochs=ten": "`trainer.max_epochs is an integer` must hold, but got trainer.max_epochs=ten.",
+    "loss=hing": "There is no choice `loss=hing`. Did you mean hinge?",
+    "optimizer.lr=0": "`0 < optimizer.lr < inf` must hold, but got optimizer.lr=0.0.",
+    "data.train=0.9": "data.train + data.validation < 1",
+    "data=mnist data.root=nowhere": "data.root=nowhere",
+    "trainer.ckpt_path=nowhere.ckpt": "`trainer.ckpt_path is a file` must hold, but got trainer.ckpt_path=nowhere.ckpt.",
+    "tracking.uri=http://127.0.0.1:9": "tracking.uri=http://127.0.0.1:9",
+    "tracking.uri=sqlite:////proc/nowhere/mlflow.db": "tracking.uri=sqlite:////proc/nowhere/mlflow.db",
+    "regularization.l2=": "regularization.l2",
+    "seed=[": "seed=[",
+}
+
+
+@pytest.mark.parametrize("arguments", CASES)
+def test_single_run_refuses_in_one_line_and_writes_nothing(arguments: str, tmp_path: Path) -> None:
+    env = {**os.environ, "RIDGELINE_RUNS": str(tmp_path / "runs")}
+    env.pop("HYDRA_FULL_ERROR", None)
+    command = [sys.executable, str(ROOT / "pipelines" / "train.py"), *arguments.split()]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, None)
+    assert CASES[arguments] in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
