@@ -241,6 +241,7 @@ class SearchConfig:
     name: str = "grid"
     study_name: str | None = None
     storage: str | None = None
+    summary: str | None = None
     direction: Literal["minimize"] = "minimize"
     n_trials: int | None = None
     n_jobs: int = 1
@@ -280,7 +281,7 @@ class Config:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
         dropout, n_hidden = self.regularization.dropout, len(self.network.hidden)
         if isinstance(dropout, tuple):
-            rule = f"len(regularization.dropout) == {n_hidden}, a rate for each hidden layer,"
+            rule = f"len(regularization.dropout) == len(network.hidden) == {n_hidden}"
             require(len(dropout) == n_hidden, rule, "regularization.dropout", list(dropout))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -53,10 +53,11 @@ class RefuseBadInput(Callback):
     """Checks a single run before Hydra makes its job folder. The sweeper checks studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        from ridgeline.trials import check
-
         try:
-            check(checked(config))
+            parsed = checked(config)
+            from ridgeline.trials import check  # torch and MLflow, seconds: after what needs neither
+
+            check(parsed)
         except ConfigError as error:  # Hydra makes a warning of any Exception here
             _refuse(str(error))
 
@@ -66,6 +67,8 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f"`{error.override}` cannot be read: {str(error).splitlines()[0]}."
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
         parent = cause.parent_node
