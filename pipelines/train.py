@@ -10,10 +10,13 @@ from ridgeline.doors import checked, enter
 
 
 def train(cfg: DictConfig) -> dict[str, Any]:
-    from ridgeline.trials import run_trial
+    from ridgeline.trials import closing_words, run_trial
 
     config = checked(cfg)
-    return dict(run_trial(config, Path(HydraConfig.get().runtime.output_dir)))
+    outcome = run_trial(config, Path(HydraConfig.get().runtime.output_dir))
+    if config.trial.study is None:
+        print(closing_words(config, outcome))
+    return dict(outcome)
 
 
 if __name__ == "__main__":

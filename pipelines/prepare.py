@@ -1,0 +1,36 @@
+"""Load and verify the data set (MNIST is downloaded once), say what it is, and write results/data.json.
+
+python pipelines/prepare.py
+python pipelines/prepare.py data=mnist data.root=FOLDER
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ridgeline.doors import checked, enter
+
+WITHOUT_A_JOB_FOLDER = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout"]
+
+
+def prepare(cfg: DictConfig) -> None:
+    from ridgeline.data import load_splits  # torch, which --help need not wait for
+
+    data = load_splits(checked(cfg).data).description
+    print(f"{data.name}: {data.features} features, {data.classes} classes")
+    print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
+    print(f"hash: {data.hash}")
+    # No path and no time: the same data give the same bytes.
+    content = dataclasses.asdict(data) | {"examples": data.examples._asdict()}
+    path = Path("results/data.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    sys.argv += WITHOUT_A_JOB_FOLDER  # nothing is trained
+    enter(prepare)

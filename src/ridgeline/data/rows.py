@@ -1,0 +1,69 @@
+"""Which rows train, which validate, which test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ridgeline.config import ConfigError, DataConfig
+from ridgeline.data.sources import Source
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Row numbers of a source, ascending, int64. The parts share none."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def split_rows(source: Source, config: DataConfig) -> Rows:
+    """First the test part, then `data.examples` of what is left, then train and validation in their proportion.
+
+    So neither `data.examples` nor their proportion changes the test part. Raises ConfigError if a part lacks a class.
+    """
+    n_free = len(source.y_N) - source.n_test
+    fraction = config.train + config.validation
+    pool, rest = _divide(np.arange(n_free), round(fraction * n_free), source, config)
+    test = np.arange(n_free, len(source.y_N)) if source.n_test else rest
+    if config.examples is not None and config.name != "moons":  # moons were made in that number
+        if config.examples > len(pool):
+            rule = f"data.examples <= {len(pool)}, as many as train and validate,"
+            raise ConfigError(f"`{rule}` must hold, but got data.examples={config.examples}.")
+        pool, _ = _divide(pool, config.examples, source, config, stratified=True)
+    train, validation = _divide(pool, round(len(pool) * config.train / fraction), source, config)
+    rows = Rows(train, validation, test)
+    for part in ("train", "validation", "test"):
+        _require_every_class(part, getattr(rows, part), source, config)
+    return rows
+
+
+def _divide(
+    rows: np.ndarray, count: int, source: Source, config: DataConfig, stratified: bool | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`count` of the rows, and the others: each class in its share, keyed by `data.seed`; or simply the first."""
+    if stratified is None:
+        stratified = config.split == "stratified"
+    if not stratified or count in (0, len(rows)):
+        return rows[:count], rows[count:]
+    from sklearn.model_selection import train_test_split
+
+    try:
+        chosen, others = train_test_split(rows, train_size=count, stratify=source.y_N[rows], random_state=config.seed)
+    except ValueError as error:  # a class of one, or fewer rows than classes
+        raise ConfigError(f"`each part holds every class` must hold, but got {_asked(config)}: {error}") from None
+    return np.sort(chosen), np.sort(others)
+
+
+def _require_every_class(part: str, rows: np.ndarray, source: Source, config: DataConfig) -> None:
+    found = len(np.unique(source.y_N[rows]))
+    if found < source.n_classes:
+        rule = f"the {part} part holds all {source.n_classes} classes"
+        raise ConfigError(f"`{rule}` must hold, but got {found} in {len(rows)} examples with {_asked(config)}.")
+
+
+def _asked(config: DataConfig) -> str:
+    text = f"data.split={config.split} data.train={config.train} data.validation={config.validation}"
+    return text if config.examples is None else f"{text} data.examples={config.examples}"

@@ -1,0 +1,76 @@
+"""Where examples come from: what is bundled with scikit-learn, what is made, and MNIST.
+
+N examples, I features. A source holds every row, the test part's too: nothing outside this package reads one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from ridgeline.config import ConfigError, DataConfig
+from ridgeline.data.mnist import read_mnist
+
+
+@dataclass(frozen=True)
+class Source:
+    """All examples in their own order: features float32, labels int64 from 0 to C-1.
+
+    The last `n_test` rows are the official test part (0: there is none, the split makes one). `content` is the SHA-256
+    of what was read, as hex.
+    """
+
+    x_NI: np.ndarray
+    y_N: np.ndarray
+    content: str
+    image_shape: tuple[int, int] | None = None
+    n_test: int = 0
+
+    @property
+    def n_classes(self) -> int:
+        return len(np.unique(self.y_N))
+
+
+def read_source(config: DataConfig) -> Source:
+    """The examples that `data.name` means. Raises ConfigError for a bad file, or a key without effect."""
+    if config.root is not None and config.name != "mnist":
+        raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
+    if config.noise is not None and config.name != "moons":
+        raise ConfigError(f"`data.noise only with data=moons` must hold, but got data.noise={config.noise}.")
+    if config.name == "mnist":
+        x_NI, y_N, n_test, digests = read_mnist(config.root)
+        return Source(x_NI, y_N, _digest(json.dumps(digests, sort_keys=True).encode()), (28, 28), n_test)
+    if config.name == "moons":
+        return _of_arrays(*_make_moons(config))
+    from sklearn import datasets  # takes a second, which MNIST need not wait for
+
+    load = {"digits": datasets.load_digits, "breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}
+    x_NI, y_N = load[config.name](return_X_y=True)
+    return _of_arrays(x_NI, y_N, (8, 8) if config.name == "digits" else None)
+
+
+def _make_moons(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import make_moons
+
+    if config.examples is None or config.noise is None:
+        raise ConfigError(
+            "`data.examples and data.noise are numbers with data=moons` must hold, "
+            f"but got data.examples={config.examples} data.noise={config.noise}."
+        )
+    x_NI, y_N = make_moons(config.examples, noise=config.noise, random_state=config.seed)
+    return x_NI, y_N
+
+
+def _of_arrays(x_NI: np.ndarray, y_N: np.ndarray, image_shape: tuple[int, int] | None = None) -> Source:
+    x_NI, y_N = np.ascontiguousarray(x_NI, np.float32), np.ascontiguousarray(y_N, np.int64)
+    return Source(x_NI, y_N, _digest(str(x_NI.shape).encode(), x_NI.tobytes(), y_N.tobytes()), image_shape)
+
+
+def _digest(*contents: bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""Promise 7: test labels come from one function that confirm alone calls; nothing that a search holds leads to them."""
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ridgeline.config import DataConfig
+from ridgeline.data import Part, load_splits
+from ridgeline.data.test_split import open_test_split
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src/ridgeline/data"
+DOOR = "pipelines/confirm.py"
+INSIDE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+"""The modules of the package, each of which sees all rows. Others import from `ridgeline.data` itself."""
+
+
+def words_of(tree):
+    """Every name that a program mentions: names, attributes, what it imports, and texts."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.alias):
+            yield node.name
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            yield node.value
+
+
+def trespasses(tree):
+    """The words by which a program outside the package would reach test rows."""
+    locked = {"open_test_split", "test_split", "read_source", "split_rows", "read_mnist", "take_part"}
+    locked |= {f"ridgeline.data.{module}" for module in INSIDE} | {f"data.{module}" for module in INSIDE}
+    found = set()
+    for word in words_of(tree):
+        found |= {name for name in locked if word == name or word.startswith(f"{name}.")}
+    for node in ast.walk(tree):  # from ridgeline.data import splits
+        if isinstance(node, ast.ImportFrom) and node.module in ("ridgeline.data", "data"):
+            found |= {alias.name for alias in node.names if alias.name in INSIDE | {"*"}}
+    return found
+
+
+def programs():
+    return [path for folder in ("src", "pipelines") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_only_confirm_opens_the_test_split():
+    outside = [path for path in programs() if PACKAGE not in path.parents]
+    assert any(path.name == "prepare.py" for path in outside)
+    for path in outside:
+        found = trespasses(ast.parse(path.read_text()))
+        allowed = {"open_test_split", "test_split", "ridgeline.data.test_split", "data.test_split"}
+        name = path.relative_to(ROOT).as_posix()
+        assert not (found - allowed if name == DOOR else found), f"{name} reaches for {sorted(found)}"
+
+
+def test_inside_the_package_only_one_file_has_the_door():
+    for path in PACKAGE.glob("*.py"):
+        tree = ast.parse(path.read_text())
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        if path.name == "test_split.py":
+            assert "open_test_split" in defined
+        else:
+            assert not {"open_test_split", "test_split", "ridgeline.data.test_split"} & {*words_of(tree), *defined}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from ridgeline.data.test_split import open_test_split",
+        "from ridgeline.data import test_split as harmless",
+        "import ridgeline.data.test_split",
+        "import ridgeline.data as d\nd.test_split.open_test_split(config)",
+        "__import__('ridgeline.data.test_split')",
+        "from ridgeline.data.sources import read_source",
+        "from ridgeline.data import sources",
+        "import ridgeline\nridgeline.data.rows.split_rows(source, config)",
+        "from ridgeline.data import *",
+    ],
+)
+def test_the_lock_sees_a_trespasser(program):
+    assert trespasses(ast.parse(program))
+
+
+def test_the_lock_lets_the_public_names_through():
+    assert not trespasses(ast.parse("from ridgeline.data import DataDescription, Part, Splits, load_splits"))
+
+
+@pytest.mark.parametrize("split", ["stratified", "first"])
+def test_splits_hold_train_and_validation_rows_and_nothing_else(split):
+    splits = load_splits(DataConfig("digits", split=split))
+    parts = [value for value in vars(splits).values() if isinstance(value, Part)]
+    assert parts == [splits.train, splits.validation]
+    assert {field.name for field in dataclasses.fields(splits)} == {
+        "train",
+        "validation",
+        "n_classes",
+        "image_shape",
+        "description",
+    }
+    for part in parts:
+        for tensor in (part.x_NI, part.y_N):  # a view would drag the whole source along
+            assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+
+
+def test_no_cache_but_that_of_load_splits():
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.decorator_list:
+                decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+                assert "cache" not in decorators or (path.name, node.name) == ("splits.py", "_load")
+
+
+def test_the_opened_test_part_shares_no_example_with_the_others():
+    config = DataConfig("digits", standardize="none")
+    splits, test = load_splits(config), open_test_split(config)
+    seen = {row.numpy().tobytes() for part in (splits.train, splits.validation) for row in part.x_NI}
+    assert not seen & {row.numpy().tobytes() for row in test.x_NI}

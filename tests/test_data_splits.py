@@ -1,0 +1,240 @@
+"""The parts are disjoint, fair, reproducible, and standardized by the train part alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import sklearn.datasets
+import torch
+
+from ridgeline.config import ConfigError, DataConfig
+from ridgeline.data import load_splits, splits
+from ridgeline.data.rows import split_rows
+from ridgeline.data.scaling import fit_scaling
+from ridgeline.data.sources import Source, read_source
+from ridgeline.data.test_split import open_test_split
+
+DIGITS = DataConfig("digits")
+MOONS = DataConfig("moons", examples=200, noise=0.3)
+BUNDLED = [DIGITS, DataConfig("breast_cancer"), DataConfig("wine"), MOONS]
+
+
+@pytest.fixture
+def fresh_cache():
+    """Forgets what this process has loaded, now and after the test."""
+    splits._load.cache_clear()
+    yield splits._load.cache_clear
+    splits._load.cache_clear()
+
+
+def change(config, **values):
+    return dataclasses.replace(config, **values)
+
+
+@pytest.mark.parametrize("config", BUNDLED, ids=lambda config: config.name)
+def test_every_example_is_in_exactly_one_part(config):
+    source = read_source(config)
+    rows = split_rows(source, config)
+    together = np.concatenate([rows.train, rows.validation, rows.test])
+    assert sorted(together) == list(range(len(source.y_N)))
+
+
+@pytest.mark.parametrize("config", BUNDLED, ids=lambda config: config.name)
+def test_tensors_are_what_the_description_says(config):
+    loaded = load_splits(config)
+    description = loaded.description
+    for part, count in zip((loaded.train, loaded.validation), description.examples, strict=False):
+        assert part.x_NI.shape == (count, description.features)
+        assert part.x_NI.dtype == torch.float32
+        assert part.x_NI.isfinite().all()
+        assert part.y_N.dtype == torch.int64
+        assert part.y_N.unique().tolist() == list(range(description.classes))
+    assert len(open_test_split(config).y_N) == description.examples.test
+    assert (loaded.n_features, loaded.n_classes) == (description.features, description.classes)
+    assert loaded.image_shape == ((8, 8) if config.name == "digits" else None)
+
+
+def test_parts_hold_the_source_rows_with_their_labels():
+    config = change(DIGITS, standardize="none")
+    source, loaded = read_source(config), load_splits(config)
+    rows = split_rows(source, config)
+    assert np.array_equal(loaded.train.x_NI, source.x_NI[rows.train])
+    assert np.array_equal(loaded.validation.y_N, source.y_N[rows.validation])
+    test = open_test_split(config)
+    assert np.array_equal(test.x_NI, source.x_NI[rows.test])
+    assert np.array_equal(test.y_N, source.y_N[rows.test])
+
+
+@pytest.mark.parametrize("examples", [None, 500])
+def test_stratified_parts_keep_the_class_shares(examples):
+    source = read_source(DIGITS)
+    rows = split_rows(source, change(DIGITS, examples=examples))
+    shares = np.bincount(source.y_N) / len(source.y_N)
+    for part in (rows.train, rows.validation, rows.test):
+        assert np.bincount(source.y_N[part]) == pytest.approx(shares * len(part), abs=1.5)
+
+
+def test_sizes_follow_the_fractions():
+    assert load_splits(DIGITS).description.examples == (1078, 360, 359)
+    assert load_splits(change(DIGITS, train=0.5, validation=0.1)).description.examples == (898, 180, 719)
+
+
+def test_the_split_follows_data_seed_alone():
+    source = read_source(DIGITS)
+    first, again, other = (split_rows(source, change(DIGITS, seed=seed)) for seed in (0, 0, 1))
+    for part in ("train", "validation", "test"):
+        assert np.array_equal(getattr(first, part), getattr(again, part))
+        assert not np.array_equal(getattr(first, part), getattr(other, part))
+
+
+def test_first_split_takes_rows_in_their_order():
+    rows = split_rows(read_source(DIGITS), change(DIGITS, split="first", train=0.7, validation=0.2))
+    assert np.array_equal(rows.train, np.arange(1258))
+    assert np.array_equal(rows.validation, np.arange(1258, 1617))
+    assert np.array_equal(rows.test, np.arange(1617, 1797))
+
+
+def test_limited_examples_leave_the_test_part_unchanged():
+    source = read_source(DIGITS)
+    everything, limited = split_rows(source, DIGITS), split_rows(source, change(DIGITS, examples=100))
+    assert (len(limited.train), len(limited.validation)) == (75, 25)
+    assert np.array_equal(limited.test, everything.test)
+    assert set(limited.train) | set(limited.validation) <= set(everything.train) | set(everything.validation)
+
+
+def test_moons_are_made_in_the_asked_number_with_noise_and_seed():
+    assert sum(load_splits(MOONS).description.examples) == 200
+    assert not np.array_equal(read_source(MOONS).x_NI, read_source(change(MOONS, seed=1)).x_NI)
+    radius = np.linalg.norm(read_source(change(MOONS, noise=0.0)).x_NI[read_source(MOONS).y_N == 0], axis=1)
+    assert radius == pytest.approx(np.ones(100), abs=1e-6)
+
+
+@pytest.mark.parametrize("standardize", ["feature", "all"])
+def test_statistics_come_from_the_train_part_alone(standardize):
+    config = change(DIGITS, standardize=standardize)
+    source = read_source(config)
+    rows = split_rows(source, config)
+    before = fit_scaling(source.x_NI[rows.train], config).apply(source.x_NI[rows.train])
+    assert np.array_equal(load_splits(config).train.x_NI, before)
+
+    spoiled_NI = source.x_NI.copy()
+    spoiled_NI[np.concatenate([rows.validation, rows.test])] = 1e6
+    assert not np.array_equal(fit_scaling(spoiled_NI, config).mean_I, fit_scaling(source.x_NI, config).mean_I)
+    assert np.array_equal(fit_scaling(spoiled_NI[rows.train], config).apply(source.x_NI[rows.train]), before)
+
+
+def test_changed_validation_values_leave_the_training_tensors_unchanged(monkeypatch, fresh_cache):
+    clean = load_splits(DIGITS)
+    source = read_source(DIGITS)
+    rows = split_rows(source, DIGITS)
+    source.x_NI[rows.validation] *= 100
+    source.x_NI[rows.test] *= 100
+    monkeypatch.setattr(splits, "read_source", lambda config: source)
+    fresh_cache()
+    spoiled = load_splits(DIGITS)
+    assert torch.equal(spoiled.train.x_NI, clean.train.x_NI)
+    assert not torch.equal(spoiled.validation.x_NI, clean.validation.x_NI)
+
+
+def test_standardized_train_part_has_mean_0_and_deviation_1():
+    x_NI = load_splits(DataConfig("breast_cancer")).train.x_NI.double()
+    assert x_NI.mean(0).abs().max() < 1e-5
+    assert (x_NI.std(0, correction=0) - 1).abs().max() < 1e-5
+    x_NI = load_splits(DataConfig("breast_cancer", standardize="all")).train.x_NI.double()
+    assert abs(x_NI.mean()) < 1e-5
+    assert abs(x_NI.std(correction=0) - 1) < 1e-5
+    assert x_NI.std(0).min() < 0.5
+
+
+@pytest.mark.parametrize("standardize", ["feature", "all"])
+def test_constant_features_stay_finite(standardize):
+    x_NI = np.full((1001, 2), 0.1, np.float32)
+    if standardize == "feature":
+        x_NI[:, 1] = np.arange(1001)
+    scaling = fit_scaling(x_NI, DataConfig("digits", standardize=standardize))
+    assert (scaling.apply(x_NI)[:, 0] == 0).all()
+    elsewhere = scaling.apply(np.float32([[1.1, 0]]))  # another value in another part
+    assert elsewhere[0, 0] == pytest.approx(1)
+    assert elsewhere.dtype == np.float32
+
+
+def test_the_test_part_is_standardized_by_the_train_part():
+    source = read_source(DIGITS)
+    rows = split_rows(source, DIGITS)
+    expected = fit_scaling(source.x_NI[rows.train], DIGITS).apply(source.x_NI[rows.test])
+    assert np.array_equal(open_test_split(DIGITS).x_NI, expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (DataConfig("wine", split="first"), "`the train part holds all 3 classes`"),
+        (change(DIGITS, train=0.99, validation=0.005), "data.train=0.99 data.validation=0.005"),
+        (change(DIGITS, train=0.0001, validation=0.5), "data.train=0.0001"),
+        (change(DIGITS, validation=1e-5), "`the validation part holds all 10 classes`"),
+        (
+            change(DIGITS, train=0.7999, validation=0.2),
+            "`the test part holds all 10 classes` must hold, but got 0 in 0",
+        ),
+        (change(DIGITS, examples=20, train=0.7), "data.examples=20"),
+        (change(DIGITS, examples=1500), "`data.examples <= 1438, as many as train and validate,` must hold"),
+        (change(DIGITS, root="somewhere"), "`data.root only with data=mnist`"),
+        (change(DIGITS, noise=0.1), "`data.noise only with data=moons`"),
+        (DataConfig("moons", noise=0.1), "data.examples=None"),
+    ],
+)
+def test_impossible_data_is_refused_in_one_line(config, words):
+    with pytest.raises(ConfigError) as caught:
+        load_splits(config)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_equal_configurations_share_one_load_in_a_process():
+    assert load_splits(DataConfig("wine")) is load_splits(DataConfig("wine"), torch.device("cpu"))
+    assert load_splits(DataConfig("wine")) is not load_splits(DataConfig("wine", seed=1))
+
+
+def test_tensors_are_on_the_asked_device():
+    loaded = load_splits(DataConfig("wine"), "meta")
+    assert {part.x_NI.device.type for part in (loaded.train, loaded.validation)} == {"meta"}
+    assert loaded.train.y_N.device.type == "meta"
+    assert loaded.description == load_splits(DataConfig("wine")).description
+
+
+def test_hash_tells_every_change_of_data_or_split():
+    changes = [
+        {},
+        {"seed": 1},
+        {"split": "first"},
+        {"train": 0.5},
+        {"validation": 0.1},
+        {"standardize": "none"},
+        {"standardize": "all"},
+        {"examples": 100},
+        {"noise": 0.2},
+    ]
+    configs = [change(MOONS, **values) for values in changes]
+    hashes = [load_splits(config).description.hash for config in configs]
+    assert len(set(hashes)) == len(changes)
+    assert hashes[0] == load_splits(change(MOONS, noise=0.30)).description.hash
+
+
+@pytest.mark.parametrize("content", ["data", "target"])
+def test_hash_tells_a_single_changed_value(content, monkeypatch, fresh_cache):
+    before = load_splits(DIGITS).description.hash
+    bunch = sklearn.datasets.load_digits()
+    arrays = {"data": bunch.data, "target": bunch.target}
+    arrays[content][(-1,) * arrays[content].ndim] += 1
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda return_X_y: tuple(arrays.values()))
+    fresh_cache()
+    assert load_splits(DIGITS).description.hash != before
+
+
+def test_official_test_rows_never_train():
+    y_N = np.tile(np.arange(2), 50)
+    source = Source(np.zeros((100, 1), np.float32), y_N, content="", n_test=20)
+    rows = split_rows(source, DataConfig("mnist", train=0.5, validation=0.25))
+    assert np.array_equal(rows.test, np.arange(80, 100))
+    assert (len(rows.train), len(rows.validation)) == (40, 20)
+    assert max(rows.train.max(), rows.validation.max()) < 80
