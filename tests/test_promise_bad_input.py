@@ -16,7 +16,7 @@ CASES = {
     "regularization.l2=-1e-3": "`0 <= regularization.l2 < inf` must hold, but got regularization.l2=-0.001.",
     "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",
     "regularization.dropout=[0.1,0.2,0.3]": "`len(regularization.dropout) == len(network.hidden) == 2` must hold, but got",
-    "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean dropout",
+    "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean regularization.dropout",
     "data=mnst": "There is no choice `data=mnst`. Did you mean mnist or moons?",
     "regularisation=l2": "Did you mean regularization",
     "trainer.max_epochs=0": "`trainer.max_epochs >= 1` must hold, but got trainer.max_epochs=0.",

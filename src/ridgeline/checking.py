@@ -7,7 +7,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, Literal
 
@@ -27,11 +27,17 @@ def require(holds: bool, rule: str, key: str, value: object) -> None:
         raise ConfigError(f"`{rule}` must hold, but got {key}={value}.")
 
 
-def nearest(word: str, known: typing.Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
     """`Did you mean ...?`, or the list of what there is when nothing is near."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    close = [prefix + name for name in difflib.get_close_matches(word, known, n=3, cutoff=0.6)]
     return f"Did you mean {' or '.join(close)}?" if close else f"There is: {', '.join(known)}."
+
+
+def unknown_key(path: str, known: Iterable[str]) -> str:
+    """The line for a dotted key that is not among the `known` names of its group."""
+    group, dot, name = path.rpartition(".")
+    return f"There is no key `{path}`. {nearest(name, known, prefix=group + dot)}"
 
 
 def build(cls: type, tree: Any, path: str) -> Any:
@@ -41,7 +47,7 @@ def build(cls: type, tree: Any, path: str) -> Any:
     hints = typing.get_type_hints(cls)
     for key in tree:
         if key not in fields:
-            raise ConfigError(f"There is no key `{_join(path, str(key))}`. {nearest(str(key), fields)}")
+            raise ConfigError(unknown_key(_join(path, str(key)), fields))
     values: dict[str, Any] = {}
     for name, f in fields.items():
         if name in tree:

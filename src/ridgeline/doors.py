@@ -14,7 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ridgeline.checking import ConfigError, nearest
+from ridgeline.checking import ConfigError, nearest, unknown_key
 from ridgeline.config import Config, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def one_line(error: Exception) -> str:
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
         parent = cause.parent_node
         if isinstance(parent, DictConfig) and cause.key not in parent:
-            return f"There is no key `{cause.full_key}`. {nearest(str(cause.key), [str(k) for k in parent])}"
+            return unknown_key(cause.full_key, [str(name) for name in parent])
     return " ".join(str(error).split())
 
 
