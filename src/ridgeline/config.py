@@ -190,11 +190,12 @@ class CallbacksConfig:
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """How long, in which batches, on what. `batch_size=null` is the full batch; intervals are in seconds."""
+    """How long, in which batches, on what. Null: the full batch, as many threads as pay. Intervals are in seconds."""
 
     max_epochs: int = 30
     batch_size: int | None = 128
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    num_threads: int | None = None
     restore_best: bool = True
     checkpoint_interval: float = 60.0
     ckpt_path: str | None = None
@@ -204,6 +205,8 @@ class TrainerConfig:
         require(self.max_epochs >= 1, "trainer.max_epochs >= 1", "trainer.max_epochs", self.max_epochs)
         size = self.batch_size
         require(size is None or size >= 1, "trainer.batch_size >= 1 (or null)", "trainer.batch_size", size)
+        threads = self.num_threads
+        require(threads is None or threads >= 1, "trainer.num_threads >= 1 (or null)", "trainer.num_threads", threads)
         require(
             self.checkpoint_interval >= 0,
             "trainer.checkpoint_interval >= 0",

@@ -65,6 +65,24 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
     )
 
 
+def closing_words(config: Config, outcome: Outcome) -> str:
+    """What a single run ends with: the numbers, where they are, how to look at them."""
+    final = outcome["metrics"]
+    kept = "best" if config.trainer.restore_best else "last"
+    return "\n".join(
+        [
+            "",
+            f"{'':12}{'train':>10}{'validation':>12}",
+            f"{'loss':12}{final['final/train_loss']:>10.4f}{final['final/val_loss']:>12.4f}",
+            f"{'error':12}{final['final/train_error']:>10.2%}{final['final/val_error']:>12.2%}",
+            f"Weights of epoch {outcome['best_epoch'] + 1}, the {kept} of {outcome['epochs']} by {config.metric};"
+            f" trained in {outcome['seconds']:.1f} s.",
+            f"Files: {outcome['job_dir']}",
+            f"Look:  make ui, then http://127.0.0.1:5000; MLflow run {outcome['run_id']}",
+        ]
+    )
+
+
 def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     splits = load_splits(config.data, pick_device(config))
     (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*_epoch_metrics(row)), job_dir=job_dir)

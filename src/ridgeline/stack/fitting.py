@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,7 @@ def fit(
         callbacks.append(Progress())
     if job_dir is not None:
         callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
-    with _quiet_lightning():
+    with _quiet_lightning(), _threads(shared.num_threads or _paying_threads(stack)):
         trainer = pl.Trainer(
             max_epochs=shared.max_epochs,
             accelerator="gpu" if splits.train.x_NI.is_cuda else "cpu",
@@ -60,7 +61,14 @@ def fit(
             default_root_dir=job_dir,
         )
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
-    return _results(stack, time.monotonic() - start)
+        return _results(stack, time.monotonic() - start)
+
+
+def _paying_threads(stack: Stack) -> int:
+    """One below 50 million multiplications a step: the threads' waiting for each other then costs more than they gain."""
+    batch = stack.configs[0].trainer.batch_size or len(stack.splits.train.y_N)
+    multiplications = 3 * batch * stack.rows.weights_KW.numel()
+    return 1 if multiplications < 50e6 else os.cpu_count() or 1
 
 
 def _results(stack: Stack, seconds: float) -> list[FitResult]:
@@ -99,6 +107,16 @@ def _results(stack: Stack, seconds: float) -> list[FitResult]:
 
 
 @contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Lightning's start-up lines say nothing about this training; its advice about workers does not fit tensors."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning")]
@@ -108,6 +126,8 @@ def _quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning.*")
         warnings.filterwarnings("ignore", module="lightning.*")
-        yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
