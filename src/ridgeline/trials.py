@@ -92,7 +92,7 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     save_file(result.weights, job_dir / "weights.safetensors")
     run.log_metrics({**result.metrics, "final/best_epoch": float(result.best_epoch)})
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
-        run.log_figure(curve_figure(result.history), "curves.png")
+        run.log_figure(curve_figure(result.history, best_epoch=result.best_epoch), "curves.png")
         run.log_file(job_dir / "weights.safetensors", "weights")
     return result
 

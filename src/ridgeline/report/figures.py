@@ -1,0 +1,6 @@
+"""Pictures of a fit and of a study, 800 pixels wide or more: matplotlib figures that need no window."""
+
+from ridgeline.report.curves import curve_figure
+from ridgeline.report.studies import study_figures
+
+__all__ = ["curve_figure", "study_figures"]

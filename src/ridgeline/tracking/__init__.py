@@ -1,0 +1,27 @@
+"""The one way that anything is written to MLflow.
+
+A `Tracker` opens the store, starts runs and owns the one background thread that writes; a `Run` is a handle that
+never waits for the store while training. This module sets MLflow's environment before MLflow is imported.
+"""
+
+import logging
+import os
+
+# Nothing leaves the machine but what goes to the store itself.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+# The writer tries again by itself, so that a server that is away is noticed in seconds instead of minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# Schema migrations of a new store are no news, and every error of the store reaches us as an exception.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+from ridgeline.tracking.check import check_store  # noqa: E402
+from ridgeline.tracking.entries import TrackingError  # noqa: E402
+from ridgeline.tracking.run import Run, State  # noqa: E402
+from ridgeline.tracking.store import store_uri  # noqa: E402
+from ridgeline.tracking.tracker import Tracker  # noqa: E402
+
+__all__ = ["Run", "State", "Tracker", "TrackingError", "check_store", "store_uri"]

@@ -1,0 +1,91 @@
+"""Can the store be written? Answered before training, and without writing."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from ridgeline.config import Config, ConfigError
+from ridgeline.tracking.store import SQLITE, store_uri, without_password
+
+ANSWER_SECONDS = 4.0
+
+
+def check_store(config: Config) -> None:
+    """Raise ConfigError, one line, unless the store can be written. Answers within five seconds and writes nothing."""
+    uri = store_uri(config)
+    if uri.startswith(SQLITE):
+        _check_file(Path(uri.removeprefix(SQLITE)), uri)
+    elif uri.startswith(("http://", "https://")):
+        _check_server(uri)
+    else:
+        raise _refusal("tracking.uri is sqlite:///FILE or http(s)://SERVER", uri, None)
+
+
+def _check_file(path: Path, uri: str) -> None:
+    try:
+        if path.exists():
+            os.close(os.open(path, os.O_RDWR))
+        folder = path.parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        # Permission bits say little (root, read-only mounts), so make a file: one without a name, gone when closed.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _refusal("the MLflow store can be written", uri, error) from None
+    if path.exists():
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            connection.execute("SELECT name FROM sqlite_master").fetchall()
+        except sqlite3.OperationalError:
+            pass  # locked by another process, or to be recovered after a crash: the next writer does that
+        except sqlite3.DatabaseError as error:
+            raise _refusal("the MLflow store is an SQLite database", uri, error) from None
+        finally:
+            connection.close()
+
+
+def _check_server(uri: str) -> None:
+    answers: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            MlflowClient(uri, registry_uri=uri).search_experiments(max_results=1)
+            answers.append(None)
+        except Exception as error:
+            answers.append(error)
+
+    # In a thread of its own, because name look-up and a server that accepts and says nothing know no time limit.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    error = answers[0] if answers else TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} s")
+    if error is not None:
+        raise _refusal("an MLflow server answers", uri, error)
+
+
+def _refusal(rule: str, uri: str, error: Exception | None) -> ConfigError:
+    cause = f" ({reason(error)})" if error is not None else ""
+    return ConfigError(f"`{rule}` must hold, but got tracking.uri={without_password(uri)}{cause}.")
+
+
+def reason(error: BaseException) -> str:
+    """Why, as part of one line: the innermost error of network, disk or database says more than what wraps it."""
+    cause, inner = error, _wrapped(error)
+    while inner is not None:
+        if isinstance(inner, (OSError, sqlite3.Error)):
+            cause = inner
+        inner = _wrapped(inner)
+    text = " ".join((getattr(cause, "strerror", None) or str(cause) or type(cause).__name__).split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _wrapped(error: BaseException) -> BaseException | None:
+    in_arguments = (argument for argument in error.args if isinstance(argument, BaseException))  # urllib3 does so
+    return error.__cause__ or error.__context__ or next(in_arguments, None)

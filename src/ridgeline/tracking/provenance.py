@@ -1,0 +1,119 @@
+"""What is known of a run before it starts: tags, params and data set, so that each of them leads to the others."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import getpass
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+from ridgeline.config import Config, as_tree
+
+if TYPE_CHECKING:
+    from ridgeline.data import DataDescription
+
+PACKAGES = ("torch", "pytorch-lightning", "optuna", "mlflow", "hydra-core", "ridgeline")
+NO_PARAMS = {"trial", "search", "runs", "tracking"}
+LONGEST_PARAM = 6000
+LONGEST_DIGEST = 36
+
+KIND = "ridgeline.kind"
+STUDY = "ridgeline.study"
+TRIAL = "ridgeline.trial"
+STATE = "ridgeline.state"
+REASON = "ridgeline.reason"
+JOB = "ridgeline.job"
+DATA_HASH = "ridgeline.data.hash"
+GIT_DIRTY = "ridgeline.git.dirty"
+GIT_COMMIT = "mlflow.source.git.commit"
+PARENT = "mlflow.parentRunId"
+
+
+def tags(kind: str, description: DataDescription, job_dir: Path | None) -> dict[str, str]:
+    """The tags that every run has. `kind` is study, trial or run (one that stands alone)."""
+    known = {
+        KIND: kind,
+        STATE: "RUNNING",
+        DATA_HASH: description.hash,
+        "mlflow.source.name": "pipelines/train.py",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+    }
+    if job_dir is not None:
+        known[JOB] = str(Path(job_dir).absolute())
+    return known | revision(Path(__file__).parent) | versions()
+
+
+def params(config: Config) -> list[Param]:
+    """The flattened configuration, as it would be typed: `regularization.l2` is `0.0001`."""
+    return [
+        Param(key, value[:LONGEST_PARAM]) for key, value in _flat(as_tree(config)) if key.split(".")[0] not in NO_PARAMS
+    ]
+
+
+def dataset(description: DataDescription) -> DatasetInput:
+    """The data set as MLflow's UI shows it. Its digest is the beginning of our hash: MLflow's are shorter."""
+    train, validation, test = description.examples
+    profile = {"train": train, "validation": validation, "test": test}
+    profile |= {"features": description.features, "classes": description.classes}
+    known = Dataset(
+        name=description.name,
+        digest=description.hash[:LONGEST_DIGEST],
+        source_type="ridgeline",
+        source=json.dumps({"name": description.name, "hash": description.hash}),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(known, [InputTag("mlflow.data.context", "training")])
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """The versions of the packages that make the numbers; one that is not installed is left out."""
+    found = {"versions.python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[f"versions.{package}"] = metadata.version(package)
+    return found
+
+
+@functools.cache
+def revision(folder: Path) -> dict[str, str]:
+    """The git commit of the checkout around `folder`, and whether files differ from it; empty outside a checkout."""
+    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
+    try:
+        # No optional locks: a status must not stand in the way of the user's own git.
+        environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, env=environment)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    lines = answer.stdout.splitlines()
+    commit = next(
+        (line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")), "(initial)"
+    )
+    if commit == "(initial)":
+        return {}
+    return {GIT_COMMIT: commit, GIT_DIRTY: "true" if any(not line.startswith("#") for line in lines) else "false"}
+
+
+def _flat(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "unknown"

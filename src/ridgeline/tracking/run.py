@@ -1,0 +1,108 @@
+"""A handle to one MLflow run. Logging hands over to the writer and returns at once."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from mlflow.entities import Metric, RunTag
+
+from ridgeline.tracking import provenance
+from ridgeline.tracking.entries import Batch, Call
+from ridgeline.tracking.store import Store
+from ridgeline.tracking.writer import Writer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+State = Literal["COMPLETE", "PRUNED", "FAILED"]
+
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
+"""MLflow's own status has no word for a pruned trial; the tag `ridgeline.state` has."""
+
+LONGEST_TAG = 5000
+
+
+class Run:
+    """A run that is being written. `name` is for messages."""
+
+    def __init__(self, writer: Writer, run_id: Future[str], name: str) -> None:
+        self._writer = writer
+        self._id = run_id
+        self._name = name
+        self._not_finite: list[str] = []
+
+    @property
+    def id(self) -> str:
+        """MLflow's id. Waits for the store to create the run; TrackingError if it cannot."""
+        return str(self._writer.answer(self._id, f"start of {self._name}"))
+
+    def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Metrics after an epoch (for a study: after so many trials). NaN and infinities are left out."""
+        now = time.time_ns() // 1_000_000  # ms
+        finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
+        self._not_finite += [f"{key}={metrics[key]} at step {epoch}" for key in metrics if key not in finite]
+        if finite:
+            points = [Metric(key, value, now, epoch) for key, value in finite.items()]
+            self._writer.log(Batch(self._id, metrics=points))
+
+    def log_metrics(self, final: Mapping[str, float]) -> None:
+        """What the run ends with, as one number each; the names must differ from those of the curves."""
+        self.log_epoch(0, final)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Tags; a long value is cut, as some stores take no more."""
+        self._writer.log(Batch(self._id, tags=[RunTag(key, str(value)[:LONGEST_TAG]) for key, value in tags.items()]))
+
+    def log_text(self, text: str, artifact_path: str) -> None:
+        """Text as an artifact, `config.yaml` or `tables/trials.csv`."""
+        self._log_bytes(text.encode(), artifact_path)
+
+    def log_figure(self, figure: Figure, artifact_path: str) -> None:
+        """A picture; the suffix of `artifact_path` is its format. Drawn at once: matplotlib knows no threads."""
+        drawn = BytesIO()
+        figure.savefig(drawn, format=PurePosixPath(artifact_path).suffix.lstrip("."))
+        self._log_bytes(drawn.getvalue(), artifact_path)
+
+    def log_file(self, path: Path | str, artifact_folder: str | None = None) -> None:
+        """A file, which must stay as it is until the run is finished. Raises FileNotFoundError at once."""
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {path} to log.")
+
+        def upload(store: Store) -> None:
+            store.client.log_artifact(self._id.result(0), str(path), artifact_folder)
+
+        self._writer.call(Call(f"{path.name} of {self._name}", upload), self._id)
+
+    def finish(self, state: State, reason: str | None = None) -> None:
+        """Close the run and wait until all of it is written, but not for a store that is away: `Tracker.close` does."""
+        reasons = [reason] if reason else []
+        if self._not_finite:
+            more = f" and {len(self._not_finite) - 3} more" if len(self._not_finite) > 3 else ""
+            reasons.append(f"not finite: {', '.join(self._not_finite[:3])}{more}")
+        self.set_tags({provenance.STATE: state, provenance.REASON: "; ".join(reasons)})
+        ended = time.time_ns() // 1_000_000  # ms
+
+        def end(store: Store) -> None:
+            store.client.set_terminated(self._id.result(0), STATUS[state], ended)
+
+        self._writer.wait(self._writer.call(Call(f"end of {self._name}", end), self._id).answer)
+
+    def _log_bytes(self, content: bytes, artifact_path: str) -> None:
+        target = PurePosixPath(artifact_path)
+        folder = str(target.parent) if target.parent.name else None
+
+        def upload(store: Store) -> None:
+            with tempfile.TemporaryDirectory() as temporary:
+                file = Path(temporary) / target.name
+                file.write_bytes(content)
+                store.client.log_artifact(self._id.result(0), str(file), folder)
+
+        self._writer.call(Call(f"{artifact_path} of {self._name}", upload), self._id)

@@ -1,0 +1,84 @@
+"""Where runs are kept: an SQLite file, or an MLflow server."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+from ridgeline.config import Config
+
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store, and the experiment that our runs belong to."""
+
+    client: MlflowClient
+    experiment_id: str
+
+
+def store_uri(config: Config) -> str:
+    """`tracking.uri`, or the SQLite store in the runs folder. A path to a file is made absolute."""
+    uri = config.tracking.uri
+    if uri is None:
+        return f"{SQLITE}{Path(config.runs).absolute() / 'mlflow.db'}"
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+    return uri
+
+
+def without_password(uri: str) -> str:
+    """The address as it may be shown and logged."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
+
+
+def open_store(config: Config) -> Store:
+    """Open the store; create what is missing: the tables, the experiment. Several processes may do so at once.
+
+    The artifacts of an SQLite store lie in the runs folder, by absolute path; a server chooses for itself.
+    """
+    uri = store_uri(config)
+    artifacts = None
+    if uri.startswith(SQLITE):
+        artifacts = (Path(config.runs).absolute() / "artifacts").as_uri()
+        _create_tables(Path(uri.removeprefix(SQLITE)), artifacts)
+    client = MlflowClient(uri, registry_uri=uri)
+    name = config.tracking.experiment
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return Store(client, client.create_experiment(name, artifact_location=artifacts))
+        except MlflowException as error:  # another process was faster
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise error
+    return Store(client, experiment.experiment_id)
+
+
+def _create_tables(path: Path, artifacts: str) -> None:
+    """Make the database under another name and put it in place when it is whole.
+
+    MLflow's migrations, run by two processes at once or killed half-way, leave a database that never opens again.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    draft.unlink(missing_ok=True)  # of a killed process with this number
+    SqlAlchemyStore(f"{SQLITE}{draft}", artifacts).engine.dispose()
+    try:
+        os.link(draft, path)
+    except FileExistsError:  # another process was faster
+        pass
+    except OSError:  # a file system without links
+        os.replace(draft, path)
+    draft.unlink(missing_ok=True)

@@ -1,0 +1,160 @@
+"""Starts, finds and closes runs in one MLflow store."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import yaml
+from mlflow.entities import Run as MlflowRun
+from mlflow.entities import RunTag
+
+from ridgeline.config import Config, as_tree
+from ridgeline.tracking import provenance
+from ridgeline.tracking.entries import Batch, Call, TrackingError
+from ridgeline.tracking.run import Run
+from ridgeline.tracking.store import Store, open_store, store_uri
+from ridgeline.tracking.writer import Writer
+
+if TYPE_CHECKING:
+    from ridgeline.data import DataDescription
+
+INTERRUPTED = "INTERRUPTED"
+
+log = logging.getLogger("ridgeline.tracking")
+
+
+class Tracker:
+    """A store and the thread that writes to it. A context manager; `close` waits until all is written."""
+
+    def __init__(self, config: Config) -> None:
+        self._writer = Writer(store_uri(config), lambda: open_store(config))
+
+    def start_study(
+        self, name: str, config: Config, description: DataDescription, tags: Mapping[str, str] | None = None
+    ) -> Run:
+        """The parent run of a study: the one of that name if there is one (then RUNNING again), or a new one."""
+        known = provenance.tags("study", description, None) | {provenance.STUDY: name} | dict(tags or {})
+        started = time.time_ns() // 1_000_000  # ms
+
+        def find_or_create(store: Store) -> tuple[str, bool]:
+            found = _search(store, {provenance.KIND: "study", provenance.STUDY: name})
+            if found:
+                store.client.update_run(found[0].info.run_id, status="RUNNING")
+                return found[0].info.run_id, False
+            return store.client.create_run(store.experiment_id, started, known, name).info.run_id, True
+
+        run_id, is_new = self._writer.ask(f"start of study {name}", find_or_create)
+        run = Run(self._writer, _done(run_id), f"study {name}")
+        if is_new:
+            self._describe(run, _done(run_id), config, description)
+        else:  # the params of a run cannot change, and those of a study do not
+            run.set_tags(known)
+        return run
+
+    def start_trial(self, config: Config, description: DataDescription, job_dir: Path) -> Run:
+        """A run for one trial: a child of `config.trial.parent_run` when that is set, else it stands alone."""
+        trial = config.trial
+        is_child = trial.parent_run is not None
+        known = provenance.tags("trial" if is_child else "run", description, job_dir)
+        if trial.parent_run is not None:
+            known[provenance.PARENT] = trial.parent_run
+        if trial.study is not None:
+            known[provenance.STUDY] = trial.study
+        if trial.number is not None:
+            known[provenance.TRIAL] = str(trial.number)
+        name = f"trial {trial.number:03d}" if trial.number is not None else f"run {Path(job_dir).name}"
+        create = Call(f"start of {name}", Creation(name, known))
+        run = Run(self._writer, create.answer, name)
+        self._writer.call(create, urgent=True)
+        self._describe(run, create.answer, config, description)
+        return run
+
+    def reopen(self, run_id: str) -> Run:
+        """A handle to a run that exists, to add to it."""
+        return Run(self._writer, _done(run_id), f"run {run_id}")
+
+    def find_trial_run(self, parent_run: str, number: int) -> str | None:
+        """The run of that trial, the latest if there are several."""
+        wanted = {provenance.PARENT: parent_run, provenance.TRIAL: str(number)}
+        found = self._writer.ask(f"search for trial {number}", lambda store: _search(store, wanted))
+        return found[-1].info.run_id if found else None
+
+    def close_interrupted(self, parent_run: str) -> None:
+        """Close the children that a killed process left RUNNING: KILLED, with the state INTERRUPTED.
+
+        One that another process still trains gets its true state when that process finishes it.
+        """
+
+        def close(store: Store) -> None:
+            for run in _search(store, {provenance.PARENT: parent_run}, "attributes.status = 'RUNNING'"):
+                state = {provenance.STATE: INTERRUPTED, provenance.REASON: "the process ended before the trial did"}
+                store.client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in state.items()])
+                store.client.set_terminated(run.info.run_id, "KILLED")
+
+        self._writer.ask("closing of interrupted trials", close)
+
+    def close(self) -> None:
+        """Wait until all is written. Raises TrackingError, one line, if something could not be."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except TrackingError as unwritten:
+            if error is None:
+                raise
+            log.error("%s", unwritten)  # the error that ends the block says more
+
+    def _describe(self, run: Run, run_id: Future[str], config: Config, description: DataDescription) -> None:
+        inputs = [provenance.dataset(description)]
+        what = f"data set of {description.name}"
+        self._writer.call(Call(what, lambda store: store.client.log_inputs(run_id.result(0), inputs)))
+        run.log_text(yaml.safe_dump(as_tree(config), sort_keys=False), "config.yaml")
+        self._writer.log(Batch(run_id, params=provenance.params(config)))
+
+
+class Creation:
+    """Creates a run, and only one: a server may go away after it did and before it said so."""
+
+    def __init__(self, name: str, tags: dict[str, str]) -> None:
+        self._name = name
+        self._tags = tags
+        self._started = time.time_ns() // 1_000_000  # ms
+        self._asked = False
+
+    def __call__(self, store: Store) -> str:
+        if self._asked:
+            job = {provenance.JOB: self._tags[provenance.JOB]}
+            for run in _search(store, job, f"attributes.start_time = {self._started}"):
+                return str(run.info.run_id)
+        self._asked = True
+        return str(store.client.create_run(store.experiment_id, self._started, self._tags, self._name).info.run_id)
+
+
+def _search(store: Store, tags: Mapping[str, str], condition: str | None = None) -> list[MlflowRun]:
+    """The runs that have these tags, the oldest first."""
+    conditions = [f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items()]
+    conditions += [condition] if condition else []
+    order = ["attributes.start_time ASC"]
+    return list(store.client.search_runs([store.experiment_id], " AND ".join(conditions), order_by=order))
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if "'" in value else f"'{value}'"
+
+
+def _done(run_id: str) -> Future[str]:
+    done: Future[str] = Future()
+    done.set_result(run_id)
+    return done

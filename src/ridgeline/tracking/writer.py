@@ -1,0 +1,202 @@
+"""One thread that writes to the MLflow store: in batches, about once a second, and again while the store is away.
+
+Nothing here waits on the thread that trains. What the store does not take is kept and tried again; what it refuses
+for good is counted, and `close` says so in one line.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+
+from ridgeline.tracking.check import reason
+from ridgeline.tracking.entries import Batch, Call, TrackingError
+from ridgeline.tracking.store import Store, without_password
+
+FLUSH_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0
+"""How long `close`, and who asks for a run's id, wait for a store that is away."""
+ATTEMPTS = 5
+"""At one entry, while the store answers to others."""
+LONGEST_PAUSE_SECONDS = 2.0
+FOR_GOOD = {
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "PERMISSION_DENIED",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+    "UNAUTHENTICATED",
+}
+
+log = logging.getLogger("ridgeline.tracking")
+
+
+class Writer:
+    """Entries are written in the order in which they came; batches of one run that follow each other become one."""
+
+    def __init__(self, uri: str, open_store: Callable[[], Store]) -> None:
+        self._uri = without_password(uri)
+        self._open_store = open_store
+        self._store: Store | None = None
+        self._entries: deque[Batch | Call] = deque()  # the first one is being written
+        self._growing: dict[Future[str], Batch] = {}  # the batch of a run that may still be added to
+        self._changed = threading.Condition()
+        self._urgent = False
+        self._away = False
+        self._deadline: float | None = None  # set by close
+        self._error: Exception | None = None  # the latest
+        self._lost: Counter[str] = Counter()
+        self._why_lost: Exception | None = None  # the first
+        self._thread = threading.Thread(target=self._work, name="ridgeline.tracking", daemon=True)
+        self._thread.start()
+
+    def log(self, batch: Batch) -> None:
+        """Hand over metrics, params and tags; they are written within about a second."""
+        with self._changed:
+            growing = self._growing.get(batch.run)
+            if growing is not None and growing.has_room(batch):
+                growing.add(batch)
+            else:
+                self._growing[batch.run] = batch
+                self._append(batch)
+
+    def call(self, call: Call, run: Future[str] | None = None, *, urgent: bool = False) -> Call:
+        """Hand over anything else; what is logged to `run` from now on is written after it."""
+        with self._changed:
+            if run is not None:
+                self._growing.pop(run, None)
+            self._urgent |= urgent
+            self._append(call)
+        return call
+
+    def ask(self, what: str, do: Callable[[Store], Any]) -> Any:
+        """The answer to a question, once all that was handed over before is written."""
+        answer = self.call(Call(what, do), urgent=True).answer
+        return self.answer(answer, what)
+
+    def answer(self, answer: Future[Any], what: str) -> Any:
+        """What `answer` holds, or TrackingError if the store stays away."""
+        try:
+            return answer.result(PATIENCE_SECONDS)
+        except TimeoutError:
+            cause = reason(self._error) if self._error else f"no answer within {PATIENCE_SECONDS:.0f} s"
+            raise TrackingError(f"MLflow store {self._uri}: {what}: {cause}") from None
+
+    def wait(self, answer: Future[Any]) -> None:
+        """Until `answer` is there; no longer than the store answers at all, for training goes on without it."""
+        with self._changed:
+            self._urgent = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: answer.done() or self._away, timeout=PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """Write what is left, and raise TrackingError if that could not be done in time or something was refused."""
+        with self._changed:
+            self._deadline = time.monotonic() + PATIENCE_SECONDS
+            self._changed.notify_all()
+        self._thread.join()
+        while self._entries:
+            self._lose(self._entries.popleft(), self._error or TimeoutError("no time left"))
+        if self._lost:
+            lost = ", ".join(f"{count} x {what}" for what, count in self._lost.items())
+            cause = reason(self._why_lost or TimeoutError())
+            raise TrackingError(f"MLflow store {self._uri}: not written: {lost} ({cause}).")
+
+    def _append(self, entry: Batch | Call) -> None:
+        self._entries.append(entry)
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._entries or self._deadline is not None)
+                self._changed.wait_for(lambda: self._urgent or self._deadline is not None, timeout=FLUSH_SECONDS)
+                self._urgent = False
+            if not self._entries:
+                return
+            attempts = 0
+            while self._entries:
+                attempts = self._write_first(attempts)
+                if attempts:
+                    if self._deadline is not None and time.monotonic() > self._deadline:
+                        return
+                    time.sleep(min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempts))
+
+    def _write_first(self, attempts: int) -> int:
+        """Write the first entry. 0: it is done with; n: it failed n times and stays."""
+        with self._changed:
+            entry = self._entries[0]
+            if isinstance(entry, Batch) and self._growing.get(entry.run) is entry:
+                del self._growing[entry.run]
+        try:
+            entry.write(self._open())
+        except Exception as error:
+            self._error = error
+            away = self._is_away(error)
+            if away or (attempts + 1 < ATTEMPTS and not _is_for_good(error)):
+                self._set_away(away, error)
+                return attempts + 1
+            if isinstance(entry, Batch) and entry.counts().total() > 1:
+                with self._changed:
+                    self._entries.popleft()
+                    self._entries.extendleft(reversed(entry.halves()))
+                return 0
+            self._lose(entry, error)
+        else:
+            self._set_away(False, None)
+        with self._changed:
+            self._entries.popleft()
+            self._changed.notify_all()
+        return 0
+
+    def _open(self) -> Store:
+        if self._store is None:
+            if self._error is not None and _is_for_good(self._error):
+                raise self._error  # a store that cannot be opened, to every entry alike
+            self._store = self._open_store()
+        return self._store
+
+    def _is_away(self, error: Exception) -> bool:
+        """Whether the store answers to nobody, or only refuses this entry."""
+        if _is_for_good(error):
+            return False
+        if self._store is None:
+            return True
+        try:
+            self._store.client.get_experiment(self._store.experiment_id)
+        except Exception:
+            return True
+        return False
+
+    def _set_away(self, away: bool, error: Exception | None) -> None:
+        if away and not self._away:
+            log.warning(
+                "MLflow store %s is away (%s). Training goes on; what is logged is kept and written later.",
+                self._uri,
+                reason(error or OSError()),
+            )
+        if self._away and not away:
+            log.info("MLflow store %s is back.", self._uri)
+        with self._changed:
+            self._away = away
+            self._changed.notify_all()
+
+    def _lose(self, entry: Batch | Call, error: Exception) -> None:
+        self._why_lost = self._why_lost or error
+        self._lost += entry.counts()
+        entry.fail(error)
+
+
+def _is_for_good(error: Exception) -> bool:
+    """Whether another try makes no sense. A network or disk that fails may come back; so may a server's own error."""
+    if isinstance(error, MlflowException):
+        return error.error_code in FOR_GOOD
+    return isinstance(error, FileNotFoundError) or not isinstance(error, OSError)

@@ -1,0 +1,145 @@
+"""Pictures show what they claim, and a study of any shape has them or says which it lacks."""
+
+import logging
+import math
+import warnings
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import optuna
+import pytest
+
+from ridgeline.report.figures import curve_figure, study_figures
+
+HISTORY = [
+    {
+        "epoch": float(epoch),
+        "train/loss": 2 * math.exp(-epoch / 4) + 0.01,
+        "val/loss": 2 * math.exp(-epoch / 4) + 0.1 + 0.004 * epoch,
+        "train/error": 0.5 / (epoch + 1),
+        "val/error": 0.6 / (epoch + 1),
+    }
+    for epoch in range(30)
+]
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+
+
+def study_of(objective, n_trials):
+    study = optuna.create_study(study_name="bayes", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials, catch=(ValueError,))
+    return study
+
+
+def bayes(trial):
+    l2 = trial.suggest_float("regularization.l2", 1e-6, 1e-1, log=True)
+    dropout = trial.suggest_float("regularization.dropout", 0.0, 0.7)
+    if trial.number == 3:
+        raise ValueError("a failed trial")
+    return 0.1 + 0.02 * (math.log10(l2) + 3) ** 2 + (dropout - 0.3) ** 2 + (5 if l2 > 1e-2 else 0)
+
+
+def test_curves_show_both_parts_the_gap_and_the_restored_epoch():
+    figure = curve_figure(HISTORY)
+    lowest = min(HISTORY, key=lambda row: row["val/loss"])["epoch"]
+    loss, error = figure.axes
+    for axes, kind, scale in ((loss, "loss", 1), (error, "error", 100)):
+        lines = {line.get_label(): line for line in axes.lines}
+        np.testing.assert_allclose(lines["train"].get_ydata(), [scale * row[f"train/{kind}"] for row in HISTORY])
+        np.testing.assert_allclose(lines["validation"].get_ydata(), [scale * row[f"val/{kind}"] for row in HISTORY])
+        assert lines[f"restored: epoch {lowest:.0f}"].get_xdata()[0] == lowest
+        assert axes.collections[0].get_label() == "gap"
+        assert axes.get_xlabel() == "epoch"
+    assert "%" in error.get_ylabel()
+    assert loss.get_yscale() == "log"  # from 2 to 0.01
+    assert figure.get_size_inches()[0] * figure.dpi >= 800
+    restored = {line.get_label() for line in curve_figure(HISTORY, best_epoch=7).axes[0].lines}
+    assert "restored: epoch 7" in restored
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_diverged_fit_has_a_picture_too(value, tmp_path):
+    broken = dict.fromkeys(HISTORY[0], value) | {"epoch": 1.0}
+    curve_figure([HISTORY[0], broken]).savefig(tmp_path / "half.png")
+    curve_figure([broken]).savefig(tmp_path / "none.png")
+
+
+def test_a_study_has_four_pictures_with_short_names_and_log_axes_where_the_search_is_logarithmic(tmp_path):
+    plt.switch_backend("svg")
+    plt.figure()  # the user's own
+    before = (plt.get_fignums(), matplotlib.get_backend(), dict(matplotlib.rcParams))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = study_figures(study_of(bayes, 20), "val/loss")
+    assert (plt.get_fignums(), matplotlib.get_backend(), dict(matplotlib.rcParams)) == before
+    plt.close("all")
+    plt.switch_backend("agg")
+    assert set(figures) == {"history", "slice", "contour", "importance"}
+    scales = {axes.get_xlabel(): axes.get_xscale() for axes in figures["slice"].axes if axes.get_xlabel()}
+    assert scales == {"dropout": "linear", "l2": "log"}
+    assert figures["slice"].axes[0].get_yscale() == "log"  # one bad trial must not hide the others
+    assert figures["history"].axes[0].get_ylabel() == "val/loss"
+    assert {label.get_text() for label in figures["importance"].axes[0].get_yticklabels()} == {"dropout", "l2"}
+    for name, figure in figures.items():
+        figure.savefig(tmp_path / f"{name}.png")
+        assert figure.get_size_inches()[0] * figure.dpi >= 800
+        assert figure.get_suptitle() == f"bayes: {name}"
+
+
+def test_trials_keep_their_numbers_when_others_failed():
+    points = study_figures(study_of(bayes, 8))["history"].axes[0].collections[0].get_offsets()
+    assert [int(x) for x, _ in points] == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_names_that_would_be_ambiguous_stay_long():
+    def objective(trial):
+        return trial.suggest_int("seed", 0, 9) + trial.suggest_int("data.seed", 0, 9)
+
+    labels = {axes.get_xlabel() for axes in study_figures(study_of(objective, 6))["slice"].axes}
+    assert {"seed", "data.seed"} <= labels
+
+
+@pytest.mark.parametrize(
+    ("objective", "n_trials", "expected"),
+    [
+        (bayes, 0, set()),
+        (bayes, 1, {"history"}),
+        (lambda trial: trial.suggest_float("l2", 0, 1), 8, {"history", "slice"}),
+        (
+            lambda trial: 1.0 + 0 * trial.suggest_float("l2", 0, 1) + 0 * trial.suggest_float("p", 0, 1),
+            8,
+            {"history", "slice"},
+        ),
+        (
+            lambda trial: trial.suggest_float("l2", 0, 1) + trial.suggest_categorical("p", [0.5]),
+            8,
+            {"history", "slice"},
+        ),
+        (lambda trial: trial.suggest_float("l2", 0, 1) * math.nan, 4, set()),
+        (lambda trial: math.inf if trial.number else 1.0 + 0 * trial.suggest_float("l2", 0, 1), 4, {"history"}),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_logged_and_the_others_are_drawn(objective, n_trials, expected, caplog):
+    caplog.set_level(logging.INFO, "ridgeline.report")
+    assert set(study_figures(study_of(objective, n_trials))) == expected
+    missing = {"history", "slice", "contour", "importance"} - expected
+    assert {record.getMessage().split()[1] for record in caplog.records} == missing
+
+
+def test_choices_of_any_kind_are_drawn():
+    def objective(trial):
+        trial.suggest_categorical("network.activation", ["relu", "tanh"])
+        trial.suggest_categorical("regularization.dropout", ["[0.1, 0.2]", "0.5"])
+        trial.suggest_int("network.width", 16, 256, log=True)
+        trial.suggest_categorical("seed", [1, 2, 3])
+        return trial.suggest_float("optimizer.lr", 1e-4, 1e-1, log=True)
+
+    figures = study_figures(study_of(objective, 12))
+    assert set(figures) == {"history", "slice", "contour", "importance"}
+    assert len([axes for axes in figures["contour"].axes if axes.get_label() != "<colorbar>"]) == 9  # three at most
