@@ -15,6 +15,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from ridgeline.config import Config
 
 SQLITE = "sqlite:///"
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Else the MLflow UI opens the experiment as one of language models."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def open_store(config: Config) -> Store:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return Store(client, client.create_experiment(name, artifact_location=artifacts))
+            return Store(client, client.create_experiment(name, artifacts, tags=KIND))
         except MlflowException as error:  # another process was faster
             experiment = client.get_experiment_by_name(name)
             if experiment is None:

@@ -1,0 +1,80 @@
+"""The command line of a study: what is fixed for all of its trials, and what is swept."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from ridgeline.checking import ConfigError, require
+from ridgeline.search.space import Dimension, dimension
+
+NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric")
+"""What a study has one of."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest."""
+
+    fixed: tuple[str, ...]
+    space: tuple[Dimension, ...]
+
+    def overrides(self, params: Mapping[str, Any]) -> list[str]:
+        """The overrides that make the configuration of the trial with these parameters."""
+        return [*self.fixed, *(d.override(params[d.key]) for d in self.space if d.key in params)]
+
+    def retrain(self, params: Mapping[str, Any]) -> str:
+        """The shell command that trains these parameters again, alone."""
+        own = [o for o in self.overrides(params) if not o.lstrip("+~").startswith(("search=", "search."))]
+        script = sys.argv[0] if sys.argv[0].endswith(".py") else "pipelines/train.py"
+        return shlex.join(["python", script, *own])
+
+
+def read(
+    arguments: Sequence[str], params: Mapping[str, Any], loader: ConfigLoader, *, grid: bool, seed: int
+) -> CommandLine:
+    """Sort the arguments, and the entries of `search.params` that none of them replaces, into fixed and swept ones."""
+    parser = OverridesParser.create(config_loader=loader)
+    typed = {_name(override): override for override in _parse(parser, arguments)}  # the last of a key counts
+    entries: dict[str, Override] = {}
+    for key, value in params.items():
+        kinds = "interval, choice, range, or one value"
+        require(not isinstance(value, (Mapping, list, tuple)), f"a sweep: {kinds},", f"search.params.{key}", value)
+        (entry,) = _parse(parser, [f"{key}={'null' if value is None else value}"])
+        taken = typed.get(_name(entry))
+        if taken is None:
+            entries[_name(entry)] = entry
+        elif not taken.is_sweep_override():
+            log.info(f"{taken.input_line} is fixed on the command line, so it is not searched.")
+    every = [*entries.values(), *typed.values()]
+    for override in every:
+        if override.is_sweep_override():
+            key = override.key_or_group
+            if key.replace("/", ".").split(".")[0] in NOT_SWEPT:
+                raise ConfigError(f"`{key}` cannot be swept, for a study has one; but got {override.input_line}.")
+    fixed = tuple(str(override.input_line) for override in every if not override.is_sweep_override())
+    space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
+    return CommandLine(fixed, space)
+
+
+def _name(override: Override) -> str:
+    return override.key_or_group if override.package is None else f"{override.key_or_group}@{override.package}"
+
+
+def _parse(parser: OverridesParser, lines: Sequence[str]) -> list[Override]:
+    try:
+        return parser.parse_overrides(list(lines))
+    except HydraException as error:
+        reason = " ".join(str(error).splitlines()[:2])
+        raise ConfigError(f"This sweep cannot be read: {reason}") from error

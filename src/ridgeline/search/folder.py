@@ -1,0 +1,81 @@
+"""A study's folder, the lock that lets one process at a time run it, and the storage that remembers its trials."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from ridgeline.checking import ConfigError
+from ridgeline.config import Config
+
+
+def study_folder(config: Config, name: str) -> Path:
+    return Path(config.runs).absolute() / "studies" / name
+
+
+def job_folder(number: int) -> str:
+    """Of a trial, relative to the study's folder."""
+    return f"jobs/{number}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it. The lock ends with its process: a trial that then is RUNNING has none any more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"The study {folder.name} is already running in another process.") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def open_storage(config: Config, folder: Path) -> BaseStorage:
+    """`search.storage` (a database URL, or the path of a journal file), or the journal in the study's folder."""
+    chosen = config.search.storage
+    if chosen is not None and "://" in chosen:
+        return _database(chosen)
+    journal = Path(chosen).absolute() if chosen is not None else folder / "journal.log"
+    if chosen is None:
+        _mend(journal)
+    # The path is absolute: Optuna's lock is a link to it, and waits for ever on a relative one.
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def check_storage(config: Config) -> None:
+    """Raise ConfigError unless `search.storage` is there. A database gets its tables; a journal is not touched."""
+    chosen = config.search.storage
+    if chosen is None:
+        return
+    if "://" in chosen:
+        _database(chosen)
+    elif not Path(chosen).absolute().parent.is_dir():
+        raise ConfigError(f"`the folder of search.storage exists` must hold, but got search.storage={chosen}.")
+
+
+def _database(url: str) -> BaseStorage:
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # SQLAlchemy, its drivers and Optuna each raise their own
+        reason = str(error).strip().split("\n")[0]
+        rule = "search.storage can be opened"
+        raise ConfigError(f"`{rule}` must hold, but got search.storage={url}: {reason}") from error
+
+
+def _mend(journal: Path) -> None:
+    """Undo what a process killed while writing leaves: Optuna's lock, which would stall 30 s, and half a last line."""
+    Path(f"{journal}.lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)

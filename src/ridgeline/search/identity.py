@@ -1,0 +1,84 @@
+"""What makes two studies the same: the definition, its hash in the default name, and what differs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ridgeline
+from ridgeline.checking import require
+from ridgeline.config import Config
+from ridgeline.search.space import Dimension
+
+NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
+"""Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
+
+REVISIONS = ("code", "torch", "optuna")
+"""Parts of the definition that make a new study by default, and only a note when a study is resumed by name."""
+
+
+def definition(
+    tree: Mapping[str, Any], config: Config, space: Sequence[Dimension], data: Sequence[str]
+) -> dict[str, Any]:
+    """All that a study's results follow from, as it is stored with the study. `data`: the hashes of its data."""
+    fixed = {key: value for key, value in tree.items() if key not in ("tracking", "trial", "runs", "search", "metric")}
+    flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
+    swept = {d.key for d in space}
+    return {
+        "config": {key: value for key, value in flat.items() if key not in {*swept, "trainer.enable_progress_bar"}},
+        "space": {d.key: d.definition for d in space},
+        "metric": config.metric,
+        "data": list(data),
+        "code": code_hash(),
+        "torch": version("torch"),
+        "optuna": version("optuna"),
+    }
+
+
+def code_hash(package: Path | None = None) -> str:
+    """sha256 over names and bytes of the package's Python files."""
+    package = package or Path(ridgeline.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def study_name(config: Config, defined: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> str:
+    """The user's name, or one that is the same whenever the definition is. `names`: of all the data and networks."""
+    chosen = config.search.study_name
+    if chosen is not None:
+        rule = "search.study_name is letters, digits, . _ -"
+        require(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", chosen) is not None, rule, "search.study_name", chosen)
+        return chosen
+    digest = hashlib.sha256(json.dumps(defined, sort_keys=True).encode()).hexdigest()[:8]
+    words = [config.search.name, "_".join(names["data"]), "_".join(names["network"])]
+    return "-".join([*(re.sub(r"[^A-Za-z0-9._]", "_", word) for word in words), digest])
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """`key was x, is y` for each part of two definitions that differs."""
+    before, after = _flat(old), _flat(new)
+    keys = [*after, *(key for key in before if key not in after)]
+    absent = "nothing"
+    return [
+        f"{key} was {before.get(key, absent)}, is {after.get(key, absent)}"
+        for key in keys
+        if before.get(key, absent) != after.get(key, absent)
+    ]
+
+
+def _flat(node: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            flat.update(_flat(value, name))
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,94 @@
+"""One job of a study: what it returns, and how that outlives a process that is killed before Optuna is told."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+
+RESULT = "result.json"
+"""In the job's folder, from the moment the job has ended."""
+
+ATTRIBUTES = ("run_id", "best_epoch", "epochs", "seconds", "metrics")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """`value` is None for a trial that failed, and `reason` says why in one line."""
+
+    value: float | None
+    reason: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class JobExited(Exception):
+    """A job called exit: Hydra's run_job catches exceptions alone, and the study goes on."""
+
+
+class Recorded:
+    """The task function, which also leaves what it returned or raised in the job's folder."""
+
+    def __init__(self, task: Callable[[Any], Any]) -> None:
+        self.task = task
+
+    def __call__(self, config: Any) -> Any:
+        path = Path(HydraConfig.get().runtime.output_dir) / RESULT
+        try:
+            result = self.task(config)
+        except SystemExit as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit(1)
+                raise KeyboardInterrupt from error
+            exited = JobExited(error.code)
+            _write(path, {"reason": one_line(exited)})
+            raise exited from error
+        except Exception as error:
+            _write(path, {"reason": one_line(error)})
+            raise
+        _write(path, dict(result) if isinstance(result, Mapping) else {"value": result})
+        return result
+
+
+def one_line(error: BaseException) -> str:
+    """Type and text of an exception."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+
+
+def ending_of(returned: JobReturn) -> Ending:
+    """What a launcher gave back."""
+    if returned.status == JobStatus.COMPLETED:
+        return _ending(returned.return_value)
+    error = returned._return_value  # the property would raise it, after printing it
+    return Ending(None, one_line(error) if isinstance(error, BaseException) else "The job gave no result.")
+
+
+def recorded_ending(folder: Path) -> Ending | None:
+    """What the job left in its folder; None if it did not end."""
+    try:
+        content = json.loads((folder / RESULT).read_text())
+    except FileNotFoundError:
+        return None
+    return Ending(None, content["reason"]) if "reason" in content else _ending(content)
+
+
+def _ending(result: Any) -> Ending:
+    fields = result if isinstance(result, Mapping) else {"value": result}
+    attributes = {key: fields[key] for key in ATTRIBUTES if fields.get(key) is not None}
+    value = fields.get("value")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return Ending(None, f"The job returned no number, but {value!r}.", attributes)
+    if not math.isfinite(value):
+        return Ending(None, f"The job returned {value}.", attributes)
+    return Ending(float(value), None, attributes)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(content, default=str))
+    os.replace(draft, path)

@@ -1,0 +1,146 @@
+"""Ask, launch, tell: until as many trials ran as the study shall have."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from ridgeline.search import sampling
+from ridgeline.search.folder import job_folder
+from ridgeline.search.job import Ending, Recorded, ending_of, one_line, recorded_ending
+from ridgeline.search.plan import Plan
+from ridgeline.search.progress import Progress
+from ridgeline.search.ranking import INTERRUPTED, best_first, counts, is_interrupted, ran
+from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped, drop_weights
+
+Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
+"""Runs the jobs with these overrides; the first of them has this number."""
+
+
+class Loop:
+    """The trials of one study, from the state that its storage is in."""
+
+    def __init__(
+        self, plan: Plan, study: Study, folder: Path, records: Records, progress: Progress, launch: Launch
+    ) -> None:
+        self.plan, self.study, self.folder = plan, study, folder
+        self.records, self.progress, self.launch = records, progress, launch
+        self.distributions = {d.key: d.distribution for d in plan.line.space}
+        self.exhausted = False
+
+    def run(self) -> None:
+        """Go on to the goal. Raises StudyStopped."""
+        self.close_running()
+        try:
+            while not self.exhausted and (left := self.plan.n_trials - len(ran(self.study))) > 0:
+                self.check_failures()
+                batch = [self.ask() for _ in range(min(left, self.plan.config.search.n_jobs))]
+                self.run_batch(batch)
+        except KeyboardInterrupt:
+            self.close_running()
+            done = len(ran(self.study))
+            saved = f"{done} of {self.plan.n_trials} trials are saved in {self.folder}"
+            raise StudyStopped(f"Interrupted: {saved}; the same command goes on.", INTERRUPTED_CODE) from None
+        self.check_failures()
+
+    def ask(self) -> Trial:
+        trials = [t for t in self.study.get_trials(deepcopy=False) if not is_interrupted(t)]
+        if self.plan.grid is None:
+            self.study.sampler = sampling.sampler_at(self.plan.config.search, len(trials))
+        else:
+            asked = [t.params for t in trials]
+            self.study.sampler = sampling.fixed_sampler(next(c for c in self.plan.grid if c not in asked))
+        trial = self.study.ask(self.distributions)
+        trial.set_user_attr("job_dir", job_folder(trial.number))
+        return trial
+
+    def run_batch(self, batch: Sequence[Trial]) -> None:
+        """Run a batch and tell it in order. A job's number is its trial's, also where the numbers have gaps."""
+        endings: dict[int, Ending] = {}
+        for _, pairs in itertools.groupby(enumerate(batch), lambda pair: pair[1].number - pair[0]):
+            trials = [trial for _, trial in pairs]
+            jobs = [[*self.plan.line.overrides(t.params), *self.of_trial(t)] for t in trials]
+            try:
+                returned = self.launch(jobs, trials[0].number)
+                endings.update((t.number, ending_of(r)) for t, r in zip(trials, returned, strict=True))
+            except Exception as error:  # of the launcher itself: those that it did not get to have failed too
+                for trial in trials:
+                    recorded = recorded_ending(self.folder / job_folder(trial.number))
+                    endings[trial.number] = recorded or Ending(None, one_line(error))
+        for asked in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if asked.number in endings:
+                self.tell(asked, endings[asked.number])
+
+    def of_trial(self, trial: Trial) -> list[str]:
+        """What tells the job whose it is. Quoted, for a run's id may look like a number."""
+        study, parent = (QuotedString(t, Quote.single).with_quotes() for t in (self.plan.name, self.records.run.id))
+        own = [f"trial.study={study}", f"trial.number={trial.number}", f"trial.parent_run={parent}"]
+        return [*own, "trainer.enable_progress_bar=false"]
+
+    def tell(self, trial: FrozenTrial, ending: Ending) -> None:
+        attributes = dict(ending.attributes)
+        if "run_id" not in attributes and (found := self.records.run_of(trial.number)) is not None:
+            attributes["run_id"] = found
+        if ending.reason is not None:
+            attributes["reason"] = ending.reason
+            self.progress.say(f"Trial {trial.number} failed: {ending.reason}")
+        for name, value in attributes.items():
+            self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
+        try:
+            state = TrialState.COMPLETE if ending.reason is None else TrialState.FAIL
+            told = self.study.tell(trial.number, ending.value, state=state)
+        except RuntimeError as error:  # a sampler that has seen its whole space; Optuna allows it in `optimize` alone
+            if "Study.stop" not in str(error):
+                raise
+            self.exhausted = True
+            told = self.study.get_trials(deepcopy=False)[trial.number]
+        trials = ran(self.study)
+        drop_weights(trials, self.folder, self.plan.config.tracking.keep_weights)
+        self.records.told(told, best_first(trials))
+        self.progress.show(self.study)
+
+    def close_running(self) -> None:
+        """Trials whose process is gone: told if the job had ended, and else interrupted, which counts for nothing."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            ending = recorded_ending(self.folder / job_folder(trial.number))
+            if ending is not None:
+                self.tell(trial, ending)
+            else:
+                attributes = {INTERRUPTED: True, "run_id": self.records.interrupted(trial.number)}
+                for name, value in attributes.items():
+                    self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        self.records.close_interrupted()
+
+    def check_failures(self) -> None:
+        """Raises StudyStopped over the limit, and at the end if nothing came of any trial."""
+        trials = ran(self.study)
+        failed, goal = counts(trials)["failed"], self.plan.n_trials
+        rate = self.plan.config.search.max_failure_rate
+        last = next((t.user_attrs.get("reason") for t in reversed(trials) if "reason" in t.user_attrs), None)
+        if failed > rate * goal:
+            limit = f"more than search.max_failure_rate={rate} of {goal}"
+            raise StudyStopped(f"The study {self.plan.name} ends: {failed} trials failed, {limit}. The last: {last}")
+        if trials and failed == len(trials) >= goal:
+            raise StudyStopped(f"All {failed} trials of the study {self.plan.name} failed. The last: {last}")
+
+
+def launcher(context: HydraContext, task: TaskFunction, master: DictConfig) -> Launch:
+    """Whatever Hydra launcher is configured, without the words that it and its jobs have for each job."""
+    plugin = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=Recorded(task), config=master)
+    quiet: list[str] = []
+    if not master.hydra.verbose:  # the bar says how far it is; "Launching 1 jobs locally" 64 times would not
+        logging.getLogger(type(plugin).__module__).setLevel(logging.WARNING)
+        if OmegaConf.select(master, "hydra.job_logging.handlers.console"):
+            quiet = ["++hydra.job_logging.handlers.console.level=WARNING"]  # the job's log file still gets all
+    return lambda jobs, first: plugin.launch([[*job, *quiet] for job in jobs], initial_job_idx=first)

@@ -1,0 +1,64 @@
+"""What a study is to do, once everything that can be checked before its first trial has been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from ridgeline.checking import ConfigError, build
+from ridgeline.config import Config, SearchConfig, parse
+from ridgeline.data import DataDescription, load_splits
+from ridgeline.search import identity, sampling
+from ridgeline.search.commandline import CommandLine, read
+from ridgeline.search.folder import check_storage
+from ridgeline.search.validation import check_limits, check_values, plain
+from ridgeline.trials import check
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that nothing speaks against. `config` is that of the first combination, `n_trials` the goal."""
+
+    name: str
+    config: Config
+    line: CommandLine
+    definition: dict[str, Any]
+    data: DataDescription
+    n_trials: int
+    grid: list[dict[str, Any]] | None
+
+
+def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str]) -> Plan:
+    """Check everything that can be checked before the first trial; nothing is written."""
+    loader = context.config_loader
+    if any(str(o).startswith("hydra.sweep.dir=") for o in master.hydra.overrides.hydra):
+        raise ConfigError("A study has its own folder, runs/studies/NAME: set runs=... or search.study_name=NAME.")
+    search: SearchConfig = build(SearchConfig, plain(master)["search"], "search")
+    grid = search.sampler is None
+    line = read(arguments, search.params, loader, grid=grid, seed=search.seed)
+    checked = check_values(line, loader, master, grid=grid)
+    config = parse(checked.tree)
+    check_limits(config, line, grid=grid)
+    if not grid:
+        sampling.rehearse(search, line.space)
+    for one in checked.by_data:
+        check(one)
+    check_storage(config)
+    data = [load_splits(one.data).description for one in checked.by_data]
+    defined = identity.definition(checked.tree, config, line.space, [d.hash for d in data])
+    names: dict[str, list[str]] = {"data": [one.data.name for one in checked.by_data], "network": checked.networks}
+    combinations = sampling.combinations(line.space) if grid else None
+    goal = search.n_trials or len(combinations or [])
+    return Plan(
+        name=identity.study_name(config, defined, names),
+        config=config,
+        line=line,
+        definition=defined,
+        data=data[0],
+        n_trials=goal if combinations is None else min(goal, len(combinations)),
+        grid=combinations,
+    )

@@ -1,0 +1,43 @@
+"""A study's progress on stderr: trials done, failed, the best so far, the time left."""
+
+from __future__ import annotations
+
+import sys
+
+from optuna.study import Study
+from tqdm import tqdm
+
+from ridgeline.config import Config
+from ridgeline.search.ranking import best_first, counts, ran
+
+
+class Progress:
+    """A tqdm bar over the trials that count."""
+
+    def __init__(self, study: Study, config: Config, total: int) -> None:
+        self.metric = config.metric
+        self.bar = tqdm(
+            total=total,
+            initial=min(len(ran(study)), total),
+            desc="study",
+            unit="trial",
+            file=sys.stderr,
+            dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 30.0,  # a log file needs no animation
+            disable=not config.trainer.enable_progress_bar,
+        )
+
+    def show(self, study: Study) -> None:
+        trials = ran(study)
+        best = best_first(trials)
+        words = [f"failed={counts(trials)['failed']}"]
+        words += [f"best {self.metric}={best[0].value:.4g}"] if best else []
+        self.bar.set_postfix_str(", ".join(words), refresh=False)
+        self.bar.update(min(len(trials), self.bar.total) - self.bar.n)
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        tqdm.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        self.bar.close()

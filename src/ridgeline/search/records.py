@@ -1,0 +1,123 @@
+"""The study's side of MLflow: its parent run, and the weights and curves of its best trials."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from ridgeline.config import Config
+from ridgeline.data import DataDescription
+from ridgeline.report.figures import curve_figure, study_figures
+from ridgeline.search.ranking import best_first, counts, ran
+from ridgeline.search.space import Dimension
+from ridgeline.tracking import Run, Tracker
+from ridgeline.tracking.provenance import STATE
+from ridgeline.tracking.tracker import INTERRUPTED
+
+WEIGHTS = "weights.safetensors"
+HISTORY = "history.csv"
+
+
+INTERRUPTED_CODE = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class StudyStopped(Exception):
+    """A study ended before its goal, or without a result: one line that says why. `code` is the exit code."""
+
+    def __init__(self, line: str, code: int = 1) -> None:
+        super().__init__(line)
+        self.code = code
+
+
+class Records:
+    """The open parent run of a study."""
+
+    def __init__(
+        self, tracker: Tracker, config: Config, name: str, space: Sequence[Dimension], data: DataDescription
+    ) -> None:
+        self.tracker, self.config = tracker, config
+        tags = {f"space.{d.key}": d.text for d in space}
+        self.run = tracker.start_study(name, config, data, tags)
+
+    def run_of(self, number: int) -> str | None:
+        """The MLflow run of a trial that could not hand it back."""
+        return self.tracker.find_trial_run(self.run.id, number)
+
+    def told(self, trial: FrozenTrial, best: Sequence[FrozenTrial]) -> None:
+        """A finished trial becomes a point of the parent's curves: by trial number, the value and the best so far."""
+        if trial.state == TrialState.COMPLETE and trial.value is not None and best[0].value is not None:
+            metric = self.config.metric
+            self.run.log_epoch(trial.number, {metric: trial.value, f"best/{metric}": best[0].value})
+
+    def interrupted(self, number: int) -> str | None:
+        """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun."""
+        run_id = self.run_of(number)
+        if run_id is not None:
+            self._interrupt(self.tracker.reopen(run_id), "the process ended before the trial did")
+        return run_id
+
+    def _interrupt(self, run: Run, reason: str) -> None:
+        run.finish("PRUNED", reason)  # for MLflow KILLED
+        run.set_tags({STATE: INTERRUPTED})
+
+    def close_interrupted(self) -> None:
+        self.tracker.close_interrupted(self.run.id)
+
+    def log_results(self, study: Study, files: Sequence[Path], folder: Path) -> None:
+        """Tables, pictures, the best trial, and what is kept of the best ones."""
+        best = best_first(ran(study))
+        for path in files:
+            self.run.log_file(path, "study")
+        if best:
+            params = {f"best.{key}": str(value) for key, value in best[0].params.items()}
+            found = {"best.trial": str(best[0].number), "best.run_id": str(best[0].user_attrs.get("run_id")), **params}
+            self.run.set_tags(found)
+        tally = {f"trials/{state}": float(count) for state, count in counts(ran(study)).items()}
+        self.run.log_epoch(len(ran(study)), tally)
+        for name, figure in study_figures(study).items():
+            self.run.log_figure(figure, f"study/{name}.png")
+            plt.close(figure)
+        for trial in best[: self.config.tracking.keep_weights]:
+            self._keep(trial, folder)
+
+    def finish(self, stopped: StudyStopped | None) -> None:
+        """Close the parent run: COMPLETE, FAILED, or KILLED with the state INTERRUPTED, after which it can go on."""
+        if stopped is None:
+            self.run.finish("COMPLETE")
+        elif stopped.code == INTERRUPTED_CODE:
+            self._interrupt(self.run, str(stopped))
+        else:
+            self.run.finish("FAILED", str(stopped))
+
+    def _keep(self, trial: FrozenTrial, folder: Path) -> None:
+        run_id = trial.user_attrs.get("run_id")
+        if run_id is None:
+            return
+        run, job = self.tracker.reopen(run_id), folder / trial.user_attrs["job_dir"]
+        if (job / WEIGHTS).exists():
+            run.log_file(job / WEIGHTS, "weights")
+        if (job / HISTORY).exists():
+            figure = curve_figure(_history(job / HISTORY))
+            run.log_figure(figure, "curves.png")
+            plt.close(figure)
+
+
+def drop_weights(trials: Sequence[FrozenTrial], folder: Path, keep: int) -> None:
+    """Remove the weights of all but the `keep` best, so that a long study does not fill the disk."""
+    kept = {t.number for t in best_first(trials)[:keep]}
+    for trial in trials:
+        if trial.number not in kept:
+            (folder / trial.user_attrs["job_dir"] / WEIGHTS).unlink(missing_ok=True)
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        rows: list[Mapping[str, Any]] = list(csv.DictReader(file))
+    return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]

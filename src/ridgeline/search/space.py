@@ -1,0 +1,150 @@
+"""The search space: Hydra's sweep grammar turned into Optuna distributions.
+
+- interval(a, b): a float in [a, b]; tag(log, interval(a, b)) draws it on a logarithmic scale.
+- int(interval(a, b)): an integer, both ends included.
+- range(a, b, step): a, a + step, ... below b, as everywhere in Hydra.
+- choice(a, b), or a,b: one of the values. glob(...): one of a group's choices.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    OverrideType,
+    QuotedString,
+    RangeSweep,
+    Transformer,
+)
+from hydra.errors import HydraException
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+
+from ridgeline.checking import ConfigError, require
+
+PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_ADD: "++"}
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One swept key. `prefix` is Hydra's + or ++; `text` the sweep as the user wrote it."""
+
+    key: str
+    prefix: str
+    text: str
+    distribution: BaseDistribution
+
+    def override(self, value: Any) -> str:
+        """The command-line override that gives a job this value, exactly."""
+        return f"{self.prefix}{self.key}={render(value)}"
+
+    @property
+    def definition(self) -> Any:
+        """What the study's identity knows of it: the distribution, however it was spelled."""
+        return json.loads(distribution_to_json(self.distribution))
+
+    @property
+    def ends(self) -> list[Any]:
+        """The values to check: every choice, or both ends."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return list(self.distribution.choices)
+        assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
+        return [self.distribution.low, self.distribution.high]
+
+
+def render(value: Any) -> str:
+    """A value in Hydra's grammar. Text is in it already (see `_choices`); a float's repr gives the same bits again."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else repr(value)
+
+
+def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
+    """The dimension of a sweep override; on a grid every sweep must be a list. `seed` is that of shuffle(...)."""
+    key, text = override.key_or_group, override.get_value_string()
+    if override.package is not None:
+        key = f"{key}@{override.package}"
+    require(override.type in PREFIXES, "a swept key is set, not deleted", key, text)
+    if not grid and override.is_interval_sweep():
+        distribution = _interval(key, text, override.value())
+    elif not grid and override.is_range_sweep():
+        distribution = _range(key, text, override.value())
+    elif override.is_interval_sweep():
+        raise ConfigError(f"`{key}={text}` has no list of values for a grid: add search=bayes, or give the values.")
+    else:
+        distribution = CategoricalDistribution(_choices(key, text, override, seed))
+    return Dimension(key, PREFIXES[override.type], text, distribution)
+
+
+def _interval(key: str, text: str, sweep: Any) -> BaseDistribution:
+    assert isinstance(sweep, IntervalSweep)
+    low, high = sweep.start, sweep.end
+    assert low is not None
+    assert high is not None
+    log = _log(key, text, sweep.tags)
+    require(math.isfinite(low) and math.isfinite(high), "both ends of an interval are finite", key, text)
+    require(low < high, "min < max of interval(min, max), neither empty nor reversed,", key, text)
+    if log:
+        require(low > 0, "min > 0 of tag(log, interval(min, max))", key, text)
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _range(key: str, text: str, sweep: Any) -> BaseDistribution:
+    assert isinstance(sweep, RangeSweep)
+    values = _elements(key, text, sweep.range)
+    low, high, step = min(values), max(values), abs(sweep.step)
+    log = _log(key, text, sweep.tags)
+    if log:
+        require(low > 0, "min > 0 of tag(log, range(min, max))", key, text)
+        require(step == 1, "step == 1 of tag(log, range(min, max, step))", key, text)
+    if all(isinstance(value, int) for value in values):
+        return IntDistribution(low, high, log=log, step=int(step))
+    require(not log, "tag(log, range(...)) is of integers", key, text)
+    return FloatDistribution(low, high, step=float(step))
+
+
+def _log(key: str, text: str, tags: set[str]) -> bool:
+    require(tags <= {"log"}, "the only tag is log", key, text)
+    return "log" in tags
+
+
+def _choices(key: str, text: str, override: Override, seed: int) -> list[Any]:
+    """Numbers and truth values as they are; all else as text in Hydra's grammar, for Optuna stores no list."""
+    sweep = override.value()
+    shuffled = isinstance(sweep, (ChoiceSweep, RangeSweep)) and sweep.shuffle
+    if isinstance(sweep, (ChoiceSweep, RangeSweep)):
+        sweep.shuffle = False  # Hydra's order would differ from start to start
+    elements = _elements(key, text, override.sweep_iterator)
+    choices = [
+        Transformer.str(element) if isinstance(element, (str, QuotedString, list, dict)) else element
+        for element in elements
+    ]
+    require(len(set(choices)) == len(choices), "the values of a list differ", key, text)
+    if shuffled:
+        random.Random(seed).shuffle(choices)
+    return choices
+
+
+def _elements(key: str, text: str, make: Any) -> list[Any]:
+    try:
+        values = list(make())
+    except (HydraException, ValueError) as error:  # a step of 0
+        raise ConfigError(f"`{key}={text}` cannot be read: {error}.") from error
+    require(len(values) > 0, "a sweep has at least one value", key, text)
+    return values

@@ -1,0 +1,103 @@
+"""A study from its command line to its last word: check, name, open, go on, report."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from ridgeline.checking import ConfigError
+from ridgeline.search import identity
+from ridgeline.search.folder import locked, open_storage, study_folder
+from ridgeline.search.job import one_line
+from ridgeline.search.loop import Launch, Loop, launcher
+from ridgeline.search.plan import Plan, make_plan
+from ridgeline.search.progress import Progress
+from ridgeline.search.ranking import ran
+from ridgeline.search.records import Records, StudyStopped
+from ridgeline.search.results import write_results
+from ridgeline.search.table import closing_words
+from ridgeline.tracking import Tracker
+
+log = logging.getLogger(__name__)
+
+
+def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments: Sequence[str]) -> None:
+    """Run or go on with the study that `master` and the arguments describe.
+
+    Raises ConfigError, with nothing written, at a mistake; StudyStopped when it was interrupted or too much failed.
+    """
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    plan = make_plan(context, master, arguments)
+    folder = study_folder(plan.config, plan.name)
+    with locked(folder):
+        study = _open(plan, folder)
+        _set_folder(master, folder)
+        if len(ran(study)) >= plan.n_trials and study.user_attrs.get("reported") == len(ran(study)):
+            log.info(f"All {plan.n_trials} trials of this study are done; search.n_trials=... for more.")
+            write_results(study, plan.config, plan.line, folder)
+        else:
+            _go_on(plan, study, folder, launcher(context, task, master))
+        print(closing_words(study, plan.config, plan.line, folder))
+
+
+def _open(plan: Plan, folder: Path) -> optuna.Study:
+    """The stored study, if it is the same one, or a new one."""
+    storage = open_storage(plan.config, folder)
+    direction = plan.config.search.direction
+    study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
+    stored = study.user_attrs.get("definition")
+    if stored is None:
+        study.set_user_attr("definition", plan.definition)
+        return study
+    changes = identity.differences(_lasting(stored), _lasting(plan.definition))
+    if changes:
+        more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
+        new = "For a new one: search.study_name=NEW."
+        raise ConfigError(f"The study {plan.name} is another one: {changes[0]}{more}. {new}")
+    revised = [part for part in identity.REVISIONS if stored.get(part) != plan.definition[part]]
+    if revised:
+        log.warning(f"Since the study {plan.name} began, this changed: {', '.join(revised)}. Its trials are of both.")
+    return study
+
+
+def _lasting(definition: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in definition.items() if key not in identity.REVISIONS}
+
+
+def _set_folder(master: DictConfig, folder: Path) -> None:
+    master.hydra.sweep.dir = str(folder)
+    # Each job is composed anew, from the overrides.
+    master.hydra.overrides.hydra.append(f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}")
+    OmegaConf.save(master, folder / "multirun.yaml")
+
+
+def _go_on(plan: Plan, study: optuna.Study, folder: Path, launch: Launch) -> None:
+    with Tracker(plan.config) as tracker:
+        records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
+        study.set_user_attr("run_id", records.run.id)
+        progress = Progress(study, plan.config, plan.n_trials)
+        stopped = None
+        try:
+            Loop(plan, study, folder, records, progress, launch).run()
+        except StudyStopped as error:
+            stopped = error
+        except BaseException as error:
+            records.run.finish("FAILED", one_line(error))
+            raise
+        finally:
+            progress.close()
+        files = write_results(study, plan.config, plan.line, folder)
+        records.log_results(study, files, folder)
+        records.finish(stopped)
+    if stopped:
+        raise stopped
+    study.set_user_attr("reported", len(ran(study)))

@@ -1,0 +1,57 @@
+"""What a study says when it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from optuna.study import Study
+
+from ridgeline.config import Config
+from ridgeline.search.commandline import CommandLine
+from ridgeline.search.ranking import best_first, counts, ran
+
+ROWS = 10
+
+
+def closing_words(study: Study, config: Config, line: CommandLine, folder: Path) -> str:
+    """The best trials, the counts, the command that retrains the best, where all is and how to look at it."""
+    trials = ran(study)
+    best = best_first(trials)
+    tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
+    uri = config.tracking.uri or ""
+    look = uri if uri.startswith("http") else "make ui, then http://127.0.0.1:5000"
+    words = [f"Study {study.study_name}: {tally}"]
+    if best:
+        params = [d.key for d in line.space]
+        head = ["trial", config.metric, *params, "best epoch", "seconds"]
+        rows = [
+            [t.number, t.value, *(t.params.get(p) for p in params), _attr(t, "best_epoch"), _attr(t, "seconds")]
+            for t in best[:ROWS]
+        ]
+        words += ["", *aligned([head, *([_shown(cell) for cell in row] for row in rows)]), ""]
+        words += [f"Train the best again:  {line.retrain(best[0].params)}"]
+    words += [f"Results:               {_near(folder)}", f"Look at it:            {look}, run {study.study_name}"]
+    return "\n".join(words)
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Columns of one width, numbers and words to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def _attr(trial: Any, name: str) -> Any:
+    value = trial.user_attrs.get(name)
+    return round(value, 1) if name == "seconds" and value is not None else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _near(folder: Path) -> str:
+    """Relative to here, if it is below."""
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
