@@ -36,7 +36,12 @@ def config(root: str | None, epochs: int, threads: int | None = None) -> Config:
             "data": {"name": "mnist", "root": root, "train": 0.8, "validation": 0.2, "standardize": "none"},
             "network": {"name": "mlp", "hidden": HIDDEN},
             "optimizer": {"name": "adam", "lr": 1e-3},
-            "trainer": {"max_epochs": epochs, "batch_size": BATCH, "num_threads": threads, "enable_progress_bar": False},
+            "trainer": {
+                "max_epochs": epochs,
+                "batch_size": BATCH,
+                "num_threads": threads,
+                "enable_progress_bar": False,
+            },
         }
     )
 
@@ -87,7 +92,12 @@ def main() -> None:
         sys.exit(f"No MNIST in {args.root}: give a folder of the four IDX files with --root.")
     trial, one_thread = config(args.root, epochs=3), config(args.root, epochs=3, threads=1)
     splits = load_splits(trial.data, pick_device(trial))
-    table: dict[str, list[float]] = {"ridgeline": [], "ridgeline, one thread": [], "plain torch": [], "plain torch, fused Adam": []}
+    table: dict[str, list[float]] = {
+        "ridgeline": [],
+        "ridgeline, one thread": [],
+        "plain torch": [],
+        "plain torch, fused Adam": [],
+    }
     for number in range(args.rounds):
         table["ridgeline"] += ours(trial, splits)
         table["ridgeline, one thread"] += ours(one_thread, splits)

@@ -33,6 +33,9 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
         if wants_traceback:
             raise
         _refuse(one_line(error))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def checked(cfg: DictConfig) -> Config:

@@ -50,8 +50,11 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
         run = tracker.start_trial(config, splits.description, job_dir)
         try:
             result = _train(config, run, job_dir)
-        except BaseException as error:
+        except Exception as error:
             run.finish("FAILED", f"{type(error).__name__}: {error}")
+            raise
+        except BaseException as error:  # Ctrl-C, of which Lightning makes SystemExit
+            run.finish("INTERRUPTED", type(error).__name__)
             raise
         run.finish("COMPLETE")
     return Outcome(

@@ -16,9 +16,7 @@ from ridgeline.data import DataDescription
 from ridgeline.report.figures import curve_figure, study_figures
 from ridgeline.search.ranking import best_first, counts, ran
 from ridgeline.search.space import Dimension
-from ridgeline.tracking import Run, Tracker
-from ridgeline.tracking.provenance import STATE
-from ridgeline.tracking.tracker import INTERRUPTED
+from ridgeline.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
@@ -60,12 +58,8 @@ class Records:
         """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun."""
         run_id = self.run_of(number)
         if run_id is not None:
-            self._interrupt(self.tracker.reopen(run_id), "the process ended before the trial did")
+            self.tracker.reopen(run_id).finish("INTERRUPTED", "the process ended before the trial did")
         return run_id
-
-    def _interrupt(self, run: Run, reason: str) -> None:
-        run.finish("PRUNED", reason)  # for MLflow KILLED
-        run.set_tags({STATE: INTERRUPTED})
 
     def close_interrupted(self) -> None:
         self.tracker.close_interrupted(self.run.id)
@@ -81,7 +75,7 @@ class Records:
             self.run.set_tags(found)
         tally = {f"trials/{state}": float(count) for state, count in counts(ran(study)).items()}
         self.run.log_epoch(len(ran(study)), tally)
-        for name, figure in study_figures(study).items():
+        for name, figure in study_figures(study, self.config.metric).items():
             self.run.log_figure(figure, f"study/{name}.png")
             plt.close(figure)
         for trial in best[: self.config.tracking.keep_weights]:
@@ -92,7 +86,7 @@ class Records:
         if stopped is None:
             self.run.finish("COMPLETE")
         elif stopped.code == INTERRUPTED_CODE:
-            self._interrupt(self.run, str(stopped))
+            self.run.finish("INTERRUPTED", str(stopped))
         else:
             self.run.finish("FAILED", str(stopped))
 
@@ -104,7 +98,8 @@ class Records:
         if (job / WEIGHTS).exists():
             run.log_file(job / WEIGHTS, "weights")
         if (job / HISTORY).exists():
-            figure = curve_figure(_history(job / HISTORY))
+            title = f"Trial {trial.number}"
+            figure = curve_figure(_history(job / HISTORY), trial.user_attrs.get("best_epoch"), title)
             run.log_figure(figure, "curves.png")
             plt.close(figure)
 

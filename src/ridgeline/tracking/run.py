@@ -21,10 +21,10 @@ from ridgeline.tracking.writer import Writer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-State = Literal["COMPLETE", "PRUNED", "FAILED"]
+State = Literal["COMPLETE", "PRUNED", "FAILED", "INTERRUPTED"]
 
-STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
-"""MLflow's own status has no word for a pruned trial; the tag `ridgeline.state` has."""
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED", "INTERRUPTED": "KILLED"}
+"""MLflow's own status has no word for a pruned or an interrupted trial; the tag `ridgeline.state` has."""
 
 LONGEST_TAG = 5000
 
