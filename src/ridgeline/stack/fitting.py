@@ -65,7 +65,7 @@ def fit(
 
 
 def _paying_threads(stack: Stack) -> int:
-    """One below 50 million multiplications a step: the threads' waiting for each other then costs more than they gain."""
+    """One below 50 million multiplications a step: threads that wait for each other then cost more than they gain."""
     batch = stack.configs[0].trainer.batch_size or len(stack.splits.train.y_N)
     multiplications = 3 * batch * stack.rows.weights_KW.numel()
     return 1 if multiplications < 50e6 else os.cpu_count() or 1
