@@ -15,7 +15,7 @@ from ridgeline.config import Config, require
 from ridgeline.data import load_splits
 from ridgeline.report.figures import curve_figure
 from ridgeline.stack import FitResult, Row, TrialFailed, fit, pick_device
-from ridgeline.tracking import Run, Tracker, check_store
+from ridgeline.tracking import Run, Tracker, check_store, how_to_look
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def closing_words(config: Config, outcome: Outcome) -> str:
             f"Weights of epoch {outcome['best_epoch'] + 1}, the {kept} of {outcome['epochs']} by {config.metric};"
             f" trained in {outcome['seconds']:.1f} s.",
             f"Files: {outcome['job_dir']}",
-            f"Look:  make ui, then http://127.0.0.1:5000; MLflow run {outcome['run_id']}",
+            f"Look:  {how_to_look(config)}, run {outcome['run_id']}",
         ]
     )
 

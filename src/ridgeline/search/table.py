@@ -10,6 +10,7 @@ from optuna.study import Study
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import best_first, counts, ran
+from ridgeline.tracking import how_to_look
 
 ROWS = 10
 
@@ -19,8 +20,6 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
     trials = ran(study)
     best = best_first(trials)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
-    uri = config.tracking.uri or ""
-    look = uri if uri.startswith("http") else "make ui, then http://127.0.0.1:5000"
     words = [f"Study {study.study_name}: {tally}"]
     if best:
         params = [d.key for d in line.space]
@@ -31,7 +30,8 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
         ]
         words += ["", *aligned([head, *([_shown(cell) for cell in row] for row in rows)]), ""]
         words += [f"Train the best again:  {line.retrain(best[0].params)}"]
-    words += [f"Results:               {_near(folder)}", f"Look at it:            {look}, run {study.study_name}"]
+    words += [f"Results:               {_near(folder)}"]
+    words += [f"Look at it:            {how_to_look(config)}, run {study.study_name}"]
     return "\n".join(words)
 
 

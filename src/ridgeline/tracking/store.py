@@ -43,6 +43,15 @@ def without_password(uri: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
 
 
+def how_to_look(config: Config) -> str:
+    """What to type or open to see the runs."""
+    uri = store_uri(config)
+    if not uri.startswith(SQLITE):
+        return without_password(uri)
+    here = uri == f"{SQLITE}{Path('mlruns').absolute() / 'mlflow.db'}"
+    return "make ui, then http://127.0.0.1:5000" if here else f"mlflow ui --backend-store-uri {uri}"
+
+
 def open_store(config: Config) -> Store:
     """Open the store; create what is missing: the tables, the experiment. Several processes may do so at once.
 
