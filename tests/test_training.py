@@ -29,7 +29,7 @@ def test_early_stopping_stops_where_lightnings_does(
     digits: Splits, curve: list[float], patience: int, min_delta: float
 ) -> None:
     config = small(callbacks__early_stopping__patience=patience, callbacks__early_stopping__min_delta=min_delta)
-    stack, ours = Stack([config], digits), EarlyStopping([config])
+    stack, ours = Stack([config], digits), EarlyStopping()
     lightnings = pl.callbacks.EarlyStopping("val/loss", patience=patience, min_delta=min_delta)
     trainer = pl.Trainer(logger=False, enable_checkpointing=False, max_epochs=9, accelerator="cpu")
     for epoch, value in enumerate(curve):
@@ -143,7 +143,7 @@ def test_training_resumed_from_its_checkpoint_ends_with_the_same_bits(
     }
     config = small(**knobs)
     (whole,) = fit([config], digits)
-    callbacks = [Schedules(), EarlyStopping([config]), Checkpoints(tmp_path, interval=0), KillAfter(3)]
+    callbacks = [Schedules(), EarlyStopping(), Checkpoints(tmp_path, interval=0), KillAfter(3)]
     trainer = quiet_trainer(6, callbacks)
     with pytest.raises(Killed):
         trainer.fit(Stack([config], digits))

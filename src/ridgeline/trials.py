@@ -57,15 +57,7 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
             run.finish("INTERRUPTED", type(error).__name__)
             raise
         run.finish("COMPLETE")
-    return Outcome(
-        value=result.value,
-        run_id=run.id,
-        job_dir=str(job_dir),
-        best_epoch=result.best_epoch,
-        epochs=result.epochs,
-        seconds=result.seconds,
-        metrics=result.metrics,
-    )
+    return outcome_of(result, run, job_dir)
 
 
 def closing_words(config: Config, outcome: Outcome) -> str:
@@ -88,19 +80,39 @@ def closing_words(config: Config, outcome: Outcome) -> str:
 
 def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     splits = load_splits(config.data, pick_device(config))
-    (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*_epoch_metrics(row)), job_dir=job_dir)
-    write_history(job_dir / "history.csv", result.history)
+    (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*epoch_metrics(row)), job_dir=job_dir)
+    keep(result, run, job_dir)
     if result.failure is not None:
         raise TrialFailed(result.failure)
-    save_file(result.weights, job_dir / "weights.safetensors")
-    run.log_metrics({**result.metrics, "final/best_epoch": float(result.best_epoch)})
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
         run.log_figure(curve_figure(result.history, best_epoch=result.best_epoch), "curves.png")
         run.log_file(job_dir / "weights.safetensors", "weights")
     return result
 
 
-def _epoch_metrics(row: Row) -> tuple[int, dict[str, float]]:
+def keep(result: FitResult, run: Run, job_dir: Path) -> None:
+    """The curve and the weights as files in the job folder, the final metrics in the run."""
+    write_history(job_dir / "history.csv", result.history)
+    if result.failure is None:
+        save_file(result.weights, job_dir / "weights.safetensors")
+        run.log_metrics({**result.metrics, "final/best_epoch": float(result.best_epoch)})
+
+
+def outcome_of(result: FitResult, run: Run, job_dir: Path) -> Outcome:
+    """What a job that trained hands back."""
+    return Outcome(
+        value=result.value,
+        run_id=run.id,
+        job_dir=str(job_dir),
+        best_epoch=result.best_epoch,
+        epochs=result.epochs,
+        seconds=result.seconds,
+        metrics=result.metrics,
+    )
+
+
+def epoch_metrics(row: Row) -> tuple[int, dict[str, float]]:
+    """The step and the metrics of a curve's row, for the run."""
     return int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"}
 
 

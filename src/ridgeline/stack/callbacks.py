@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ridgeline.config import Config
 from ridgeline.schedules import dropout_factor, lr_factor
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import Row
@@ -23,29 +21,19 @@ Listener = Callable[[int, Row], None]
 class EarlyStopping(pl.Callback):
     """Lightning's early stopping, a fit each: stop after `patience` epochs without a fall by more than `min_delta`."""
 
-    def __init__(self, configs: list[Config]) -> None:
-        self._rules = [config.callbacks.early_stopping for config in configs]
-        self._best = [math.inf] * len(configs)
-        self._waited = [0] * len(configs)
-
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
-        for k, (rule, record) in enumerate(zip(self._rules, stack.records, strict=True)):
+        for config, record in zip(stack.configs, stack.records, strict=True):
+            rule = config.callbacks.early_stopping
             if rule is None or record.end is not None:
                 continue
             value = record.history[-1][rule.monitor]
-            if value < self._best[k] - rule.min_delta:
-                self._best[k], self._waited[k] = value, 0
+            if value < record.stopping_best - rule.min_delta:
+                record.stopping_best, record.waited = value, 0
                 continue
-            self._waited[k] += 1
-            if self._waited[k] >= rule.patience:
-                stack.stop(k, "early_stopping")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": list(self._best), "waited": list(self._waited)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best, self._waited = state_dict["best"], state_dict["waited"]
+            record.waited += 1
+            if record.waited >= rule.patience:
+                record.end = "early_stopping"
 
 
 class Schedules(pl.Callback):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ import torch
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
+from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
 
@@ -37,31 +36,37 @@ def fit(
     `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`. A fit that diverges ends
     with its `failure` set and leaves the others as they are.
     """
-    start = time.monotonic()
     shared = configs[0].trainer
     stack = Stack(configs, splits)
-    callbacks: list[pl.Callback] = [Schedules(), EarlyStopping(list(configs))]
+    callbacks: list[pl.Callback] = [Schedules(), EarlyStopping()]
     if listener is not None:
         callbacks.append(Report(listener))
     if shared.enable_progress_bar:
         callbacks.append(Progress())
     if job_dir is not None:
         callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
-    with _quiet_lightning(), _threads(shared.num_threads or _paying_threads(stack)):
-        trainer = pl.Trainer(
-            max_epochs=shared.max_epochs,
-            accelerator="gpu" if splits.train.x_NI.is_cuda else "cpu",
-            devices=1,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            default_root_dir=job_dir,
-        )
+    with quiet_lightning(), _threads(shared.num_threads or _paying_threads(stack)):
+        trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
-        return _results(stack, time.monotonic() - start)
+        return harvest(stack, range(len(configs)))
+
+
+def build_trainer(
+    stack: Stack, callbacks: list[pl.Callback], *, max_epochs: int, job_dir: Path | None = None
+) -> pl.Trainer:
+    """An ordinary Trainer on the device that the data lie on, without what the stack does itself."""
+    return pl.Trainer(
+        max_epochs=max_epochs,
+        accelerator="gpu" if stack.splits.train.x_NI.is_cuda else "cpu",
+        devices=1,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=job_dir,
+    )
 
 
 def _paying_threads(stack: Stack) -> int:
@@ -69,41 +74,6 @@ def _paying_threads(stack: Stack) -> int:
     batch = stack.configs[0].trainer.batch_size or len(stack.splits.train.y_N)
     multiplications = 3 * batch * stack.rows.weights_KW.numel()
     return 1 if multiplications < 50e6 else os.cpu_count() or 1
-
-
-def _results(stack: Stack, seconds: float) -> list[FitResult]:
-    with torch.no_grad():
-        stack.rows.values_KP.copy_(stack.best_KP)
-    train_2K = stack.evaluate(stack.splits.train).tolist()
-    results = []
-    for k, (config, record) in enumerate(zip(stack.configs, stack.records, strict=True)):
-        kept = record.best_epoch if config.trainer.restore_best else len(record.history) - 1
-        metrics: dict[str, float] = {}
-        value = math.nan
-        if record.failure is None:
-            at = record.history[kept]
-            value = at[config.metric]
-            metrics = {
-                "final/train_loss": train_2K[0][k],
-                "final/train_error": train_2K[1][k],
-                "final/val_loss": at["val/loss"],
-                "final/val_error": at["val/error"],
-                "final/gap": at["val/loss"] - train_2K[0][k],
-            }
-        results.append(
-            FitResult(
-                config=config,
-                value=value,
-                best_epoch=kept,
-                end=record.end or "max_epochs",
-                failure=record.failure,
-                history=record.history,
-                metrics=metrics,
-                weights=stack.rows.unpack(stack.best_KP[k]),
-                seconds=seconds,
-            )
-        )
-    return results
 
 
 @contextmanager
@@ -117,7 +87,7 @@ def _threads(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_lightning() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Lightning's start-up lines say nothing about this training; its advice about workers does not fit tensors."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning")]
     levels = [logger.level for logger in loggers]

@@ -15,17 +15,15 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import Config, ConfigError, structure
-from ridgeline.data import Part, Splits
+from ridgeline.data import Splits
 from ridgeline.networks import MLP
 from ridgeline.noise import KeyedNoise
 from ridgeline.objective import add_penalty_gradient_, data_loss_K, error_K, penalty_K
 from ridgeline.stack.batches import Batches, Slices
-from ridgeline.stack.optimizers import build_optimizer
+from ridgeline.stack.evaluation import EVALUATION_BATCH, Sums
+from ridgeline.stack.optimizers import RowOptimizer
 from ridgeline.stack.records import FitRecord
 from ridgeline.stack.rows import Rows
-
-EVALUATION_BATCH = 1024
-"""Examples a fit at once; larger gains nothing and costs memory."""
 
 
 class Stack(pl.LightningModule):
@@ -35,8 +33,6 @@ class Stack(pl.LightningModule):
 
     def __init__(self, configs: Sequence[Config], splits: Splits) -> None:
         super().__init__()
-        if len({structure(config) for config in configs}) != 1:
-            raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
         self.automatic_optimization = False
         self.configs = list(configs)
         self.splits = splits
@@ -46,26 +42,34 @@ class Stack(pl.LightningModule):
         k, dtype, device = len(configs), x_NI.dtype, x_NI.device
         self._noise = KeyedNoise(device)
         self.network = MLP(configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device)
-        for slot, config in enumerate(configs):
-            self.network.initialize(slot, self._noise.initialization(config.seed))
         self.rows = Rows(self.network)
-        self.register_buffer("best_KP", self.rows.values_KP.clone())
-
-        def knobs(values: list[float]) -> Tensor:
-            return torch.tensor(values, dtype=dtype, device=device)
-
-        self._l1_K = knobs([config.regularization.l1 for config in configs])
-        self._l2_K = knobs([config.regularization.l2 for config in configs])
-        clips = [config.optimizer.gradient_clip_val for config in configs]
-        self._clip_K = knobs([float("inf") if clip is None else clip for clip in clips])
-        self._clips = any(clip is not None for clip in clips)
+        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows.values_KP, self.rows.grads_KP)
+        self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
+        self._l1_K, self._l2_K, self._clip_K = torch.zeros(3, k, dtype=dtype, device=device).unbind()
         self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
+        for slot, config in enumerate(configs):
+            self.load(slot, config)
         self.set_dropout([1.0] * k)
+
+    @torch.no_grad()
+    def load(self, k: int, config: Config) -> None:
+        """Put a fresh fit into slot `k`, at its epoch 0. Its neighbours train on, wherever they are."""
+        if structure(config) != structure(self._shared):
+            raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
+        self.configs[k], self.records[k] = config, FitRecord()
+        self.network.initialize(k, self._noise.initialization(config.seed))
+        self.best_KP[k] = self.rows.values_KP[k]
+        self.optimizer.load(k, config.optimizer)
+        self._l1_K[k], self._l2_K[k] = config.regularization.l1, config.regularization.l2
+        clip = config.optimizer.gradient_clip_val
+        self._clip_K[k] = torch.inf if clip is None else clip
+        self._clips = any(c.optimizer.gradient_clip_val is not None for c in self.configs)
+        self._penalizes = any(c.regularization.l1 > 0 or c.regularization.l2 > 0 for c in self.configs)
 
     # What Lightning asks for ---------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return build_optimizer(self.configs, self.rows.values_KP, self.rows.grads_KP)
+        return self.optimizer.torch_optimizer
 
     def train_dataloader(self) -> Batches:
         n = len(self.splits.train.y_N)
@@ -84,10 +88,11 @@ class Stack(pl.LightningModule):
         logits_KBC = self.network(x_KBI)
         loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss)
         self.rows.differentiate(loss_K)
-        add_penalty_gradient_(self.rows.weight_grads_KW, self.rows.weights_KW, self._l1_K, self._l2_K)
+        if self._penalizes:
+            add_penalty_gradient_(self.rows.weight_grads_KW, self.rows.weights_KW, self._l1_K, self._l2_K)
         if self._clips:
             self.rows.clip_gradients_(self._clip_K)
-        optimizer = self.optimizers()
+        optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
         assert not isinstance(optimizer, list)
         optimizer.step()
         with torch.no_grad():
@@ -97,10 +102,10 @@ class Stack(pl.LightningModule):
             record.step += 1
 
     def on_validation_epoch_start(self) -> None:
-        self._validation = _Sums(self.splits.validation, self)
+        self._validation = Sums(self.splits.validation, len(self.configs), self._shared)
 
     def validation_step(self, part: slice, batch_idx: int) -> None:
-        self._validation.add(part)
+        self._validation.add(self.network, part)
 
     @torch.no_grad()
     def on_validation_epoch_end(self) -> None:
@@ -139,10 +144,8 @@ class Stack(pl.LightningModule):
 
     def set_lr(self, factor_K: list[float]) -> None:
         """Multiply each fit's base learning rate for the epoch to come."""
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
-        for group, config, factor in zip(optimizer.param_groups, self.configs, factor_K, strict=True):
-            group["lr"] = config.optimizer.lr * factor
+        for k, (config, factor) in enumerate(zip(self.configs, factor_K, strict=True)):
+            self.optimizer.set_lr(k, config.optimizer.lr * factor)
 
     def set_dropout(self, factor_K: list[float]) -> None:
         """Multiply each fit's base rates of all layers for the epoch to come."""
@@ -153,22 +156,7 @@ class Stack(pl.LightningModule):
             layer.set_rates([rates[i] * factor for rates, factor in zip(hidden, factor_K, strict=True)])
         input_layer.set_rates([rate * factor for rate, factor in zip(inputs, factor_K, strict=True)])
 
-    def stop(self, k: int, reason: str) -> None:
-        """End fit k: nothing of it changes any more, while its neighbours train on."""
-        self.records[k].end = reason
-
     # Inside ----------------------------------------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def evaluate(self, part: Part) -> Tensor:
-        """(loss, error) of each fit over a whole part, dropout off: (2, K)."""
-        was_training = self.network.training
-        self.network.eval()
-        sums = _Sums(part, self)
-        for piece in Slices(len(part.y_N), EVALUATION_BATCH):
-            sums.add(piece)
-        self.network.train(was_training)
-        return sums.mean_2K()
 
     def _order_KN(self) -> Tensor:
         n = len(self.splits.train.y_N)
@@ -199,23 +187,3 @@ class Stack(pl.LightningModule):
             size = layer.width * batch
             layer.bits = int16_KN[:, offset : offset + size].view(-1, batch, layer.width)
             offset += size
-
-
-class _Sums:
-    """Loss and error of each fit, summed over slices of a part."""
-
-    def __init__(self, part: Part, stack: Stack) -> None:
-        self._part, self._stack = part, stack
-        self._sums_2K = torch.zeros_like(stack._sums_2K)
-
-    def add(self, piece: slice) -> None:
-        k = len(self._stack.configs)
-        x_KBI = self._part.x_NI[piece].expand(k, -1, -1)
-        targets_KB = self._part.y_N[piece].expand(k, -1)
-        logits_KBC = self._stack.network(x_KBI)
-        batch = targets_KB.shape[1]
-        self._sums_2K[0] += data_loss_K(logits_KBC, targets_KB, self._stack.configs[0].loss) * batch
-        self._sums_2K[1] += error_K(logits_KBC, targets_KB) * batch
-
-    def mean_2K(self) -> Tensor:
-        return self._sums_2K / len(self._part.y_N)

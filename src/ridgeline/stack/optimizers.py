@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from ridgeline.config import Config
+from ridgeline.config import OptimizerConfig
 
 
-def build_optimizer(configs: Sequence[Config], values_KP: Tensor, grads_KP: Tensor) -> torch.optim.Optimizer:
-    """The fused optimizer of the configurations, which share its name, betas and eps."""
-    groups = []
-    for config, values_P, grads_P in zip(configs, values_KP, grads_KP, strict=True):
-        row = torch.nn.Parameter(values_P)
-        row.grad = grads_P
-        knobs = {"lr": config.optimizer.lr}
-        if config.optimizer.name == "sgd":
-            knobs["momentum"] = config.optimizer.momentum
-        if config.optimizer.name == "adamw":
-            knobs["weight_decay"] = config.optimizer.weight_decay
-        groups.append({"params": [row], **knobs})
-    shared = configs[0].optimizer
-    if shared.name == "sgd":
-        return torch.optim.SGD(groups, momentum=shared.momentum, nesterov=shared.nesterov, fused=True)
-    betas = (shared.betas[0], shared.betas[1])
-    if shared.name == "adam":
-        return torch.optim.Adam(groups, betas=betas, eps=shared.eps, fused=True)
-    return torch.optim.AdamW(groups, betas=betas, eps=shared.eps, fused=True)
+class RowOptimizer:
+    """The fused optimizer that `shared` names, with its betas and eps; `load` gives a row its own knobs."""
+
+    def __init__(self, shared: OptimizerConfig, values_KP: Tensor, grads_KP: Tensor) -> None:
+        self._name = shared.name
+        self._rows = [torch.nn.Parameter(values_P) for values_P in values_KP]
+        for row, grads_P in zip(self._rows, grads_KP, strict=True):
+            row.grad = grads_P
+        groups = [{"params": [row]} for row in self._rows]
+        betas = (shared.betas[0], shared.betas[1])
+        self.torch_optimizer: torch.optim.Optimizer
+        if shared.name == "sgd":
+            momentum, nesterov = shared.momentum, shared.nesterov
+            self.torch_optimizer = torch.optim.SGD(groups, momentum=momentum, nesterov=nesterov, fused=True)
+        else:
+            kind = torch.optim.Adam if shared.name == "adam" else torch.optim.AdamW
+            self.torch_optimizer = kind(groups, betas=betas, eps=shared.eps, fused=True)
+
+    def load(self, k: int, config: OptimizerConfig) -> None:
+        """A fresh fit in row `k`: no momentum, step 0, its own knobs."""
+        self.torch_optimizer.state.pop(self._rows[k], None)
+        group = self.torch_optimizer.param_groups[k]
+        group["lr"] = config.lr
+        if self._name == "sgd":
+            group["momentum"] = config.momentum
+        if self._name == "adamw":
+            group["weight_decay"] = config.weight_decay
+
+    def set_lr(self, k: int, lr: float) -> None:
+        self.torch_optimizer.param_groups[k]["lr"] = lr

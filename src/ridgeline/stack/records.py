@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,15 +22,21 @@ class TrialFailed(RuntimeError):
 
 @dataclass
 class FitRecord:
-    """A fit's own clock (epochs and steps done), its curve, and how it ended; `end` is None while it trains."""
+    """A fit's own clock (epochs and steps done), its curve, and how it ended; `end` is None while it trains.
+
+    `stopping_best` and `waited` belong to early stopping: the value to beat, and for how many epochs it was not.
+    """
 
     epoch: int = 0
     step: int = 0
     history: list[Row] = field(default_factory=list)
     best_value: float = math.inf
     best_epoch: int = -1
+    stopping_best: float = math.inf
+    waited: int = 0
     end: str | None = None
     failure: str | None = None
+    started: float = field(default_factory=time.monotonic)
 
     def add(self, row: Row, metric: Metric) -> bool:
         """Take in an epoch's row; whether it is the best so far."""
@@ -47,7 +54,7 @@ class FitRecord:
 
     def state(self) -> dict[str, Any]:
         """As plain values, for a checkpoint."""
-        return dataclasses.asdict(self)
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "started"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class FitResult:
 
     `value` is the metric at the restored epoch `best_epoch` (epochs count from 0), NaN after a failure. `metrics` are
     measured there with dropout off, over the whole train and validation parts. `weights` are its tensors by name.
-    `seconds` is wall time from the stack's start to its end.
+    `seconds` is wall time from the fit's start to its end, neighbours included.
     """
 
     config: Config

@@ -1,0 +1,36 @@
+"""(c) Ours: `ridgeline.stack.fit`, K trials as one model in each process, with K seeds: orders and masks of their own.
+
+The listener's calls give the time, so what comes before the first epoch's end and after the last's is not counted, as
+for the others.
+"""
+
+from __future__ import annotations
+
+from ridgeline.stack import Row, fit
+from rivals.crew import Clock, Done, Slice, Task
+from rivals.files import read_splits
+from rivals.workloads import BATCH
+
+
+def prepare(task: Task) -> Slice:
+    splits = read_splits(task.workload, task.folder)
+    workload = task.workload
+    steps = -(-len(splits.train.y_N) // BATCH)
+
+    def run(seed: int, clock: Clock) -> Done:
+        first = 1000 * seed + workload.k * task.index
+        trials = [workload.config(root=None, seed=first + k, threads=1) for k in range(workload.k)]
+
+        def listen(slot: int, row: Row) -> None:
+            if slot != workload.k - 1:
+                return
+            if row["epoch"] == 0:
+                clock.start()
+            elif row["epoch"] + 1 == workload.epochs:
+                clock.stop()
+
+        results = fit(trials, splits, listener=listen)
+        val_loss = sum(result.history[-1]["val/loss"] for result in results) / workload.k
+        return Done(workload.k * (workload.epochs - 1) * steps, val_loss)
+
+    return run

@@ -1,0 +1,99 @@
+"""What is trained: three networks on two data sets, and how much of each fits into one slice of measuring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ridgeline.config import Config, parse
+
+BATCH = 128
+EVALUATION_BATCH = 1024
+LR = 1e-3
+DROPOUT = 0.25
+L2 = 1e-4
+"""The gradient's share of a weight: the penalty is L2 / 2 * sum W^2."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network, its data, and the number `k` of trials in one of our stacks.
+
+    A slice trains `epochs` epochs, of which the first warms up and is not timed, on `examples` examples (train and
+    validation; None: all). A full trial trains `full_epochs` on all examples, `full_train` of them in the train part.
+    """
+
+    name: str
+    data: str
+    sizes: tuple[int, ...]
+    k: int
+    epochs: int
+    examples: int | None
+    full_epochs: int
+    full_train: int
+
+    @property
+    def full_steps(self) -> int:
+        """Steps of a full trial."""
+        return self.full_epochs * -(-self.full_train // BATCH)
+
+    @property
+    def products(self) -> list[tuple[int, int, int]]:
+        """(M, N, inner size) of each product that one trial needs in one step.
+
+        A layer's output, its weights' gradient and, but for the first layer, its input's gradient.
+        """
+        shapes = []
+        for layer, (n_in, n_out) in enumerate(pairwise(self.sizes)):
+            shapes += [(BATCH, n_out, n_in), (n_in, n_out, BATCH)]
+            if layer > 0:
+                shapes.append((BATCH, n_in, n_out))
+        return shapes
+
+    @property
+    def flop(self) -> int:
+        """Floating-point operations of the products of one trial and step, two for each multiplication."""
+        return sum(2 * m * n * inner for m, n, inner in self.products)
+
+    def config(self, *, root: str | None, seed: int = 0, threads: int | None = None) -> Config:
+        """The slice as Ridgeline's own configuration. MNIST gets one mean and deviation, as the templates do."""
+        mnist = self.data == "mnist"
+        return parse(
+            {
+                "seed": seed,
+                "data": {
+                    "name": self.data,
+                    "root": root if mnist else None,
+                    "train": 0.8 if mnist else 0.6,
+                    "validation": 0.2,
+                    "standardize": "all" if mnist else "feature",
+                    "examples": self.examples,
+                },
+                "network": {"name": "mlp", "hidden": list(self.sizes[1:-1])},
+                "regularization": {"l2": L2, "dropout": DROPOUT},
+                "optimizer": {"name": "adam", "lr": LR},
+                "trainer": {
+                    "max_epochs": self.epochs,
+                    "batch_size": BATCH,
+                    "accelerator": "cpu",
+                    "num_threads": threads,
+                    "enable_progress_bar": False,
+                },
+            }
+        )
+
+
+_MNIST = {"data": "mnist", "full_epochs": 10, "full_train": 48000}
+
+WORKLOADS = (
+    Workload("digits", "digits", (64, 128, 128, 10), 32, epochs=31, examples=None, full_epochs=30, full_train=1078),
+    Workload("mnist", sizes=(784, 128, 256, 64, 10), k=16, epochs=2, examples=30000, **_MNIST),
+    Workload("mnist-5x500", sizes=(784, *[500] * 5, 10), k=4, epochs=2, examples=15000, **_MNIST),
+)
+
+QUICK = {
+    "digits": {"epochs": 6},
+    "mnist": {"examples": 6000},
+    "mnist-5x500": {"examples": 4000},
+}
+"""Slices that show whether everything runs. What happens once an epoch weighs too much in them."""

@@ -1,0 +1,47 @@
+"""The results of fits that have ended, measured at the weights that are kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+
+from ridgeline.stack.evaluation import train_loss_and_error_2K
+from ridgeline.stack.module import Stack
+from ridgeline.stack.records import FitResult
+
+
+def harvest(stack: Stack, slots: Iterable[int]) -> list[FitResult]:
+    """The results of these slots, in this order. The stack stays as it is."""
+    slots = list(slots)
+    rows_KP = [stack.best_KP[k] for k in slots]
+    train_2K = train_loss_and_error_2K(stack.configs[slots[0]], rows_KP, stack.splits).tolist()
+    return [_result(stack, k, loss, error) for k, loss, error in zip(slots, *train_2K, strict=True)]
+
+
+def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitResult:
+    config, record = stack.configs[k], stack.records[k]
+    kept = record.best_epoch if config.trainer.restore_best else len(record.history) - 1
+    metrics: dict[str, float] = {}
+    value = math.nan
+    if record.failure is None:
+        at = record.history[kept]
+        value = at[config.metric]
+        metrics = {
+            "final/train_loss": train_loss,
+            "final/train_error": train_error,
+            "final/val_loss": at["val/loss"],
+            "final/val_error": at["val/error"],
+            "final/gap": at["val/loss"] - train_loss,
+        }
+    return FitResult(
+        config=config,
+        value=value,
+        best_epoch=kept,
+        end=record.end or "max_epochs",
+        failure=record.failure,
+        history=record.history,
+        metrics=metrics,
+        weights=stack.rows.unpack(stack.best_KP[k]),
+        seconds=time.monotonic() - record.started,
+    )

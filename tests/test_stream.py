@@ -1,0 +1,144 @@
+"""Promises 2 to 4 for fits that flow through the slots of worker processes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+
+from ridgeline.config import Config
+from ridgeline.data import Splits
+from ridgeline.stack import FitResult, Row, fit
+from ridgeline.stack.pool import Pool
+from ridgeline.stack.stream import Fit, Stream
+from settings import small
+
+
+def knobs(number: int) -> Config:
+    """Fits of many lengths: patience 1 to 3, with dropout."""
+    return small(
+        seed=number,
+        regularization__dropout=[0.1 * (number % 5), 0.2],
+        regularization__l2=1e-3 * (number % 3),
+        optimizer__lr=[3e-3, 3e-2, 0.3][number % 3],
+        trainer__max_epochs=9,
+        callbacks__early_stopping__patience=1 + number % 3,
+    )
+
+
+class Log:
+    """Hands out the fits of a list and notes the order in which it is asked and told."""
+
+    def __init__(self, configs: Sequence[Config]) -> None:
+        self._configs = configs
+        self._numbers: Iterator[int] = iter(range(len(configs)))
+        self.events: list[tuple[str, int, int]] = []
+        self.results: dict[int, FitResult | str | None] = {}
+        self.rows: dict[int, list[Row]] = {}
+
+    def next(self, slot: int, tick: int) -> Fit | None:
+        number = next(self._numbers, None)
+        if number is None:
+            return None
+        self.events.append(("asked", number, tick))
+        return Fit(number, self._configs[number], tick)
+
+    def epoch(self, fit: Fit, row: Row) -> None:
+        self.rows.setdefault(fit.number, []).append(row)
+
+    def ended(self, fit: Fit) -> None:
+        self.events.append(("told", fit.number, fit.start + fit.epochs))
+        self.results[fit.number] = fit.outcome
+
+
+def stream(configs: Sequence[Config], workers: int, slots: int) -> Log:
+    log = Log(configs)
+    with Pool(workers) as pool:
+        Stream(pool, log).run({}, dict.fromkeys(range(slots), 0))
+    return log
+
+
+def test_refilled_fits_end_bitwise_as_alone(digits: Splits) -> None:
+    configs = [knobs(number) for number in range(13)]
+    log = stream(configs, workers=2, slots=5)
+    assert len({len(rows) for rows in log.rows.values()}) > 2  # fits of different lengths did flow
+    for number, config in enumerate(configs):
+        result, (alone,) = log.results[number], fit([config], digits)
+        assert isinstance(result, FitResult)
+        assert result.history == alone.history == log.rows[number]
+        assert (result.value, result.best_epoch, result.end) == (alone.value, alone.best_epoch, alone.end)
+        assert result.metrics == alone.metrics
+        assert all(torch.equal(result.weights[name], alone.weights[name]) for name in alone.weights)
+
+
+def test_asking_and_telling_follow_the_logical_clock() -> None:
+    """Twice the same order, with workers that are not equally fast; ends are told by tick."""
+    configs = [knobs(number) for number in range(12)]
+    once, again = stream(configs, workers=2, slots=4), stream(configs, workers=2, slots=4)
+    assert once.events == again.events
+    told = [tick for kind, _, tick in once.events if kind == "told"]
+    assert told == sorted(told)
+    assert len(told) == 12
+
+
+class FakePool:
+    """Workers of which a seeded coin decides who is heard next; a fit of number n trains 1 + n % 4 epochs."""
+
+    def __init__(self, workers: int, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.slots: list[dict[int, list[int]]] = [{} for _ in range(workers)]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def begin(self, worker: int, configs: dict[int, int]) -> None:
+        self.slots[worker] = {position: [number, 0] for position, number in configs.items()}
+
+    def load(self, worker: int, position: int, number: int) -> None:
+        self.slots[worker][position] = [number, 0]
+
+    def drain(self, worker: int) -> None: ...
+
+    def receive(self) -> list[tuple[int, object]]:
+        from ridgeline.stack.worker import Epoch
+
+        worker = self.random.choice([w for w, slots in enumerate(self.slots) if slots])
+        slots, ended = self.slots[worker], {}
+        rows = {position: {"epoch": float(done)} for position, (_, done) in slots.items()}
+        for position in list(slots):
+            slots[position][1] += 1
+            if slots[position][1] == 1 + slots[position][0] % 4:
+                ended[position] = f"result {slots.pop(position)[0]}"
+        return [(worker, Epoch(rows, ended))]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_order_does_not_depend_on_which_worker_is_faster(seed: int) -> None:
+    def events(seed: int) -> list[tuple[str, int, int]]:
+        log = Log(list(range(40)))  # type: ignore[arg-type]
+        Stream(FakePool(3, seed), log).run({}, dict.fromkeys(range(7), 0))  # type: ignore[arg-type]
+        return log.events
+
+    assert events(seed) == events(100)
+
+
+def test_broken_worker_costs_its_fits_and_the_stream_goes_on() -> None:
+    configs = [knobs(number) for number in range(8)]
+    log = Log(configs)
+    with Pool(2) as pool:
+
+        class Kill(Log):
+            def epoch(self, fit: Fit, row: Row) -> None:
+                super().epoch(fit, row)
+                if fit.number == 1 and row["epoch"] == 0:
+                    pool._processes[1].kill()
+
+        log = Kill(configs)
+        Stream(pool, log).run({}, dict.fromkeys(range(4), 0))
+    assert sorted(log.results) == list(range(8))
+    failed = [number for number, outcome in log.results.items() if isinstance(outcome, str)]
+    assert 1 in failed
+    assert len(failed) <= 2
+    assert "exit code -9" in str(log.results[1])
