@@ -6,9 +6,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.doors import checked, enter
+from ridgeline.doors import checked, enter, one_trial
 
 
+@one_trial
 def train(cfg: DictConfig) -> dict[str, Any]:
     from ridgeline.trials import closing_words, run_trial
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -297,6 +298,19 @@ def structure(config: Config) -> Config:
     """The configuration without its knobs, search, tracking and trial: equal structures can share a stack."""
     blank = TrackingConfig(), SearchConfig(), TrialConfig()
     return dataclasses.replace(_blank_knobs(config), tracking=blank[0], search=blank[1], trial=blank[2])
+
+
+def is_knob(key: str) -> bool:
+    """Whether fits that differ in this dotted key can share a stack."""
+    try:
+        *groups, name = key.split(".")
+        node: Any = Config
+        for group in groups:
+            hint = typing.get_type_hints(node)[group]
+            node = next(kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind))
+        return any(f.name == name and f.metadata.get("knob", False) for f in dataclasses.fields(node))
+    except (KeyError, StopIteration):
+        return False
 
 
 def as_tree(config: Any) -> Any:

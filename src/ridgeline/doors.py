@@ -38,6 +38,12 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
         raise SystemExit(130) from None
 
 
+def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """Marks a task that does what `ridgeline.trials.run_trial` does, so that a stack may train many of them as one."""
+    task.is_one_trial = True  # type: ignore[attr-defined]
+    return task
+
+
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
     return parse(plain(cfg))

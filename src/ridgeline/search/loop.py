@@ -3,51 +3,48 @@
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.search import sampling
 from ridgeline.search.folder import job_folder
-from ridgeline.search.job import Ending, Recorded, ending_of, one_line, recorded_ending
+from ridgeline.search.job import Ending, ending_of, one_line, recorded_ending
+from ridgeline.search.launching import Launcher
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import INTERRUPTED, best_first, counts, is_interrupted, ran
 from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped, drop_weights
-
-Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
-"""Runs the jobs with these overrides; the first of them has this number."""
+from ridgeline.search.streaming import Streaming
 
 
 class Loop:
     """The trials of one study, from the state that its storage is in."""
 
     def __init__(
-        self, plan: Plan, study: Study, folder: Path, records: Records, progress: Progress, launch: Launch
+        self, plan: Plan, study: Study, folder: Path, records: Records, progress: Progress, launcher: Launcher
     ) -> None:
         self.plan, self.study, self.folder = plan, study, folder
-        self.records, self.progress, self.launch = records, progress, launch
+        self.records, self.progress, self.launcher = records, progress, launcher
         self.distributions = {d.key: d.distribution for d in plan.line.space}
         self.exhausted = False
 
     def run(self) -> None:
         """Go on to the goal. Raises StudyStopped."""
-        self.close_running()
+        streaming = Streaming(self, self.launcher.stack) if self.launcher.can_stream(self.plan) else None
+        self.close_running(streaming)
         try:
+            if streaming is not None:
+                streaming.run()
             while not self.exhausted and (left := self.plan.n_trials - len(ran(self.study))) > 0:
                 self.check_failures()
-                batch = [self.ask() for _ in range(min(left, self.plan.config.search.n_jobs))]
+                batch = [self.ask() for _ in range(min(left, self.launcher.batch(self.plan)))]
                 self.run_batch(batch)
         except KeyboardInterrupt:
-            self.close_running()
+            self.close_running(streaming)
             done = len(ran(self.study))
             saved = f"{done} of {self.plan.n_trials} trials are saved in {self.folder}"
             raise StudyStopped(f"Interrupted: {saved}; the same command goes on.", INTERRUPTED_CODE) from None
@@ -71,7 +68,7 @@ class Loop:
             trials = [trial for _, trial in pairs]
             jobs = [[*self.plan.line.overrides(t.params), *self.of_trial(t)] for t in trials]
             try:
-                returned = self.launch(jobs, trials[0].number)
+                returned = self.launcher.launch(jobs, trials[0].number)
                 endings.update((t.number, ending_of(r)) for t, r in zip(trials, returned, strict=True))
             except Exception as error:  # of the launcher itself: those that it did not get to have failed too
                 for trial in trials:
@@ -109,9 +106,14 @@ class Loop:
         self.records.told(told, best_first(trials))
         self.progress.show(self.study)
 
-    def close_running(self) -> None:
-        """Trials whose process is gone: told if the job had ended, and else interrupted, which counts for nothing."""
+    def close_running(self, streaming: Streaming | None) -> None:
+        """Trials whose process is gone: told if the job had ended, and else interrupted, which counts for nothing.
+
+        Those of a stream stay RUNNING: they keep their slots and are trained anew.
+        """
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if streaming is not None and streaming.takes_up(trial):
+                continue
             ending = recorded_ending(self.folder / job_folder(trial.number))
             if ending is not None:
                 self.tell(trial, ending)
@@ -133,14 +135,3 @@ class Loop:
             raise StudyStopped(f"The study {self.plan.name} ends: {failed} trials failed, {limit}. The last: {last}")
         if trials and failed == len(trials) >= goal:
             raise StudyStopped(f"All {failed} trials of the study {self.plan.name} failed. The last: {last}")
-
-
-def launcher(context: HydraContext, task: TaskFunction, master: DictConfig) -> Launch:
-    """Whatever Hydra launcher is configured, without the words that it and its jobs have for each job."""
-    plugin = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=Recorded(task), config=master)
-    quiet: list[str] = []
-    if not master.hydra.verbose:  # the bar says how far it is; "Launching 1 jobs locally" 64 times would not
-        logging.getLogger(type(plugin).__module__).setLevel(logging.WARNING)
-        if OmegaConf.select(master, "hydra.job_logging.handlers.console"):
-            quiet = ["++hydra.job_logging.handlers.console.level=WARNING"]  # the job's log file still gets all
-    return lambda jobs, first: plugin.launch([[*job, *quiet] for job in jobs], initial_job_idx=first)

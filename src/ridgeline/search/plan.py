@@ -21,10 +21,14 @@ from ridgeline.trials import check
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that nothing speaks against. `config` is that of the first combination, `n_trials` the goal."""
+    """A study that nothing speaks against.
+
+    `config` is that of the first combination, `tree` its plain mapping, `n_trials` the goal.
+    """
 
     name: str
     config: Config
+    tree: dict[str, Any]
     line: CommandLine
     definition: dict[str, Any]
     data: DataDescription
@@ -56,6 +60,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     return Plan(
         name=identity.study_name(config, defined, names),
         config=config,
+        tree=checked.tree,
         line=line,
         definition=defined,
         data=data[0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from optuna.study import Study
+from optuna.trial import TrialState
 from tqdm import tqdm
 
 from ridgeline.config import Config
@@ -30,7 +31,8 @@ class Progress:
     def show(self, study: Study) -> None:
         trials = ran(study)
         best = best_first(trials)
-        words = [f"failed={counts(trials)['failed']}"]
+        running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+        words = [f"running={running}", f"failed={counts(trials)['failed']}"]
         words += [f"best {self.metric}={best[0].value:.4g}"] if best else []
         self.bar.set_postfix_str(", ".join(words), refresh=False)
         self.bar.update(min(len(trials), self.bar.total) - self.bar.n)

@@ -17,7 +17,8 @@ from ridgeline.checking import ConfigError
 from ridgeline.search import identity
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
-from ridgeline.search.loop import Launch, Loop, launcher
+from ridgeline.search.launching import Launcher, make_launcher
+from ridgeline.search.loop import Loop
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import ran
@@ -45,7 +46,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
             log.info(f"All {plan.n_trials} trials of this study are done; search.n_trials=... for more.")
             write_results(study, plan.config, plan.line, folder)
         else:
-            _go_on(plan, study, folder, launcher(context, task, master))
+            _go_on(plan, study, folder, make_launcher(context, task, master))
         print(closing_words(study, plan.config, plan.line, folder))
 
 
@@ -80,14 +81,14 @@ def _set_folder(master: DictConfig, folder: Path) -> None:
     OmegaConf.save(master, folder / "multirun.yaml")
 
 
-def _go_on(plan: Plan, study: optuna.Study, folder: Path, launch: Launch) -> None:
+def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) -> None:
     with Tracker(plan.config) as tracker:
         records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
         study.set_user_attr("run_id", records.run.id)
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None
         try:
-            Loop(plan, study, folder, records, progress, launch).run()
+            Loop(plan, study, folder, records, progress, launcher).run()
         except StudyStopped as error:
             stopped = error
         except BaseException as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,14 @@ def _parse_with(tree: dict[str, Any], keys: list[Dimension], values: tuple[Any, 
     return config
 
 
+def tree_with(tree: dict[str, Any], keys: Sequence[Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a checked tree with these values."""
+    own = json.loads(json.dumps(tree))
+    for d in keys:
+        _set(own, d, params[d.key])
+    return own
+
+
 def _set(tree: dict[str, Any], d: Dimension, value: Any) -> bool:
     """Set a key; False if it was not there and the user did not say + to add it."""
     *parents, leaf = d.key.split(".")
@@ -103,7 +111,9 @@ def _set(tree: dict[str, Any], d: Dimension, value: Any) -> bool:
         if not isinstance(node, dict):
             raise ConfigError(f"There is no key `{d.key}`: `{name}` is {node}.")
     known = leaf in node or d.prefix != ""
-    node[leaf] = OverridesParser.create().parse_override(d.override(value)).value()
+    if not isinstance(value, (int, float)):  # as Hydra would read it; a number is what it is
+        value = OverridesParser.create().parse_override(d.override(value)).value()
+    node[leaf] = value
     return known
 
 

@@ -81,8 +81,8 @@ class Run:
 
         self._writer.call(Call(f"{path.name} of {self._name}", upload), self._id)
 
-    def finish(self, state: State, reason: str | None = None) -> None:
-        """Close the run and wait until all of it is written, but not for a store that is away: `Tracker.close` does."""
+    def finish(self, state: State, reason: str | None = None, *, wait: bool = True) -> None:
+        """Close the run; wait until all of it is written, but not for a store that is away: `Tracker.close` does."""
         reasons = [reason] if reason else []
         if self._not_finite:
             more = f" and {len(self._not_finite) - 3} more" if len(self._not_finite) > 3 else ""
@@ -93,7 +93,9 @@ class Run:
         def end(store: Store) -> None:
             store.client.set_terminated(self._id.result(0), STATUS[state], ended)
 
-        self._writer.wait(self._writer.call(Call(f"end of {self._name}", end), self._id).answer)
+        ending = self._writer.call(Call(f"end of {self._name}", end), self._id)
+        if wait:
+            self._writer.wait(ending.answer)
 
     def _log_bytes(self, content: bytes, artifact_path: str) -> None:
         target = PurePosixPath(artifact_path)

@@ -1,0 +1,41 @@
+"""`hydra/launcher=stack`, the default: a study's trials train as one model, in a worker process for each core.
+
+The sweeper streams trials through it. What cannot share a stack, and any other sweeper's jobs, it runs one by one, as
+Hydra's basic launcher does. Hydra imports this module at every start, so torch is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
+
+ConfigStore.instance().store(
+    group="hydra/launcher",
+    name="stack",
+    node={
+        "_target_": "hydra_plugins.ridgeline.launcher.StackLauncher",
+        # processes with one thread each; null: one a core, or one for a GPU
+        "workers": None,
+        # fits trained as one in each of them; null: chosen by the cache and n_trials
+        "stack_size": None,
+    },
+    provider="ridgeline",
+)
+
+
+class StackLauncher(BasicLauncher):
+    """Carries the settings of the stack to the sweeper."""
+
+    def __init__(self, workers: int | None = None, stack_size: int | None = None) -> None:
+        super().__init__()
+        self._settings = {"workers": workers, "stack_size": stack_size}
+
+    @property
+    def stack(self) -> Any:
+        """The settings, checked."""
+        from ridgeline.checking import build
+        from ridgeline.search.launching import StackSettings
+
+        return build(StackSettings, self._settings, "hydra.launcher")
