@@ -19,7 +19,7 @@ from ridgeline.doors import ROOT
 from sweeping import results, table
 
 COMMAND = [sys.executable, str(ROOT / "pipelines" / "train.py"), "-m"]
-STUDY = ["search=random", "search.n_trials=5", "trainer.max_epochs=2", "network.hidden=[16]"]
+STUDY = ["hydra/launcher=basic", "search=random", "search.n_trials=5", "trainer.max_epochs=2", "network.hidden=[16]"]
 
 
 def environment(runs: Path) -> dict[str, str]:
