@@ -6,17 +6,24 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.doors import checked, enter, one_trial
+from ridgeline.doors import checked, enter, one_trial, refuse
 
 
 @one_trial
 def train(cfg: DictConfig) -> dict[str, Any]:
-    from ridgeline.trials import closing_words, run_trial
+    from ridgeline.trials import TrialFailed, closing_words, run_trial
 
-    config = checked(cfg)
-    outcome = run_trial(config, Path(HydraConfig.get().runtime.output_dir))
-    if config.trial.study is None:
-        print(closing_words(config, outcome))
+    config, job_dir = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
+    if config.trial.study is not None:
+        return dict(run_trial(config, job_dir))
+    try:
+        outcome = run_trial(config, job_dir)
+    except TrialFailed as failed:
+        refuse(f"The training failed: {failed}. Its curve is in {job_dir}.", code=1)
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into exit(1)
+        saved = job_dir / "last.ckpt"
+        refuse(f"Interrupted; add trainer.ckpt_path={saved} to go on." if saved.exists() else "Interrupted.", code=130)
+    print(closing_words(config, outcome))
     return dict(outcome)
 
 

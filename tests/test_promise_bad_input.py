@@ -29,6 +29,11 @@ CASES = {
     "tracking.uri=http://127.0.0.1:9": "tracking.uri=http://127.0.0.1:9",
     "tracking.uri=sqlite:////proc/nowhere/mlflow.db": "tracking.uri=sqlite:////proc/nowhere/mlflow.db",
     "regularization.l2=": "regularization.l2",
+    "network=softmax regularization.dropout=0.3": "`regularization.dropout == 0 without hidden layers",
+    "search=bayes": "A search needs --multirun (-m), but got search=bayes without it.",
+    "seed=1,2": "'seed=1,2' are several values: add --multirun (-m)",
+    "callbacks=[early_stopping,nope]": "There is no choice `nope` of callbacks. Did you mean none?",
+    "metric=val/accuracy": "must hold, but got metric=val/accuracy.",
     "seed=[": "`seed=[` cannot be read",
 }
 

@@ -9,11 +9,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from ridgeline.config import DropoutScheduleConfig, LRScheduleConfig
+from ridgeline.config import ConfigError, DropoutScheduleConfig, LRScheduleConfig
 from ridgeline.data import Splits
 from ridgeline.schedules import dropout_factor, lr_factor
 from ridgeline.stack import FitRecord, Stack, fit
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
+from ridgeline.trials import check
 from settings import small
 
 
@@ -154,6 +155,25 @@ def test_training_resumed_from_its_checkpoint_ends_with_the_same_bits(
     assert result.history == whole.history
     assert (result.value, result.best_epoch, result.end) == (whole.value, whole.best_epoch, whole.end)
     assert all(torch.equal(result.weights[name], whole.weights[name]) for name in whole.weights)
+
+
+def test_checkpoint_of_another_training_is_refused(digits: Splits, tmp_path: Path) -> None:
+    trainer = quiet_trainer(1, [Schedules(), Checkpoints(tmp_path, interval=0)])
+    trainer.fit(Stack([small(regularization__dropout=0.2)], digits))
+    ckpt = str(tmp_path / "last.ckpt")
+    runs = {"runs": str(tmp_path), "trainer__ckpt_path": ckpt}
+    check(small(regularization__dropout=0.2, trainer__max_epochs=9, **runs))
+    with pytest.raises(ConfigError, match=r"regularization.dropout is 0.2 as in the checkpoint.*got .*dropout=0.3"):
+        check(small(regularization__dropout=0.3, **runs))
+    (tmp_path / "other.ckpt").write_text("not a checkpoint")
+    with pytest.raises(ConfigError, match="is a checkpoint of one training"):
+        check(small(runs=str(tmp_path), trainer__ckpt_path=str(tmp_path / "other.ckpt")))
+
+
+def test_finished_training_goes_on_with_more_epochs(digits: Splits, tmp_path: Path) -> None:
+    quiet_trainer(3, [Schedules(), Checkpoints(tmp_path, interval=0)]).fit(Stack([small()], digits))
+    (longer,) = fit([small(trainer__max_epochs=5, trainer__ckpt_path=str(tmp_path / "last.ckpt"))], digits)
+    assert longer.history == fit([small(trainer__max_epochs=5)], digits)[0].history
 
 
 def test_record_fails_with_its_reason_where_a_loss_is_not_finite() -> None:

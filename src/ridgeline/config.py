@@ -269,6 +269,7 @@ class Config:
     data: DataConfig
     network: NetworkConfig
     optimizer: OptimizerConfig
+    metric: Metric = "val/loss"
     regularization: RegularizationConfig = RegularizationConfig()
     loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
     lr_schedule: LRScheduleConfig = LRScheduleConfig()
@@ -277,13 +278,15 @@ class Config:
     tracking: TrackingConfig = TrackingConfig()
     search: SearchConfig = SearchConfig()
     trial: TrialConfig = TrialConfig()
-    metric: Metric = "val/loss"
     seed: int = knob(0)
     runs: str = "mlruns"
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
         dropout, n_hidden = self.regularization.dropout, len(self.network.hidden)
+        if n_hidden == 0:
+            rule = "regularization.dropout == 0 without hidden layers (input_dropout drops features)"
+            require(dropout in (0, ()), rule, "regularization.dropout", dropout)
         if isinstance(dropout, tuple):
             rule = f"len(regularization.dropout) == len(network.hidden) == {n_hidden}"
             require(len(dropout) == n_hidden, rule, "regularization.dropout", list(dropout))
@@ -298,6 +301,17 @@ def structure(config: Config) -> Config:
     """The configuration without its knobs, search, tracking and trial: equal structures can share a stack."""
     blank = TrackingConfig(), SearchConfig(), TrialConfig()
     return dataclasses.replace(_blank_knobs(config), tracking=blank[0], search=blank[1], trial=blank[2])
+
+
+def training_keys(config: Config) -> dict[str, Any]:
+    """The dotted keys that decide a training's numbers: what a checkpoint may be gone on with must agree in them."""
+    tree = as_tree(config)
+    for name in ("tracking", "search", "trial", "runs"):
+        del tree[name]
+    for name in ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "max_epochs", "num_threads"):
+        del tree["trainer"][name]
+    del tree["data"]["root"]
+    return _flat(tree, "")
 
 
 def is_knob(key: str) -> bool:
@@ -322,6 +336,15 @@ def as_tree(config: Any) -> Any:
     if isinstance(config, (tuple, list)):
         return [as_tree(value) for value in config]
     return config
+
+
+def _flat(node: Any, path: str) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {path: node}
+    flat: dict[str, Any] = {}
+    for name, value in node.items():
+        flat |= _flat(value, f"{path}.{name}" if path else name)
+    return flat
 
 
 def _blank_knobs(node: Any) -> Any:

@@ -32,7 +32,7 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        _refuse(one_line(error))
+        refuse(one_line(error))
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         raise SystemExit(130) from None
@@ -64,11 +64,13 @@ class RefuseBadInput(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
             parsed = checked(config)
+            if parsed.search.name != "grid":
+                raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")
             from ridgeline.trials import check  # torch and MLflow, seconds: after what needs neither
 
             check(parsed)
         except ConfigError as error:  # Hydra makes a warning of any Exception here
-            _refuse(str(error))
+            refuse(str(error))
 
 
 def one_line(error: Exception) -> str:
@@ -78,6 +80,13 @@ def one_line(error: Exception) -> str:
         return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"
     if isinstance(error, OverrideParseException):
         return f"`{error.override}` cannot be read: {str(error).splitlines()[0]}."
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        known = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
+        return f"There is no choice `{choice}` of {group}. {nearest(choice, known)}"
+    if str(error).startswith("Ambiguous value for argument"):
+        argument = str(error).splitlines()[0].removeprefix("Ambiguous value for argument ")
+        return f"{argument} are several values: add --multirun (-m) to sweep them, or [] for a list."
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
         parent = cause.parent_node
@@ -86,6 +95,7 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _refuse(line: str) -> NoReturn:
+def refuse(line: str, code: int = 2) -> NoReturn:
+    """End with one line."""
     print(f"error: {line}", file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(code)

@@ -11,7 +11,8 @@ from typing import TypedDict
 import torch
 from safetensors.torch import save_file
 
-from ridgeline.config import Config, require
+from ridgeline.checking import require
+from ridgeline.config import Config, ConfigError, training_keys
 from ridgeline.data import load_splits
 from ridgeline.report.figures import curve_figure
 from ridgeline.stack import FitResult, Row, TrialFailed, fit, pick_device
@@ -37,10 +38,21 @@ def check(config: Config) -> None:
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
-    ckpt = config.trainer.ckpt_path
-    require(ckpt is None or Path(ckpt).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", ckpt)
+    if config.trainer.ckpt_path is not None:
+        _check_checkpoint(config, config.trainer.ckpt_path)
     load_splits(config.data, pick_device(config))
     check_store(config)
+
+
+def _check_checkpoint(config: Config, path: str) -> None:
+    require(Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
+    try:
+        (stored,) = torch.load(path, weights_only=True)["trainings"]
+    except Exception as error:  # whatever torch finds wrong with a file that is no checkpoint
+        rule = "trainer.ckpt_path is a checkpoint of one training"
+        raise ConfigError(f"`{rule}` must hold, but got trainer.ckpt_path={path}.") from error
+    for key, value in training_keys(config).items():
+        require(stored.get(key) == value, f"{key} is {stored.get(key)} as in the checkpoint", key, value)
 
 
 def run_trial(config: Config, job_dir: Path) -> Outcome:

@@ -50,7 +50,7 @@ def study_figures(study: optuna.Study, metric: str | None = None) -> dict[str, F
     for name, (n_values, n_params, draw) in pictures.items():
         if len(set(values)) < n_values or len(varied) < n_params:
             needs = f"{n_values} different values of {metric} and {n_params} params that vary"
-            log.info("No %s picture: it needs %s, there are %d and %d.", name, needs, len(set(values)), len(varied))
+            log.debug("No %s picture: it needs %s, there are %d and %d.", name, needs, len(set(values)), len(varied))
             continue
         try:
             figures[name] = _drawn(draw, f"{study.study_name}: {name}")

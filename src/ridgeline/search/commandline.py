@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
@@ -59,6 +59,10 @@ def read(
             log.info(f"{taken.input_line} is fixed on the command line, so it is not searched.")
     every = [*entries.values(), *typed.values()]
     for override in every:
+        value = override.value()
+        if isinstance(value, list) and any(isinstance(item, Sweep) for item in value):
+            choice = f"{override.key_or_group}=choice([..],[..])"
+            raise ConfigError(f"A sweep inside a list cannot be read: choose among whole lists, {choice}.")
         if override.is_sweep_override():
             key = override.key_or_group
             if key.replace("/", ".").split(".")[0] in NOT_SWEPT:

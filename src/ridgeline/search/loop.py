@@ -132,6 +132,7 @@ class Loop:
         last = next((t.user_attrs.get("reason") for t in reversed(trials) if "reason" in t.user_attrs), None)
         if failed > rate * goal:
             limit = f"more than search.max_failure_rate={rate} of {goal}"
-            raise StudyStopped(f"The study {self.plan.name} ends: {failed} trials failed, {limit}. The last: {last}")
+            why = f"{failed} trials failed, {limit}: raise it, or change the space"
+            raise StudyStopped(f"The study {self.plan.name} ends: {why}. The last: {last}")
         if trials and failed == len(trials) >= goal:
             raise StudyStopped(f"All {failed} trials of the study {self.plan.name} failed. The last: {last}")

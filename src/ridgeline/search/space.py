@@ -57,11 +57,14 @@ class Dimension:
 
     @property
     def ends(self) -> list[Any]:
-        """The values to check: every choice, or both ends."""
+        """The values to check: every choice, or both ends and one between."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
-        return [self.distribution.low, self.distribution.high]
+        low, high = self.distribution.low, self.distribution.high
+        if isinstance(self.distribution, FloatDistribution) and self.distribution.step is None:
+            return [low, high, low + (high - low) / math.e]  # no integer, where the key wants one
+        return [low, high]
 
 
 def render(value: Any) -> str:

@@ -29,6 +29,8 @@ from ridgeline.tracking import Tracker
 
 log = logging.getLogger(__name__)
 
+NEW = "For a new one: search.study_name=NEW."
+
 
 def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments: Sequence[str]) -> None:
     """Run or go on with the study that `master` and the arguments describe.
@@ -43,7 +45,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         study = _open(plan, folder)
         _set_folder(master, folder)
         if len(ran(study)) >= plan.n_trials and study.user_attrs.get("reported") == len(ran(study)):
-            log.info(f"All {plan.n_trials} trials of this study are done; search.n_trials=... for more.")
+            log.info(f"{len(ran(study))} trials of this study are done, and {plan.n_trials} were asked for.")
             write_results(study, plan.config, plan.line, folder)
         else:
             _go_on(plan, study, folder, make_launcher(context, task, master))
@@ -55,15 +57,18 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     storage = open_storage(plan.config, folder)
     direction = plan.config.search.direction
     study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
+    tracked = plan.config.tracking.uri or "the runs folder"
+    if (before := study.user_attrs.setdefault("tracked", tracked)) != tracked:
+        raise ConfigError(f"The study {plan.name} is tracked in {before}, but got tracking.uri={tracked}. {NEW}")
     stored = study.user_attrs.get("definition")
     if stored is None:
+        study.set_user_attr("tracked", tracked)
         study.set_user_attr("definition", plan.definition)
         return study
     changes = identity.differences(_lasting(stored), _lasting(plan.definition))
     if changes:
         more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
-        new = "For a new one: search.study_name=NEW."
-        raise ConfigError(f"The study {plan.name} is another one: {changes[0]}{more}. {new}")
+        raise ConfigError(f"The study {plan.name} is another one: {changes[0]}{more}. {NEW}")
     revised = [part for part in identity.REVISIONS if stored.get(part) != plan.definition[part]]
     if revised:
         log.warning(f"Since the study {plan.name} began, this changed: {', '.join(revised)}. Its trials are of both.")

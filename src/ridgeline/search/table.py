@@ -22,6 +22,7 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
     words = [f"Study {study.study_name}: {tally}"]
     if best:
+        words[0] += f"; the best {min(ROWS, len(best))}:"
         params = [d.key for d in line.space]
         head = ["trial", config.metric, *params, "best epoch", "seconds"]
         rows = [

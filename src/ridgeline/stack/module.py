@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from ridgeline.config import Config, ConfigError, structure
+from ridgeline.config import Config, ConfigError, structure, training_keys
 from ridgeline.data import Splits
 from ridgeline.networks import MLP
 from ridgeline.noise import KeyedNoise
@@ -136,9 +136,13 @@ class Stack(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["records"] = [record.state() for record in self.records]
+        checkpoint["trainings"] = [training_keys(config) for config in self.configs]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.records = [FitRecord(**state) for state in checkpoint["records"]]
+        for config, record in zip(self.configs, self.records, strict=True):
+            if record.end == "max_epochs" and record.epoch < config.trainer.max_epochs:
+                record.end = None  # it was to be shorter then
 
     # What callbacks set ----------------------------------------------------------------------------------------------
 
