@@ -11,7 +11,6 @@ machine slows all. Start-up and the first epoch are not timed. Ends in about 12 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
@@ -26,7 +25,7 @@ from rivals import workloads
 from rivals.crew import Crew, CrewFailed, Rival, Turn, cores
 from rivals.files import make_store, write_splits
 from rivals.table import lines, summarize
-from rivals.workloads import QUICK, WORKLOADS, Workload
+from rivals.workloads import WORKLOADS, Workload, quick
 
 RIVALS = (
     Rival("a", "Lightning, DataLoader, MLflow", "usual"),
@@ -34,9 +33,13 @@ RIVALS = (
     Rival("a'", "Lightning, per-sample transforms", "samples", workloads=("mnist",)),
     Rival("b", "plain torch on tensors", "plain", {"fused": False}),
     Rival("b+", "plain torch, fused Adam, its weight_decay", "plain", {"fused": True, "l2_in": "optimizer"}),
+    Rival("b2", "as many of these as cores, one thread each", "plain", {"fused": True, "l2_in": "optimizer"}, True),
     Rival("c", "Ridgeline: a stack a core, one thread each", "stacked", on_all_cores=True),
     Rival("d", "its matrix products alone", "products", on_all_cores=True),
 )
+
+BUSY = 0.5
+"""A load average a core, of the minute before, from which figures are not to be trusted."""
 
 
 class Progress:
@@ -81,11 +84,12 @@ def main() -> None:
         print(f"No MNIST in {args.root}: its workloads are skipped; give a folder of the four IDX files with --root.")
         chosen = [workload for workload in chosen if workload.data != "mnist"]
     if args.quick:
-        chosen = [dataclasses.replace(workload, **QUICK[workload.name]) for workload in chosen]
-    options = {"l2_in": args.l2_in, "product_seconds": 0.5 if args.quick else 2.0}
+        chosen = [quick(workload) for workload in chosen]
+    options = {"l2_in": args.l2_in, "threads": args.threads, "product_seconds": 0.5 if args.quick else 2.0}
+    load = os.getloadavg()[0]
     progress = Progress()
     report: dict[str, Any] = {
-        "machine": {**describe_machine(), "cores_used": cores()},
+        "machine": {**describe_machine(), "cores_used": cores(), "load_before": round(load, 2)},
         "settings": {
             "batch": workloads.BATCH,
             "evaluation_batch": workloads.EVALUATION_BATCH,
@@ -93,6 +97,7 @@ def main() -> None:
             "dropout": workloads.DROPOUT,
             "l2": workloads.L2,
             "l2_in": args.l2_in,
+            "threads_of_one_process": args.threads or "default",
             "rounds": args.rounds,
             "quick": args.quick,
         },
@@ -116,8 +121,13 @@ def main() -> None:
     machine = report["machine"]
     print(
         f"{machine['cpu']}, {machine['cores_used']} cores, {machine['memory_gib']} GiB, torch {machine['torch']}; "
-        f"{args.rounds} rounds, the rivals' l2 in the {args.l2_in}" + (", QUICK: no figures to quote" * args.quick)
+        f"{args.rounds} round{'s' * (args.rounds > 1)}, the rivals' l2 in the {args.l2_in}"
+        + (", QUICK: no figures to quote" * args.quick)
     )
+    if load > BUSY * cores():
+        print(
+            f"WARNING: the load was {load:.1f} before the start; that slows the rivals with several threads the most."
+        )
     for table in tables:
         print(f"\n{table}")
     if args.out is not None:
@@ -143,6 +153,7 @@ def parse_arguments() -> argparse.Namespace:
         default="optimizer",
         help="where (a), (a2), (a') and (b) have the penalty: Adam's weight_decay, or a term of the loss",
     )
+    parser.add_argument("--threads", type=int, help="of (a), (a'), (b) and (b+); torch's default if not given")
     parser.add_argument("--quick", action="store_true", help="tiny slices, to see whether everything runs; not written")
     parser.add_argument(
         "--out", type=Path, default=None, help="the report as JSON; results/training.json unless --quick"

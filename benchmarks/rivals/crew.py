@@ -25,7 +25,7 @@ PATIENCE = 900
 class Rival:
     """A way to train. `module` has `prepare(task) -> slice`; `options` are what it reads from `task.options`.
 
-    On all cores: a process a core, one thread each. Else one process with torch's default threads.
+    On all cores: a process a core, one thread each. Else one process with torch's default threads, or `--threads`.
     """
 
     key: str
@@ -41,14 +41,16 @@ class Clock:
 
     def __init__(self, barrier: Barrier) -> None:
         self._barrier = barrier
-        self.started = self.stopped = 0.0
+        self.started = self.stopped = self.cpu = 0.0
 
     def start(self) -> None:
         self._barrier.wait(PATIENCE)
+        self.cpu = -time.process_time()
         self.started = time.monotonic()  # counts alike in all processes
 
     def stop(self) -> None:
         self.stopped = time.monotonic()
+        self.cpu += time.process_time()
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """A slice of one process: `work` in trials times steps, timed from `started` to `stopped`; its peak RSS in MiB."""
+    """A slice of one process: `work` in trials times steps; `started`, `stopped`, `cpu` in seconds; peak RSS in MiB."""
 
     work: int
     val_loss: float | None
     started: float = 0.0
     stopped: float = 0.0
+    cpu: float = 0.0
     peak: float = 0.0
     threads: int = 1
 
@@ -79,9 +82,13 @@ Slice = Callable[[int, Clock], Done]
 
 @dataclass(frozen=True)
 class Turn:
-    """A slice of the whole crew. `ms`: wall time by trials times steps. `peak`: MiB, summed over its processes."""
+    """A slice of the whole crew. `ms`: wall time by trials times steps. `peak`: MiB, summed over its processes.
+
+    `cpu_ms`: the time of all its threads, by trials times steps; a busy machine changes it little.
+    """
 
     ms: float
+    cpu_ms: float
     val_loss: float | None
     peak: float
     threads: int
@@ -119,18 +126,23 @@ class Crew:
             connection.send(seed)
         done: list[Done] = self._receive()
         seconds = max(d.stopped for d in done) - min(d.started for d in done)
+        work = sum(d.work for d in done)
         losses = [d.val_loss for d in done if d.val_loss is not None]
         return Turn(
-            ms=1e3 * seconds / sum(d.work for d in done),
+            ms=1e3 * seconds / work,
+            cpu_ms=1e3 * sum(d.cpu for d in done) / work,
             val_loss=sum(losses) / len(losses) if losses else None,
             peak=sum(d.peak for d in done),
             threads=sum(d.threads for d in done),
         )
 
     def dismiss(self) -> None:
-        for connection, process in zip(self._connections, self._processes, strict=True):
+        """End the processes: what they made is worthless, and their own way out takes seconds."""
+        for process in self._processes:
+            process.terminate()
+        for process, connection in zip(self._processes, self._connections, strict=True):
+            process.join()
             connection.close()
-            process.join(30)
 
     def _receive(self) -> list[Any]:
         answers: list[Any] = []
@@ -154,18 +166,16 @@ def cores() -> int:
 def _work(rival: Rival, task: Task, connection: Connection, barrier: Barrier) -> None:
     import torch
 
-    if rival.on_all_cores:
-        torch.set_num_threads(1)
+    threads = 1 if rival.on_all_cores else task.options["threads"]
+    if threads is not None:
+        torch.set_num_threads(threads)
     train: Slice = importlib.import_module(f"rivals.{rival.module}").prepare(task)
     connection.send("ready")
     while True:
-        try:
-            seed = connection.recv()
-        except EOFError:  # dismissed
-            return
+        seed = connection.recv()
         clock = Clock(barrier)
         done = train(seed, clock)
-        times = {"started": clock.started, "stopped": clock.stopped}
+        times = {"started": clock.started, "stopped": clock.stopped, "cpu": clock.cpu}
         connection.send(Done(done.work, done.val_loss, **times, peak=_peak(), threads=torch.get_num_threads()))
 
 

@@ -18,7 +18,7 @@ def prepare(task: Task) -> Slice:
     validation = splits.validation
 
     def run(seed: int, clock: Clock) -> Done:
-        torch.manual_seed(seed)
+        torch.manual_seed(1000 * seed + task.index)
         network = build_network(workload.sizes)
         decay = 0.0 if l2_in == "loss" else L2
         optimizer = torch.optim.Adam(network.parameters(), lr=LR, weight_decay=decay, fused=fused or None)

@@ -32,6 +32,7 @@ def summarize(workload: Workload, rivals: Sequence[Rival], turns: Mapping[str, S
             "title": rival.title,
             "processes_times_threads": mine[0].threads,
             "ms_a_trial_and_step": spread(ms),
+            "cpu_ms_a_trial_and_step": spread([turn.cpu_ms for turn in mine]),
             "times_ours": spread([a / b for a, b in zip(ms, ours, strict=True)]),
             "times_products": spread([a / b for a, b in zip(ms, products, strict=True)]),
             "gflop_per_second": workload.flop / median / 1e6,
@@ -58,16 +59,17 @@ def lines(name: str, summary: Mapping[str, Any]) -> list[str]:
     text = [
         f"{name}: {network}, stacks of {summary['k']}; "
         f"a slice: {part['epochs']} epochs (the first not timed), {examples} examples",
-        f"{'':<50}{'ms a trial and step':^24}{'times ours':^21}{'trials':>8}{'peak':>7}{'val/':>8}{'of the':>10}",
-        f"{'':<50}{'median':>8}{'min':>8}{'max':>8}{'median':>9}{'min':>6}{'max':>6}{'an hour':>8}{'MiB':>7}{'loss':>8}"
-        f"{'products':>10}",
+        f"{'':<50}{'ms a trial and step':^24}{'CPU':>8}{'times ours':^21}{'trials':>8}{'peak':>7}{'val/':>8}"
+        f"{'of the':>10}",
+        f"{'':<50}{'median':>8}{'min':>8}{'max':>8}{'ms':>8}{'median':>9}{'min':>6}{'max':>6}{'an hour':>8}{'MiB':>7}"
+        f"{'loss':>8}{'products':>10}",
     ]
     for key, row in summary["rivals"].items():
         ms, ratio, loss = row["ms_a_trial_and_step"], row["times_ours"], row["val_loss"]
         is_training = key != PRODUCTS
         text.append(
             f"{f'({key})':<5}{row['title']:<45}{ms['median']:>8.3f}{ms['min']:>8.3f}{ms['max']:>8.3f}"
-            f"{ratio['median']:>9.2f}{ratio['min']:>6.1f}{ratio['max']:>6.1f}"
+            f"{row['cpu_ms_a_trial_and_step']['median']:>8.3f}{ratio['median']:>9.2f}{ratio['min']:>6.1f}{ratio['max']:>6.1f}"
             + (f"{row['trials_an_hour']:>8.0f}" if is_training else f"{'-':>8}")
             + f"{row['peak_memory_mib']:>7.0f}"
             + (f"{loss['median']:>8.4f}" if loss else f"{'-':>8}")
