@@ -48,8 +48,9 @@ format: install  ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: install  ## the benchmarks: seconds an epoch against plain torch
-	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+bench: install  ## the benchmarks: an epoch against plain torch, and the stack against the usual ways to train many trials
+	@$(BIN)/python benchmarks/epoch.py
+	@$(BIN)/python benchmarks/training.py $(ARGS)
 
 lock:  ## resolve pyproject.toml anew and pin every package
 	@rm -rf .lock && $(PYTHON) -m venv .lock

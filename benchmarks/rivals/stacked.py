@@ -7,12 +7,14 @@ for the others.
 from __future__ import annotations
 
 from ridgeline.stack import Row, fit
+from ridgeline.stack.worker import keep_freed_memory
 from rivals.crew import Clock, Done, Slice, Task
 from rivals.files import read_splits
 from rivals.workloads import BATCH
 
 
 def prepare(task: Task) -> Slice:
+    keep_freed_memory()  # as the launcher's workers do
     splits = read_splits(task.workload, task.folder)
     workload = task.workload
     steps = -(-len(splits.train.y_N) // BATCH)

@@ -5,6 +5,8 @@ K fits, B batch, I inputs, O outputs.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -55,6 +57,31 @@ class Dropout(nn.Module):
     def forward(self, x_KBI: Tensor) -> Tensor:
         if not (self.training and self.is_on):
             return x_KBI
+        return x_KBI * self._kept_KBI(x_KBI).mul_(self.scale)
+
+    def after_relu(self, x_KBI: Tensor) -> Tensor:
+        """forward(relu(x)), with the mask of the ReLU and of the dropout as one."""
+        if not (self.training and self.is_on):
+            return x_KBI.relu_()
+        dropped: Tensor = _DropAfterReLU.apply(x_KBI, self._kept_KBI(x_KBI), self.scale)
+        return dropped
+
+    def _kept_KBI(self, like_KBI: Tensor) -> Tensor:
+        """1 where a unit is kept, as numbers: comparing into them is much faster than going through booleans."""
         assert self.bits is not None, "the step fills the bits before the forward pass"
-        mask_KBI = (self.bits <= self.threshold).to(x_KBI.dtype) * self.scale
-        return x_KBI * mask_KBI
+        return torch.le(self.bits, self.threshold, out=torch.empty_like(like_KBI, requires_grad=False))
+
+
+class _DropAfterReLU(torch.autograd.Function):
+    """relu(x) * scale, 0 where dropped. Backward needs the output alone: a gradient passes where it is above 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x_KBI: Tensor, kept_KBI: Tensor, scale_K11: Tensor) -> Tensor:
+        y_KBI = (x_KBI * scale_K11).clamp_min_(0).mul_(kept_KBI)
+        ctx.save_for_backward(y_KBI, scale_K11)
+        return y_KBI
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        y_KBI, scale_K11 = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grads[0], y_KBI, 0).mul_(scale_K11), None, None

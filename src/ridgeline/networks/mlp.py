@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ridgeline.config import NetworkConfig
 from ridgeline.networks.layers import Dropout, Linear
 
-_ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+_ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}
+"""In place: each needs its own output alone for the gradient, and the product before it nothing."""
 
 
 class MLP(nn.Module):
@@ -41,10 +42,13 @@ class MLP(nn.Module):
         return [*hidden, first]
 
     def forward(self, x_KBI: Tensor) -> Tensor:
-        for dropout, linear in zip(self.dropouts, self.linears, strict=True):
-            if dropout is not self.dropouts[0]:
-                x_KBI = self.activation(x_KBI)
-            x_KBI = linear(dropout(x_KBI))
+        for index, (dropout, linear) in enumerate(zip(self.dropouts, self.linears, strict=True)):
+            assert isinstance(dropout, Dropout)
+            if index > 0 and self.config.activation == "relu":
+                x_KBI = dropout.after_relu(x_KBI)
+            else:
+                x_KBI = dropout(self.activation(x_KBI) if index > 0 else x_KBI)
+            x_KBI = linear(x_KBI)
         return x_KBI
 
     @torch.no_grad()

@@ -73,7 +73,7 @@ def work(connection: Connection) -> None:
     """The process: stacks until the pipe closes. Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    _keep_freed_memory()
+    keep_freed_memory()
     try:
         while True:
             begin = receive(connection)
@@ -125,7 +125,7 @@ class Refill(pl.Callback):
         return len(self._handed) == len(stack.records)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc reuse large buffers instead of returning them: the page faults cost up to a quarter of a step."""
     try:
         libc = ctypes.CDLL("libc.so.6")
