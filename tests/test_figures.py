@@ -126,7 +126,7 @@ def test_names_that_would_be_ambiguous_stay_long():
     ],
 )
 def test_a_picture_that_cannot_be_drawn_is_logged_and_the_others_are_drawn(objective, n_trials, expected, caplog):
-    caplog.set_level(logging.INFO, "ridgeline.report")
+    caplog.set_level(logging.DEBUG, "ridgeline.report")
     assert set(study_figures(study_of(objective, n_trials))) == expected
     missing = {"history", "slice", "contour", "importance"} - expected
     assert {record.getMessage().split()[1] for record in caplog.records} == missing
