@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import load_splits
 from ridgeline.doors import ROOT, checked
+from ridgeline.knobs import is_knob
 from ridgeline.stack import fit
 
 GROUPS = ["callbacks", "data", "loss", "lr_schedule", "network", "optimizer", "regularization", "search", "tracking"]
@@ -76,3 +77,15 @@ def test_help_shows_the_groups_and_three_examples() -> None:
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.count("python pipelines/train.py") >= 3
     assert all(f"\n{group}: " in shown for group in GROUPS)
+
+
+@pytest.mark.parametrize("key", ["seed", "regularization.dropout", "optimizer.lr", "callbacks.early_stopping.patience"])
+def test_knob_lets_fits_share_a_stack(key: str) -> None:
+    assert is_knob(key)
+
+
+@pytest.mark.parametrize(
+    "key", ["network.hidden", "trainer.max_epochs", "data.seed", "loss", "regularization", "no.key"]
+)
+def test_other_keys_do_not(key: str) -> None:
+    assert not is_knob(key)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.checking import ConfigError, build, knob, require
 
-__all__ = ["Config", "ConfigError", "as_tree", "parse", "structure"]
+__all__ = ["Config", "ConfigError", "as_tree", "parse"]
 
 
 @dataclass(frozen=True)
@@ -297,36 +296,6 @@ def parse(tree: Mapping[str, Any]) -> Config:
     return build(Config, tree, "")
 
 
-def structure(config: Config) -> Config:
-    """The configuration without its knobs, search, tracking and trial: equal structures can share a stack."""
-    blank = TrackingConfig(), SearchConfig(), TrialConfig()
-    return dataclasses.replace(_blank_knobs(config), tracking=blank[0], search=blank[1], trial=blank[2])
-
-
-def training_keys(config: Config) -> dict[str, Any]:
-    """The dotted keys that decide a training's numbers: what a checkpoint may be gone on with must agree in them."""
-    tree = as_tree(config)
-    for name in ("tracking", "search", "trial", "runs"):
-        del tree[name]
-    for name in ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "max_epochs", "num_threads"):
-        del tree["trainer"][name]
-    del tree["data"]["root"]
-    return _flat(tree, "")
-
-
-def is_knob(key: str) -> bool:
-    """Whether fits that differ in this dotted key can share a stack."""
-    try:
-        *groups, name = key.split(".")
-        node: Any = Config
-        for group in groups:
-            hint = typing.get_type_hints(node)[group]
-            node = next(kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind))
-        return any(f.name == name and f.metadata.get("knob", False) for f in dataclasses.fields(node))
-    except (KeyError, StopIteration):
-        return False
-
-
 def as_tree(config: Any) -> Any:
     """The plain mapping that `parse` takes."""
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
@@ -336,22 +305,3 @@ def as_tree(config: Any) -> Any:
     if isinstance(config, (tuple, list)):
         return [as_tree(value) for value in config]
     return config
-
-
-def _flat(node: Any, path: str) -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {path: node}
-    flat: dict[str, Any] = {}
-    for name, value in node.items():
-        flat |= _flat(value, f"{path}.{name}" if path else name)
-    return flat
-
-
-def _blank_knobs(node: Any) -> Any:
-    if not dataclasses.is_dataclass(node) or isinstance(node, type):
-        return node
-    changes = {
-        f.name: None if f.metadata.get("knob") else _blank_knobs(getattr(node, f.name))
-        for f in dataclasses.fields(node)
-    }
-    return dataclasses.replace(node, **changes)

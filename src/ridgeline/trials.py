@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from ridgeline.checking import require
-from ridgeline.config import Config, ConfigError, training_keys
+from ridgeline.config import Config, ConfigError
 from ridgeline.data import load_splits
+from ridgeline.knobs import training_keys
 from ridgeline.report.figures import curve_figure
 from ridgeline.stack import FitResult, Row, TrialFailed, fit, pick_device
 from ridgeline.tracking import Run, Tracker, check_store, how_to_look

@@ -11,7 +11,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.config import is_knob
+from ridgeline.knobs import is_knob
 from ridgeline.search.job import Recorded
 from ridgeline.search.plan import Plan
 

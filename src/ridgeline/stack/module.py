@@ -14,8 +14,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from ridgeline.config import Config, ConfigError, structure, training_keys
+from ridgeline.config import Config, ConfigError
 from ridgeline.data import Splits
+from ridgeline.knobs import structure, training_keys
 from ridgeline.networks import MLP
 from ridgeline.noise import KeyedNoise
 from ridgeline.objective import add_penalty_gradient_, data_loss_K, error_K, penalty_K

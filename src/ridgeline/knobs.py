@@ -1,0 +1,58 @@
+"""Which keys of a configuration change no tensor's shape, and which decide a training's numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+from ridgeline.config import Config, SearchConfig, TrackingConfig, TrialConfig, as_tree
+
+
+def structure(config: Config) -> Config:
+    """The configuration without its knobs, search, tracking and trial: equal structures can share a stack."""
+    blank = TrackingConfig(), SearchConfig(), TrialConfig()
+    return dataclasses.replace(_blank_knobs(config), tracking=blank[0], search=blank[1], trial=blank[2])
+
+
+def is_knob(key: str) -> bool:
+    """Whether fits that differ in this dotted key can share a stack."""
+    try:
+        *groups, name = key.split(".")
+        node: Any = Config
+        for group in groups:
+            hint = typing.get_type_hints(node)[group]
+            node = next(kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind))
+        return any(f.name == name and f.metadata.get("knob", False) for f in dataclasses.fields(node))
+    except (KeyError, StopIteration):
+        return False
+
+
+def training_keys(config: Config) -> dict[str, Any]:
+    """The dotted keys that decide a training's numbers: what a checkpoint may be gone on with must agree in them."""
+    tree = as_tree(config)
+    for name in ("tracking", "search", "trial", "runs"):
+        del tree[name]
+    for name in ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "max_epochs", "num_threads"):
+        del tree["trainer"][name]
+    del tree["data"]["root"]
+    return _flat(tree, "")
+
+
+def _blank_knobs(node: Any) -> Any:
+    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+        return node
+    changes = {
+        f.name: None if f.metadata.get("knob") else _blank_knobs(getattr(node, f.name))
+        for f in dataclasses.fields(node)
+    }
+    return dataclasses.replace(node, **changes)
+
+
+def _flat(node: Any, path: str) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {path: node}
+    flat: dict[str, Any] = {}
+    for name, value in node.items():
+        flat |= _flat(value, f"{path}.{name}" if path else name)
+    return flat
