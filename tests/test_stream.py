@@ -13,6 +13,7 @@ from ridgeline.data import Splits
 from ridgeline.stack import FitResult, Row, fit
 from ridgeline.stack.pool import Pool
 from ridgeline.stack.stream import Fit, Stream
+from ridgeline.stack.worker import Broken, Epoch
 from settings import small
 
 
@@ -102,8 +103,6 @@ class FakePool:
     def drain(self, worker: int) -> None: ...
 
     def receive(self) -> list[tuple[int, object]]:
-        from ridgeline.stack.worker import Epoch
-
         worker = self.random.choice([w for w, slots in enumerate(self.slots) if slots])
         slots, ended = self.slots[worker], {}
         rows = {position: {"epoch": float(done)} for position, (_, done) in slots.items()}
@@ -122,6 +121,27 @@ def test_order_does_not_depend_on_which_worker_is_faster(seed: int) -> None:
         return log.events
 
     assert events(seed) == events(100)
+
+
+class BreakingPool(FakePool):
+    """Now and then a stack breaks."""
+
+    def receive(self) -> list[tuple[int, object]]:
+        busy = [worker for worker, slots in enumerate(self.slots) if slots]
+        if self.random.random() < 0.1:
+            worker = self.random.choice(busy)
+            self.slots[worker] = {}
+            return [(worker, Broken("broke"))]
+        return super().receive()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_fit_gets_an_outcome_whenever_stacks_break(seed: int) -> None:
+    log = Log(list(range(40)))  # type: ignore[arg-type]
+    Stream(BreakingPool(3, seed), log).run({}, dict.fromkeys(range(7), 0))  # type: ignore[arg-type]
+    assert sorted(log.results) == list(range(40))
+    told = [number for kind, number, _ in log.events if kind == "told"]
+    assert len(told) == len(set(told)) == 40
 
 
 def test_broken_worker_costs_its_fits_and_the_stream_goes_on() -> None:

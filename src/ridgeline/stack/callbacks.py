@@ -99,3 +99,6 @@ class Progress(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         self._bar.close()
+
+    def on_exception(self, trainer: pl.Trainer, stack: pl.LightningModule, exception: BaseException) -> None:
+        self._bar.close()

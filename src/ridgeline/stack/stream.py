@@ -59,23 +59,22 @@ class Stream:
         for worker in range(len(self._pool)):
             self._begin(worker, [slot for slot in sorted(self._fits) if self._worker(slot) == worker])
         while self._fits:
-            broken = self._receive()
-            refilled = self._settle(broken)
-            for worker in broken:
-                self._begin(worker, [slot for slot in refilled if self._worker(slot) == worker])
+            for worker, message in self._pool.receive():
+                if isinstance(message, Epoch):
+                    self._take(worker, message)
+                else:
+                    self._start_again(worker, message.reason)
+            self._settle()
 
-    def _receive(self) -> set[int]:
-        """Take in what the workers say; those whose stack broke."""
-        broken = set()
-        for worker, message in self._pool.receive():
-            if isinstance(message, Epoch):
-                self._take(worker, message)
-                continue
-            broken.add(worker)
-            for slot in self._positions[worker]:
-                if slot in self._fits and self._fits[slot].outcome is None:
-                    self._fits[slot].outcome = message.reason
-        return broken
+    def _start_again(self, worker: int, reason: str) -> None:
+        """A stack broke: its fits end at once, out of turn, for no clock orders faults; a new stack takes the next."""
+        slots = [slot for slot in self._positions[worker] if slot in self._fits]
+        for slot in slots:
+            fit = self._fits.pop(slot)
+            fit.outcome = fit.outcome or reason
+            self._source.ended(fit)
+            self._choose(slot, fit.start + fit.epochs)
+        self._begin(worker, [slot for slot in slots if slot in self._fits])
 
     def _take(self, worker: int, message: Epoch) -> None:
         for position, row in message.rows.items():
@@ -85,20 +84,14 @@ class Stream:
         for position, result in message.ended.items():
             self._fits[self._positions[worker][position]].outcome = result
 
-    def _settle(self, broken: set[int]) -> list[int]:
-        """Handle every end whose turn it is, and refill its slot; the slots of broken stacks are returned instead."""
-        waiting = []
+    def _settle(self) -> None:
+        """Handle every end whose turn it is, and refill its slot."""
         while (slot := self._first_end()) is not None:
             fit = self._fits.pop(slot)
             self._source.ended(fit)
-            if not self._choose(slot, fit.start + fit.epochs):
-                continue
-            worker = self._worker(slot)
-            if worker in broken:
-                waiting.append(slot)
-            else:
+            if self._choose(slot, fit.start + fit.epochs):
+                worker = self._worker(slot)
                 self._pool.load(worker, self._positions[worker].index(slot), self._fits[slot].config)
-        return waiting
 
     def _first_end(self) -> int | None:
         """The slot whose fit ends first on the logical clock, if no fit that still trains can end before it."""
