@@ -36,6 +36,7 @@ def sweep(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         ("regularization.dropout=0,1.2", "`0 <= dropout < 1` must hold, but got regularization.dropout=1.2."),
         ("search=bayes regularization.l2=interval(1,0)", "but got regularization.l2=interval(1,0)."),
+        ("search=bayes hydra.launcher.workers=0", "`hydra.launcher.workers >= 1 (or null)` must hold"),
     ],
 )
 def test_bad_sweep_ends_with_one_line_and_writes_nothing(arguments: str, words: str, tmp_path: Path) -> None:

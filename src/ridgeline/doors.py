@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 import hydra
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest, unknown_key
+from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,15 +48,6 @@ def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
     return parse(plain(cfg))
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Resolved, as plain containers, without Hydra's own node."""
-    names = [str(name) for name in cfg if name != "hydra"]
-    return {
-        name: OmegaConf.to_container(cfg[name], resolve=True) if OmegaConf.is_config(cfg[name]) else cfg[name]
-        for name in names
-    }
 
 
 class RefuseBadInput(Callback):

@@ -6,8 +6,6 @@ Hydra's basic launcher does. Hydra imports this module at every start, so torch 
 
 from __future__ import annotations
 
-from typing import Any
-
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_store import ConfigStore
 
@@ -26,16 +24,7 @@ ConfigStore.instance().store(
 
 
 class StackLauncher(BasicLauncher):
-    """Carries the settings of the stack to the sweeper."""
+    """Hydra's basic launcher, whose settings `ridgeline.search.launching` reads."""
 
     def __init__(self, workers: int | None = None, stack_size: int | None = None) -> None:
         super().__init__()
-        self._settings = {"workers": workers, "stack_size": stack_size}
-
-    @property
-    def stack(self) -> Any:
-        """The settings, checked."""
-        from ridgeline.checking import build
-        from ridgeline.search.launching import StackSettings
-
-        return build(StackSettings, self._settings, "hydra.launcher")

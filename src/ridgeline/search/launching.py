@@ -11,11 +11,14 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from ridgeline.checking import build, require
 from ridgeline.knobs import is_knob
 from ridgeline.search.job import Recorded
 from ridgeline.search.plan import Plan
 
 log = logging.getLogger(__name__)
+
+STACK_LAUNCHER = "hydra_plugins.ridgeline.launcher.StackLauncher"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,21 @@ class StackSettings:
 
     workers: int | None = None
     stack_size: int | None = None
+
+    def check(self) -> None:
+        for name, value in (("workers", self.workers), ("stack_size", self.stack_size)):
+            require(
+                value is None or value >= 1, f"hydra.launcher.{name} >= 1 (or null)", f"hydra.launcher.{name}", value
+            )
+
+
+def stack_settings(master: DictConfig) -> StackSettings | None:
+    """Those of the configured launcher, checked; None if it is not the stack."""
+    settings = dict(master.hydra.launcher)
+    if settings.pop("_target_") != STACK_LAUNCHER:
+        return None
+    built: StackSettings = build(StackSettings, settings, "hydra.launcher")
+    return built
 
 
 @dataclass(frozen=True)
@@ -43,10 +61,6 @@ class Launcher:
             log.info(f"{', '.join(structural)} changes the network or the training: such trials train one by one.")
         return not structural
 
-    def batch(self, plan: Plan) -> int:
-        """How many jobs the launcher gets at once."""
-        return plan.config.search.n_jobs
-
 
 def make_launcher(context: HydraContext, task: TaskFunction, master: DictConfig) -> Launcher:
     """The configured launcher, without the words that it and its jobs have for each job."""
@@ -59,6 +73,6 @@ def make_launcher(context: HydraContext, task: TaskFunction, master: DictConfig)
             quiet = ["++hydra.job_logging.handlers.console.level=WARNING"]  # the job's log file still gets all
     return Launcher(
         launch=lambda jobs, first: plugin.launch([[*job, *quiet] for job in jobs], initial_job_idx=first),
-        stack=getattr(plugin, "stack", None) if getattr(task, "is_one_trial", False) else None,
+        stack=stack_settings(master) if getattr(task, "is_one_trial", False) else None,
         master=master,
     )

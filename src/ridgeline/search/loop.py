@@ -41,7 +41,7 @@ class Loop:
                 streaming.run()
             while not self.exhausted and (left := self.plan.n_trials - len(ran(self.study))) > 0:
                 self.check_failures()
-                batch = [self.ask() for _ in range(min(left, self.launcher.batch(self.plan)))]
+                batch = [self.ask() for _ in range(min(left, self.plan.config.search.n_jobs))]
                 self.run_batch(batch)
         except KeyboardInterrupt:
             self.close_running(streaming)

@@ -10,12 +10,13 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from ridgeline.checking import ConfigError, build
+from ridgeline.composed import plain
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.data import DataDescription, load_splits
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.folder import check_storage
-from ridgeline.search.validation import check_limits, check_values, plain
+from ridgeline.search.validation import check_limits, check_values
 from ridgeline.trials import check
 
 

@@ -17,7 +17,7 @@ from ridgeline.checking import ConfigError
 from ridgeline.search import identity
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
-from ridgeline.search.launching import Launcher, make_launcher
+from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.loop import Loop
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.progress import Progress
@@ -39,6 +39,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     """
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    stack_settings(master)
     plan = make_plan(context, master, arguments)
     folder = study_folder(plan.config, plan.name)
     with locked(folder):

@@ -16,11 +16,12 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution
 
 from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.space import Dimension
@@ -37,14 +38,6 @@ class Checked:
     tree: dict[str, Any]
     by_data: list[Config]
     networks: list[str]
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration of a job as a plain mapping, without Hydra's own node."""
-    masked = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    tree = OmegaConf.to_container(masked, resolve=True)
-    assert isinstance(tree, dict)
-    return {str(key): value for key, value in tree.items()}
 
 
 def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *, grid: bool) -> Checked:
