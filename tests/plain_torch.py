@@ -66,8 +66,7 @@ def _masks(noise: KeyedNoise, config: Config, step: int, batch: int, n_features:
     widths = [*config.network.hidden, n_features]
     rates = [*config.regularization.dropout_rates(len(config.network.hidden)), config.regularization.input_dropout]
     total = sum(widths) * batch
-    bits = torch.empty(-(-total // 4), dtype=torch.int64)
-    noise.fill_bits_(bits, config.seed, step)
+    (bits,) = noise.bits_KN([config.seed], [step], [True], -(-total // 4))
     pieces = bits.view(torch.int16)[:total].split([width * batch for width in widths])
     return [
         piece.view(batch, width).int() < round((1 - rate) * 65536) - 32768

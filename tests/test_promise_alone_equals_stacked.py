@@ -84,6 +84,7 @@ def test_stack_of_different_structures_is_refused(digits: Splits) -> None:
 PLAIN = {
     "plain": {},
     "penalties": {"regularization__l1": 1e-4, "regularization__l2": 1e-2},
+    "long rows": {"regularization__l2": 1e-2, "regularization__l1": 1e-4, "network__hidden": [320, 250]},
     "dropout": {"regularization__dropout": [0.5, 0.25], "regularization__input_dropout": 0.2},
     "clipped": {"optimizer__gradient_clip_val": 0.3},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},

@@ -25,6 +25,8 @@ CASES = {
     "optimizer.lr=0": "`0 < optimizer.lr < inf` must hold, but got optimizer.lr=0.0.",
     "data.train=0.9": "`data.train + data.validation <= 1` must hold, but got data.train + data.validation=1.1.",
     "data=mnist data.root=nowhere": "data.root=nowhere",
+    "trainer.precision=16": "`trainer.precision in {32-true, tf32, bf16-mixed}` must hold, but got",
+    "trainer.precision=tf32 trainer.accelerator=cpu": "`trainer.precision is 32-true or bf16-mixed on a CPU` must hold",
     "trainer.ckpt_path=nowhere.ckpt": "`trainer.ckpt_path is a file` must hold, but got trainer.ckpt_path=nowhere",
     "tracking.uri=http://127.0.0.1:9": "tracking.uri=http://127.0.0.1:9",
     "tracking.uri=sqlite:////proc/nowhere/mlflow.db": "tracking.uri=sqlite:////proc/nowhere/mlflow.db",

@@ -188,6 +188,10 @@ class CallbacksConfig:
     dropout_schedule: DropoutScheduleConfig | None = None
 
 
+Precision = Literal["32-true", "tf32", "bf16-mixed"]
+"""Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`."""
+
+
 @dataclass(frozen=True)
 class TrainerConfig:
     """How long, in which batches, on what. Null: the full batch, as many threads as pay. Intervals are in seconds."""
@@ -195,6 +199,7 @@ class TrainerConfig:
     max_epochs: int = 30
     batch_size: int | None = 128
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "32-true"
     num_threads: int | None = None
     restore_best: bool = True
     checkpoint_interval: float = 60.0

@@ -28,14 +28,18 @@ def data_loss_K(logits_KBC: Tensor, targets_KB: Tensor, loss: Literal["cross_ent
 
 def penalty_K(weights_KW: Tensor, l1_K: Tensor, l2_K: Tensor) -> Tensor:
     """l1 * sum|W| + (l2 / 2) * sum W^2 of each fit."""
-    return l1_K * weights_KW.abs().sum(dim=1) + 0.5 * l2_K * weights_KW.square().sum(dim=1)
+    norm_K = torch.linalg.vector_norm  # one pass each, without a copy
+    return l1_K * norm_K(weights_KW, 1, dim=1) + 0.5 * l2_K * norm_K(weights_KW, 2, dim=1).square()
 
 
-def add_penalty_gradient_(grads_KW: Tensor, weights_KW: Tensor, l1_K: Tensor, l2_K: Tensor) -> None:
-    """Add l1 * sign(W) + l2 * W, the gradient of `penalty_K`, in place: one pass where autograd takes four."""
-    if bool((l2_K > 0).any()):
+def add_penalty_gradient_(grads_KW: Tensor, weights_KW: Tensor, l1_K: Tensor | None, l2_K: Tensor | None) -> None:
+    """Add l1 * sign(W) + l2 * W, the gradient of `penalty_K`, in place: one pass where autograd takes four.
+
+    None: of no fit, which saves the pass.
+    """
+    if l2_K is not None:
         grads_KW.addcmul_(weights_KW, l2_K.unsqueeze(1))
-    if bool((l1_K > 0).any()):
+    if l1_K is not None:
         grads_KW.addcmul_(torch.sign(weights_KW), l1_K.unsqueeze(1))
 
 

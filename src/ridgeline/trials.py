@@ -48,7 +48,7 @@ def check(config: Config) -> None:
 def _check_checkpoint(config: Config, path: str) -> None:
     require(Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     try:
-        (stored,) = torch.load(path, weights_only=True)["trainings"]
+        (stored,) = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
     except Exception as error:  # whatever torch finds wrong with a file that is no checkpoint
         rule = "trainer.ckpt_path is a checkpoint of one training"
         raise ConfigError(f"`{rule}` must hold, but got trainer.ckpt_path={path}.") from error

@@ -12,7 +12,11 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Module):
-    """x W + b of K fits as one batched product. Weight (K, I, O), bias (K, 1, O)."""
+    """x W + b of K fits as one batched product. Weight (K, I, O), bias (K, 1, O).
+
+    Where the parameters' `grad` exists, a backward pass overwrites it instead of adding to it: a row of gradients needs
+    then no copy and no zeros.
+    """
 
     def __init__(self, k: int, n_inputs: int, n_outputs: int, *, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__()
@@ -20,7 +24,30 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(k, 1, n_outputs, dtype=dtype, device=device))
 
     def forward(self, x_KBI: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, x_KBI, self.weight)
+        product_KBO: Tensor = _Product.apply(x_KBI, self.weight, self.bias)
+        return product_KBO
+
+
+class _Product(torch.autograd.Function):
+    """x W + b in the type of x, whose gradients go straight into `grad` of its parameters."""
+
+    @staticmethod
+    def forward(ctx: Any, x_KBI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor) -> Tensor:
+        rounded_KIO = weight_KIO.to(x_KBI.dtype)
+        ctx.save_for_backward(x_KBI, rounded_KIO)
+        ctx.parameters = weight_KIO, bias_K1O
+        return torch.baddbmm(bias_K1O.to(x_KBI.dtype), x_KBI, rounded_KIO)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        (grad_KBO,), (x_KBI, rounded_KIO), (weight_KIO, bias_K1O) = grads, ctx.saved_tensors, ctx.parameters
+        written, same_type = weight_KIO.grad is not None, x_KBI.dtype == weight_KIO.dtype
+        weight_grad = torch.bmm(x_KBI.transpose(1, 2), grad_KBO, out=weight_KIO.grad if same_type else None)
+        if written and not same_type:  # a product writes its own type only
+            weight_KIO.grad.copy_(weight_grad)
+        bias_grad = torch.sum(grad_KBO, 1, keepdim=True, dtype=bias_K1O.dtype, out=bias_K1O.grad)
+        x_grad = torch.bmm(grad_KBO, rounded_KIO.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        return x_grad, None if written else weight_grad, None if written else bias_grad
 
 
 class Dropout(nn.Module):
@@ -73,13 +100,14 @@ class Dropout(nn.Module):
 
 
 class _DropAfterReLU(torch.autograd.Function):
-    """relu(x) * scale, 0 where dropped. Backward needs the output alone: a gradient passes where it is above 0."""
+    """relu(x) * scale, 0 where dropped, in place. Backward needs the output alone: it passes where that is above 0."""
 
     @staticmethod
     def forward(ctx: Any, x_KBI: Tensor, kept_KBI: Tensor, scale_K11: Tensor) -> Tensor:
-        y_KBI = (x_KBI * scale_K11).clamp_min_(0).mul_(kept_KBI)
-        ctx.save_for_backward(y_KBI, scale_K11)
-        return y_KBI
+        x_KBI.clamp_min_(0).mul_(kept_KBI.mul_(scale_K11))
+        ctx.mark_dirty(x_KBI)
+        ctx.save_for_backward(x_KBI, scale_K11)
+        return x_KBI
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:

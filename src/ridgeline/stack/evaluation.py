@@ -12,6 +12,7 @@ from ridgeline.data import Part, Splits
 from ridgeline.networks import MLP
 from ridgeline.objective import data_loss_K, error_K
 from ridgeline.stack.batches import Slices
+from ridgeline.stack.precision import predict
 from ridgeline.stack.rows import Rows
 
 EVALUATION_BATCH = 1024
@@ -22,13 +23,13 @@ class Sums:
     """Loss and error of each fit, summed over slices of a part."""
 
     def __init__(self, part: Part, k: int, config: Config) -> None:
-        self._part, self._k, self._loss = part, k, config.loss
+        self._part, self._k, self._loss, self._precision = part, k, config.loss, config.trainer.precision
         self._sums_2K = torch.zeros(2, k, dtype=part.x_NI.dtype, device=part.x_NI.device)
 
     def add(self, network: nn.Module, piece: slice) -> None:
         x_KBI = self._part.x_NI[piece].expand(self._k, -1, -1)
         targets_KB = self._part.y_N[piece].expand(self._k, -1)
-        logits_KBC = network(x_KBI)
+        logits_KBC = predict(network, x_KBI, self._precision)
         batch = targets_KB.shape[1]
         self._sums_2K[0] += data_loss_K(logits_KBC, targets_KB, self._loss) * batch
         self._sums_2K[1] += error_K(logits_KBC, targets_KB) * batch

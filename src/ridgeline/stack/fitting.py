@@ -12,19 +12,23 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
+from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
+from ridgeline.stack.precision import float32_products
 from ridgeline.stack.records import FitResult
 
 
 def pick_device(config: Config) -> torch.device:
-    """The device that `trainer.accelerator` names; auto takes CUDA where there is one."""
-    wanted = config.trainer.accelerator
+    """The device that `trainer.accelerator` names; auto takes CUDA where there is one. Refuses what it cannot do."""
+    wanted, precision = config.trainer.accelerator, config.trainer.precision
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
+    require(precision != "tf32" or wanted == "cuda", rule, "trainer.precision", precision)
     return torch.device(wanted)
 
 
@@ -45,7 +49,8 @@ def fit(
         callbacks.append(Progress())
     if job_dir is not None:
         callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
-    with quiet_lightning(), _threads(shared.num_threads or _paying_threads(stack)):
+    threads = shared.num_threads or _paying_threads(stack)
+    with quiet_lightning(), _threads(threads), float32_products(shared.precision):
         trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
         return harvest(stack, range(len(configs)))

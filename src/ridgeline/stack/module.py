@@ -7,11 +7,12 @@ K fits, B batch, I inputs, C classes, N examples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ridgeline.config import Config, ConfigError
@@ -23,6 +24,7 @@ from ridgeline.objective import add_penalty_gradient_, data_loss_K, error_K, pen
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Sums
 from ridgeline.stack.optimizers import RowOptimizer
+from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
 from ridgeline.stack.rows import Rows
 
@@ -44,12 +46,12 @@ class Stack(pl.LightningModule):
         self._noise = KeyedNoise(device)
         self.network = MLP(configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device)
         self.rows = Rows(self.network)
-        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows.values_KP, self.rows.grads_KP)
+        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows)
         self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
-        self._l1_K, self._l2_K, self._clip_K = torch.zeros(3, k, dtype=dtype, device=device).unbind()
         self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
         for slot, config in enumerate(configs):
             self.load(slot, config)
+        self.set_lr([1.0] * k)
         self.set_dropout([1.0] * k)
 
     @torch.no_grad()
@@ -60,12 +62,14 @@ class Stack(pl.LightningModule):
         self.configs[k], self.records[k] = config, FitRecord()
         self.network.initialize(k, self._noise.initialization(config.seed))
         self.best_KP[k] = self.rows.values_KP[k]
-        self.optimizer.load(k, config.optimizer)
-        self._l1_K[k], self._l2_K[k] = config.regularization.l1, config.regularization.l2
-        clip = config.optimizer.gradient_clip_val
-        self._clip_K[k] = torch.inf if clip is None else clip
-        self._clips = any(c.optimizer.gradient_clip_val is not None for c in self.configs)
-        self._penalizes = any(c.regularization.l1 > 0 or c.regularization.l2 > 0 for c in self.configs)
+        self.optimizer.load(k, config)
+        self._l1_K = self._each(c.regularization.l1 for c in self.configs)
+        self._l2_K = self._each(c.regularization.l2 for c in self.configs)
+        clips = [c.optimizer.gradient_clip_val for c in self.configs]
+        self._clip_K = None if not any(clips) else self._each(torch.inf if clip is None else clip for clip in clips)
+        added_l2 = [0.0 if self.optimizer.adds_l2(c) else c.regularization.l2 for c in self.configs]
+        self._added_l1_K = self._l1_K if any(c.regularization.l1 for c in self.configs) else None
+        self._added_l2_K = self._each(added_l2) if any(added_l2) else None
 
     # What Lightning asks for ---------------------------------------------------------------------------------------
 
@@ -84,14 +88,14 @@ class Stack(pl.LightningModule):
 
     def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
         train = self.splits.train
-        x_KBI, targets_KB = train.x_NI[positions_KB], train.y_N[positions_KB]
+        # An embedding is a gather of rows, four times as fast as indexing.
+        x_KBI, targets_KB = F.embedding(positions_KB, train.x_NI), train.y_N[positions_KB]
         self._draw_masks(positions_KB.shape[1])
-        logits_KBC = self.network(x_KBI)
+        logits_KBC = predict(self.network, x_KBI, self._shared.trainer.precision)
         loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss)
         self.rows.differentiate(loss_K)
-        if self._penalizes:
-            add_penalty_gradient_(self.rows.weight_grads_KW, self.rows.weights_KW, self._l1_K, self._l2_K)
-        if self._clips:
+        add_penalty_gradient_(self.rows.weight_grads_KW, self.rows.weights_KW, self._added_l1_K, self._added_l2_K)
+        if self._clip_K is not None:
             self.rows.clip_gradients_(self._clip_K)
         optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
         assert not isinstance(optimizer, list)
@@ -149,8 +153,7 @@ class Stack(pl.LightningModule):
 
     def set_lr(self, factor_K: list[float]) -> None:
         """Multiply each fit's base learning rate for the epoch to come."""
-        for k, (config, factor) in enumerate(zip(self.configs, factor_K, strict=True)):
-            self.optimizer.set_lr(k, config.optimizer.lr * factor)
+        self.optimizer.set_lr([c.optimizer.lr * factor for c, factor in zip(self.configs, factor_K, strict=True)])
 
     def set_dropout(self, factor_K: list[float]) -> None:
         """Multiply each fit's base rates of all layers for the epoch to come."""
@@ -163,13 +166,16 @@ class Stack(pl.LightningModule):
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
+    def _each(self, values_K: Iterable[float]) -> Tensor:
+        return torch.tensor(list(values_K), dtype=self.rows.values_KP.dtype, device=self.rows.values_KP.device)
+
     def _order_KN(self) -> Tensor:
         n = len(self.splits.train.y_N)
         orders = [
             self._noise.order_N(config.seed, record.epoch, n)
             for config, record in zip(self.configs, self.records, strict=True)
         ]
-        return torch.stack(orders).to(self.splits.train.y_N.device)
+        return torch.stack(orders).to(self.splits.train.y_N.device, non_blocking=True)
 
     def _draw_masks(self, batch: int) -> None:
         """Random bits for the layers that drop something: one row a fit, hidden layers first, the input last.
@@ -182,11 +188,9 @@ class Stack(pl.LightningModule):
         total = sum(layer.width for layer in layers) * batch
         if total == 0:
             return
-        bits_KN = torch.empty(len(self.configs), -(-total // 4), dtype=torch.int64, device=self.rows.values_KP.device)
-        for k, (config, record) in enumerate(zip(self.configs, self.records, strict=True)):
-            if any(layer.rates[k] > 0 for layer in layers):
-                self._noise.fill_bits_(bits_KN[k], config.seed, record.step)
-        int16_KN = bits_KN.view(torch.int16)
+        seeds, steps = [config.seed for config in self.configs], [record.step for record in self.records]
+        needed = [any(layer.rates[k] > 0 for layer in layers) for k in range(len(seeds))]
+        int16_KN = self._noise.bits_KN(seeds, steps, needed, -(-total // 4)).view(torch.int16)
         offset = 0
         for layer in layers:
             size = layer.width * batch

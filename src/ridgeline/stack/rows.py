@@ -21,14 +21,13 @@ class Rows:
         self.values_KP = torch.empty(k, sum(sizes), dtype=example.dtype, device=example.device)
         self.grads_KP = torch.zeros_like(self.values_KP)
         self._shapes = {name: tuple(p.shape[1:]) for name, p in named}
-        self._parameters = [parameter for _, parameter in named]
-        self._grads: list[Tensor] = []
+        self._grads: list[tuple[nn.Parameter, Tensor]] = []
         offset = 0
-        for parameter, size in zip(self._parameters, sizes, strict=True):
+        for (_, parameter), size in zip(named, sizes, strict=True):
             view = self.values_KP[:, offset : offset + size].view(parameter.shape)
             view.copy_(parameter.data)
             parameter.data = view
-            self._grads.append(self.grads_KP[:, offset : offset + size].view(parameter.shape))
+            self._grads.append((parameter, self.grads_KP[:, offset : offset + size].view(parameter.shape)))
             offset += size
 
     @property
@@ -40,9 +39,13 @@ class Rows:
         return self.grads_KP[:, : self.n_weights]
 
     def differentiate(self, losses_K: Tensor) -> None:
-        """Overwrite the gradient rows: d loss_k / d row_k. The sum keeps fits apart: no loss depends on another row."""
-        for row, grad in zip(self._grads, torch.autograd.grad(losses_K.sum(), self._parameters), strict=True):
-            row.copy_(grad)
+        """Overwrite the gradient rows: d loss_k / d row_k. The sum keeps fits apart: no loss depends on another row.
+
+        The stack-aware layers overwrite their parameters' `grad`, which are views of the rows.
+        """
+        for parameter, grad in self._grads:  # anew each time: Lightning sets them to None when it starts
+            parameter.grad = grad
+        losses_K.sum().backward()
 
     def clip_gradients_(self, max_norm_K: Tensor) -> None:
         """Scale each fit's gradient down to its own largest norm; infinity leaves it as it is."""

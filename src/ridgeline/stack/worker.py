@@ -22,6 +22,7 @@ from ridgeline.stack.callbacks import EarlyStopping, Schedules
 from ridgeline.stack.fitting import build_trainer, pick_device, quiet_lightning
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
+from ridgeline.stack.precision import float32_products
 from ridgeline.stack.records import FitResult, Row
 
 
@@ -92,7 +93,7 @@ def _train(connection: Connection, begin: Begin) -> None:
     configs = [begin.configs[slot] for slot in sorted(begin.configs)]
     splits = load_splits(configs[0].data, pick_device(configs[0]))
     stack = Stack(configs, splits)
-    with quiet_lightning():
+    with quiet_lightning(), float32_products(configs[0].trainer.precision):
         trainer = build_trainer(stack, [Schedules(), EarlyStopping(), Refill(connection)], max_epochs=-1)
         trainer.fit(stack)
 

@@ -1,0 +1,74 @@
+"""What `trainer.precision` promises: coarser products alone, in training and measuring alike, nothing left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ridgeline.data import Splits
+from ridgeline.stack import Stack, fit
+from ridgeline.stack.precision import predict
+from settings import small
+
+KNOBS = [
+    {"seed": 1, "regularization__l2": 1e-3, "regularization__dropout": [0.3, 0.1]},
+    {"seed": 2, "regularization__dropout": 0.5, "regularization__input_dropout": 0.2},
+    {"seed": 3, "regularization__l1": 1e-4, "regularization__dropout": 0.2, "optimizer__gradient_clip_val": 0.5},
+]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_bfloat16_trains_to_nearly_the_error_of_float32(digits: Splits, activation: str) -> None:
+    knobs = {**KNOBS[0], "network__activation": activation, "trainer__max_epochs": 15}
+    (exact,), (rounded,) = (fit([small(**knobs, trainer__precision=p)], digits) for p in ("32-true", "bf16-mixed"))
+    assert all(rounded.history[0][name] != exact.history[0][name] for name in ("train/loss", "val/loss"))
+    assert rounded.value == pytest.approx(exact.value, rel=0.05)
+    assert rounded.metrics["final/val_error"] == pytest.approx(exact.metrics["final/val_error"], abs=0.02)
+    assert exact.metrics["final/val_error"] < 0.1
+
+
+def test_weights_stay_float32(digits: Splits) -> None:
+    (result,) = fit([small(trainer__precision="bf16-mixed")], digits)
+    assert all(weight.dtype == torch.float32 for weight in result.weights.values())
+    assert all((weight != weight.bfloat16()).any() for weight in result.weights.values())
+
+
+def test_losses_of_rounded_products_are_float32(digits: Splits) -> None:
+    network, x_KBI = Stack([small()], digits).network.eval(), digits.train.x_NI[:50].unsqueeze(0)
+    exact, rounded = (predict(network, x_KBI, precision) for precision in ("32-true", "bf16-mixed"))
+    assert exact.dtype == rounded.dtype == torch.float32
+    assert torch.equal(rounded, rounded.bfloat16().float())
+    assert not torch.equal(exact, exact.bfloat16().float())
+
+
+def test_fit_ends_bitwise_the_same_in_any_stack_in_bfloat16(digits: Splits) -> None:
+    """K = 2 stands in for a lone fit, which may take another kernel."""
+    configs = [small(**knobs, trainer__precision="bf16-mixed") for knobs in KNOBS]
+    many = fit(configs, digits)
+    few = [*fit(configs[:2], digits), fit([configs[2], configs[0]], digits)[0]]
+    for one, other in zip(few, many, strict=True):
+        assert one.history == other.history
+        assert one.metrics == other.metrics
+        assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+def test_kept_weights_are_measured_in_the_precision_that_they_were_validated_in(digits: Splits) -> None:
+    same_part = replace(digits, train=digits.validation)
+    (result,) = fit([small(trainer__precision="bf16-mixed")], same_part)
+    assert result.metrics["final/gap"] == 0
+
+
+@pytest.mark.parametrize(("precision", "within"), [("tf32", "high"), ("bf16-mixed", "highest"), ("32-true", "highest")])
+def test_precision_of_float32_products_is_set_for_the_training_alone(
+    digits: Splits, precision: str, within: str
+) -> None:
+    seen: list[str] = []
+    torch.set_float32_matmul_precision("medium")
+    try:
+        config = small(trainer__precision=precision, trainer__max_epochs=1)
+        fit([config], digits, listener=lambda *_: seen.append(torch.get_float32_matmul_precision()))
+        assert (seen, torch.get_float32_matmul_precision()) == ([within], "medium")
+    finally:
+        torch.set_float32_matmul_precision("highest")
