@@ -77,7 +77,7 @@ def test_from_a_run_the_trial_job_study_revision_and_data_are_found(config, clie
     assert tags["versions.torch"].startswith("2.")
     head = revision(Path(__file__).parent)
     assert {key: tags[key] for key in head} == head
-    data = found.inputs.dataset_inputs[0].dataset
+    data = client.get_run(study.id).inputs.dataset_inputs[0].dataset  # once for all of its trials
     assert (data.name, json.loads(data.profile)["validation"]) == ("digits", 359)
     assert json.loads(data.source)["hash"] == DESCRIPTION.hash
     # and back: from the trial's number to the run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -44,7 +45,7 @@ def build(cls: type, tree: Any, path: str) -> Any:
     if not isinstance(tree, Mapping):
         raise ConfigError(f"`{path}` must be a group of keys, but got {path}={tree}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for key in tree:
         if key not in fields:
             raise ConfigError(unknown_key(_join(path, str(key)), fields))
@@ -58,6 +59,9 @@ def build(cls: type, tree: Any, path: str) -> Any:
     if hasattr(built, "check"):
         built.check()
     return built
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _join(path: str, name: str) -> str:

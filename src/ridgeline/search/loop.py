@@ -16,7 +16,7 @@ from ridgeline.search.job import Ending, ending_of, one_line, recorded_ending
 from ridgeline.search.launching import Launcher
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
-from ridgeline.search.ranking import INTERRUPTED, best_first, counts, is_interrupted, ran
+from ridgeline.search.ranking import INTERRUPTED, OUTCOME, best_first, counts, is_interrupted, outcome, ran
 from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped, drop_weights
 from ridgeline.search.streaming import Streaming
 
@@ -57,9 +57,7 @@ class Loop:
         else:
             asked = [t.params for t in trials]
             self.study.sampler = sampling.fixed_sampler(next(c for c in self.plan.grid if c not in asked))
-        trial = self.study.ask(self.distributions)
-        trial.set_user_attr("job_dir", job_folder(trial.number))
-        return trial
+        return self.study.ask(self.distributions)
 
     def run_batch(self, batch: Sequence[Trial]) -> None:
         """Run a batch and tell it in order. A job's number is its trial's, also where the numbers have gaps."""
@@ -91,8 +89,7 @@ class Loop:
         if ending.reason is not None:
             attributes["reason"] = ending.reason
             self.progress.say(f"Trial {trial.number} failed: {ending.reason}")
-        for name, value in attributes.items():
-            self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
+        self.study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, attributes)
         try:
             state = TrialState.COMPLETE if ending.reason is None else TrialState.FAIL
             told = self.study.tell(trial.number, ending.value, state=state)
@@ -101,9 +98,9 @@ class Loop:
                 raise
             self.exhausted = True
             told = self.study.get_trials(deepcopy=False)[trial.number]
-        trials = ran(self.study)
-        drop_weights(trials, self.folder, self.plan.config.tracking.keep_weights)
-        self.records.told(told, best_first(trials))
+        best = best_first(ran(self.study))
+        drop_weights(told, best, self.folder, self.plan.config.tracking.keep_weights)
+        self.records.told(told, best)
         self.progress.show(self.study)
 
     def close_running(self, streaming: Streaming | None) -> None:
@@ -118,7 +115,7 @@ class Loop:
             if ending is not None:
                 self.tell(trial, ending)
             else:
-                attributes = {INTERRUPTED: True, "run_id": self.records.interrupted(trial.number)}
+                attributes = {INTERRUPTED: True, OUTCOME: {"run_id": self.records.interrupted(trial.number)}}
                 for name, value in attributes.items():
                     self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
                 self.study.tell(trial.number, state=TrialState.FAIL)
@@ -129,7 +126,7 @@ class Loop:
         trials = ran(self.study)
         failed, goal = counts(trials)["failed"], self.plan.n_trials
         rate = self.plan.config.search.max_failure_rate
-        last = next((t.user_attrs.get("reason") for t in reversed(trials) if "reason" in t.user_attrs), None)
+        last = next((outcome(t)["reason"] for t in reversed(trials) if "reason" in outcome(t)), None)
         if failed > rate * goal:
             limit = f"more than search.max_failure_rate={rate} of {goal}"
             why = f"{failed} trials failed, {limit}: raise it, or change the space"

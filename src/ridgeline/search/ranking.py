@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 INTERRUPTED = "interrupted"
 """User attribute of a trial whose process ended before the trial did: FAIL for Optuna, but it counts for nothing."""
+
+
+OUTCOME = "outcome"
+"""User attribute, one write a trial: `run_id`, `best_epoch`, `epochs`, `seconds`, `metrics`, `reason` if failed."""
+
+
+def outcome(trial: FrozenTrial) -> dict[str, Any]:
+    """Empty until the trial has ended."""
+    found: dict[str, Any] = trial.user_attrs.get(OUTCOME, {})
+    return found
 
 
 def ran(study: Study) -> list[FrozenTrial]:

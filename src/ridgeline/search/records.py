@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ridgeline.config import Config
 from ridgeline.data import DataDescription
 from ridgeline.report.figures import curve_figure, study_figures
-from ridgeline.search.ranking import best_first, counts, ran
+from ridgeline.search.folder import job_folder
+from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.search.space import Dimension
 from ridgeline.tracking import Tracker
 
@@ -71,7 +72,7 @@ class Records:
             self.run.log_file(path, "study")
         if best:
             params = {f"best.{key}": str(value) for key, value in best[0].params.items()}
-            found = {"best.trial": str(best[0].number), "best.run_id": str(best[0].user_attrs.get("run_id")), **params}
+            found = {"best.trial": str(best[0].number), "best.run_id": str(outcome(best[0]).get("run_id")), **params}
             self.run.set_tags(found)
         tally = {f"trials/{state}": float(count) for state, count in counts(ran(study)).items()}
         self.run.log_epoch(len(ran(study)), tally)
@@ -91,25 +92,25 @@ class Records:
             self.run.finish("FAILED", str(stopped))
 
     def _keep(self, trial: FrozenTrial, folder: Path) -> None:
-        run_id = trial.user_attrs.get("run_id")
+        run_id = outcome(trial).get("run_id")
         if run_id is None:
             return
-        run, job = self.tracker.reopen(run_id), folder / trial.user_attrs["job_dir"]
+        run, job = self.tracker.reopen(run_id), folder / job_folder(trial.number)
         if (job / WEIGHTS).exists():
             run.log_file(job / WEIGHTS, "weights")
         if (job / HISTORY).exists():
             title = f"Trial {trial.number}"
-            figure = curve_figure(_history(job / HISTORY), trial.user_attrs.get("best_epoch"), title)
+            figure = curve_figure(_history(job / HISTORY), outcome(trial).get("best_epoch"), title)
             run.log_figure(figure, "curves.png")
             plt.close(figure)
 
 
-def drop_weights(trials: Sequence[FrozenTrial], folder: Path, keep: int) -> None:
+def drop_weights(told: FrozenTrial, best: Sequence[FrozenTrial], folder: Path, keep: int) -> None:
     """Remove the weights of all but the `keep` best, so that a long study does not fill the disk."""
-    kept = {t.number for t in best_first(trials)[:keep]}
-    for trial in trials:
+    kept = [trial.number for trial in best[:keep]]
+    for trial in (told, *best[keep : keep + 1]):  # what this one did not become or pushed out
         if trial.number not in kept:
-            (folder / trial.user_attrs["job_dir"] / WEIGHTS).unlink(missing_ok=True)
+            (folder / job_folder(trial.number) / WEIGHTS).unlink(missing_ok=True)
 
 
 def _history(path: Path) -> list[dict[str, float]]:

@@ -12,9 +12,10 @@ from optuna.study import Study
 
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
-from ridgeline.search.ranking import best_first, counts, ran, state_of
+from ridgeline.search.folder import job_folder
+from ridgeline.search.ranking import best_first, counts, outcome, ran, state_of
 
-COLUMNS = ("best_epoch", "epochs", "seconds", "reason", "run_id", "job_dir")
+COLUMNS = ("best_epoch", "epochs", "seconds", "reason", "run_id")
 
 
 def write_results(study: Study, config: Config, line: CommandLine, folder: Path) -> list[Path]:
@@ -59,15 +60,16 @@ def _write_table(study: Study, line: CommandLine, path: Path) -> None:
     """One row a trial, the interrupted ones included."""
     trials = study.get_trials(deepcopy=False)
     params = [d.key for d in line.space]
-    metrics = sorted({name for t in trials for name in t.user_attrs.get("metrics", {})})
+    metrics = sorted({name for t in trials for name in outcome(t).get("metrics", {})})
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["number", "state", "value", *params, *metrics, *COLUMNS])
+        writer.writerow(["number", "state", "value", *params, *metrics, *COLUMNS, "job_dir"])
         for t in trials:
-            measured = t.user_attrs.get("metrics", {})
+            found = outcome(t)
+            measured = found.get("metrics", {})
             writer.writerow(
                 [t.number, state_of(t), t.value]
                 + [t.params.get(name) for name in params]
                 + [measured.get(name) for name in metrics]
-                + [t.user_attrs.get(name) for name in COLUMNS]
+                + [*(found.get(name) for name in COLUMNS), job_folder(t.number)]
             )

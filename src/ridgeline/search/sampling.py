@@ -40,8 +40,8 @@ def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
     if "seed" in known:
         settings["seed"] = base if issubclass(cls, QMCSampler) or base is None else seed_of(base, place)
     try:
-        return instantiate(settings)
-    except Exception as error:  # whatever a sampler's constructor raises; Hydra wraps it in lines of its own
+        return cls(**{name: _instantiated(value) for name, value in settings.items() if name != "_target_"})
+    except Exception as error:  # whatever a sampler's constructor raises
         reason = str(error.__cause__ or error).split("\n")[0]
         raise ConfigError(f"`search.sampler can be made` must hold, but got {settings}: {reason}") from error
 
@@ -61,6 +61,11 @@ def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
         target, reason = settings.get("_target_"), str(error).split("\n")[0]
         rule = "the sampler draws from this space"
         raise ConfigError(f"`{rule}` must hold, but got search.sampler._target_={target}: {reason}") from error
+
+
+def _instantiated(value: Any) -> Any:
+    """A setting that is itself named by `_target_`, a sampler's pruner or base sampler, is made by Hydra."""
+    return instantiate(value) if isinstance(value, Mapping) else value
 
 
 def _sampler_class(settings: Mapping[str, Any]) -> type:

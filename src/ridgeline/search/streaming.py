@@ -17,7 +17,7 @@ from ridgeline.search.job import ATTRIBUTES, Ending
 from ridgeline.search.job_folder import JobFolders
 from ridgeline.search.launching import StackSettings
 from ridgeline.search.plan import Plan
-from ridgeline.search.ranking import is_interrupted
+from ridgeline.search.ranking import is_interrupted, outcome
 from ridgeline.search.validation import tree_with
 from ridgeline.stack import FitResult, Row, pick_device
 from ridgeline.stack.pool import Pool
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SLOT, TICK, SLOTS = "slot", "tick", "slots"
+PLACE, SLOTS = "place", "slots"
 """User attributes: of a trial its slot and its first tick on the logical clock; of a study its workers and slots."""
 
 
@@ -54,7 +54,7 @@ class Streaming:
 
     def takes_up(self, trial: FrozenTrial) -> bool:
         """Whether a trial that a killed process left RUNNING has a slot to go on in."""
-        return SLOT in trial.user_attrs
+        return PLACE in trial.user_attrs
 
     def next(self, slot: int, tick: int) -> Fit | None:
         self.loop.check_failures()
@@ -62,8 +62,7 @@ class Streaming:
         if self.loop.exhausted or len(counted) >= self.plan.n_trials:
             return None
         trial = self.loop.ask()
-        trial.set_user_attr(SLOT, slot)
-        trial.set_user_attr(TICK, tick)
+        trial.set_user_attr(PLACE, [slot, tick])
         return self._open(trial.number, trial.params, tick)
 
     def epoch(self, fit: Fit, row: Row) -> None:
@@ -103,14 +102,14 @@ class Streaming:
         running: dict[int, Fit] = {}
         free = dict.fromkeys(range(n_slots), 0)
         for trial in self.study.get_trials(deepcopy=False):
-            if SLOT not in trial.user_attrs or is_interrupted(trial):
+            if PLACE not in trial.user_attrs or is_interrupted(trial):
                 continue
-            slot, tick = trial.user_attrs[SLOT], trial.user_attrs[TICK]
+            slot, tick = trial.user_attrs[PLACE]
             if trial.state == TrialState.RUNNING:
                 running[slot] = self._open(trial.number, trial.params, tick)
                 del free[slot]
             elif slot in free:
-                free[slot] = max(free[slot], tick + int(trial.user_attrs.get("epochs", 0)))
+                free[slot] = max(free[slot], tick + int(outcome(trial).get("epochs", 0)))
         return running, free
 
 

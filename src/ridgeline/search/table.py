@@ -9,7 +9,7 @@ from optuna.study import Study
 
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
-from ridgeline.search.ranking import best_first, counts, ran
+from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.tracking import how_to_look
 
 ROWS = 10
@@ -43,7 +43,7 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 
 def _attr(trial: Any, name: str) -> Any:
-    value = trial.user_attrs.get(name)
+    value = outcome(trial).get(name)
     return round(value, 1) if name == "seconds" and value is not None else value
 
 

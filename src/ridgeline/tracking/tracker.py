@@ -71,8 +71,11 @@ class Tracker:
         name = f"trial {trial.number:03d}" if trial.number is not None else f"run {Path(job_dir).name}"
         create = Call(f"start of {name}", Creation(name, known))
         run = Run(self._writer, create.answer, name)
-        self._writer.call(create, urgent=True)
-        self._describe(run, create.answer, config, description)
+        self._writer.start(create)
+        if is_child:  # the study's run says what all of its trials have in common
+            self._writer.log(Batch(create.answer, params=provenance.params(config)))
+        else:
+            self._describe(run, create.answer, config, description)
         return run
 
     def reopen(self, run_id: str) -> Run:

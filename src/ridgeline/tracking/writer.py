@@ -1,4 +1,4 @@
-"""One thread that writes to the MLflow store: in batches, about once a second, and again while the store is away.
+"""One thread that writes to the MLflow store: in batches, every few seconds, and again while the store is away.
 
 Nothing here waits on the thread that trains. What the store does not take is kept and tried again; what it refuses
 for good is counted, and `close` says so in one line.
@@ -20,7 +20,8 @@ from ridgeline.tracking.check import reason
 from ridgeline.tracking.entries import Batch, Call, TrackingError
 from ridgeline.tracking.store import Store, without_password
 
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 5.0
+"""A trial of a few seconds is one batch then, which costs half of two."""
 PATIENCE_SECONDS = 30.0
 """How long `close`, and who asks for a run's id, wait for a store that is away."""
 ATTEMPTS = 5
@@ -40,13 +41,15 @@ log = logging.getLogger("ridgeline.tracking")
 
 
 class Writer:
-    """Entries are written in the order in which they came; batches of one run that follow each other become one."""
+    """Entries are written in the order in which they came, creations of runs first; batches of one run become one."""
 
     def __init__(self, uri: str, open_store: Callable[[], Store]) -> None:
         self._uri = without_password(uri)
         self._open_store = open_store
         self._store: Store | None = None
+        self._starts: deque[Batch | Call] = deque()  # creations of runs: written at once, before all else
         self._entries: deque[Batch | Call] = deque()  # the first one is being written
+        self._flush_at = 0.0  # monotonic time at which the entries are due
         self._growing: dict[Future[str], Batch] = {}  # the batch of a run that may still be added to
         self._changed = threading.Condition()
         self._urgent = False
@@ -59,7 +62,7 @@ class Writer:
         self._thread.start()
 
     def log(self, batch: Batch) -> None:
-        """Hand over metrics, params and tags; they are written within about a second."""
+        """Hand over metrics, params and tags; they are written within a few seconds."""
         with self._changed:
             growing = self._growing.get(batch.run)
             if growing is not None and growing.has_room(batch):
@@ -67,6 +70,12 @@ class Writer:
             else:
                 self._growing[batch.run] = batch
                 self._append(batch)
+
+    def start(self, call: Call) -> None:
+        """Hand over the creation of a run, which does not wait for what was handed over before."""
+        with self._changed:
+            self._starts.append(call)
+            self._changed.notify_all()
 
     def call(self, call: Call, run: Future[str] | None = None, *, urgent: bool = False) -> Call:
         """Hand over anything else; what is logged to `run` from now on is written after it."""
@@ -103,37 +112,43 @@ class Writer:
             self._deadline = time.monotonic() + PATIENCE_SECONDS
             self._changed.notify_all()
         self._thread.join()
-        while self._entries:
-            self._lose(self._entries.popleft(), self._error or TimeoutError("no time left"))
+        while queue := self._starts or self._entries:
+            self._lose(queue.popleft(), self._error or TimeoutError("no time left"))
         if self._lost:
             lost = ", ".join(f"{count} x {what}" for what, count in self._lost.items())
             cause = reason(self._why_lost or TimeoutError())
             raise TrackingError(f"MLflow store {self._uri}: not written: {lost} ({cause}).")
 
     def _append(self, entry: Batch | Call) -> None:
+        if not self._entries:
+            self._flush_at = time.monotonic() + FLUSH_SECONDS
         self._entries.append(entry)
         self._changed.notify_all()
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._entries or self._deadline is not None)
-                self._changed.wait_for(lambda: self._urgent or self._deadline is not None, timeout=FLUSH_SECONDS)
+                self._changed.wait_for(lambda: self._starts or self._entries or self._deadline is not None)
+                self._changed.wait_for(self._is_pressing, timeout=self._flush_at - time.monotonic())
+                if not (self._starts or self._entries):
+                    return
+                flushes = self._urgent or self._deadline is not None or time.monotonic() >= self._flush_at
                 self._urgent = False
-            if not self._entries:
-                return
             attempts = 0
-            while self._entries:
-                attempts = self._write_first(attempts)
+            while queue := self._starts or (flushes and self._entries):
+                attempts = self._write_first(queue, attempts)
                 if attempts:
                     if self._deadline is not None and time.monotonic() > self._deadline:
                         return
                     time.sleep(min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempts))
 
-    def _write_first(self, attempts: int) -> int:
+    def _is_pressing(self) -> bool:
+        return bool(self._starts) or self._urgent or self._deadline is not None
+
+    def _write_first(self, queue: deque[Batch | Call], attempts: int) -> int:
         """Write the first entry. 0: it is done with; n: it failed n times and stays."""
         with self._changed:
-            entry = self._entries[0]
+            entry = queue[0]
             if isinstance(entry, Batch) and self._growing.get(entry.run) is entry:
                 del self._growing[entry.run]
         try:
@@ -146,14 +161,14 @@ class Writer:
                 return attempts + 1
             if isinstance(entry, Batch) and entry.counts().total() > 1:
                 with self._changed:
-                    self._entries.popleft()
-                    self._entries.extendleft(reversed(entry.halves()))
+                    queue.popleft()
+                    queue.extendleft(reversed(entry.halves()))
                 return 0
             self._lose(entry, error)
         else:
             self._set_away(False, None)
         with self._changed:
-            self._entries.popleft()
+            queue.popleft()
             self._changed.notify_all()
         return 0
 
