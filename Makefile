@@ -48,9 +48,10 @@ format: install  ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: install  ## the benchmarks: an epoch against plain torch, and the stack against the usual ways to train many trials
+bench: install  ## the benchmarks: an epoch, many trials, and a whole study, against the usual ways
 	@$(BIN)/python benchmarks/epoch.py
 	@$(BIN)/python benchmarks/training.py $(ARGS)
+	@$(BIN)/python benchmarks/endtoend.py
 
 lock:  ## resolve pyproject.toml anew and pin every package
 	@rm -rf .lock && $(PYTHON) -m venv .lock

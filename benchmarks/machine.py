@@ -8,6 +8,11 @@ from pathlib import Path
 
 import torch
 
+BUSY = 0.5
+"""A load average a core, of the minute before, from which figures are not to be trusted."""
+
+CPU0 = Path("/sys/devices/system/cpu/cpu0")
+
 
 def describe_machine() -> dict[str, str | int]:
     """Processor, cores, memory, device, versions: no host name, no path."""
@@ -28,3 +33,17 @@ def describe_machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def private_cache() -> int | None:
+    """Bytes of the largest data cache that a core shares with no other core; None where the system does not tell."""
+    siblings = CPU0 / "topology" / "thread_siblings_list"
+    if not siblings.exists():
+        return None
+    sizes = [
+        int((cache / "size").read_text().strip().removesuffix("K")) * 1024
+        for cache in CPU0.glob("cache/index*")
+        if (cache / "type").read_text().strip() != "Instruction"
+        and (cache / "shared_cpu_list").read_text() == siblings.read_text()
+    ]
+    return max(sizes, default=None)

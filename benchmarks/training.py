@@ -15,12 +15,12 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import describe_machine
+from machine import BUSY, describe_machine
+from progress import Progress
 from rivals import workloads
 from rivals.crew import Crew, CrewFailed, Rival, Turn, cores
 from rivals.files import make_store, write_splits
@@ -37,26 +37,6 @@ RIVALS = (
     Rival("c", "Ridgeline: a stack a core, one thread each", "stacked", on_all_cores=True),
     Rival("d", "its matrix products alone", "products", on_all_cores=True),
 )
-
-BUSY = 0.5
-"""A load average a core, of the minute before, from which figures are not to be trusted."""
-
-
-class Progress:
-    """One line on stderr that says what is being done; on a terminal it overwrites itself."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._on_terminal = sys.stderr.isatty()
-
-    def say(self, text: str) -> None:
-        line = f"{time.monotonic() - self._start:5.0f} s  {text}"
-        print(f"\r{line:<100}" if self._on_terminal else line, end="" if self._on_terminal else "\n", file=sys.stderr)
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        if self._on_terminal:
-            print(f"\r{'':<100}\r", end="", file=sys.stderr, flush=True)
 
 
 def measure(

@@ -22,29 +22,29 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from rivals.crew import Clock, Done, Slice, Task
 from rivals.files import EXPERIMENT, read_splits, store_uri
 from rivals.network import build_network, penalty
-from rivals.workloads import BATCH, EVALUATION_BATCH, L2, LR
+from rivals.workloads import BATCH, DROPOUT, EVALUATION_BATCH, L2, LR
 
 
 class Module(pl.LightningModule):
     """Automatic optimization, as in Lightning's own examples."""
 
-    def __init__(self, sizes: tuple[int, ...], l2_in: str) -> None:
+    def __init__(self, sizes: tuple[int, ...], l2_in: str, l2: float = L2, dropout: float = DROPOUT) -> None:
         super().__init__()
-        self.network = build_network(sizes)
-        self._l2_in = l2_in
+        self.network = build_network(sizes, dropout)
+        self._l2_in, self._l2 = l2_in, l2
 
     def forward(self, x_BI: Tensor) -> Tensor:
         return self.network(x_BI)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss = self._measure(batch, "train")
-        return loss + penalty(self.network) if self._l2_in == "loss" else loss
+        return loss + penalty(self.network, self._l2) if self._l2_in == "loss" else loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._measure(batch, "val")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=LR, weight_decay=0.0 if self._l2_in == "loss" else L2)
+        return torch.optim.Adam(self.parameters(), lr=LR, weight_decay=0.0 if self._l2_in == "loss" else self._l2)
 
     def _measure(self, batch: tuple[Tensor, Tensor], part: str) -> Tensor:
         x_BI, y_B = batch

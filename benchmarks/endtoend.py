@@ -1,0 +1,146 @@
+"""The study of `make sweep`, from the command to its end: our stack, Hydra's basic launcher, and a script as usual.
+
+Each is a real command with a fresh folder, so start-up includes the imports and the making of the MLflow store. The
+slow two train fewer trials; `with start-up` counts as many trials for them as for the stack. In each round the ways
+take turns. Takes about 4 minutes on two cores.
+
+    python benchmarks/endtoend.py
+    python benchmarks/endtoend.py --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endtoend_table import lines, summarize
+from journal import Journal, read_journal
+from machine import BUSY, describe_machine
+from processes import CommandFailed, Watched, watch
+from progress import Progress
+from rivals.crew import cores
+
+BENCHMARKS = Path(__file__).resolve().parent
+PROJECT = BENCHMARKS.parent
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+EPOCHS = 30
+QUICK_EPOCHS = 3
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run the study, and of how many trials."""
+
+    key: str
+    title: str
+    trials: int
+
+    def command(self, folder: Path, epochs: int) -> tuple[list[str], Path]:
+        """What to run, and where."""
+        if self.key == "script":
+            options = [f"--folder={folder}", f"--n-trials={self.trials}", f"--epochs={epochs}"]
+            return [sys.executable, "-m", "rivals.script", *options], BENCHMARKS
+        options = [f"runs={folder}", f"search.n_trials={self.trials}", f"trainer.max_epochs={epochs}"]
+        launcher = f"hydra/launcher={self.key}"
+        return [sys.executable, "pipelines/train.py", "-m", "search=bayes", launcher, *options], PROJECT
+
+
+def run(way: Way, epochs: int) -> tuple[Watched, Journal]:
+    with tempfile.TemporaryDirectory(prefix="ridgeline-endtoend-") as name:
+        folder = Path(name)
+        command, cwd = way.command(folder, epochs)
+        return watch(command, folder / "output.txt", cwd, QUIET), read_journal(folder)
+
+
+def measure(watched: Watched, journal: Journal) -> dict[str, float]:
+    """Of one turn: seconds, of the whole command and of its trials, and what its processes did meanwhile."""
+    trials, study = journal.trials, journal.end - journal.start
+    start_up = watched.seconds - study
+    turn = {
+        "trials": trials,
+        "seconds": watched.seconds,
+        "seconds_start_up": start_up,
+        "seconds_a_trial": study / trials,
+        "seconds_a_trial_with_start_up": watched.seconds / trials,
+        "epochs_a_trial": journal.epochs,
+        "best": journal.best,
+        "main_cpu_ms_a_trial": 1e3 * watched.own_cpu(journal.start, journal.end) / trials,
+    }
+    if journal.workers is not None:
+        for name, start in (("training_waits", journal.start), ("training_waits_once_it_runs", journal.first_epoch)):
+            busy = watched.children_cpu(start, journal.end)
+            turn[name] = 1 - busy / (journal.workers * (journal.end - start))
+        turn["seconds_to_first_epoch"] = journal.first_epoch - journal.start
+        turn["workers"] = journal.workers
+    return turn
+
+
+def main() -> None:
+    args = parse_arguments()
+    ways = [
+        Way("stack", "Ridgeline, hydra/launcher=stack", args.trials),
+        Way("basic", "Ridgeline, hydra/launcher=basic", args.basic_trials),
+        Way("script", "Optuna, a Lightning Trainer a trial, MLflow", args.script_trials),
+    ]
+    epochs = QUICK_EPOCHS if args.quick else EPOCHS
+    load = os.getloadavg()[0]
+    progress = Progress()
+    turns: dict[str, list[dict[str, float]]] = {way.key: [] for way in ways}
+    spaces = {}
+    for number in range(args.rounds):
+        for way in ways:
+            progress.say(f"round {number + 1} of {args.rounds}: {way.trials} trials, {way.title}")
+            try:
+                watched, journal = run(way, epochs)
+            except (CommandFailed, ValueError) as failure:
+                sys.exit(f"{way.title}: {failure}")
+            turns[way.key].append(measure(watched, journal))
+            spaces[way.key] = journal.space
+    progress.clear()
+    if any(space != spaces["stack"] for space in spaces.values()):
+        sys.exit(f"The ways search different spaces: {spaces}")
+    machine = {**describe_machine(), "cores_used": cores(), "load_before": round(load, 2)}
+    settings = {"rounds": args.rounds, "max_epochs": epochs, "quick": args.quick}
+    summary = summarize({way.key: way.title for way in ways}, turns)
+    report: dict[str, Any] = {"machine": machine, "settings": settings, "ways": summary}
+    print(
+        f"{machine['cpu']}, {machine['cores_used']} cores, {machine['memory_gib']} GiB, torch {machine['torch']}; "
+        f"medians of {args.rounds}" + ", QUICK: no figures to quote" * args.quick
+    )
+    if load > BUSY * cores():
+        print(f"WARNING: the load was {load:.1f} before the start.")
+    print("\n".join(lines(summary)))
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+        print(f"\nwritten to {args.out.name}")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, help="3, or 1 with --quick")
+    parser.add_argument("--trials", type=int, help="of the stack; 128, or 8 with --quick")
+    parser.add_argument("--basic-trials", type=int, help="of the basic launcher; 32, or 2 with --quick")
+    parser.add_argument("--script-trials", type=int, help="of the script; 16, or 2 with --quick")
+    parser.add_argument("--quick", action="store_true", help="few short trials, to see whether all runs; not written")
+    parser.add_argument("--out", type=Path, help="the report as JSON; results/endtoend.json unless --quick")
+    args = parser.parse_args()
+    defaults = {"rounds": (3, 1), "trials": (128, 8), "basic_trials": (32, 2), "script_trials": (16, 2)}
+    for name, (full, quick) in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, quick if args.quick else full)
+        if getattr(args, name) < 1:
+            parser.error(f"`{name} >= 1` must hold, but got {getattr(args, name)}.")
+    if args.out is None and not args.quick:
+        args.out = BENCHMARKS / "results" / "endtoend.json"
+    return args
+
+
+if __name__ == "__main__":
+    main()
