@@ -24,7 +24,8 @@ from torch import nn
 from machine import describe_machine
 from ridgeline.config import Config, parse
 from ridgeline.data import Splits, load_splits
-from ridgeline.stack import fit, pick_device
+from ridgeline.stack.device import pick_device
+from ridgeline.stack.fitting import fit
 
 HIDDEN = [128, 256, 64]
 BATCH = 128

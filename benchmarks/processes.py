@@ -1,4 +1,4 @@
-"""A command as its user starts it, and how much of the processors it and its children took, moment by moment."""
+"""A command as its user starts it, and how much of the processors it and its descendants took, moment by moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CommandFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Look:
-    """CPU seconds so far at `at` (seconds since 1970): of the command's own process, and of its children."""
+    """CPU seconds so far at `at` (seconds since 1970): of the command's own process, and of its descendants."""
 
     at: float
     own: float
@@ -42,7 +42,7 @@ class Watched:
         return self._between([look.own for look in self.looks], start, end)
 
     def children_cpu(self, start: float, end: float) -> float:
-        """Those of its children."""
+        """Those of the processes that it started, and that these started."""
         return self._between([look.children for look in self.looks], start, end)
 
     def _between(self, cpu: Sequence[float], start: float, end: float) -> float:
@@ -83,6 +83,7 @@ def watch(command: Sequence[str], output: Path, cwd: Path, environment: Mapping[
 
 
 def _look(pid: int, own: float, children: dict[int, float]) -> Look:
+    cpu, parent = {}, {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -90,9 +91,11 @@ def _look(pid: int, own: float, children: dict[int, float]) -> Look:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()  # a name may hold spaces
         except OSError:  # it has ended
             continue
-        cpu = (int(fields[11]) + int(fields[12])) / TICK  # user and system
-        if int(folder.name) == pid:
-            own = max(own, cpu)
-        elif int(fields[1]) == pid:
-            children[int(folder.name)] = cpu
-    return Look(time.time(), own, sum(children.values()))
+        one = int(folder.name)
+        cpu[one], parent[one] = (int(fields[11]) + int(fields[12])) / TICK, int(fields[1])  # user and system
+    for one in parent:
+        ancestor = one
+        while ancestor := parent.get(ancestor, 0):
+            if ancestor == pid:
+                children[one] = cpu[one]
+    return Look(time.time(), max(own, cpu.get(pid, own)), sum(children.values()))

@@ -15,7 +15,7 @@ from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import load_splits
 from ridgeline.doors import ROOT, checked
 from ridgeline.knobs import is_knob
-from ridgeline.stack import fit
+from ridgeline.stack.fitting import fit
 
 GROUPS = ["callbacks", "data", "loss", "lr_schedule", "network", "optimizer", "regularization", "search", "tracking"]
 CHOICES = [

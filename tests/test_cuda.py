@@ -11,9 +11,10 @@ import torch
 from operations import Operations
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.stack import FitResult, Stack, fit
 from ridgeline.stack.callbacks import Schedules
-from ridgeline.stack.fitting import build_trainer
+from ridgeline.stack.fitting import build_trainer, fit
+from ridgeline.stack.module import Stack
+from ridgeline.stack.records import FitResult
 from settings import small
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ridgeline.data import Splits
-from ridgeline.stack import Stack, fit
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import predict
 from settings import small
 

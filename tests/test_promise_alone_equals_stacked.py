@@ -12,7 +12,9 @@ import torch
 from plain_torch import train_plain
 from ridgeline.config import Config, ConfigError
 from ridgeline.data import Splits
-from ridgeline.stack import FitResult, Stack, fit
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.module import Stack
+from ridgeline.stack.records import FitResult
 from settings import small
 
 KNOBS = [

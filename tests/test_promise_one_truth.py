@@ -10,7 +10,7 @@ from ridgeline import reference
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.objective import add_penalty_gradient_, data_loss_K, objective_K
-from ridgeline.stack import Stack
+from ridgeline.stack.module import Stack
 from settings import small
 
 CASES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,17 +16,20 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from mlflow import MlflowClient
 from omegaconf import DictConfig
+from optuna.trial import Trial
 
 from ridgeline.doors import ROOT, checked, one_trial
+from ridgeline.search.loop import Loop
+from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.records import StudyStopped
-from ridgeline.search.streaming import Streaming
-from ridgeline.stack.stream import Fit
+from ridgeline.stack.source import Fit
 from ridgeline.trials import run_trial
-from sweeping import Studies, results, table
+from sweeping import OWN_COLUMNS, Studies, formula, results, table
 
 SMALL = ("network.hidden=[16]", "trainer.max_epochs=6", "optimizer.lr=0.02", "callbacks.early_stopping.patience=1")
 BAYES = (*SMALL, "search=bayes", "search.n_trials=14", "search.sampler.n_startup_trials=3")
 SLOTS = ("hydra.launcher.workers=2", "hydra.launcher.stack_size=2")
+ONE_WORKER = ("hydra.launcher.workers=1", "hydra.launcher.stack_size=4")
 
 
 @one_trial
@@ -56,14 +60,14 @@ def test_stopped_anywhere_it_ends_with_the_same_table(
     whole: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studies = Studies(tmp_path, store)
-    ended = Streaming.ended
+    ended = OpenTrials.ended
 
-    def interrupt(self: Streaming, fit: Fit) -> None:
+    def interrupt(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
         if len([t for t in self.study.trials if t.state.is_finished()]) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Streaming, "ended", interrupt)
+    monkeypatch.setattr(OpenTrials, "ended", interrupt)
     with pytest.raises(StudyStopped, match="5 of 14 trials are saved"):
         studies.run(*BAYES, *SLOTS, task=train)
     monkeypatch.undo()
@@ -105,10 +109,109 @@ def test_diverged_trial_fails_with_its_reason_and_the_study_goes_on(tmp_path: Pa
     assert "became" in rows[2]["reason"]
 
 
-def test_trials_of_several_structures_train_one_by_one(tmp_path: Path, store: Path) -> None:
-    command = ("trainer.max_epochs=1", "network.hidden=[4],[8]")
-    folder = Studies(tmp_path, store).run(*command, *SLOTS, task=train)
-    assert [row["state"] for row in table(folder)] == ["COMPLETE", "COMPLETE"]
+def test_study_that_ends_for_its_failures_leaves_no_run_open(tmp_path: Path, store: Path) -> None:
+    command = (*SMALL, "optimizer.lr=1e38", "seed=range(8)", "search.max_failure_rate=0.2")
+    with pytest.raises(StudyStopped, match="2 trials failed, more than"):
+        Studies(tmp_path, store).run(*command, *ONE_WORKER, task=train)
+    client = MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name(tmp_path.name)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FAILED", "KILLED"}
+
+
+def test_trials_of_several_structures_end_bitwise_as_one_by_one(
+    tmp_path: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grid = ("trainer.max_epochs=2", "data=wine,digits", "network=softmax,mlp", "regularization.l2=0,1e-2")
+    with caplog.at_level(logging.INFO, "ridgeline"):
+        stacked = Studies(tmp_path / "stacked", store).run(*grid, *ONE_WORKER, task=train)
+    single = Studies(tmp_path / "single", store).run(*grid, "hydra/launcher=basic", task=train)
+    assert "Trials differ in more than knobs, in data, network: those of one structure train as stacks." in caplog.text
+    assert len(results(stacked)) == 8
+    assert results(stacked) == results(single)
+    for number in range(8):
+        ours, hydras = (yaml.safe_load((f / f"jobs/{number}/.hydra/hydra.yaml").read_text()) for f in (stacked, single))
+        hydras["hydra"]["runtime"]["choices"]["hydra/launcher"] = "stack"
+        assert ours["hydra"]["runtime"]["choices"] == hydras["hydra"]["runtime"]["choices"]
+    client = MlflowClient(f"sqlite:///{store}")
+    hashes = [
+        [client.get_run(row["run_id"]).data.tags["ridgeline.data.hash"] for row in table(folder)]
+        for folder in (stacked, single)
+    ]
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes[0])) == 2
+
+
+def test_batches_stopped_while_asked_and_while_trained_end_with_the_same_table(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (*BAYES, "network.hidden=choice([16],[8])", "search.n_trials=10", *ONE_WORKER)  # batches of 4, 4, 2
+    command += ("search.seed=5",)  # the best of six is the fifth: a seventh that knew of it would be another
+    whole = Studies(tmp_path / "whole", store).run(*command, task=train)
+    studies = Studies(tmp_path / "stopped", store)
+    ask, ended = Loop.ask, OpenTrials.ended
+
+    def stop_asking(self: Loop) -> Trial:
+        if len(self.study.trials) == 6:
+            raise KeyboardInterrupt
+        return ask(self)
+
+    def stop_training(self: OpenTrials, fit: Fit) -> None:
+        ended(self, fit)
+        if len([t for t in self.study.trials if t.state.is_finished()]) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Loop, "ask", stop_asking)
+    with pytest.raises(StudyStopped, match="4 of 10 trials are saved"):
+        studies.run(*command, task=train)
+    monkeypatch.setattr(Loop, "ask", ask)
+    monkeypatch.setattr(OpenTrials, "ended", stop_training)
+    with pytest.raises(StudyStopped, match="6 of 10 trials are saved"):
+        studies.run(*command, task=train)
+    monkeypatch.undo()
+    resumed = studies.run(*command, task=train)
+    assert results(resumed) == results(whole)
+    assert len({row["network.hidden"] for row in results(whole)}) == 2
+    assert [row["state"] for row in table(resumed)] == ["COMPLETE"] * 10
+
+
+@pytest.mark.parametrize(
+    ("sweep", "structural"),
+    [
+        ("regularization=none,l1,l2,dropout", []),
+        ("network=mlp,softmax", ["network"]),
+        ("regularization=none,l2 lr_schedule=constant,cosine seed=1,2", ["lr_schedule"]),
+        ("network.hidden=[8],[4] trainer.batch_size=32,64", ["network.hidden", "trainer.batch_size"]),
+    ],
+)
+def test_structure_is_what_more_than_knobs_change(
+    sweep: str, structural: list[str], tmp_path: Path, store: Path
+) -> None:
+    assert Studies(tmp_path, store).plan(*sweep.split()).structural == structural
+
+
+def test_task_of_which_nothing_is_known_runs_one_by_one(
+    tmp_path: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ridgeline"):
+        folder = Studies(tmp_path, store).run("seed=1,2", task=formula)
+    assert [(row["state"], row["epochs"]) for row in table(folder)] == [("COMPLETE", "2")] * 2  # as the task said
+    assert "The task is not marked with @one_trial" in caplog.text
+
+
+def test_study_that_goes_on_from_a_checkpoint_runs_one_by_one(
+    tmp_path: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = ("trainer.max_epochs=1", "trainer.checkpoint_interval=0", "hydra/launcher=basic")
+    folder = Studies(tmp_path / "first", store).run(*first, task=train)
+    longer, checkpoint = ("trainer.max_epochs=2,3",), f"trainer.ckpt_path={folder}/jobs/0/last.ckpt"
+    with caplog.at_level(logging.INFO, "ridgeline"):
+        gone_on = Studies(tmp_path / "on", store).run(*longer, checkpoint, task=train)
+    at_once = Studies(tmp_path / "once", store).run(*longer, "hydra/launcher=basic", task=train)
+    assert "trainer.ckpt_path goes on with one training" in caplog.text
+    assert [row["value"] for row in results(gone_on)] == [row["value"] for row in results(at_once)]
+    assert (gone_on / "jobs/1/result.json").exists()  # a job of Hydra's
 
 
 @pytest.mark.verify
@@ -127,5 +230,6 @@ def test_killed_process_costs_nothing_but_time(tmp_path: Path) -> None:
     for each in (runs, tmp_path / "whole"):
         subprocess.run(command(each), check=True, **quiet)
     (killed,), (whole,) = runs.glob("studies/*"), tmp_path.glob("whole/studies/*")
-    assert results(killed) == results(whole)
+    without = (*OWN_COLUMNS, "number", "job_dir")  # killed while it was asked for, a trial leaves its number unused
+    assert results(killed, without=without) == results(whole, without=without)
     assert len(results(whole)) == 14

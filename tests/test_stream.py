@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
 
 from ridgeline.config import Config
-from ridgeline.data import Splits
-from ridgeline.stack import FitResult, Row, fit
+from ridgeline.data import Splits, load_splits
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.messages import Broken, Epoch, TooLarge
 from ridgeline.stack.pool import Pool
-from ridgeline.stack.stream import Fit, Stream
-from ridgeline.stack.worker import Broken, Epoch
+from ridgeline.stack.records import FitResult, Row
+from ridgeline.stack.source import Fit
+from ridgeline.stack.stream import Stream
 from settings import small
 
 
@@ -54,16 +58,22 @@ class Log:
         self.results[fit.number] = fit.outcome
 
 
-def stream(configs: Sequence[Config], workers: int, slots: int) -> Log:
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    """Two workers for all tests: a stream leaves them as it found them."""
+    with Pool(2) as pool:
+        yield pool
+
+
+def stream(configs: Sequence[Config], pool: Pool, slots: int) -> Log:
     log = Log(configs)
-    with Pool(workers) as pool:
-        Stream(pool, log).run({}, dict.fromkeys(range(slots), 0))
+    Stream(pool, log).run({}, dict.fromkeys(range(slots), 0))
     return log
 
 
-def test_refilled_fits_end_bitwise_as_alone(digits: Splits) -> None:
+def test_refilled_fits_end_bitwise_as_alone(digits: Splits, pool: Pool) -> None:
     configs = [knobs(number) for number in range(13)]
-    log = stream(configs, workers=2, slots=5)
+    log = stream(configs, pool, slots=5)
     assert len({len(rows) for rows in log.rows.values()}) > 2  # fits of different lengths did flow
     for number, config in enumerate(configs):
         result, (alone,) = log.results[number], fit([config], digits)
@@ -74,10 +84,10 @@ def test_refilled_fits_end_bitwise_as_alone(digits: Splits) -> None:
         assert all(torch.equal(result.weights[name], alone.weights[name]) for name in alone.weights)
 
 
-def test_asking_and_telling_follow_the_logical_clock() -> None:
+def test_asking_and_telling_follow_the_logical_clock(pool: Pool) -> None:
     """Twice the same order, with workers that are not equally fast; ends are told by tick."""
     configs = [knobs(number) for number in range(12)]
-    once, again = stream(configs, workers=2, slots=4), stream(configs, workers=2, slots=4)
+    once, again = stream(configs, pool, slots=4), stream(configs, pool, slots=4)
     assert once.events == again.events
     told = [tick for kind, _, tick in once.events if kind == "told"]
     assert told == sorted(told)
@@ -90,17 +100,25 @@ class FakePool:
     def __init__(self, workers: int, seed: int) -> None:
         self.random = random.Random(seed)
         self.slots: list[dict[int, list[int]]] = [{} for _ in range(workers)]
+        self.sizes = [0] * workers
+        self.drained = [True] * workers
 
     def __len__(self) -> int:
         return len(self.slots)
 
     def begin(self, worker: int, configs: dict[int, int]) -> None:
+        assert not self.slots[worker]
         self.slots[worker] = {position: [number, 0] for position, number in configs.items()}
+        self.sizes[worker], self.drained[worker] = len(configs), False
 
     def load(self, worker: int, position: int, number: int) -> None:
+        assert not self.drained[worker]
+        assert position not in self.slots[worker]
         self.slots[worker][position] = [number, 0]
 
-    def drain(self, worker: int) -> None: ...
+    def drain(self, worker: int) -> None:
+        assert not self.drained[worker]
+        self.drained[worker] = True
 
     def receive(self) -> list[tuple[int, object]]:
         worker = self.random.choice([w for w, slots in enumerate(self.slots) if slots])
@@ -144,21 +162,92 @@ def test_every_fit_gets_an_outcome_whenever_stacks_break(seed: int) -> None:
     assert len(told) == len(set(told)) == 40
 
 
-def test_broken_worker_costs_its_fits_and_the_stream_goes_on() -> None:
-    configs = [knobs(number) for number in range(8)]
-    log = Log(configs)
-    with Pool(2) as pool:
+class FullPool(FakePool):
+    """A stack of more than three fits does not fit, which shows sooner or later; now and then, one of two neither."""
 
-        class Kill(Log):
-            def epoch(self, fit: Fit, row: Row) -> None:
-                super().epoch(fit, row)
-                if fit.number == 1 and row["epoch"] == 0:
-                    pool._processes[1].kill()
+    def __init__(self, workers: int, seed: int) -> None:
+        super().__init__(workers, seed)
+        self.largest = [9] * workers
 
-        log = Kill(configs)
-        Stream(pool, log).run({}, dict.fromkeys(range(4), 0))
+    def begin(self, worker: int, configs: dict[int, int]) -> None:
+        assert len(configs) <= self.largest[worker]
+        super().begin(worker, configs)
+
+    def receive(self) -> list[tuple[int, object]]:
+        worker = self.random.choice([worker for worker, slots in enumerate(self.slots) if slots])
+        size = self.sizes[worker]
+        if self.random.random() < (0.1 if size > 3 else 0.03 * (size - 1)):
+            self.slots[worker], self.largest[worker] = {}, size // 2
+            return [(worker, TooLarge("too large"))]
+        return super().receive()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_fit_is_lost_or_told_twice_whenever_stacks_do_not_fit(seed: int) -> None:
+    log, pool = Log(list(range(40))), FullPool(3, seed)  # type: ignore[arg-type]
+    Stream(pool, log).run({}, dict.fromkeys(range(25), 0))  # type: ignore[arg-type]
+    assert {number: str(outcome) for number, outcome in log.results.items()} == {n: f"result {n}" for n in range(40)}
+    assert len([number for kind, number, _ in log.events if kind == "told"]) == 40
+    for number, rows in log.rows.items():
+        assert [row["epoch"] for row in rows] == list(range(1 + number % 4))
+    assert all(pool.drained)
+
+
+def test_broken_worker_costs_its_fits_and_the_stream_goes_on(pool: Pool) -> None:
+    class Kill(Log):
+        def epoch(self, fit: Fit, row: Row) -> None:
+            super().epoch(fit, row)
+            if fit.number == 1 and row["epoch"] == 0:
+                pool._processes[1].kill()
+
+    log = Kill([knobs(number) for number in range(8)])
+    Stream(pool, log).run({}, dict.fromkeys(range(4), 0))
     assert sorted(log.results) == list(range(8))
     failed = [number for number, outcome in log.results.items() if isinstance(outcome, str)]
     assert 1 in failed
     assert len(failed) <= 2
     assert "exit code -9" in str(log.results[1])
+
+
+def test_stacks_that_cannot_begin_say_why_to_the_last_fit_and_the_next_stream_trains(pool: Pool) -> None:
+    log = stream([small(seed=number, data__name="mnist", data__root="nowhere") for number in range(7)], pool, slots=4)
+    assert all("nowhere" in str(log.results[number]) for number in range(7))
+    assert isinstance(stream([small()], pool, slots=1).results[0], FitResult)
+
+
+@contextmanager
+def room(pool: Pool, mib: int) -> Iterator[None]:
+    """Memory that the worker may take beyond what it has."""
+    resource = pytest.importorskip("resource")
+    pid = pool._processes[0].pid
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmData")]
+    limits = resource.prlimit(pid, resource.RLIMIT_DATA)
+    resource.prlimit(pid, resource.RLIMIT_DATA, (int(line.split()[1]) * 2**10 + mib * 2**20, limits[1]))
+    yield
+    resource.prlimit(pid, resource.RLIMIT_DATA, limits)
+
+
+def large(number: int) -> Config:
+    """Some 60 MiB a fit: weights, gradients twice, moments, best weights, and what an initialization draws."""
+    return small(seed=number, network__hidden=[1024, 2048], trainer__max_epochs=2, data__examples=100)
+
+
+def test_stack_too_large_for_the_memory_is_halved_and_a_fit_alone_fails(caplog: pytest.LogCaptureFixture) -> None:
+    configs = [large(number) for number in range(10)]
+    with Pool(1) as pool:
+        process = pool._processes[0]
+        stream([small()], pool, slots=1)
+        with room(pool, 8):
+            refused = stream(configs[:3], pool, slots=2)
+        with room(pool, 300):
+            halved = stream(configs, pool, slots=8)
+        assert pool._processes[0] is process
+        assert process.is_alive()
+    assert all("memory" in str(refused.results[number]) for number in range(3))
+    assert "8 fits at once do not fit into a worker's memory: it goes on with 4." in caplog.text
+    splits = load_splits(configs[0].data)
+    for number, config in enumerate(configs):
+        result, (alone,) = halved.results[number], fit([config], splits)
+        assert isinstance(result, FitResult), result
+        assert result.history == halved.rows[number]
+        assert result.value == pytest.approx(alone.value, rel=1e-5)

@@ -12,8 +12,10 @@ import torch
 from ridgeline.config import ConfigError, DropoutScheduleConfig, LRScheduleConfig
 from ridgeline.data import Splits
 from ridgeline.schedules import dropout_factor, lr_factor
-from ridgeline.stack import FitRecord, Stack, fit
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.module import Stack
+from ridgeline.stack.records import FitRecord
 from ridgeline.trials import check
 from settings import small
 

@@ -6,7 +6,8 @@ for the others.
 
 from __future__ import annotations
 
-from ridgeline.stack import Row, fit
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.records import Row
 from ridgeline.stack.worker import keep_freed_memory
 from rivals.crew import Clock, Done, Slice, Task
 from rivals.files import read_splits

@@ -16,7 +16,8 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.data import load_splits
 from ridgeline.knobs import training_keys
 from ridgeline.report.figures import curve_figure
-from ridgeline.stack import FitResult, Row, TrialFailed, fit, pick_device
+from ridgeline.stack.device import pick_device
+from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.tracking import Run, Tracker, check_store, how_to_look
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,8 @@ def closing_words(config: Config, outcome: Outcome) -> str:
 
 
 def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
+    from ridgeline.stack.fitting import fit  # and with it Lightning, which a process that streams does not need
+
     splits = load_splits(config.data, pick_device(config))
     (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*epoch_metrics(row)), job_dir=job_dir)
     keep(result, run, job_dir)

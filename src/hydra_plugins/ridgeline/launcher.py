@@ -1,7 +1,7 @@
 """`hydra/launcher=stack`, the default: a study's trials train as one model, in a worker process for each core.
 
-The sweeper streams trials through it. What cannot share a stack, and any other sweeper's jobs, it runs one by one, as
-Hydra's basic launcher does. Hydra imports this module at every start, so torch is imported only when it runs.
+The sweeper streams trials through it. What its workers cannot train, and any other sweeper's jobs, it runs one by one,
+as Hydra's basic launcher does. Hydra imports this module at every start, so torch is imported only when it runs.
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ class RidgelineSweeper(Sweeper):
         self.given = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
+        from ridgeline.stack.server import start_server
+
+        start_server()  # it imports on another core what workers need, while this process imports what a study needs
+
         from ridgeline.search import study
 
         try:

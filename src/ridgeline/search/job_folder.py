@@ -14,8 +14,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.search.folder import job_folder
+from ridgeline.search.trees import Composed
 
-_BLANKS = {name: f"<{name} of the job>" for name in ("num", "id", "dirname", "overrides", "folder")}
+_BLANKS = {name: f"<{name} of the job>" for name in ("num", "id", "dirname", "overrides", "folder", "choices")}
 """What stands in the one text of hydra.yaml where a job's own values go."""
 
 
@@ -27,10 +28,10 @@ class JobFolders:
         hydra: Any = OmegaConf.to_container(master.hydra, resolve=False, enum_to_str=True)
         hydra["job"] |= {"num": _BLANKS["num"], "id": _BLANKS["id"], "override_dirname": _BLANKS["dirname"]}
         hydra["overrides"]["task"] = _BLANKS["overrides"]
-        hydra["runtime"]["output_dir"] = _BLANKS["folder"]
+        hydra["runtime"] |= {"output_dir": _BLANKS["folder"], "choices": _BLANKS["choices"]}
         self._hydra = _dump({"hydra": hydra})
 
-    def write(self, number: int, tree: dict[str, Any], overrides: Sequence[str]) -> Path:
+    def write(self, number: int, composed: Composed, overrides: Sequence[str]) -> Path:
         """Make the folder of a trial: .hydra/config.yaml, overrides.yaml and hydra.yaml."""
         folder = self._folder / job_folder(number)
         (folder / ".hydra").mkdir(parents=True, exist_ok=True)
@@ -40,11 +41,12 @@ class JobFolders:
             "dirname": ",".join(overrides),
             "overrides": list(overrides),
             "folder": str(folder),
+            "choices": composed.choices,
         }
         hydra = self._hydra
         for name, blank in _BLANKS.items():
             hydra = hydra.replace(blank, json.dumps(own[name], ensure_ascii=False))  # JSON is YAML on one line
-        contents = {"config": _dump(tree), "overrides": _dump(list(overrides)), "hydra": hydra}
+        contents = {"config": _dump(composed.tree), "overrides": _dump(list(overrides)), "hydra": hydra}
         for name, text in contents.items():
             (folder / ".hydra" / f"{name}.yaml").write_text(text)
         return folder

@@ -12,7 +12,6 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import build, require
-from ridgeline.knobs import is_knob
 from ridgeline.search.job import Recorded
 from ridgeline.search.plan import Plan
 
@@ -46,26 +45,30 @@ def stack_settings(master: DictConfig) -> StackSettings | None:
 
 @dataclass(frozen=True)
 class Launcher:
-    """`launch` runs jobs with these overrides, the first of which has this number. `stack`: what streams, if any."""
+    """`launch` runs jobs with these overrides, the first of which has this number. `stack`: how to stream instead."""
 
     launch: Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
     stack: StackSettings | None
     master: DictConfig
 
     def can_stream(self, plan: Plan) -> bool:
-        """Whether all trials of the study can share a stack; says why if they cannot."""
+        """Whether worker processes may train the study's trials; says why not, where that is no choice of the user."""
         if self.stack is None:
             return False
-        structural = [d.key for d in plan.line.space if not is_knob(d.key)]
-        if structural:
-            log.info(f"{', '.join(structural)} changes the network or the training: such trials train one by one.")
-        return not structural
+        key = "trainer.ckpt_path"
+        goes_on = plan.config.trainer.ckpt_path is not None or key in (d.key for d in plan.line.space)
+        if goes_on:
+            log.info(f"{key} goes on with one training, which a stack cannot: trials run one by one.")
+        return not goes_on
 
 
 def make_launcher(context: HydraContext, task: TaskFunction, master: DictConfig) -> Launcher:
     """The configured launcher, without the words that it and its jobs have for each job."""
     plugin = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=Recorded(task), config=master)
-    quiet: list[str] = []
+    stack, quiet = stack_settings(master), list[str]()
+    if stack is not None and not getattr(task, "is_one_trial", False):
+        log.info("The task is not marked with @one_trial, so workers cannot do what it does: trials run one by one.")
+        stack = None
     if not master.hydra.verbose:  # the bar says how far it is; "Launching 1 jobs locally" 64 times would not
         for kind in type(plugin).__mro__:
             logging.getLogger(kind.__module__).setLevel(logging.WARNING)
@@ -73,6 +76,6 @@ def make_launcher(context: HydraContext, task: TaskFunction, master: DictConfig)
             quiet = ["++hydra.job_logging.handlers.console.level=WARNING"]  # the job's log file still gets all
     return Launcher(
         launch=lambda jobs, first: plugin.launch([[*job, *quiet] for job in jobs], initial_job_idx=first),
-        stack=stack_settings(master) if getattr(task, "is_one_trial", False) else None,
+        stack=stack,
         master=master,
     )

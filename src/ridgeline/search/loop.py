@@ -55,8 +55,9 @@ class Loop:
         if self.plan.grid is None:
             self.study.sampler = sampling.sampler_at(self.plan.config.search, len(trials))
         else:
-            asked = [t.params for t in trials]
-            self.study.sampler = sampling.fixed_sampler(next(c for c in self.plan.grid if c not in asked))
+            asked = {tuple(t.params[key] for key in self.distributions) for t in trials}
+            combination = next(c for c in self.plan.grid if tuple(c.values()) not in asked)
+            self.study.sampler = sampling.fixed_sampler(combination)
         return self.study.ask(self.distributions)
 
     def run_batch(self, batch: Sequence[Trial]) -> None:

@@ -16,6 +16,7 @@ from ridgeline.data import DataDescription, load_splits
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.folder import check_storage
+from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
 from ridgeline.trials import check
 
@@ -24,12 +25,14 @@ from ridgeline.trials import check
 class Plan:
     """A study that nothing speaks against.
 
-    `config` is that of the first combination, `tree` its plain mapping, `n_trials` the goal.
+    `config` is that of the first combination of groups, `trees` what each trial's comes from, `n_trials` the goal;
+    `structural` the swept keys by which trials differ in more than knobs.
     """
 
     name: str
     config: Config
-    tree: dict[str, Any]
+    trees: Trees
+    structural: list[str]
     line: CommandLine
     definition: dict[str, Any]
     data: DataDescription
@@ -46,7 +49,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     grid = search.sampler is None
     line = read(arguments, search.params, loader, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
-    config = parse(checked.tree)
+    config = parse(checked.trees.first)
     check_limits(config, line, grid=grid)
     if not grid:
         sampling.rehearse(search, line.space)
@@ -54,14 +57,15 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
         check(one)
     check_storage(config)
     data = [load_splits(one.data).description for one in checked.by_data]
-    defined = identity.definition(checked.tree, config, line.space, [d.hash for d in data])
+    defined = identity.definition(checked.trees.first, config, line.space, [d.hash for d in data])
     names: dict[str, list[str]] = {"data": [one.data.name for one in checked.by_data], "network": checked.networks}
     combinations = sampling.combinations(line.space) if grid else None
     goal = search.n_trials or len(combinations or [])
     return Plan(
         name=identity.study_name(config, defined, names),
         config=config,
-        tree=checked.tree,
+        trees=checked.trees,
+        structural=checked.structural,
         line=line,
         definition=defined,
         data=data[0],

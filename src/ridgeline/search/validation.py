@@ -1,30 +1,25 @@
-"""Every value that a study may try, checked before its first trial and before anything is written.
-
-Composing one configuration takes Hydra some 150 ms, so it is done once for each combination of group choices; all other
-values are set in its plain mapping, where a check takes less than a millisecond.
-"""
+"""Every value that a study may try, checked before its first trial and before anything is written."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution
 
 from ridgeline.checking import ConfigError, nearest, require
-from ridgeline.composed import plain
 from ridgeline.config import Config, parse
+from ridgeline.knobs import is_knob, structure
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.space import Dimension
+from ridgeline.search.trees import Composed, Trees, compose, copy, set_value
 
 MOST_COMBINATIONS = 2000
 """Of a sampler's choices; beyond, each choice is checked beside the first of the others. A grid's are all checked."""
@@ -32,10 +27,11 @@ MOST_COMBINATIONS = 2000
 
 @dataclass(frozen=True)
 class Checked:
-    """What the values were found to be: the plain mapping of the first combination, one Config for each data
+    """What the values were found to be: the trees, the keys that change a trial's structure, one Config for each data
     section, the networks' names."""
 
-    tree: dict[str, Any]
+    trees: Trees
+    structural: list[str]
     by_data: list[Config]
     networks: list[str]
 
@@ -46,17 +42,29 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
     keys = [d for d in line.space if d not in groups]
     for group in groups:
         _check_choices(loader, group)
-    first, by_data, networks = None, dict[str, Config](), dict[str, None]()
+    composed, structures = dict[tuple[Any, ...], Composed](), dict[tuple[Any, ...], Config]()
+    by_data, networks = dict[str, Config](), dict[str, None]()
     for choices in itertools.product(*(d.ends for d in groups)):
         chosen = [d.override(value) for d, value in zip(groups, choices, strict=True)]
-        tree = _compose(loader, master, [*line.fixed, *chosen])
-        first = first or json.loads(json.dumps(tree))
+        composed[choices] = compose(loader, master, [*line.fixed, *chosen])
+        tree = copy(composed[choices].tree)
         for values in _combinations(keys, grid):
             config = _parse_with(tree, keys, values)
+            structures.setdefault(choices, structure(config))
             by_data.setdefault(json.dumps(tree["data"], sort_keys=True), config)
             networks[config.network.name] = None
-    assert first is not None
-    return Checked(first, list(by_data.values()), list(networks))
+    structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
+    structural += [d.key for d in keys if not is_knob(d.key)]
+    return Checked(Trees(groups, keys, composed), structural, list(by_data.values()), list(networks))
+
+
+def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:
+    """Whether combinations that differ in this group alone differ in structure: none,l2 of regularization do not."""
+    by_others: dict[tuple[Any, ...], Config] = {}
+    return any(
+        by_others.setdefault((*choices[:place], *choices[place + 1 :]), found) != found
+        for choices, found in structures.items()
+    )
 
 
 def _combinations(keys: list[Dimension], grid: bool) -> Iterator[tuple[Any, ...]]:
@@ -78,36 +86,11 @@ def _product(lists: list[list[Any]]) -> int:
 
 
 def _parse_with(tree: dict[str, Any], keys: list[Dimension], values: tuple[Any, ...]) -> Config:
-    absent = [d for d, value in zip(keys, values, strict=True) if not _set(tree, d, value)]
+    absent = [d for d, value in zip(keys, values, strict=True) if not set_value(tree, d, value)]
     config = parse(tree)  # an unknown key is refused here, with the nearest
     for d in absent:  # known, but not in the chosen file: Hydra would refuse it in the job
         raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
     return config
-
-
-def tree_with(tree: dict[str, Any], keys: Sequence[Dimension], params: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a checked tree with these values."""
-    own = json.loads(json.dumps(tree))
-    for d in keys:
-        _set(own, d, params[d.key])
-    return own
-
-
-def _set(tree: dict[str, Any], d: Dimension, value: Any) -> bool:
-    """Set a key; False if it was not there and the user did not say + to add it."""
-    *parents, leaf = d.key.split(".")
-    node: Any = tree
-    for name in parents:
-        if isinstance(node, Mapping) and name not in node:
-            raise ConfigError(f"There is no key `{d.key}`. {nearest(name, node)}")
-        node = node[name]
-        if not isinstance(node, dict):
-            raise ConfigError(f"There is no key `{d.key}`: `{name}` is {node}.")
-    known = leaf in node or d.prefix != ""
-    if not isinstance(value, (int, float)):  # as Hydra would read it; a number is what it is
-        value = OverridesParser.create().parse_override(d.override(value)).value()
-    node[leaf] = value
-    return known
 
 
 def _is_group(loader: ConfigLoader, d: Dimension) -> bool:
@@ -121,14 +104,6 @@ def _check_choices(loader: ConfigLoader, group: Dimension) -> None:
         for name in value if isinstance(value, list) else [value]:
             if name is not None and name not in options:
                 raise ConfigError(f"There is no choice {group.key}={name}. {nearest(str(name), options)}")
-
-
-def _compose(loader: ConfigLoader, master: DictConfig, overrides: list[str]) -> dict[str, Any]:
-    try:
-        return plain(loader.load_sweep_config(master, overrides))
-    except (HydraException, OmegaConfBaseException) as error:
-        reason = f"{error} {error.__cause__ or ''}".split("\n")[0]
-        raise ConfigError(f"{' '.join(overrides)} cannot be composed: {reason.strip()}") from error
 
 
 def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:

@@ -1,7 +1,5 @@
-"""K fits that differ only in knobs, trained as one model."""
+"""K fits that differ only in knobs, trained as one model.
 
-from ridgeline.stack.fitting import fit, pick_device
-from ridgeline.stack.module import Stack
-from ridgeline.stack.records import FitRecord, FitResult, Row, TrialFailed
-
-__all__ = ["FitRecord", "FitResult", "Row", "Stack", "TrialFailed", "fit", "pick_device"]
+`fitting.fit` trains a stack here and now; `stream.Stream` keeps the stacks of worker processes full. Lightning takes
+seconds to import, so this package imports none of its modules: a process that only sends fits to workers goes without.
+"""

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
@@ -20,16 +19,6 @@ from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products
 from ridgeline.stack.records import FitResult
-
-
-def pick_device(config: Config) -> torch.device:
-    """The device that `trainer.accelerator` names; auto takes CUDA where there is one. Refuses what it cannot do."""
-    wanted, precision = config.trainer.accelerator, config.trainer.precision
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
-    require(precision != "tf32" or wanted == "cuda", rule, "trainer.precision", precision)
-    return torch.device(wanted)
 
 
 def fit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -10,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from ridgeline.config import Config
-from ridgeline.stack.worker import Begin, Broken, Drain, Epoch, Load, receive, send, work
+from ridgeline.stack.messages import Answer, Begin, Broken, Drain, Load, receive, send
+from ridgeline.stack.server import SERVED, start_server
 
 
 class Pool:
@@ -41,10 +41,10 @@ class Pool:
         """The running stack gets no more fits."""
         self._send(worker, Drain())
 
-    def receive(self) -> list[tuple[int, Epoch | Broken]]:
+    def receive(self) -> list[tuple[int, Answer]]:
         """What the workers said, by worker; waits for at least one. A process that is gone is Broken."""
         alive = {c: worker for worker, c in enumerate(self._connections) if worker not in self._gone}
-        messages: list[tuple[int, Epoch | Broken]] = []
+        messages: list[tuple[int, Answer]] = []
         for connection in wait(list(alive)):
             assert isinstance(connection, Connection)
             worker = alive[connection]
@@ -81,9 +81,15 @@ class Pool:
 
 
 def _start() -> tuple[Connection, BaseProcess]:
-    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs,), daemon=True)
+    start_server()
+    ours, theirs = SERVED.Pipe()
+    process = SERVED.Process(target=_work, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
     return ours, process
+
+
+def _work(connection: Connection) -> None:
+    from ridgeline.stack.worker import work  # and with it Lightning, which this process does not need
+
+    work(connection)

@@ -1,23 +1,89 @@
-"""How many fits to train as one: as many as share the cache, beyond which a stack gains nothing more."""
+"""How many fits to train as one: on a CPU as many as share the cache, on a GPU, which waits for launches, many more."""
 
 from __future__ import annotations
 
+import contextlib
+import math
+import os
 from itertools import pairwise
+from pathlib import Path
+
+import torch
 
 from ridgeline.config import Config
-from ridgeline.data import load_splits
+from ridgeline.data import Splits, load_splits
+from ridgeline.stack.device import pick_device
+from ridgeline.stack.evaluation import EVALUATION_BATCH
 
-WORKING_SET = 64 * 2**20
-"""Bytes. About what measured best on CPUs with 16 to 32 MiB of last-level cache: a step touches it in turns."""
+MIB = 2**20
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
-LARGEST = 32
+SMALLEST, LARGEST, LARGEST_ON_GPU = 4, 32, 256
+LEAST_CACHE, MOST_CACHE = 16 * MIB, 32 * MIB
+"""Of a core. The optimum is flat, and a stack too small for its operations' overhead loses more than one too large."""
+
+SHARE = 4
+"""All stacks together take one part in so many of the memory; the estimate is rough, and other programs live too."""
 
 
-def fitting_stack_size(config: Config) -> int:
-    """Between 4 and 32, by the bytes that a step of one fit touches."""
-    splits = load_splits(config.data)
+def fitting_stack_size(config: Config, workers: int) -> int:
+    """Of each of so many workers, from the machine's caches and its total memory, which are the same at each start."""
+    splits, device = load_splits(config.data), pick_device(config)
+    fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits)
+    if device.type == "cuda":
+        return max(1, min(LARGEST_ON_GPU, fitting_memory))
+    # Fits take turns within a step, so twice the cache is well used.
+    fitting_cache = 2 * core_cache() / _bytes_touched(config, splits)
+    power_of_two = 2 ** round(math.log2(fitting_cache))
+    return max(1, min(max(SMALLEST, min(LARGEST, power_of_two)), fitting_memory))
+
+
+def core_cache() -> int:
+    """Bytes: a core's share of the second and third level, within bounds, for virtual machines report fables."""
+    share = 0
+    for index in CACHES.glob("index*"):  # Linux; elsewhere there is none, and the lower bound holds
+        with contextlib.suppress(OSError, ValueError):
+            level, size, sharers = ((index / name).read_text().strip() for name in ("level", "size", "shared_cpu_list"))
+            share += int(size.removesuffix("K")) * 2**10 // _count(sharers) if int(level) > 1 else 0
+    return max(LEAST_CACHE, min(MOST_CACHE, share))
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes: of the GPU, or of the machine, or what a container may take of it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # `max` is no number
+        total = min(total, int(CGROUP_LIMIT.read_text()))
+    return total
+
+
+def _bytes_touched(config: Config, splits: Splits) -> int:
+    """By a training step of one fit: value, gradient and two moments; what layers keep."""
+    sizes, parameters = _sizes(config, splits)
+    return 4 * (4 * parameters + 4 * _batch(config, splits) * sum(sizes))
+
+
+def _bytes_held(config: Config, splits: Splits) -> int:
+    """By one fit at most: the gradient before it is copied and the best weights too, and an evaluation's layers."""
+    sizes, parameters = _sizes(config, splits)
+    evaluated = min(EVALUATION_BATCH, max(len(splits.train.y_N), len(splits.validation.y_N)))
+    return 4 * (6 * parameters + max(4 * _batch(config, splits), 2 * evaluated) * sum(sizes))
+
+
+def _sizes(config: Config, splits: Splits) -> tuple[list[int], int]:
+    """The width of each layer, and the number of parameters between them."""
     sizes = [splits.n_features, *config.network.hidden, splits.n_classes]
-    parameters = sum(i * o + o for i, o in pairwise(sizes))
-    batch = config.trainer.batch_size or len(splits.train.y_N)
-    of_fit = 4 * (4 * parameters + 4 * batch * sum(sizes))  # value, gradient, two moments; what layers keep
-    return max(4, min(LARGEST, WORKING_SET // of_fit))
+    return sizes, sum(i * o + o for i, o in pairwise(sizes))
+
+
+def _batch(config: Config, splits: Splits) -> int:
+    n = len(splits.train.y_N)
+    return min(config.trainer.batch_size or n, n)
+
+
+def _count(cpus: str) -> int:
+    """Of a list as Linux writes it: 0-3,8."""
+    ends = [[int(end) for end in part.split("-")] for part in cpus.split(",")]
+    return sum(end[-1] - end[0] + 1 for end in ends)

@@ -4,42 +4,21 @@ A fit in slot s that starts at tick t and trains e epochs ends at tick t + e, an
 are handled in the order of (tick, slot), whichever worker is faster: an end waits until no other fit can still end
 before it. So what a search knows when it chooses a fit does not depend on the wall clock, and a stream that was broken
 off and is taken up again chooses the same.
+
+Faults are handled at once, out of turn, for no clock orders them: the fits of a stack that broke end with the reason; a
+stack that does not fit into memory goes on as half of its slots, and the fits of the others are the next to get a slot.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
-from ridgeline.config import Config
+from ridgeline.stack.messages import Broken, Epoch, TooLarge
 from ridgeline.stack.pool import Pool
-from ridgeline.stack.records import FitResult, Row
-from ridgeline.stack.worker import Epoch
+from ridgeline.stack.source import Fit, Source
 
-
-@dataclass
-class Fit:
-    """A fit in a slot. `start` is its first tick; `outcome` its result, or why its stack broke."""
-
-    number: int
-    config: Config
-    start: int
-    epochs: int = 0
-    outcome: FitResult | str | None = None
-
-
-class Source(Protocol):
-    """Where fits come from and results go."""
-
-    def next(self, slot: int, tick: int) -> Fit | None:
-        """The next fit, to start in this slot at this tick; None when there are no more."""
-
-    def epoch(self, fit: Fit, row: Row) -> None:
-        """An epoch of a fit, as soon as it is known."""
-
-    def ended(self, fit: Fit) -> None:
-        """A fit's outcome, in the order of the logical clock."""
+log = logging.getLogger(__name__)
 
 
 class Stream:
@@ -49,6 +28,8 @@ class Stream:
         self._pool, self._source = pool, source
         self._fits: dict[int, Fit] = {}
         self._positions: list[list[int]] = [[] for _ in range(len(pool))]
+        self._postponed: list[Fit] = []
+        self._drained: set[int] = set()
         self._exhausted = False
 
     def run(self, running: Mapping[int, Fit], free: Mapping[int, int]) -> None:
@@ -62,25 +43,49 @@ class Stream:
             for worker, message in self._pool.receive():
                 if isinstance(message, Epoch):
                     self._take(worker, message)
+                elif isinstance(message, TooLarge) and len(self._positions[worker]) > 1:
+                    self._split(worker)
                 else:
-                    self._start_again(worker, message.reason)
+                    self._start_again(worker, message)
             self._settle()
 
-    def _start_again(self, worker: int, reason: str) -> None:
-        """A stack broke: its fits end at once, out of turn, for no clock orders faults; a new stack takes the next."""
-        slots = [slot for slot in self._positions[worker] if slot in self._fits]
-        for slot in slots:
+    def _start_again(self, worker: int, fault: Broken | TooLarge) -> None:
+        """The fits of a stack end with it; a new stack takes the next."""
+        for slot in (slots := self._leave(worker)):
             fit = self._fits.pop(slot)
-            fit.outcome = fit.outcome or reason
+            fit.outcome = fit.outcome or fault.reason
             self._source.ended(fit)
             self._choose(slot, fit.start + fit.epochs)
-        self._begin(worker, [slot for slot in slots if slot in self._fits])
+        self._begin(worker, slots)
+
+    def _split(self, worker: int) -> None:
+        """Half of a stack's slots start again; the others are given up, their fits postponed."""
+        size = len(self._positions[worker])
+        log.warning(f"{size} fits at once do not fit into a worker's memory: it goes on with {size // 2}.")
+        slots = self._leave(worker)
+        kept, given_up = slots[: size // 2], slots[size // 2 :]
+        ended = {slot: self._fits.pop(slot) for slot in slots if self._fits[slot].outcome is not None}
+        self._postponed += [self._fits.pop(slot) for slot in given_up if slot in self._fits]
+        for slot, fit in ended.items():
+            self._source.ended(fit)
+            if slot in kept:
+                self._choose(slot, fit.start + fit.epochs)
+        self._begin(worker, kept)
+
+    def _leave(self, worker: int) -> list[int]:
+        """The slots of a stack that is gone in which fits were."""
+        slots = [slot for slot in self._positions[worker] if slot in self._fits]
+        self._positions[worker] = []
+        self._drained.discard(worker)
+        return slots
 
     def _take(self, worker: int, message: Epoch) -> None:
         for position, row in message.rows.items():
             fit = self._fits[self._positions[worker][position]]
             fit.epochs += 1
-            self._source.epoch(fit, row)
+            if fit.epochs > fit.told:
+                fit.told = fit.epochs
+                self._source.epoch(fit, row)
         for position, result in message.ended.items():
             self._fits[self._positions[worker][position]].outcome = result
 
@@ -105,23 +110,38 @@ class Stream:
         return first[1]
 
     def _choose(self, slot: int, tick: int) -> bool:
-        fit = None if self._exhausted else self._source.next(slot, tick)
-        if fit is None:
-            if not self._exhausted:
-                self._exhausted = True
-                for worker, slots in enumerate(self._positions):
-                    if slots:
-                        self._pool.drain(worker)
+        """Put a fit into a free slot, one that was postponed first; whether there was one."""
+        if self._worker(slot) in self._drained:
             return False
+        fit = self._postponed.pop(0) if self._postponed else self._next(slot, tick)
+        if fit is None:
+            for worker in range(len(self._pool)):
+                self._drain(worker)
+            return False
+        fit.start, fit.epochs = tick, 0
         self._fits[slot] = fit
         return True
 
+    def _next(self, slot: int, tick: int) -> Fit | None:
+        fit = None if self._exhausted else self._source.next(slot, tick)
+        self._exhausted = fit is None
+        return fit
+
     def _begin(self, worker: int, slots: list[int]) -> None:
-        self._positions[worker] = slots
-        if not slots:
+        """Start a stack with the fits in these slots; one without a fit is left out."""
+        self._positions[worker] = [slot for slot in slots if slot in self._fits]
+        if not self._positions[worker]:
             return
-        self._pool.begin(worker, {position: self._fits[slot].config for position, slot in enumerate(slots)})
-        if self._exhausted:
+        fits = [self._fits[slot] for slot in self._positions[worker]]
+        for fit in fits:
+            fit.epochs = 0
+        self._pool.begin(worker, {position: fit.config for position, fit in enumerate(fits)})
+        if self._exhausted and not self._postponed:
+            self._drain(worker)
+
+    def _drain(self, worker: int) -> None:
+        if self._positions[worker] and worker not in self._drained:
+            self._drained.add(worker)
             self._pool.drain(worker)
 
     def _worker(self, slot: int) -> int:

@@ -1,4 +1,7 @@
-"""What is handed to the writer: batches of metrics, params and tags, and calls."""
+"""What is handed to the writer: batches of metrics, params and tags, and calls.
+
+`due`: monotonic seconds at which an entry is written at the latest.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,13 @@ class Batch:
     metrics: list[Metric] = field(default_factory=list)
     params: list[Param] = field(default_factory=list)
     tags: list[RunTag] = field(default_factory=list)
+    due: float = 0.0
 
     def counts(self) -> Counter[str]:
         return Counter(metrics=len(self.metrics), params=len(self.params), tags=len(self.tags))
 
     def has_room(self, other: Batch) -> bool:
-        return all(count <= ROOM[kind] for kind, count in (self.counts() + other.counts()).items())
+        return all(len(getattr(self, kind)) + len(getattr(other, kind)) <= room for kind, room in ROOM.items())
 
     def add(self, other: Batch) -> None:
         self.metrics += other.metrics
@@ -63,6 +67,7 @@ class Call:
     what: str
     do: Callable[[Store], Any]
     answer: Future[Any] = field(default_factory=Future)
+    due: float = 0.0
 
     def counts(self) -> Counter[str]:
         return Counter({self.what: 1})

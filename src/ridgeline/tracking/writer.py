@@ -49,7 +49,6 @@ class Writer:
         self._store: Store | None = None
         self._starts: deque[Batch | Call] = deque()  # creations of runs: written at once, before all else
         self._entries: deque[Batch | Call] = deque()  # the first one is being written
-        self._flush_at = 0.0  # monotonic time at which the entries are due
         self._growing: dict[Future[str], Batch] = {}  # the batch of a run that may still be added to
         self._changed = threading.Condition()
         self._urgent = False
@@ -120,8 +119,7 @@ class Writer:
             raise TrackingError(f"MLflow store {self._uri}: not written: {lost} ({cause}).")
 
     def _append(self, entry: Batch | Call) -> None:
-        if not self._entries:
-            self._flush_at = time.monotonic() + FLUSH_SECONDS
+        entry.due = time.monotonic() + FLUSH_SECONDS
         self._entries.append(entry)
         self._changed.notify_all()
 
@@ -129,21 +127,27 @@ class Writer:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._starts or self._entries or self._deadline is not None)
-                self._changed.wait_for(self._is_pressing, timeout=self._flush_at - time.monotonic())
+                self._changed.wait_for(lambda: self._pressing(flushes=self._urgent), timeout=self._until_due())
                 if not (self._starts or self._entries):
                     return
-                flushes = self._urgent or self._deadline is not None or time.monotonic() >= self._flush_at
-                self._urgent = False
+                flushes, self._urgent = self._urgent, False
             attempts = 0
-            while queue := self._starts or (flushes and self._entries):
+            while queue := self._pressing(flushes):
                 attempts = self._write_first(queue, attempts)
                 if attempts:
                     if self._deadline is not None and time.monotonic() > self._deadline:
                         return
                     time.sleep(min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempts))
 
-    def _is_pressing(self) -> bool:
-        return bool(self._starts) or self._urgent or self._deadline is not None
+    def _pressing(self, flushes: bool) -> deque[Batch | Call] | None:
+        """The queue whose first entry is to be written now."""
+        if self._starts:
+            return self._starts
+        flushes |= self._deadline is not None
+        return self._entries if self._entries and (flushes or self._until_due() <= 0) else None
+
+    def _until_due(self) -> float:
+        return self._entries[0].due - time.monotonic() if self._entries else 0.0
 
     def _write_first(self, queue: deque[Batch | Call], attempts: int) -> int:
         """Write the first entry. 0: it is done with; n: it failed n times and stays."""

@@ -1,0 +1,66 @@
+"""What a worker process is told, what it says, and how that goes through a pipe."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ridgeline.config import Config
+from ridgeline.stack.records import FitResult, Row
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Start a stack with these fits, one a slot."""
+
+    configs: Mapping[int, Config]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Put a fit into a free slot of the running stack."""
+
+    slot: int
+    config: Config
+
+
+@dataclass(frozen=True)
+class Drain:
+    """No more fits come: end the stack when the last one has ended."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch of a stack gave: the rows of its fits by slot, and the results of those that ended."""
+
+    rows: dict[int, Row]
+    ended: dict[int, FitResult]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An exception ended the stack; none of its fits has a result."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TooLarge:
+    """The stack did not fit into memory, which is free again; none of its fits has a result."""
+
+    reason: str
+
+
+Answer = Epoch | Broken | TooLarge
+
+
+def send(connection: Connection, message: Any) -> None:
+    """Pickled as bytes: torch's own way for processes keeps a file descriptor a tensor."""
+    connection.send_bytes(pickle.dumps(message))
+
+
+def receive(connection: Connection) -> Any:
+    return pickle.loads(connection.recv_bytes())
