@@ -73,9 +73,9 @@ def measure(watched: Watched, journal: Journal) -> dict[str, float]:
         "main_cpu_ms_a_trial": 1e3 * watched.own_cpu(journal.start, journal.end) / trials,
     }
     if journal.workers is not None:
-        for name, start in (("training_waits", journal.start), ("training_waits_once_it_runs", journal.first_epoch)):
-            busy = watched.children_cpu(start, journal.end)
-            turn[name] = 1 - busy / (journal.workers * (journal.end - start))
+        trained = journal.workers * (journal.end - journal.first_epoch)
+        turn["training_waits"] = journal.idle / trained
+        turn["training_is_off_the_cores"] = 1 - watched.children_cpu(journal.first_epoch, journal.end) / trained
         turn["seconds_to_first_epoch"] = journal.first_epoch - journal.start
         turn["workers"] = journal.workers
     return turn

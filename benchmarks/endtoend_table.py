@@ -63,12 +63,12 @@ def lines(summary: Mapping[str, Any]) -> list[str]:
             f"{row['epochs_a_trial']['median']:>8.1f}{row['best']['median']:>9.4f}"
         )
     first_epoch = ours["seconds_to_first_epoch"]["median"]
-    waits, waits_later = (ours[f"training_waits{when}"]["median"] for when in ("", "_once_it_runs"))
+    waits, off = (ours[f"training_{what}"]["median"] for what in ("waits", "is_off_the_cores"))
     return [
         *text,
         "Without start-up: from the first trial's start to the last one's end, in Optuna's journal. "
         f"Of the stack that includes its workers' start: {first_epoch:.1f} s to the first epoch's end.",
         f"Its main process takes {ours['main_cpu_ms_a_trial']['median']:.0f} CPU ms a trial for search and tracking. "
-        f"Its {ours['workers']['median']:.0f} training processes wait {waits:.1%} of that time, "
-        f"from the first epoch's end on {waits_later:.1%}.",
+        f"From the first epoch's end on its {ours['workers']['median']:.0f} training processes wait for trials "
+        f"{waits:.1%} of the time, and are off the cores, which they share with the main process, {off:.1%}.",
     ]

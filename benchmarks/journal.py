@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 class Journal:
     """`start` of the first trial, `first_epoch` logged by any, `end` of the last trial: seconds since 1970.
 
-    `epochs`: of a trial, on average. `workers`: None for a study without any.
+    `epochs`: of a trial, on average. `workers`: None for a study without any; `idle`: seconds
+    that they waited for trials, all together.
     """
 
     trials: int
@@ -29,6 +30,7 @@ class Journal:
     best: float
     space: dict[str, BaseDistribution]
     workers: int | None
+    idle: float
 
 
 def read_journal(folder: Path) -> Journal:
@@ -53,6 +55,7 @@ def read_journal(folder: Path) -> Journal:
         best=min(values),
         space=trials[0].distributions,
         workers=slots[0] if slots else None,
+        idle=study.user_attrs.get("idle_seconds", 0.0),
     )
 
 

@@ -128,7 +128,7 @@ class FakePool:
             slots[position][1] += 1
             if slots[position][1] == 1 + slots[position][0] % 4:
                 ended[position] = f"result {slots.pop(position)[0]}"
-        return [(worker, Epoch(rows, ended))]  # type: ignore[arg-type]
+        return [(worker, Epoch(rows, ended, 0.0))]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SLOTS = "slots"
-"""User attribute of a study: its workers and the slots of each."""
+SLOTS, IDLE = "slots", "idle_seconds"
+"""User attributes of a study: its workers and the slots of each; how long workers waited for trials, in all."""
 
 
 class Streaming:
@@ -54,7 +54,9 @@ class Streaming:
 
     def _run_flow(self, pool: Pool, size: int) -> None:
         flow = Flow(self.loop)
-        Stream(pool, flow).run(*flow.places(len(pool) * size))
+        stream = Stream(pool, flow)
+        stream.run(*flow.places(len(pool) * size))
+        self.loop.study.set_user_attr(IDLE, round(stream.idle, 3))
 
     def _run_batches(self, pool: Pool, size: int) -> None:
         batch = self.plan.n_trials if self.plan.grid is not None else len(pool) * size

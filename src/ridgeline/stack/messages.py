@@ -34,10 +34,14 @@ class Drain:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch of a stack gave: the rows of its fits by slot, and the results of those that ended."""
+    """What an epoch of a stack gave: the rows of its fits by slot, and the results of those that ended.
+
+    `idle`: seconds that the worker waited for fits before it.
+    """
 
     rows: dict[int, Row]
     ended: dict[int, FitResult]
+    idle: float
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ MIB = 2**20
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
-SMALLEST, LARGEST, LARGEST_ON_GPU = 4, 32, 256
+SMALLEST, LARGEST, LARGEST_ON_GPU = 2, 32, 256
 LEAST_CACHE, MOST_CACHE = 16 * MIB, 32 * MIB
 """Of a core. The optimum is flat, and a stack too small for its operations' overhead loses more than one too large."""
 
@@ -33,8 +33,7 @@ def fitting_stack_size(config: Config, workers: int) -> int:
     fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits)
     if device.type == "cuda":
         return max(1, min(LARGEST_ON_GPU, fitting_memory))
-    # Fits take turns within a step, so twice the cache is well used.
-    fitting_cache = 2 * core_cache() / _bytes_touched(config, splits)
+    fitting_cache = core_cache() / _bytes_touched(config, splits)
     power_of_two = 2 ** round(math.log2(fitting_cache))
     return max(1, min(max(SMALLEST, min(LARGEST, power_of_two)), fitting_memory))
 

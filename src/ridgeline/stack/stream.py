@@ -31,6 +31,8 @@ class Stream:
         self._postponed: list[Fit] = []
         self._drained: set[int] = set()
         self._exhausted = False
+        self.idle = 0.0
+        """Seconds that workers waited for fits, all workers together."""
 
     def run(self, running: Mapping[int, Fit], free: Mapping[int, int]) -> None:
         """Until nothing is left. `running`: fits to train anew in the slots they had; `free`: slots and since when."""
@@ -80,6 +82,7 @@ class Stream:
         return slots
 
     def _take(self, worker: int, message: Epoch) -> None:
+        self.idle += message.idle
         for position, row in message.rows.items():
             fit = self._fits[self._positions[worker][position]]
             fit.epochs += 1

@@ -6,6 +6,7 @@ It is told what to do through a pipe and hands back every epoch; it knows nothin
 from __future__ import annotations
 
 import signal
+import time
 from multiprocessing.connection import Connection
 
 import pytorch_lightning as pl
@@ -68,6 +69,7 @@ class Refill(pl.Callback):
         self._connection = connection
         self._busy = set(range(slots))
         self._draining = False
+        self._idle = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -80,10 +82,13 @@ class Refill(pl.Callback):
         rows = {k: stack.records[k].history[-1] for k in busy}
         ended = [k for k in busy if stack.records[k].end is not None]
         results = harvest(stack, ended) if ended else []
-        send(self._connection, Epoch(rows, dict(zip(ended, results, strict=True))))
+        send(self._connection, Epoch(rows, dict(zip(ended, results, strict=True)), self._idle))
         self._busy.difference_update(ended)
+        self._idle = 0.0
         while not self.is_done and (not self._busy or self._connection.poll()):
+            started, is_idle = time.monotonic(), not self._busy
             message = receive(self._connection)
+            self._idle += time.monotonic() - started if is_idle else 0.0
             if isinstance(message, Drain):
                 self._draining = True
             else:
