@@ -19,7 +19,7 @@ from ridgeline.search.folder import locked
 from ridgeline.search.records import StudyStopped
 from sweeping import Studies, formula, results, table
 
-BAYES = ("search=bayes", "search.sampler.n_startup_trials=3")
+BAYES = ("search=bayes", "search.sampler.n_startup_trials=3", "search.n_startup_trials=3")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ridgeline.config import Config, parse
 from ridgeline.knobs import structure
 from ridgeline.search.open_trials import OpenTrials
+from ridgeline.search.pruning import Pruning
 from ridgeline.search.ranking import is_interrupted
 from ridgeline.stack.source import Fit
 
@@ -24,8 +25,8 @@ BATCH = "batch"
 class Group(OpenTrials):
     """The source of trials of one structure."""
 
-    def __init__(self, loop: Loop, trials: Iterable[FrozenTrial]) -> None:
-        super().__init__(loop)
+    def __init__(self, loop: Loop, pruning: Pruning | None, trials: Iterable[FrozenTrial]) -> None:
+        super().__init__(loop, pruning)
         self.trials = iter(trials)
 
     def next(self, slot: int, tick: int) -> Fit | None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from optuna.trial import TrialState
 
 from ridgeline.search.open_trials import OpenTrials
+from ridgeline.search.pruning import PLACE
 from ridgeline.search.ranking import is_interrupted, outcome
 from ridgeline.stack.source import Fit
-
-PLACE = "place"
-"""User attribute of a trial: its slot, and its first tick on the logical clock."""
 
 
 class Flow(OpenTrials):

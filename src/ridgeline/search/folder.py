@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
+from ridgeline.search.journal import Journal
 
 
 def study_folder(config: Config, name: str) -> Path:
@@ -48,7 +48,7 @@ def open_storage(config: Config, folder: Path) -> BaseStorage:
     if chosen is None:
         _mend(journal)
     # The path is absolute: Optuna's lock is a link to it, and waits for ever on a relative one.
-    return JournalStorage(JournalFileBackend(str(journal)))
+    return JournalStorage(Journal(str(journal)))
 
 
 def check_storage(config: Config) -> None:

@@ -21,7 +21,7 @@ ATTRIBUTES = ("run_id", "best_epoch", "epochs", "seconds", "metrics")
 
 @dataclass(frozen=True)
 class Ending:
-    """`value` is None for a trial that failed, and `reason` says why in one line."""
+    """`value` is None for a trial that failed, and `reason` says why in one line; for a pruned one both are."""
 
     value: float | None
     reason: str | None = None

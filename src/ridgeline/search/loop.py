@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ridgeline.search import sampling
 from ridgeline.search.folder import job_folder
 from ridgeline.search.job import Ending, ending_of, one_line, recorded_ending
+from ridgeline.search.journal import as_one_write
 from ridgeline.search.launching import Launcher
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
@@ -53,7 +54,7 @@ class Loop:
     def ask(self) -> Trial:
         trials = [t for t in self.study.get_trials(deepcopy=False) if not is_interrupted(t)]
         if self.plan.grid is None:
-            self.study.sampler = sampling.sampler_at(self.plan.config.search, len(trials))
+            self.study.sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, trials)
         else:
             asked = {tuple(t.params[key] for key in self.distributions) for t in trials}
             combination = next(c for c in self.plan.grid if tuple(c.values()) not in asked)
@@ -83,16 +84,23 @@ class Loop:
         own = [f"trial.study={study}", f"trial.number={trial.number}", f"trial.parent_run={parent}"]
         return [*own, "trainer.enable_progress_bar=false"]
 
-    def tell(self, trial: FrozenTrial, ending: Ending) -> None:
+    def tell(self, trial: FrozenTrial, ending: Ending, reported: Mapping[int, float] | None = None) -> FrozenTrial:
+        """An ending without value and reason is that of a pruned trial. `reported`: the metric after so many epochs."""
         attributes = dict(ending.attributes)
         if "run_id" not in attributes and (found := self.records.run_of(trial.number)) is not None:
             attributes["run_id"] = found
         if ending.reason is not None:
             attributes["reason"] = ending.reason
             self.progress.say(f"Trial {trial.number} failed: {ending.reason}")
-        self.study._storage.set_trial_user_attr(trial._trial_id, OUTCOME, attributes)
+        storage = self.study._storage
+        with as_one_write(storage):
+            for epochs, value in (reported or {}).items():
+                storage.set_trial_intermediate_value(trial._trial_id, epochs, value)
+            storage.set_trial_user_attr(trial._trial_id, OUTCOME, attributes)
+        state = TrialState.COMPLETE if ending.reason is None else TrialState.FAIL
+        if ending.reason is None and ending.value is None:
+            state = TrialState.PRUNED
         try:
-            state = TrialState.COMPLETE if ending.reason is None else TrialState.FAIL
             told = self.study.tell(trial.number, ending.value, state=state)
         except RuntimeError as error:  # a sampler that has seen its whole space; Optuna allows it in `optimize` alone
             if "Study.stop" not in str(error):
@@ -103,6 +111,7 @@ class Loop:
         drop_weights(told, best, self.folder, self.plan.config.tracking.keep_weights)
         self.records.told(told, best)
         self.progress.show(self.study)
+        return told
 
     def close_running(self, streaming: Streaming | None) -> None:
         """Trials whose process is gone: told if the job had ended, and else interrupted, which counts for nothing.

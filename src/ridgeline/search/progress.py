@@ -32,7 +32,8 @@ class Progress:
         trials = ran(study)
         best = best_first(trials)
         running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-        words = [f"running={running}", f"failed={counts(trials)['failed']}"]
+        tally = counts(trials)
+        words = [f"running={running}", f"pruned={tally['pruned']}", f"failed={tally['failed']}"]
         words += [f"best {self.metric}={best[0].value:.4g}"] if best else []
         self.bar.set_postfix_str(", ".join(words), refresh=False)
         self.bar.update(min(len(trials), self.bar.total) - self.bar.n)

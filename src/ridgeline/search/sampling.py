@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from hydra.utils import instantiate
 from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
 
-from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.checking import ConfigError, require
 from ridgeline.config import SearchConfig
+from ridgeline.search.design import design_point
 from ridgeline.search.space import Dimension
+from ridgeline.search.targets import find, make
 
 
 def seed_of(base: int, place: int) -> int:
@@ -23,32 +24,53 @@ def seed_of(base: int, place: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{base}/{place}".encode()).digest()[:4], "big") >> 1
 
 
-def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
-    """The sampler of `search.sampler`, fresh for one draw.
+def sampler_for(search: SearchConfig, space: Sequence[Dimension], trials: Sequence[FrozenTrial]) -> BaseSampler:
+    """The sampler of the next trial, after these, of which none was interrupted; fresh for one draw.
 
-    `place` counts the earlier trials that were not interrupted, so a study that was stopped anywhere draws what it
-    would have drawn. A sampler's own `seed` takes the place of search.seed. Quasi-random sequences keep one seed: their
-    points are spread by the order in which they are drawn.
+    So a study that was stopped anywhere draws what it would have drawn. What `search.enqueue` fixes comes first; until
+    `search.n_startup_trials` have ended, points of a quasi-random design; then `search.sampler`.
+    """
+    place = len(trials)
+    ended = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
+    if ended < search.n_startup_trials:
+        sampler = fixed_sampler(design_point(space, search.seed, place))
+    else:
+        sampler = sampler_at(search, place)
+    fixed = enqueued(search, space, place)
+    return PartialFixedSampler(fixed, sampler) if fixed else sampler
+
+
+def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
+    """The sampler of `search.sampler` for the trial of this place.
+
+    A sampler's own `seed` takes the place of search.seed. Quasi-random sequences keep one seed: their points are spread
+    by the order in which they are drawn.
     """
     settings = dict(search.sampler or {})
-    cls = _sampler_class(settings)
+    cls = find(settings, "search.sampler", BaseSampler, optuna.samplers)
     base = settings.get("seed", search.seed)
-    known = inspect.signature(cls).parameters
-    for name in settings:
-        if name != "_target_" and name not in known:
-            raise ConfigError(f"{cls.__name__} has no setting `{name}`: leave it out with ~search.sampler.{name}.")
-    if "seed" in known:
+    if "seed" in inspect.signature(cls).parameters:
         settings["seed"] = base if issubclass(cls, QMCSampler) or base is None else seed_of(base, place)
-    try:
-        return cls(**{name: _instantiated(value) for name, value in settings.items() if name != "_target_"})
-    except Exception as error:  # whatever a sampler's constructor raises
-        reason = str(error.__cause__ or error).split("\n")[0]
-        raise ConfigError(f"`search.sampler can be made` must hold, but got {settings}: {reason}") from error
+    sampler: BaseSampler = make(settings, "search.sampler", BaseSampler, optuna.samplers)
+    return sampler
+
+
+def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> dict[str, Any]:
+    """What `search.enqueue` says of the searched keys of the trial of this place."""
+    given = search.enqueue[place] if place < len(search.enqueue) else {}
+    fixed = {d.key: given[d.key] for d in space if d.key in given}
+    for d in space:
+        if d.key in fixed:
+            holds = d.contains(fixed[d.key])
+            require(holds, f"search.enqueue[{place}] lies in {d.key}={d.text}", d.key, fixed[d.key])
+    return fixed
 
 
 def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
     """Draw once in memory, after the random trials: a sampler that cannot (a missing package, say) is refused early."""
     settings = dict(search.sampler or {})
+    for place in range(len(search.enqueue)):
+        enqueued(search, space, place)
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     distributions = {d.key: d.distribution for d in space}
     n_random = settings.get("n_startup_trials", 10)  # Optuna's default
@@ -61,24 +83,6 @@ def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
         target, reason = settings.get("_target_"), str(error).split("\n")[0]
         rule = "the sampler draws from this space"
         raise ConfigError(f"`{rule}` must hold, but got search.sampler._target_={target}: {reason}") from error
-
-
-def _instantiated(value: Any) -> Any:
-    """A setting that is itself named by `_target_`, a sampler's pruner or base sampler, is made by Hydra."""
-    return instantiate(value) if isinstance(value, Mapping) else value
-
-
-def _sampler_class(settings: Mapping[str, Any]) -> type:
-    target = str(settings.get("_target_"))
-    module, _, name = target.rpartition(".")
-    try:  # not by Hydra, which logs an error of several lines
-        cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        known = [f"optuna.samplers.{each}" for each in optuna.samplers.__all__ if each.endswith("Sampler")]
-        raise ConfigError(f"There is no search.sampler._target_={target}. {nearest(target, known)}") from error
-    rule = "search.sampler._target_ is a sampler of Optuna"
-    require(isinstance(cls, type) and issubclass(cls, BaseSampler), rule, "search.sampler._target_", target)
-    return cls
 
 
 def combinations(space: Sequence[Dimension]) -> list[dict[str, Any]]:

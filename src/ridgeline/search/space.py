@@ -50,6 +50,13 @@ class Dimension:
         """The command-line override that gives a job this value, exactly."""
         return f"{self.prefix}{self.key}={render(value)}"
 
+    def contains(self, value: Any) -> bool:
+        """Whether the value can be drawn."""
+        try:
+            return bool(self.distribution._contains(self.distribution.to_internal_repr(value)))
+        except ValueError:  # not among the choices, or no number
+            return False
+
     @property
     def definition(self) -> Any:
         """What the study's identity knows of it: the distribution, however it was spelled."""

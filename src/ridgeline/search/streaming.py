@@ -10,9 +10,10 @@ from optuna.trial import FrozenTrial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ridgeline.search.batches import BATCH, Group, groups
-from ridgeline.search.flow import PLACE, Flow
+from ridgeline.search.flow import Flow
 from ridgeline.search.launching import StackSettings
 from ridgeline.search.plan import Plan
+from ridgeline.search.pruning import PLACE, Pruning, make_pruner
 from ridgeline.search.records import StudyStopped
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.pool import Pool
@@ -53,7 +54,7 @@ class Streaming:
                 raise
 
     def _run_flow(self, pool: Pool, size: int) -> None:
-        flow = Flow(self.loop)
+        flow = Flow(self.loop, self._pruning())
         stream = Stream(pool, flow)
         stream.run(*flow.places(len(pool) * size))
         self.loop.study.set_user_attr(IDLE, round(stream.idle, 3))
@@ -62,10 +63,15 @@ class Streaming:
         batch = self.plan.n_trials if self.plan.grid is not None else len(pool) * size
         keys, each = ", ".join(self.plan.structural), "" if self.plan.grid is not None else f", {batch} trials a batch"
         log.info(f"Trials differ in more than knobs, in {keys}: those of one structure train as stacks{each}.")
+        pruning = self._pruning()
         for config, trials in groups(self.loop, batch):
             size = self.settings.stack_size or fitting_stack_size(config, len(pool))
             n_slots = min(len(trials), len(pool) * size)
-            Stream(pool, Group(self.loop, trials)).run({}, dict.fromkeys(range(n_slots), 0))
+            Stream(pool, Group(self.loop, pruning, trials)).run({}, dict.fromkeys(range(n_slots), 0))
+
+    def _pruning(self) -> Pruning | None:
+        settings = self.plan.config.search.pruner
+        return None if settings is None else Pruning(self.loop.study, make_pruner(settings))
 
     def _slots(self) -> tuple[int, int]:
         """Workers and slots of each: those that the study began with, for its order depends on them."""

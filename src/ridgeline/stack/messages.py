@@ -14,17 +14,25 @@ from ridgeline.stack.records import FitResult, Row
 
 @dataclass(frozen=True)
 class Begin:
-    """Start a stack with these fits, one a slot."""
+    """Start a stack with these fits, by number, in the order of its slots."""
 
     configs: Mapping[int, Config]
 
 
 @dataclass(frozen=True)
 class Load:
-    """Put a fit into a free slot of the running stack."""
+    """Put a fit into a slot of the running stack: a free one, or one whose fit is given up."""
 
     slot: int
+    number: int
     config: Config
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Give up the fit in a slot."""
+
+    slot: int
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Drain:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch of a stack gave: the rows of its fits by slot, and the results of those that ended.
+    """What an epoch of a stack gave, by number: the rows of its fits, and the results of those that ended.
 
     `idle`: seconds that the worker waited for fits before it.
     """
@@ -58,7 +66,15 @@ class TooLarge:
     reason: str
 
 
-Answer = Epoch | Broken | TooLarge
+@dataclass(frozen=True)
+class Gone:
+    """The process ended; none of its fits has a result."""
+
+    reason: str
+
+
+Answer = Epoch | Broken | TooLarge | Gone
+"""`Gone` is the pool's word: who is gone says nothing."""
 
 
 def send(connection: Connection, message: Any) -> None:

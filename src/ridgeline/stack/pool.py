@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ridgeline.config import Config
-from ridgeline.stack.messages import Answer, Begin, Broken, Drain, Load, receive, send
+from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Stop, receive, send
 from ridgeline.stack.server import SERVED, start_server
 
 
@@ -26,23 +26,27 @@ class Pool:
         return len(self._processes)
 
     def begin(self, worker: int, configs: Mapping[int, Config]) -> None:
-        """Start a stack; the slots are numbered from 0. A process that is gone is replaced."""
+        """Start a stack with these fits, by number, in its slots from 0 on. A process that is gone is replaced."""
         if not self._processes[worker].is_alive():
             self._connections[worker].close()
             self._connections[worker], self._processes[worker] = _start()
             self._gone.discard(worker)
         self._send(worker, Begin(configs))
 
-    def load(self, worker: int, slot: int, config: Config) -> None:
-        """Put a fit into a free slot."""
-        self._send(worker, Load(slot, config))
+    def load(self, worker: int, slot: int, number: int, config: Config) -> None:
+        """Put a fit into a slot, whatever trains there."""
+        self._send(worker, Load(slot, number, config))
+
+    def stop(self, worker: int, slot: int) -> None:
+        """Give up the fit in a slot."""
+        self._send(worker, Stop(slot))
 
     def drain(self, worker: int) -> None:
         """The running stack gets no more fits."""
         self._send(worker, Drain())
 
     def receive(self) -> list[tuple[int, Answer]]:
-        """What the workers said, by worker; waits for at least one. A process that is gone is Broken."""
+        """What the workers said, by worker; waits for at least one. Each says once if it is gone."""
         alive = {c: worker for worker, c in enumerate(self._connections) if worker not in self._gone}
         messages: list[tuple[int, Answer]] = []
         for connection in wait(list(alive)):
@@ -54,7 +58,7 @@ class Pool:
                 self._gone.add(worker)
                 self._processes[worker].join()
                 code = self._processes[worker].exitcode
-                messages.append((worker, Broken(f"the worker process ended with exit code {code}")))
+                messages.append((worker, Gone(f"the worker process ended with exit code {code}")))
         return sorted(messages, key=lambda message: message[0])
 
     def close(self) -> None:
@@ -73,7 +77,7 @@ class Pool:
     ) -> None:
         self.close()
 
-    def _send(self, worker: int, message: Begin | Load | Drain) -> None:
+    def _send(self, worker: int, message: Begin | Load | Stop | Drain) -> None:
         try:
             send(self._connections[worker], message)
         except (BrokenPipeError, ConnectionError):

@@ -1,12 +1,13 @@
 """Fits flow through the slots of all workers on a logical clock: a slot that is free takes the next fit at once.
 
-A fit in slot s that starts at tick t and trains e epochs ends at tick t + e, and the slot's next fit starts there. Ends
-are handled in the order of (tick, slot), whichever worker is faster: an end waits until no other fit can still end
-before it. So what a search knows when it chooses a fit does not depend on the wall clock, and a stream that was broken
-off and is taken up again chooses the same.
+The e-th epoch of a fit in slot s that starts at tick t is at (t + e, s) on the clock, and where the fit ends, the
+slot's next fit starts. Epochs and ends are handled in this order, whichever worker is faster: an epoch waits until no
+other fit's can still come before it. So what a search knows when it chooses or prunes a fit does not depend on the wall
+clock, and a stream that was broken off and is taken up again chooses the same.
 
-Faults are handled at once, out of turn, for no clock orders them: the fits of a stack that broke end with the reason; a
-stack that does not fit into memory goes on as half of its slots, and the fits of the others are the next to get a slot.
+Faults are handled at once. Fits whose worker is gone train anew in their places. Those of a stack that broke end with
+the reason. A stack that does not fit into memory, or that is gone a second time, goes on as half of its slots, and the
+fits of the others are the next to get a slot.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from ridgeline.stack.messages import Broken, Epoch, TooLarge
+from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
 from ridgeline.stack.pool import Pool
-from ridgeline.stack.source import Fit, Source
+from ridgeline.stack.source import Fit, Pruned, Source
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class Stream:
 
     def run(self, running: Mapping[int, Fit], free: Mapping[int, int]) -> None:
         """Until nothing is left. `running`: fits to train anew in the slots they had; `free`: slots and since when."""
-        self._fits.update(running)
+        for slot, fit in running.items():
+            self._fits[slot], fit.slot = fit, slot
         for tick, slot in sorted((tick, slot) for slot, tick in free.items()):
             self._choose(slot, tick)
         for worker in range(len(self._pool)):
@@ -44,73 +46,80 @@ class Stream:
         while self._fits:
             for worker, message in self._pool.receive():
                 if isinstance(message, Epoch):
-                    self._take(worker, message)
-                elif isinstance(message, TooLarge) and len(self._positions[worker]) > 1:
-                    self._split(worker)
+                    self._take(message)
                 else:
-                    self._start_again(worker, message)
+                    self._mend(worker, message)
             self._settle()
 
-    def _start_again(self, worker: int, fault: Broken | TooLarge) -> None:
-        """The fits of a stack end with it; a new stack takes the next."""
-        for slot in (slots := self._leave(worker)):
-            fit = self._fits.pop(slot)
-            fit.outcome = fit.outcome or fault.reason
-            self._source.ended(fit)
-            self._choose(slot, fit.start + fit.epochs)
-        self._begin(worker, slots)
-
-    def _split(self, worker: int) -> None:
-        """Half of a stack's slots start again; the others are given up, their fits postponed."""
-        size = len(self._positions[worker])
-        log.warning(f"{size} fits at once do not fit into a worker's memory: it goes on with {size // 2}.")
-        slots = self._leave(worker)
-        kept, given_up = slots[: size // 2], slots[size // 2 :]
-        ended = {slot: self._fits.pop(slot) for slot in slots if self._fits[slot].outcome is not None}
-        self._postponed += [self._fits.pop(slot) for slot in given_up if slot in self._fits]
-        for slot, fit in ended.items():
-            self._source.ended(fit)
-            if slot in kept:
-                self._choose(slot, fit.start + fit.epochs)
-        self._begin(worker, kept)
-
-    def _leave(self, worker: int) -> list[int]:
-        """The slots of a stack that is gone in which fits were."""
-        slots = [slot for slot in self._positions[worker] if slot in self._fits]
-        self._positions[worker] = []
-        self._drained.discard(worker)
-        return slots
-
-    def _take(self, worker: int, message: Epoch) -> None:
+    def _take(self, message: Epoch) -> None:
+        """What it says of fits that were given up is of no interest any more."""
         self.idle += message.idle
-        for position, row in message.rows.items():
-            fit = self._fits[self._positions[worker][position]]
-            fit.epochs += 1
-            if fit.epochs > fit.told:
-                fit.told = fit.epochs
-                self._source.epoch(fit, row)
-        for position, result in message.ended.items():
-            self._fits[self._positions[worker][position]].outcome = result
+        for fit in self._fits.values():
+            if fit.number in message.rows:
+                fit.rows.append(message.rows[fit.number])
+            if fit.number in message.ended:
+                fit.result = message.ended[fit.number]
 
     def _settle(self) -> None:
-        """Handle every end whose turn it is, and refill its slot."""
-        while (slot := self._first_end()) is not None:
-            fit = self._fits.pop(slot)
-            self._source.ended(fit)
-            if self._choose(slot, fit.start + fit.epochs):
-                worker = self._worker(slot)
-                self._pool.load(worker, self._positions[worker].index(slot), self._fits[slot].config)
+        """Handle every epoch whose turn it is."""
+        while self._fits:
+            slot = min(self._fits, key=lambda slot: (self._fits[slot].start + self._fits[slot].epochs, slot))
+            fit = self._fits[slot]
+            if not fit.rows:
+                return
+            prune = self._tell(fit)
+            is_last = fit.result is not None and not fit.rows
+            fit.outcome = fit.result if is_last else Pruned() if prune else None
+            if fit.outcome is not None:
+                self._end(slot)
 
-    def _first_end(self) -> int | None:
-        """The slot whose fit ends first on the logical clock, if no fit that still trains can end before it."""
-        ends = [(fit.start + fit.epochs, slot) for slot, fit in self._fits.items() if fit.outcome is not None]
-        if not ends:
-            return None
-        first = min(ends)
-        for slot, fit in self._fits.items():
-            if fit.outcome is None and (fit.start + fit.epochs + 1, slot) < first:
-                return None
-        return first[1]
+    def _tell(self, fit: Fit) -> bool:
+        """Hand the next epoch over; whether the fit is to be pruned."""
+        row = fit.rows.popleft()
+        fit.epochs += 1
+        if fit.epochs <= fit.told:
+            return False
+        fit.told = fit.epochs
+        return self._source.epoch(fit, row)
+
+    def _end(self, slot: int) -> None:
+        fit, worker = self._fits.pop(slot), self._worker(slot)
+        self._source.ended(fit)
+        position = self._positions[worker].index(slot)
+        if self._choose(slot, fit.start + fit.epochs):
+            self._pool.load(worker, position, self._fits[slot].number, self._fits[slot].config)
+        elif fit.result is None:
+            self._pool.stop(worker, position)
+
+    def _mend(self, worker: int, fault: Broken | TooLarge | Gone) -> None:
+        size, slots = len(self._positions[worker]), [slot for slot in self._positions[worker] if slot in self._fits]
+        self._positions[worker] = []
+        self._drained.discard(worker)
+        if not slots:
+            return
+        for slot in slots if isinstance(fault, Gone) else []:
+            self._fits[slot].lost += 1
+        again = isinstance(fault, Gone) and all(self._fits[slot].lost < 2 for slot in slots)
+        if again:
+            log.warning(f"A stack of {len(slots)} trains anew: {fault.reason}.")
+            self._begin(worker, slots)
+        elif size > 1 and not isinstance(fault, Broken):
+            log.warning(f"A stack of {size} goes on as one of {size // 2}: {fault.reason}.")
+            self._postponed += [self._fits.pop(slot) for slot in slots[size // 2 :]]
+            self._begin(worker, slots[: size // 2])
+        else:
+            self._give_up(worker, slots, fault.reason)
+
+    def _give_up(self, worker: int, slots: list[int], reason: str) -> None:
+        """The fits of a stack end with it, out of turn; a new stack takes the next."""
+        for slot in slots:
+            fit = self._fits[slot]
+            while fit.rows:
+                self._tell(fit)
+            fit.outcome = fit.result or reason
+            self._source.ended(self._fits.pop(slot))
+            self._choose(slot, fit.start + fit.epochs)
+        self._begin(worker, slots)
 
     def _choose(self, slot: int, tick: int) -> bool:
         """Put a fit into a free slot, one that was postponed first; whether there was one."""
@@ -121,7 +130,8 @@ class Stream:
             for worker in range(len(self._pool)):
                 self._drain(worker)
             return False
-        fit.start, fit.epochs = tick, 0
+        fit.begin_anew()
+        fit.start, fit.slot = tick, slot
         self._fits[slot] = fit
         return True
 
@@ -137,8 +147,8 @@ class Stream:
             return
         fits = [self._fits[slot] for slot in self._positions[worker]]
         for fit in fits:
-            fit.epochs = 0
-        self._pool.begin(worker, {position: fit.config for position, fit in enumerate(fits)})
+            fit.begin_anew()
+        self._pool.begin(worker, {fit.number: fit.config for fit in fits})
         if self._exhausted and not self._postponed:
             self._drain(worker)
 

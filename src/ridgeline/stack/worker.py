@@ -18,7 +18,7 @@ from ridgeline.stack.device import pick_device
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
-from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, TooLarge, receive, send
+from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products
 
@@ -38,7 +38,7 @@ def work(connection: Connection) -> None:
 
 
 def _answer(connection: Connection, begin: Begin) -> None:
-    refill = Refill(connection, len(begin.configs))
+    refill = Refill(connection, list(begin.configs))
     try:
         _train(begin, refill)
         return
@@ -54,7 +54,7 @@ def _answer(connection: Connection, begin: Begin) -> None:
 
 
 def _train(begin: Begin, refill: Refill) -> None:
-    configs = [begin.configs[slot] for slot in sorted(begin.configs)]
+    configs = list(begin.configs.values())
     splits = load_splits(configs[0].data, pick_device(configs[0]))
     stack = Stack(configs, splits)
     with quiet_lightning(), float32_products(configs[0].trainer.precision):
@@ -65,9 +65,10 @@ def _train(begin: Begin, refill: Refill) -> None:
 class Refill(pl.Callback):
     """Hands every epoch over, and loads what has come into free slots. Waits only when no fit is left to train."""
 
-    def __init__(self, connection: Connection, slots: int) -> None:
+    def __init__(self, connection: Connection, numbers: list[int]) -> None:
         self._connection = connection
-        self._busy = set(range(slots))
+        self._numbers = numbers
+        self._busy = set(range(len(numbers)))
         self._draining = False
         self._idle = 0.0
 
@@ -79,10 +80,13 @@ class Refill(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
         busy = sorted(self._busy)
-        rows = {k: stack.records[k].history[-1] for k in busy}
+        rows = {self._numbers[k]: stack.records[k].history[-1] for k in busy}
         ended = [k for k in busy if stack.records[k].end is not None]
         results = harvest(stack, ended) if ended else []
-        send(self._connection, Epoch(rows, dict(zip(ended, results, strict=True)), self._idle))
+        send(
+            self._connection,
+            Epoch(rows, {self._numbers[k]: result for k, result in zip(ended, results, strict=True)}, self._idle),
+        )
         self._busy.difference_update(ended)
         self._idle = 0.0
         while not self.is_done and (not self._busy or self._connection.poll()):
@@ -91,6 +95,10 @@ class Refill(pl.Callback):
             self._idle += time.monotonic() - started if is_idle else 0.0
             if isinstance(message, Drain):
                 self._draining = True
-            else:
+            elif isinstance(message, Stop):
+                stack.records[message.slot].end = "pruned"
+                self._busy.discard(message.slot)
+            elif isinstance(message, Load):
                 stack.load(message.slot, message.config)
+                self._numbers[message.slot] = message.number
                 self._busy.add(message.slot)
