@@ -31,7 +31,7 @@ def summarize(
         "stops_paying_at_k": stop_paying(sizes, seconds),
         "bytes_of_a_fit": of_fit,
         "k_that_fills_the_private_cache": cache / of_fit if cache else None,
-        "k_by_default": fitting_stack_size(workload.config(root=root)),
+        "k_by_default": fitting_stack_size(workload.config(root=root), workers=1),
         "seconds_an_epoch_of_the_stack": {k: [row[i] for row in seconds] for i, k in enumerate(sizes)},
     }
 
