@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import torch
-from machine import describe_machine
-from rivals.workloads import BATCH, WORKLOADS, Workload
 from torch.profiler import ProfilerActivity, profile
 
+from machine import describe_machine
 from ridgeline.data import load_splits
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.memory import keep_freed_memory
+from rivals.workloads import BATCH, WORKLOADS, Workload
 
 KINDS = {
     "matrix products, biases included": ("bmm", "baddbmm"),

@@ -163,7 +163,9 @@ def test_a_study_goes_on_in_its_own_run_and_closes_what_a_killed_process_left(co
         again = tracker.start_study("it's resumed", config, DESCRIPTION, {})
         assert again.id == study.id
         assert client.get_run(study.id).info.status == "RUNNING"
-        tracker.close_interrupted(again.id)
+        (unfinished,) = tracker.unfinished(again.id)
+        assert unfinished == left.id
+        tracker.reopen(unfinished).finish("INTERRUPTED", "the process ended before the trial did")
         again.log_epoch(2, {"best/val/loss": 0.5})
         again.log_text("number,value\n0,0.5\n", "study/trials.csv")
         again.finish("COMPLETE")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -31,11 +32,11 @@ PATIENCE = 10
 DIGITS = next(workload for workload in WORKLOADS if workload.name == "digits")
 
 
-def train(trial: optuna.Trial, splits: Splits, folder: Path, epochs: int) -> float:
+def train(trial: optuna.Trial, splits: Splits, folder: Path, epochs: int, seed: int = 0) -> float:
     """The best validation loss of an ordinary Trainer."""
     l2 = trial.suggest_float("regularization.l2", 1e-6, 1e-1, log=True)
     dropout = trial.suggest_float("regularization.dropout", 0.0, 0.7)
-    torch.manual_seed(0)  # as the sweep, whose trials differ in what is searched alone
+    torch.manual_seed(seed)  # as the sweep, whose trials differ in what is searched alone
     logger = MLFlowLogger(EXPERIMENT, run_name=f"trial {trial.number}", tracking_uri=store_uri(folder))
     logger.log_hyperparams(trial.params)
     stopping = EarlyStopping("val/loss", patience=PATIENCE)
@@ -61,11 +62,19 @@ def train(trial: optuna.Trial, splits: Splits, folder: Path, epochs: int) -> flo
     return float(stopping.best_score)
 
 
+def stop_at(target: float, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """A callback for a study that has done enough."""
+    if trial.value is not None and trial.value <= target:
+        study.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--n-trials", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0, help="of the fits and of the sampler")
+    parser.add_argument("--target", type=float, help="end with the first trial whose loss is not above it")
     args = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")  # advice to start worker processes, which slow tensors down
@@ -73,12 +82,15 @@ def main() -> None:
     make_store(folder)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
-        sampler=optuna.samplers.TPESampler(n_startup_trials=16, seed=0),
+        sampler=optuna.samplers.TPESampler(n_startup_trials=16, seed=args.seed),
         study_name="script",
     )
     splits = load_splits(DIGITS.config(root=None).data)
-    study.optimize(lambda trial: train(trial, splits, folder, args.epochs), n_trials=args.n_trials)
-    print(f"best of {args.n_trials}: {study.best_value:.4f} with {study.best_params}")
+    enough = [] if args.target is None else [partial(stop_at, args.target)]
+    study.optimize(
+        lambda trial: train(trial, splits, folder, args.epochs, args.seed), n_trials=args.n_trials, callbacks=enough
+    )
+    print(f"best of {len(study.trials)}: {study.best_value:.4f} with {study.best_params}")
 
 
 if __name__ == "__main__":

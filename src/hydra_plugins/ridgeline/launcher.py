@@ -18,6 +18,10 @@ ConfigStore.instance().store(
         "workers": None,
         # fits trained as one in each of them; null: chosen by the cache and n_trials
         "stack_size": None,
+        # where the processes run: local, or ray
+        "backend": "local",
+        # of ray: null for a cluster on this machine alone, auto for the one that runs here, or HOST:PORT
+        "address": None,
     },
     provider="ridgeline",
 )
@@ -26,5 +30,11 @@ ConfigStore.instance().store(
 class StackLauncher(BasicLauncher):
     """Hydra's basic launcher, whose settings `ridgeline.search.launching` reads."""
 
-    def __init__(self, workers: int | None = None, stack_size: int | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        stack_size: int | None = None,
+        backend: str = "local",
+        address: str | None = None,
+    ) -> None:
         super().__init__()

@@ -26,7 +26,8 @@ class RidgelineSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from ridgeline.stack.server import start_server
 
-        start_server()  # it imports on another core what workers need, while this process imports what a study needs
+        if self.given[2].hydra.launcher.get("backend", "local") == "local":
+            start_server()  # it imports on another core what workers need, while this process imports for the study
 
         from ridgeline.search import study
 

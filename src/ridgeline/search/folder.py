@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.search.journal import Journal
+from ridgeline.search.password import hidden, revealed
 
 
 def study_folder(config: Config, name: str) -> Path:
@@ -64,11 +65,11 @@ def check_storage(config: Config) -> None:
 
 def _database(url: str) -> BaseStorage:
     try:
-        return RDBStorage(url)
+        return RDBStorage(revealed(url))
     except Exception as error:  # SQLAlchemy, its drivers and Optuna each raise their own
-        reason = str(error).strip().split("\n")[0]
+        reason = hidden(str(error)).strip().split("\n")[0]
         rule = "search.storage can be opened"
-        raise ConfigError(f"`{rule}` must hold, but got search.storage={url}: {reason}") from error
+        raise ConfigError(f"`{rule}` must hold, but got search.storage={hidden(url)}: {reason}") from error
 
 
 def _mend(journal: Path) -> None:

@@ -11,27 +11,14 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.checking import build, require
+from ridgeline.checking import build
+from ridgeline.search.backends import StackSettings
 from ridgeline.search.job import Recorded
 from ridgeline.search.plan import Plan
 
 log = logging.getLogger(__name__)
 
 STACK_LAUNCHER = "hydra_plugins.ridgeline.launcher.StackLauncher"
-
-
-@dataclass(frozen=True)
-class StackSettings:
-    """Of the launcher `stack`; None: as many workers as the machine has cores, as many fits as fit its cache."""
-
-    workers: int | None = None
-    stack_size: int | None = None
-
-    def check(self) -> None:
-        for name, value in (("workers", self.workers), ("stack_size", self.stack_size)):
-            require(
-                value is None or value >= 1, f"hydra.launcher.{name} >= 1 (or null)", f"hydra.launcher.{name}", value
-            )
 
 
 def stack_settings(master: DictConfig) -> StackSettings | None:

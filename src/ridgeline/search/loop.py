@@ -36,6 +36,7 @@ class Loop:
     def run(self) -> None:
         """Go on to the goal. Raises StudyStopped."""
         streaming = Streaming(self, self.launcher.stack) if self.launcher.can_stream(self.plan) else None
+        self.records.complete_curves(self.study)
         self.close_running(streaming)
         try:
             if streaming is not None:
@@ -129,7 +130,7 @@ class Loop:
                 for name, value in attributes.items():
                     self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
                 self.study.tell(trial.number, state=TrialState.FAIL)
-        self.records.close_interrupted()
+        self.records.close_unfinished(self.study, self.folder)
 
     def check_failures(self) -> None:
         """Raises StudyStopped over the limit, and at the end if nothing came of any trial."""

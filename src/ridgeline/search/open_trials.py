@@ -14,10 +14,11 @@ from ridgeline.data import DataDescription, load_splits
 from ridgeline.search.folder import job_folder
 from ridgeline.search.job import ATTRIBUTES, Ending
 from ridgeline.search.job_folder import JobFolders
+from ridgeline.search.leftovers import how_it_ended
 from ridgeline.search.pruning import Pruning
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
-from ridgeline.tracking import Run, State
+from ridgeline.tracking import Run
 from ridgeline.trials import epoch_metrics, keep, outcome_of, write_history
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class OpenTrials:
         run, folder = self.runs.pop(fit.number), self.loop.folder / job_folder(fit.number)
         curve = self.curves.pop(fit.number, [])
         attributes: dict[str, Any] = {"run_id": run.id, "epochs": fit.epochs}
-        state: State = "COMPLETE"
         if isinstance(fit.outcome, FitResult):
             keep(fit.outcome, run, folder)
             outcome: Mapping[str, Any] = outcome_of(fit.outcome, run, folder)
@@ -64,13 +64,12 @@ class OpenTrials:
             ending = Ending(value, reason, {name: outcome[name] for name in ATTRIBUTES})
         elif isinstance(fit.outcome, Pruned):
             write_history(folder / "history.csv", curve)
-            state, ending = "PRUNED", Ending(None, None, attributes)
+            ending = Ending(None, None, attributes)
         else:
             ending = Ending(None, str(fit.outcome), attributes)
-        if ending.reason is not None:
-            state = "FAILED"
-        run.finish(state, f"after epoch {fit.epochs}" if state == "PRUNED" else ending.reason, wait=False)
         told = self.loop.tell(self.study.get_trials(deepcopy=False)[fit.number], ending, self._reported(curve))
+        # Afterwards: a run without its end is completed by the next start, a second one of a trial would stay.
+        run.finish(*how_it_ended(told), wait=False)
         if self.pruning is not None:
             self.pruning.ended(told)
 

@@ -16,6 +16,7 @@ from ridgeline.data import DataDescription, load_splits
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.folder import check_storage
+from ridgeline.search.pruning import make_pruner
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
 from ridgeline.trials import check
@@ -53,6 +54,8 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     check_limits(config, line, grid=grid)
     if not grid:
         sampling.rehearse(search, line.space)
+    if search.pruner is not None:
+        make_pruner(search.pruner)
     for one in checked.by_data:
         check(one)
     check_storage(config)

@@ -8,6 +8,7 @@ trial ended, so up to that moment nobody asks whether they should.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,8 +38,11 @@ class Pruning:
             sampler=optuna.samplers.RandomSampler(),
         )
         self._trials: list[Trial] = []
+        # Of trials that a killed process left; the others have the numbers that they would have without.
+        self._unused = [t.number for t in study.get_trials(deepcopy=False) if is_interrupted(t)]
         self._survived: Moment = (-1, -1)
-        self._replay([t for t in study.get_trials(deepcopy=False) if t.state.is_finished()])
+        trials = study.get_trials(deepcopy=False)
+        self._replay([t for t in trials if t.state.is_finished() and not is_interrupted(t)])
 
     def prunes(self, number: int, epochs: int, value: float, moment: Moment) -> bool:
         """Report the metric after so many epochs of a trial, and ask."""
@@ -48,19 +52,22 @@ class Pruning:
 
     def ended(self, trial: FrozenTrial) -> None:
         """A trial that was told to the study."""
-        self._trial(trial.number)
         value = trial.value if trial.state == TrialState.COMPLETE else None
-        self._copy.tell(trial.number, value, state=trial.state)
+        self._copy.tell(self._trial(trial.number), value, state=trial.state)
 
     def _trial(self, number: int) -> Trial:
-        while len(self._trials) <= number:
+        """Its like in the copy. Pruners choose by number too: Hyperband its brackets."""
+        place = number - bisect_left(self._unused, number)
+        while len(self._trials) <= place:
             self._trials.append(self._copy.ask())
-        return self._trials[number]
+        return self._trials[place]
 
     def _replay(self, finished: list[FrozenTrial]) -> None:
         epochs: list[tuple[Moment, FrozenTrial, int, float]] = []
         for trial in finished:
-            if PLACE not in trial.user_attrs or is_interrupted(trial):
+            if PLACE not in trial.user_attrs:
+                for n, value in trial.intermediate_values.items():
+                    self.prunes(trial.number, n, value, (-1, -1))
                 self.ended(trial)
                 continue
             slot, tick = trial.user_attrs[PLACE]

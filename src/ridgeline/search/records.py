@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 from optuna.study import Study
@@ -15,13 +13,12 @@ from ridgeline.config import Config
 from ridgeline.data import DataDescription
 from ridgeline.report.figures import curve_figure, study_figures
 from ridgeline.search.folder import job_folder
+from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
 from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.search.space import Dimension
 from ridgeline.tracking import Tracker
 
 WEIGHTS = "weights.safetensors"
-HISTORY = "history.csv"
-
 
 INTERRUPTED_CODE = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -62,8 +59,16 @@ class Records:
             self.tracker.reopen(run_id).finish("INTERRUPTED", "the process ended before the trial did")
         return run_id
 
-    def close_interrupted(self) -> None:
-        self.tracker.close_interrupted(self.run.id)
+    def close_unfinished(self, study: Study, folder: Path) -> None:
+        close_unfinished(self.tracker, self.run.id, study, folder)
+
+    def complete_curves(self, study: Study) -> None:
+        """Points of the study's own curves that a killed process had not written."""
+        written, best = self.tracker.written(self.run.id), list[FrozenTrial]()
+        for trial in sorted(ran(study), key=lambda t: (t.datetime_complete or t.datetime_start, t.number)):
+            best = best_first([*best[:1], trial])
+            if (self.config.metric, trial.number) not in written:
+                self.told(trial, best)
 
     def log_results(self, study: Study, files: Sequence[Path], folder: Path) -> None:
         """Tables, pictures, the best trial, and what is kept of the best ones."""
@@ -100,7 +105,7 @@ class Records:
             run.log_file(job / WEIGHTS, "weights")
         if (job / HISTORY).exists():
             title = f"Trial {trial.number}"
-            figure = curve_figure(_history(job / HISTORY), outcome(trial).get("best_epoch"), title)
+            figure = curve_figure(read_history(job / HISTORY), outcome(trial).get("best_epoch"), title)
             run.log_figure(figure, "curves.png")
             plt.close(figure)
 
@@ -111,9 +116,3 @@ def drop_weights(told: FrozenTrial, best: Sequence[FrozenTrial], folder: Path, k
     for trial in (told, *best[keep : keep + 1]):  # what this one did not become or pushed out
         if trial.number not in kept:
             (folder / job_folder(trial.number) / WEIGHTS).unlink(missing_ok=True)
-
-
-def _history(path: Path) -> list[dict[str, float]]:
-    with path.open(newline="") as file:
-        rows: list[Mapping[str, Any]] = list(csv.DictReader(file))
-    return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ridgeline.search.backends import StackSettings
 from ridgeline.search.batches import BATCH, Group, groups
 from ridgeline.search.flow import Flow
-from ridgeline.search.launching import StackSettings
 from ridgeline.search.plan import Plan
 from ridgeline.search.pruning import PLACE, Pruning, make_pruner
 from ridgeline.search.records import StudyStopped
 from ridgeline.stack.device import pick_device
-from ridgeline.stack.pool import Pool
 from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.stream import Stream
+from ridgeline.stack.workers import Workers
 
 if TYPE_CHECKING:
     from ridgeline.search.loop import Loop
@@ -43,23 +42,24 @@ class Streaming:
         """Until the study has its trials."""
         workers, size = self._slots()
         log.debug(f"{workers} workers with {size} slots each")
-        with Pool(workers) as pool, logging_redirect_tqdm():  # lines above the bar, not into it
+        gpu = pick_device(self.plan.config).type == "cuda"
+        with self.settings.start(workers, gpu=gpu) as pool, logging_redirect_tqdm():  # lines above the bar, not into it
             try:
                 if self.plan.structural:
                     self._run_batches(pool, size)
                 else:
                     self._run_flow(pool, size)
             except StudyStopped:
-                self.loop.records.close_interrupted()
+                self.loop.records.close_unfinished(self.loop.study, self.loop.folder)
                 raise
 
-    def _run_flow(self, pool: Pool, size: int) -> None:
+    def _run_flow(self, pool: Workers, size: int) -> None:
         flow = Flow(self.loop, self._pruning())
         stream = Stream(pool, flow)
         stream.run(*flow.places(len(pool) * size))
         self.loop.study.set_user_attr(IDLE, round(stream.idle, 3))
 
-    def _run_batches(self, pool: Pool, size: int) -> None:
+    def _run_batches(self, pool: Workers, size: int) -> None:
         batch = self.plan.n_trials if self.plan.grid is not None else len(pool) * size
         keys, each = ", ".join(self.plan.structural), "" if self.plan.grid is not None else f", {batch} trials a batch"
         log.info(f"Trials differ in more than knobs, in {keys}: those of one structure train as stacks{each}.")
@@ -87,9 +87,8 @@ def _choose_slots(plan: Plan, settings: StackSettings) -> tuple[int, int]:
     """A search has a quarter of its trials in flight at most: those asked at once cannot learn from each other. In
     batches it is an eighth, for the last of a batch learns no more than the first."""
     config, n_trials = plan.config, plan.n_trials
-    on_gpu = pick_device(config).type == "cuda"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(settings.workers or (1 if on_gpu else cores), n_trials)
+    gpu = pick_device(config).type == "cuda"
+    workers = min(settings.workers or settings.count_devices(gpu=gpu), n_trials)
     at_once = n_trials if plan.grid is not None else max(n_trials // (8 if plan.structural else 4), workers)
     size = settings.stack_size or min(fitting_stack_size(config, workers), -(-at_once // workers))
     return workers, size

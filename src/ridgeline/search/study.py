@@ -19,13 +19,14 @@ from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.loop import Loop
+from ridgeline.search.password import hide_password
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import ran
-from ridgeline.search.records import Records, StudyStopped
+from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped
 from ridgeline.search.results import write_results
 from ridgeline.search.table import closing_words
-from ridgeline.tracking import Tracker
+from ridgeline.tracking import Tracker, TrackingError
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,10 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     """
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    stack_settings(master)
-    plan = make_plan(context, master, arguments)
+    settings = stack_settings(master)
+    plan = make_plan(context, master, hide_password(master, arguments))
+    if settings is not None:
+        settings.connect()
     folder = study_folder(plan.config, plan.name)
     with locked(folder):
         study = _open(plan, folder)
@@ -49,7 +52,11 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
             log.info(f"{len(ran(study))} trials of this study are done, and {plan.n_trials} were asked for.")
             write_results(study, plan.config, plan.line, folder)
         else:
-            _go_on(plan, study, folder, make_launcher(context, task, master))
+            try:
+                _go_on(plan, study, folder, make_launcher(context, task, master))
+            except (OSError, TrackingError) as error:  # a full disk, a store that went away
+                saved = f"{len(ran(study))} of {plan.n_trials} trials are saved in {folder}; the same command goes on"
+                raise StudyStopped(f"The study {plan.name} ends, {saved}: {one_line(error)}") from error
         print(closing_words(study, plan.config, plan.line, folder))
 
 
@@ -103,7 +110,8 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         finally:
             progress.close()
         files = write_results(study, plan.config, plan.line, folder)
-        records.log_results(study, files, folder)
+        if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
+            records.log_results(study, files, folder)
         records.finish(stopped)
     if stopped:
         raise stopped

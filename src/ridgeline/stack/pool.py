@@ -1,96 +1,45 @@
-"""Worker processes with a pipe each."""
+"""Workers on this machine: processes with a pipe each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from multiprocessing.connection import Connection, wait
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import TracebackType
-from typing import Self
 
-from ridgeline.config import Config
-from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Stop, receive, send
 from ridgeline.stack.server import SERVED, start_server
+from ridgeline.stack.workers import Workers
 
 
-class Pool:
-    """`n` processes, each of which trains one stack at a time."""
+class Pool(Workers):
+    """Forked from the server that has imported what they need."""
 
     def __init__(self, n: int) -> None:
-        started = [_start() for _ in range(n)]
-        self._connections = [connection for connection, _ in started]
-        self._processes = [process for _, process in started]
-        self._gone: set[int] = set()
+        self._processes: dict[int, BaseProcess] = {}
+        super().__init__(n)
 
-    def __len__(self) -> int:
-        return len(self._processes)
+    def _start(self, workers: Sequence[int]) -> list[Connection]:
+        start_server()
+        connections: list[Connection] = []
+        for worker in workers:
+            ours, theirs = SERVED.Pipe()
+            self._processes[worker] = SERVED.Process(target=_work, args=(theirs,), daemon=True)
+            self._processes[worker].start()
+            theirs.close()
+            connections.append(ours)
+        return connections
 
-    def begin(self, worker: int, configs: Mapping[int, Config]) -> None:
-        """Start a stack with these fits, by number, in its slots from 0 on. A process that is gone is replaced."""
-        if not self._processes[worker].is_alive():
-            self._connections[worker].close()
-            self._connections[worker], self._processes[worker] = _start()
-            self._gone.discard(worker)
-        self._send(worker, Begin(configs))
+    def _is_alive(self, worker: int) -> bool:
+        return self._processes[worker].is_alive()
 
-    def load(self, worker: int, slot: int, number: int, config: Config) -> None:
-        """Put a fit into a slot, whatever trains there."""
-        self._send(worker, Load(slot, number, config))
+    def _last_word(self, worker: int) -> str:
+        self._processes[worker].join()
+        return f"the worker process ended with exit code {self._processes[worker].exitcode}"
 
-    def stop(self, worker: int, slot: int) -> None:
-        """Give up the fit in a slot."""
-        self._send(worker, Stop(slot))
-
-    def drain(self, worker: int) -> None:
-        """The running stack gets no more fits."""
-        self._send(worker, Drain())
-
-    def receive(self) -> list[tuple[int, Answer]]:
-        """What the workers said, by worker; waits for at least one. Each says once if it is gone."""
-        alive = {c: worker for worker, c in enumerate(self._connections) if worker not in self._gone}
-        messages: list[tuple[int, Answer]] = []
-        for connection in wait(list(alive)):
-            assert isinstance(connection, Connection)
-            worker = alive[connection]
-            try:
-                messages.append((worker, receive(connection)))
-            except (EOFError, ConnectionError):
-                self._gone.add(worker)
-                self._processes[worker].join()
-                code = self._processes[worker].exitcode
-                messages.append((worker, Gone(f"the worker process ended with exit code {code}")))
-        return sorted(messages, key=lambda message: message[0])
-
-    def close(self) -> None:
-        """End the processes, whatever they do."""
-        for connection, process in zip(self._connections, self._processes, strict=True):
-            connection.close()
+    def _end(self) -> None:
+        for process in self._processes.values():
             process.terminate()
-        for process in self._processes:
+        for process in self._processes.values():
             process.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _send(self, worker: int, message: Begin | Load | Stop | Drain) -> None:
-        try:
-            send(self._connections[worker], message)
-        except (BrokenPipeError, ConnectionError):
-            return  # `receive` says that the process is gone
-
-
-def _start() -> tuple[Connection, BaseProcess]:
-    start_server()
-    ours, theirs = SERVED.Pipe()
-    process = SERVED.Process(target=_work, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    return ours, process
 
 
 def _work(connection: Connection) -> None:

@@ -16,8 +16,8 @@ import logging
 from collections.abc import Mapping
 
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
-from ridgeline.stack.pool import Pool
 from ridgeline.stack.source import Fit, Pruned, Source
+from ridgeline.stack.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Stream:
     """Slot s belongs to worker s modulo the number of workers."""
 
-    def __init__(self, pool: Pool, source: Source) -> None:
+    def __init__(self, pool: Workers, source: Source) -> None:
         self._pool, self._source = pool, source
         self._fits: dict[int, Fit] = {}
         self._positions: list[list[int]] = [[] for _ in range(len(pool))]

@@ -75,13 +75,19 @@ def _refusal(rule: str, uri: str, error: Exception | None) -> ConfigError:
     return ConfigError(f"`{rule}` must hold, but got tracking.uri={without_password(uri)}{cause}.")
 
 
-def reason(error: BaseException) -> str:
-    """Why, as part of one line: the innermost error of network, disk or database says more than what wraps it."""
+def cause_of(error: BaseException) -> BaseException:
+    """The innermost error of network, disk or database says more than what wraps it."""
     cause, inner = error, _wrapped(error)
     while inner is not None:
         if isinstance(inner, (OSError, sqlite3.Error)):
             cause = inner
         inner = _wrapped(inner)
+    return cause
+
+
+def reason(error: BaseException) -> str:
+    """Why, as part of one line."""
+    cause = cause_of(error)
     text = " ".join((getattr(cause, "strerror", None) or str(cause) or type(cause).__name__).split())
     return text if len(text) <= 200 else text[:197] + "..."
 

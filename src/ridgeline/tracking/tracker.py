@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 
 import yaml
 from mlflow.entities import Run as MlflowRun
-from mlflow.entities import RunTag
 
 from ridgeline.config import Config, as_tree
 from ridgeline.tracking import provenance
@@ -23,8 +22,6 @@ from ridgeline.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from ridgeline.data import DataDescription
-
-INTERRUPTED = "INTERRUPTED"
 
 log = logging.getLogger("ridgeline.tracking")
 
@@ -82,25 +79,41 @@ class Tracker:
         """A handle to a run that exists, to add to it."""
         return Run(self._writer, _done(run_id), f"run {run_id}")
 
+    def complete(self, run_id: str, config: Config, curve: Mapping[int, Mapping[str, float]]) -> Run:
+        """A handle to a run of a process that was killed, with what that one had not written yet."""
+        written, known = self.written(run_id), _done(run_id)
+        self._writer.log(Batch(known, params=provenance.params(config)))
+        run = Run(self._writer, known, f"run {run_id}")
+        for step, metrics in curve.items():
+            run.log_epoch(step, {name: value for name, value in metrics.items() if (name, step) not in written})
+        return run
+
     def find_trial_run(self, parent_run: str, number: int) -> str | None:
         """The run of that trial, the latest if there are several."""
         wanted = {provenance.PARENT: parent_run, provenance.TRIAL: str(number)}
         found = self._writer.ask(f"search for trial {number}", lambda store: _search(store, wanted))
         return found[-1].info.run_id if found else None
 
-    def close_interrupted(self, parent_run: str) -> None:
-        """Close the children that a killed process left RUNNING: KILLED, with the state INTERRUPTED.
+    def unfinished(self, parent_run: str) -> dict[str, int]:
+        """The children that are RUNNING, once all that was handed over is written: run and trial number."""
 
-        One that another process still trains gets its true state when that process finishes it.
-        """
+        def search(store: Store) -> dict[str, int]:
+            found = _search(store, {provenance.PARENT: parent_run}, "attributes.status = 'RUNNING'")
+            return {run.info.run_id: int(run.data.tags.get(provenance.TRIAL, -1)) for run in found}
 
-        def close(store: Store) -> None:
-            for run in _search(store, {provenance.PARENT: parent_run}, "attributes.status = 'RUNNING'"):
-                state = {provenance.STATE: INTERRUPTED, provenance.REASON: "the process ended before the trial did"}
-                store.client.log_batch(run.info.run_id, tags=[RunTag(key, value) for key, value in state.items()])
-                store.client.set_terminated(run.info.run_id, "KILLED")
+        found: dict[str, int] = self._writer.ask("search for unfinished trials", search)
+        return found
 
-        self._writer.ask("closing of interrupted trials", close)
+    def written(self, run_id: str) -> set[tuple[str, int]]:
+        """The points that a run has: metric and step."""
+
+        def search(store: Store) -> set[tuple[str, int]]:
+            client = store.client
+            names = client.get_run(run_id).data.metrics
+            return {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
+
+        found: set[tuple[str, int]] = self._writer.ask(f"search for the curves of {run_id}", search)
+        return found
 
     def close(self) -> None:
         """Wait until all is written. Raises TrackingError, one line, if something could not be."""

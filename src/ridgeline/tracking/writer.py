@@ -7,6 +7,7 @@ for good is counted, and `close` says so in one line.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import Counter, deque
@@ -16,7 +17,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from ridgeline.tracking.check import reason
+from ridgeline.tracking.check import cause_of, reason
 from ridgeline.tracking.entries import Batch, Call, TrackingError
 from ridgeline.tracking.store import Store, without_password
 
@@ -187,8 +188,8 @@ class Writer:
         """Whether the store answers to nobody, or only refuses this entry."""
         if _is_for_good(error):
             return False
-        if self._store is None:
-            return True
+        if self._store is None or isinstance(cause_of(error), sqlite3.OperationalError):
+            return True  # an SQLite file that is locked or read-only, or its disk full: to all entries alike
         try:
             self._store.client.get_experiment(self._store.experiment_id)
         except Exception:

@@ -1,0 +1,124 @@
+"""Time to the loss that 64 random trials reach: our stack with TPE and a pruner, and a script as usual without one.
+
+Each is a real command with a fresh folder: the study of `make sweep`, of 64 trials at most; the script ends with the
+trial that reaches the target, our study goes on and is read at the moment when one did. A round has a seed of its own,
+of sampler and fits; the target is the median, over the rounds' seeds, of what random search reaches in the stack.
+Takes about 6 minutes on two cores.
+
+    python benchmarks/time_to_target.py
+    python benchmarks/time_to_target.py --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from endtoend import BENCHMARKS, EPOCHS, PROJECT, QUICK_EPOCHS, QUIET
+from inprocess import read_trials, seconds_of
+from machine import BUSY, describe_machine
+from processes import CommandFailed, watch
+from progress import Progress
+from rivals.crew import cores
+from search_quality_table import best_so_far
+from time_to_target_table import Turn, summarize
+
+PRUNERS = ("none", "median", "asha", "hyperband", "patient")
+
+
+def run(options: list[str], cwd: Path, folder_option: str) -> Turn:
+    with tempfile.TemporaryDirectory(prefix="ridgeline-target-") as name:
+        folder = Path(name)
+        watched = watch([sys.executable, *options, f"{folder_option}={folder}"], folder / "output.txt", cwd, QUIET)
+        trials = read_trials(folder)
+    seconds = seconds_of(trials)
+    return Turn(best_so_far(trials), seconds, watched.seconds - seconds[-1])
+
+
+def run_stack(search: list[str], seed: int, trials: int, epochs: int) -> Turn:
+    limits = [f"search.n_trials={trials}", f"trainer.max_epochs={epochs}", f"seed={seed}", f"search.seed={seed}"]
+    return run(["pipelines/train.py", "-m", *search, *limits], PROJECT, "runs")
+
+
+def run_script(target: float, seed: int, trials: int, epochs: int) -> Turn:
+    options = [f"--n-trials={trials}", f"--epochs={epochs}", f"--seed={seed}", f"--target={target!r}"]
+    return run(["-m", "rivals.script", *options], BENCHMARKS, "--folder")
+
+
+def main() -> None:
+    args = parse_arguments()
+    epochs = QUICK_EPOCHS if args.quick else EPOCHS
+    load = os.getloadavg()[0]
+    progress = Progress()
+    ours, script = list[Turn](), list[Turn]()
+    try:
+        progress.say(f"{args.trials} random trials, {args.seeds} times")
+        random = [run_stack(["search=random"], seed, args.trials, epochs).best[-1] for seed in range(args.seeds)]
+        target = statistics.median(best for best in random if best is not None)
+        for seed in range(args.seeds):
+            progress.say(f"round {seed + 1} of {args.seeds}: the stack, to {target:.4f}")
+            ours.append(run_stack(["search=bayes", f"search/pruner={args.pruner}"], seed, args.trials, epochs))
+            progress.say(f"round {seed + 1} of {args.seeds}: the script, about {1.1 * args.trials:.0f} s at most")
+            script.append(run_script(target, seed, args.trials, epochs))
+    except CommandFailed as failure:
+        sys.exit(str(failure))
+    progress.clear()
+    ways = {
+        "stack": summarize(f"Ridgeline, TPE, pruner {args.pruner}", ours, target),
+        "script": summarize("Optuna, a Lightning Trainer a trial, MLflow", script, target),
+    }
+    stack = ways["stack"]["seconds_to_target"]
+    ratio = ways["script"]["seconds_at_least"] / stack if stack else None
+    is_exact = ways["script"]["seconds_to_target"] is not None
+    machine = {**describe_machine(), "cores_used": cores(), "load_before": round(load, 2)}
+    settings = {"seeds": args.seeds, "trials": args.trials, "max_epochs": epochs, "pruner": args.pruner}
+    report = {
+        "machine": machine,
+        "settings": {**settings, "quick": args.quick},
+        "target": target,
+        "ratio_of_medians": ratio,
+        "ratio_is_a_lower_bound": not is_exact,
+        "ways": ways,
+    }
+    print(
+        f"{machine['cpu']}, {machine['cores_used']} cores, {machine['memory_gib']} GiB, torch {machine['torch']}; "
+        f"medians of {args.seeds}; the target is {target:.4f}" + ", QUICK: no figures to quote" * args.quick
+    )
+    if load > BUSY * cores():
+        print(f"WARNING: the load was {load:.1f} before the start.")
+    print(f"{'':<46}{'reached':>9}{'seconds to target':>19}{'with start-up':>15}")
+    for row in ways.values():
+        cells = [row["seconds_to_target"], row["seconds_to_target_with_start_up"]]
+        shown = ["not reached" if cell is None else f"{cell:.1f}" for cell in cells]
+        print(f"{row['title']:<46}{row['reached']:>5} / {args.seeds}{shown[0]:>19}{shown[1]:>15}")
+    print("No ratio." if ratio is None else f"Ratio of medians: {'' if is_exact else 'at least '}{ratio:.1f}")
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
+    parser.add_argument("--seeds", type=int, help="rounds; 3, or 1 with --quick")
+    parser.add_argument("--trials", type=int, help="of a study at most; 64, or 6 with --quick")
+    parser.add_argument("--pruner", choices=PRUNERS, default="hyperband", help="of the stack: the best one measured")
+    parser.add_argument("--quick", action="store_true", help="few short trials, to see whether all runs; not written")
+    parser.add_argument("--out", type=Path, help="the report as JSON; results/time_to_target.json unless --quick")
+    args = parser.parse_args()
+    for name, (full, quick) in {"seeds": (3, 1), "trials": (64, 6)}.items():
+        if getattr(args, name) is None:
+            setattr(args, name, quick if args.quick else full)
+        if getattr(args, name) < 1:
+            parser.error(f"`{name} >= 1` must hold, but got {getattr(args, name)}.")
+    if args.out is None and not args.quick:
+        args.out = BENCHMARKS / "results" / "time_to_target.json"
+    return args
+
+
+if __name__ == "__main__":
+    main()

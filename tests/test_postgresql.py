@@ -1,0 +1,126 @@
+"""Promises 4 and 5 for a study that a PostgreSQL server stores."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from ridgeline.checking import ConfigError
+from ridgeline.doors import ROOT
+from ridgeline.search.password import hidden
+from sweeping import OWN_COLUMNS, Studies, results, table
+from test_stacked_study import BAYES, SLOTS
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+PASSWORD = "swordfish"
+MISSING = [] if PROGRAMS else ["apt-get install postgresql"]
+MISSING += [] if importlib.util.find_spec("psycopg") else [".venv/bin/python -m pip install 'psycopg[binary]'"]
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def on_postgresql(test: Callable[..., None]) -> Callable[..., None]:
+    """A slow test that needs the server and its driver."""
+    return pytest.mark.verify(pytest.mark.skipif(bool(MISSING), reason=" and ".join(MISSING))(test))
+
+
+def server_program(name: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    """One of PostgreSQL's own, which refuse root."""
+    as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+    return subprocess.Popen([*as_other, PROGRAMS[-1] / name, *arguments], cwd="/", **QUIET)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A server of its own on a free port, which asks for a password."""
+    with tempfile.TemporaryDirectory(prefix="ridgeline-") as name:  # pytest's own folders are closed to others
+        data, secret = Path(name, "data"), Path(name, "password")
+        secret.write_text(PASSWORD)
+        if os.getuid() == 0:
+            for each in (name, secret):
+                shutil.chown(each, "postgres", "postgres")
+        access = ("--username=ridge", "--auth=scram-sha-256", f"--pwfile={secret}")
+        assert server_program("initdb", "--pgdata", data, *access).wait() == 0
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        server = server_program("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", name, "-c", "fsync=off")
+        try:
+            while server_program("pg_isready", "-h", "127.0.0.1", "-p", port).wait() != 0:
+                assert server.poll() is None
+                time.sleep(0.1)
+            yield f"postgresql+psycopg://ridge:{PASSWORD}@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait()
+
+
+def command(runs: Path, *more: str) -> list[str]:
+    return [sys.executable, str(ROOT / "pipelines" / "train.py"), "-m", *BAYES, *SLOTS, f"runs={runs}", *more]
+
+
+@on_postgresql
+def test_killed_study_goes_on_to_the_table_of_the_journal(url: str, tmp_path: Path) -> None:
+    runs, stored = tmp_path / "killed", f"search.storage={url}"
+    process = subprocess.Popen(command(runs, stored), **QUIET)
+    while len(list(runs.glob("studies/*/jobs/*/history.csv"))) < 4:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(command(runs, stored), check=True, capture_output=True, text=True)
+    subprocess.run(command(tmp_path / "whole"), check=True, **QUIET)
+    (killed,), (whole,) = runs.glob("studies/*"), tmp_path.glob("whole/studies/*")
+    without = (*OWN_COLUMNS, "number", "job_dir")  # killed while it was asked for, a trial leaves its number unused
+    assert results(killed, without=without) == results(whole, without=without)
+    study = optuna.load_study(study_name=killed.name, storage=url)
+    states = [trial.state.name for trial in study.trials]
+    assert states.count("COMPLETE") == len(results(whole)) == 14
+    assert states.count("FAIL") == len(states) - 14 <= 1
+    assert [row["state"] for row in table(killed)].count("COMPLETE") == 14
+    said = done.stdout + done.stderr
+    assert PASSWORD not in said
+    written = [path for path in runs.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+    assert written == []
+
+
+@on_postgresql
+def test_wrong_password_is_refused_in_one_line_without_it(url: str, tmp_path: Path) -> None:
+    wrong = url.replace(PASSWORD, "sailfish")
+    done = subprocess.run(command(tmp_path / "runs", f"search.storage={wrong}"), capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "`search.storage can be opened` must hold" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "sailfish" not in done.stderr + done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://ridge:a@b:c@host:5432/name", "postgresql://ridge:***@host:5432/name"),
+        ("postgresql://ridge:a/b@host/name", "postgresql://ridge:***@host/name"),
+        ("postgresql://host/name?user=ridge&password=a&x=1", "postgresql://host/name?user=ridge&password=***&x=1"),
+        ("postgresql://ridge@host/name", "postgresql://ridge@host/name"),
+        ("sqlite:////folder/name.db", "sqlite:////folder/name.db"),
+    ],
+)
+def test_password_of_a_url_is_not_said(url: str, said: str) -> None:
+    assert hidden(url) == said
+
+
+def test_database_that_cannot_be_opened_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Studies(tmp_path, tmp_path / "mlflow.db").plan(*BAYES, "search.storage='nosuch://ridge:swordfish@host/name'")
+    assert "nosuch://ridge:***@host/name" in str(refused.value)
+    assert PASSWORD not in str(refused.value)
