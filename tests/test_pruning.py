@@ -161,9 +161,6 @@ def test_every_other_pruner_prunes(pruner: str, tmp_path: Path, store: Path) -> 
         ("search/pruner=asha search.pruner.reduction_factor=1", "`search.pruner can be made` must hold"),
         ("search/pruner=median search.pruner.n_warmup_steps=many", "`search.pruner can be made` must hold"),
         ("search/pruner=patient search.pruner.wrapped_pruner._target_=optuna.Nothing", "optuna.Nothing"),
-        ("search.enqueue=[{regularization.l2:2}]", "`search.enqueue[0] lies in regularization.l2="),
-        ("search.enqueue=[{},{regularization.dropout:-0.1}]", "`search.enqueue[1] lies in regularization.dropout="),
-        ("search.enqueue=[{regularization.l2:lots}]", "`search.enqueue[0] lies in regularization.l2="),
         ("search.n_startup_trials=-1", "n_startup_trials"),
     ],
 )
@@ -185,6 +182,14 @@ def test_enqueued_trials_come_first_with_the_values_they_have(tmp_path: Path, st
     assert (rows[0]["regularization.l2"], rows[0]["regularization.dropout"]) == ("0.001", "0.5")
     assert rows[1]["regularization.l2"] == "1e-05"
     assert rows[1]["regularization.dropout"] not in ("", "0.5")  # a key that is not said is drawn
+
+
+def test_what_the_space_does_not_hold_is_drawn(tmp_path: Path, store: Path) -> None:
+    first = "search.enqueue=[{regularization.l2:1e-3,regularization.dropout:0.25,optimizer.lr:7}]"
+    command = (*BAYES, first, "regularization.dropout=0,0.5", "search.n_trials=2", "trainer.max_epochs=1", *SLOTS)
+    rows = table(Studies(tmp_path, store).run(*command, task=train))
+    assert rows[0]["regularization.l2"] == "0.001"
+    assert rows[0]["regularization.dropout"] in ("0", "0.5")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -56,21 +56,14 @@ def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
 
 
 def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> dict[str, Any]:
-    """What `search.enqueue` says of the searched keys of the trial of this place."""
+    """What `search.enqueue` says of the trial of this place, as far as the space holds it; the rest is drawn."""
     given = search.enqueue[place] if place < len(search.enqueue) else {}
-    fixed = {d.key: given[d.key] for d in space if d.key in given}
-    for d in space:
-        if d.key in fixed:
-            holds = d.contains(fixed[d.key])
-            require(holds, f"search.enqueue[{place}] lies in {d.key}={d.text}", d.key, fixed[d.key])
-    return fixed
+    return {d.key: given[d.key] for d in space if d.key in given and d.contains(given[d.key])}
 
 
 def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
     """Draw once in memory, after the random trials: a sampler that cannot (a missing package, say) is refused early."""
     settings = dict(search.sampler or {})
-    for place in range(len(search.enqueue)):
-        enqueued(search, space, place)
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     distributions = {d.key: d.distribution for d in space}
     n_random = settings.get("n_startup_trials", 10)  # Optuna's default
