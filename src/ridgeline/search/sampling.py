@@ -12,7 +12,7 @@ import optuna
 from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from ridgeline.checking import ConfigError, require
+from ridgeline.checking import ConfigError
 from ridgeline.config import SearchConfig
 from ridgeline.search.design import design_point
 from ridgeline.search.space import Dimension
