@@ -21,7 +21,7 @@ from ridgeline.tracking.check import cause_of, reason
 from ridgeline.tracking.entries import Batch, Call, TrackingError
 from ridgeline.tracking.store import Store, without_password
 
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 2.5
 """A trial of a few seconds is one batch then, which costs half of two."""
 PATIENCE_SECONDS = 30.0
 """How long `close`, and who asks for a run's id, wait for a store that is away."""
