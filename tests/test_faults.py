@@ -135,7 +135,7 @@ def test_ctrl_c_ends_soon_and_says_what_is_saved(tmp_path: Path) -> None:
     saved = len(results(command.folder)) - [row["state"] for row in table(command.folder)].count("RUNNING")
     words = f"Interrupted: {saved} of 200 trials are saved in {command.folder}; the same command goes on.\n"
     assert command.errors.endswith(words)
-    assert seconds < 10  # measured at two; a busy machine takes longer
+    assert seconds < 10  # two are aimed at and not reached: 2.3 here, 3.1 on `make sweep`; a busy machine takes longer
 
 
 @contextmanager

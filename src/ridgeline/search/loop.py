@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from ridgeline.search.ranking import INTERRUPTED, OUTCOME, best_first, counts, i
 from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped, drop_weights
 from ridgeline.search.streaming import Streaming
 
+log = logging.getLogger(__name__)
+
 
 class Loop:
     """The trials of one study, from the state that its storage is in."""
@@ -36,6 +39,8 @@ class Loop:
     def run(self) -> None:
         """Go on to the goal. Raises StudyStopped."""
         streaming = Streaming(self, self.launcher.stack) if self.launcher.can_stream(self.plan) else None
+        if streaming is None and self.plan.config.search.pruner is not None:
+            log.warning("search.pruner prunes in the stack launcher alone: each trial trains to its end.")
         self.records.complete_curves(self.study)
         self.close_running(streaming)
         try:
