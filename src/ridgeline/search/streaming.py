@@ -50,7 +50,7 @@ class Streaming:
                 else:
                     self._run_flow(pool, size)
             except StudyStopped:
-                self.loop.records.close_unfinished(self.loop.study, self.loop.folder)
+                self.loop.records.interrupt_trials("the study ended before the trial did")
                 raise
 
     def _run_flow(self, pool: Workers, size: int) -> None:

@@ -115,6 +115,10 @@ class Tracker:
         found: set[tuple[str, int]] = self._writer.ask(f"search for the curves of {run_id}", search)
         return found
 
+    def hasten(self, seconds: float) -> None:
+        """Let `close` wait no longer than this, and say nothing of what is not written by then."""
+        self._writer.hasten(seconds)
+
     def close(self) -> None:
         """Wait until all is written. Raises TrackingError, one line, if something could not be."""
         self._writer.close()
