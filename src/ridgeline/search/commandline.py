@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from ridgeline.checking import ConfigError, require
 from ridgeline.search.space import Dimension, dimension
 
-NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric")
+NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric", "study", "confirm")
 """What a study has one of."""
 
 log = logging.getLogger(__name__)
