@@ -273,7 +273,10 @@ class SearchConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One trial. `seed` keys initialization, order and noise of the fit."""
+    """One trial. `seed` keys initialization, order and noise of the fit.
+
+    `study` and `report` are read by the doors that follow a study: which one, and where a copy of its page goes.
+    """
 
     data: DataConfig
     network: NetworkConfig
@@ -289,6 +292,8 @@ class Config:
     trial: TrialConfig = TrialConfig()
     seed: int = knob(0)
     runs: str = "mlruns"
+    study: str | None = None
+    report: str | None = None
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
