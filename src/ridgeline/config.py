@@ -19,7 +19,7 @@ __all__ = ["Config", "ConfigError", "as_tree", "parse"]
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which examples, how they are split, and on which of them a fit trains. `seed` belongs to the split, never to a fit.
+    """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
 
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
     """
@@ -301,7 +301,10 @@ class ConfirmConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One trial. `seed` keys initialization, order and noise of the fit. `study`: what confirm.py is about."""
+    """One trial. `seed` keys initialization, order and noise of the fit.
+
+    `study` and `report` are read by the doors that follow a study: which one, and where a copy of its page goes.
+    """
 
     data: DataConfig
     network: NetworkConfig
@@ -315,10 +318,11 @@ class Config:
     tracking: TrackingConfig = TrackingConfig()
     search: SearchConfig = SearchConfig()
     trial: TrialConfig = TrialConfig()
-    study: str | None = None
     confirm: ConfirmConfig = ConfirmConfig()
     seed: int = knob(0)
     runs: str = "mlruns"
+    study: str | None = None
+    report: str | None = None
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)

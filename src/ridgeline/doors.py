@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 """The project: conf/, pipelines/, mlruns/ lie here."""
 
 
+WITHOUT_A_TRIAL = [
+    "hydra.run.dir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=stdout",
+    "hydra.callbacks.refuse._target_=hydra.experimental.callback.Callback",  # the base class, which does nothing
+]
+"""Arguments for a door that trains no trial: it has no job folder, and checks what it is given itself."""
+
+
 def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run a pipeline's task as a Hydra app. A user's mistake ends in one line and exit code 2."""
     os.environ.setdefault("RIDGELINE_RUNS", str(ROOT / "mlruns"))
@@ -37,6 +47,20 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
+    """Run a pipeline's task that trains no trial."""
+
+    @functools.wraps(task)
+    def refusing(cfg: DictConfig) -> Any:
+        try:
+            return task(cfg)
+        except ConfigError as error:  # here, for Hydra adds a line of its own to what leaves the task
+            refuse(str(error))
+
+    sys.argv += WITHOUT_A_TRIAL
+    enter(refusing)
 
 
 def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

@@ -52,7 +52,7 @@ def estimate(values_SN: np.ndarray) -> Estimate:
 
 
 def calibration_error(probabilities_NC: np.ndarray, labels_N: np.ndarray, bins: int = 15) -> float:
-    """ECE: how far confidence and accuracy are apart, over bins of equal width, weighted by their examples (Guo 2017)."""
+    """ECE (Guo 2017): how far confidence and accuracy are apart, over bins of equal width, weighted by examples."""
     confidence_N = probabilities_NC.max(axis=1)
     correct_N = probabilities_NC.argmax(axis=1) == labels_N
     bin_N = np.minimum((confidence_N * bins).astype(int), bins - 1)

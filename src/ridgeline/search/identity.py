@@ -13,13 +13,11 @@ from typing import Any
 import ridgeline
 from ridgeline.checking import require
 from ridgeline.config import Config
+from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.space import Dimension
 
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
 """Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
-
-NOT_IN_CONFIG = ("tracking", "trial", "runs", "search", "metric", "study", "confirm")
-"""Groups and keys that decide no trial's numbers, or are in the definition by themselves."""
 
 REVISIONS = ("code", "torch", "optuna")
 """Parts of the definition that make a new study by default, and only a note when a study is resumed by name."""
@@ -29,7 +27,7 @@ def definition(
     tree: Mapping[str, Any], config: Config, space: Sequence[Dimension], data: Sequence[str]
 ) -> dict[str, Any]:
     """All that a study's results follow from, as it is stored with the study. `data`: the hashes of its data."""
-    fixed = {key: value for key, value in tree.items() if key not in NOT_IN_CONFIG}
+    fixed = {key: value for key, value in tree.items() if key not in (*NOT_TRAINED, "metric")}
     flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
     swept = {d.key for d in space}
     return {
