@@ -7,7 +7,7 @@ python pipelines/confirm.py study=results/search.json confirm.seeds=50
 from omegaconf import DictConfig
 
 from ridgeline.checking import require
-from ridgeline.doors import checked, enter_without_trial, refuse
+from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
 
 
 def confirm(cfg: DictConfig) -> None:
@@ -16,6 +16,7 @@ def confirm(cfg: DictConfig) -> None:
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.evidence.stored import open_study
 
+    require_overrides_of("study", "confirm", "runs", "tracking.uri", "search.storage")
     config = checked(cfg)
     require(config.study is not None, "study=NAME is given", "study", "null")
     stored = open_study(config, str(config.study))

@@ -16,7 +16,7 @@ from ridgeline.search.folder import job_folder
 from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
 from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.search.space import Dimension
-from ridgeline.tracking import Run, Tracker
+from ridgeline.tracking import Run, Tracker, TrackingError
 
 WEIGHTS = "weights.safetensors"
 
@@ -46,6 +46,7 @@ class Records:
         tags = {f"space.{d.key}": d.text for d in space}
         self.run = tracker.start_study(name, config, data, tags)
         self.trials: dict[int, Run] = {}
+        self.hasty = False
 
     def run_of(self, number: int) -> str | None:
         """The MLflow run of a trial that could not hand it back."""
@@ -58,8 +59,16 @@ class Records:
             self.run.log_epoch(trial.number, {metric: trial.value, f"best/{metric}": best[0].value})
 
     def interrupted(self, number: int) -> str | None:
-        """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun."""
-        run_id = self.run_of(number)
+        """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun.
+
+        After Ctrl-C there may be no time to ask: then the next start says so.
+        """
+        try:
+            run_id = self.run_of(number)
+        except TrackingError:
+            if self.hasty:
+                return None
+            raise
         if run_id is not None:
             self.tracker.reopen(run_id).finish("INTERRUPTED", "the process ended before the trial did")
         return run_id
@@ -71,6 +80,7 @@ class Records:
         self.trials.clear()
 
     def hasten(self) -> None:
+        self.hasty = True
         self.tracker.hasten(HASTE_SECONDS)
 
     def close_unfinished(self, study: Study, folder: Path) -> None:
