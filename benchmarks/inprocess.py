@@ -12,7 +12,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,8 @@ class Studies:
     ask_ms: list[float] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
 
-    def run(self, *arguments: str) -> Ended:
-        """The command `train.py -m ...`. Raises what it raises."""
+    def run(self, *arguments: str, inspect: Callable[[Path], None] = lambda runs: None) -> Ended:
+        """The command `train.py -m ...`. Raises what it raises. `inspect` sees the runs folder before it is gone."""
         self.ask_ms.clear()
         self.plans.clear()
         with tempfile.TemporaryDirectory(prefix="ridgeline-study-") as name:
@@ -102,6 +102,7 @@ class Studies:
                 overrides = [*arguments, *self.fixed, f"runs={runs}"]
                 with contextlib.redirect_stdout(io.StringIO()):  # its closing words
                     hydra.multirun("config", _train, overrides, with_log_configuration=False)
+            inspect(runs)
             return Ended(self.plans[0], read_trials(runs), list(self.ask_ms))
 
     def watch(self, loop: Loop, ask: Any) -> Trial:

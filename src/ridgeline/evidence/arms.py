@@ -94,8 +94,8 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
         "seeds": arm.seeds,
         "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
         "test": {
-            "error": interval(estimate(measured.errors_SN)),
-            "loss": interval(estimate(measured.losses_SN)),
+            "error": above_zero(estimate(measured.errors_SN)),
+            "loss": above_zero(estimate(measured.losses_SN)),
             "ece": float(np.mean([calibration_error(p_NC, labels_N) for p_NC in measured.probabilities_SNC])),
         },
         "train": {"error": float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
@@ -110,6 +110,11 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
 
 def interval(found: Estimate) -> dict[str, float]:
     return {"mean": found.mean, "low": found.low, "high": found.high}
+
+
+def above_zero(found: Estimate) -> dict[str, float]:
+    """Of what cannot be negative."""
+    return {**interval(found), "low": max(0.0, found.low)}
 
 
 def tested(found: Estimate) -> dict[str, float]:
