@@ -45,7 +45,8 @@ def estimate(values_SN: np.ndarray) -> Estimate:
     if variance == 0:
         return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, math.inf)
     parts = by_seeds**2 / (n_seeds - 1) + by_examples**2 / (n_examples - 1)
-    freedom = (by_seeds + by_examples) ** 2 / parts
+    parts += rest**2 / ((n_seeds - 1) * (n_examples - 1))
+    freedom = variance**2 / parts
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(variance)
     p_value = 2 * float(stats.t.sf(abs(mean) / math.sqrt(variance), freedom))
     return Estimate(mean, mean - half, mean + half, p_value, freedom)
