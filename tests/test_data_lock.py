@@ -8,7 +8,7 @@ import pytest
 
 from ridgeline.config import DataConfig
 from ridgeline.data import Part, load_splits
-from ridgeline.data.test_split import open_test_split
+from ridgeline.data.test_split import confirming, open_test_split
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/ridgeline/data"
@@ -99,6 +99,7 @@ def test_splits_hold_train_and_validation_rows_and_nothing_else(split):
     assert {field.name for field in dataclasses.fields(splits)} == {
         "train",
         "validation",
+        "scaling",
         "n_classes",
         "image_shape",
         "description",
@@ -116,8 +117,10 @@ def test_no_cache_but_that_of_load_splits():
                 assert "cache" not in decorators or (path.name, node.name) == ("splits.py", "_load")
 
 
-def test_the_opened_test_part_shares_no_example_with_the_others():
+def test_the_opened_test_part_shares_no_example_with_the_others(tmp_path):
     config = DataConfig("digits", standardize="none")
-    splits, test = load_splits(config), open_test_split(config)
+    with confirming():
+        test, _ = open_test_split(config, tmp_path / "ledger.jsonl", {})
+    splits = load_splits(config)
     seen = {row.numpy().tobytes() for part in (splits.train, splits.validation) for row in part.x_NI}
     assert not seen & {row.numpy().tobytes() for row in test.x_NI}

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from opening import opened
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.data import load_splits, mnist, splits
-from ridgeline.data.test_split import open_test_split
 
 REAL = Path(os.environ.get("RIDGELINE_MNIST", Path(__file__).parents[1] / "../shared/data/mnist"))
 needs_mnist = pytest.mark.skipif(
@@ -108,7 +108,7 @@ def test_the_files_become_flat_pixels_between_0_and_1(folder, contents):
 
 
 def test_the_test_part_is_the_official_one(folder, contents):
-    test = open_test_split(config(folder))
+    test = opened(config(folder))
     pixels = np.frombuffer(contents["t10k-images-idx3-ubyte"], np.uint8, offset=16).reshape(20, 784)
     assert np.allclose(test.x_NI, pixels / 255, atol=1e-7)
     assert test.y_N.tolist() == [*range(10)] * 2

@@ -7,12 +7,12 @@ import pytest
 import sklearn.datasets
 import torch
 
+from opening import opened
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.data import load_splits, splits
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaling import fit_scaling
 from ridgeline.data.sources import Source, read_source
-from ridgeline.data.test_split import open_test_split
 
 DIGITS = DataConfig("digits")
 MOONS = DataConfig("moons", examples=200, noise=0.3)
@@ -49,7 +49,7 @@ def test_tensors_are_what_the_description_says(config):
         assert part.x_NI.isfinite().all()
         assert part.y_N.dtype == torch.int64
         assert part.y_N.unique().tolist() == list(range(description.classes))
-    assert len(open_test_split(config).y_N) == description.examples.test
+    assert len(opened(config).y_N) == description.examples.test
     assert (loaded.n_features, loaded.n_classes) == (description.features, description.classes)
     assert loaded.image_shape == ((8, 8) if config.name == "digits" else None)
 
@@ -60,7 +60,7 @@ def test_parts_hold_the_source_rows_with_their_labels():
     rows = split_rows(source, config)
     assert np.array_equal(loaded.train.x_NI, source.x_NI[rows.train])
     assert np.array_equal(loaded.validation.y_N, source.y_N[rows.validation])
-    test = open_test_split(config)
+    test = opened(config)
     assert np.array_equal(test.x_NI, source.x_NI[rows.test])
     assert np.array_equal(test.y_N, source.y_N[rows.test])
 
@@ -162,7 +162,7 @@ def test_the_test_part_is_standardized_by_the_train_part():
     source = read_source(DIGITS)
     rows = split_rows(source, DIGITS)
     expected = fit_scaling(source.x_NI[rows.train], DIGITS).apply(source.x_NI[rows.test])
-    assert np.array_equal(open_test_split(DIGITS).x_NI, expected)
+    assert np.array_equal(opened(DIGITS).x_NI, expected)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class DataDescription:
     hash: str
 
 
-class TestSplitLocked(RuntimeError):
+class SplitLocked(RuntimeError):
     """Somebody else than pipelines/confirm.py wants the test part."""
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ class Splits:
 
     @property
     def test(self) -> NoReturn:
-        """Raises TestSplitLocked."""
-        raise TestSplitLocked
+        """Raises SplitLocked."""
+        raise SplitLocked
 
 
 def load_splits(config: DataConfig, device: str | torch.device = "cpu") -> Splits:

@@ -17,7 +17,7 @@ from ridgeline.config import DataConfig
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaling import fit_scaling
 from ridgeline.data.sources import read_source
-from ridgeline.data.splits import Part, TestSplitLocked, take_part
+from ridgeline.data.splits import Part, SplitLocked, take_part
 
 _CONFIRMING: ContextVar[bool] = ContextVar("confirming", default=False)
 
@@ -49,10 +49,10 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     """The test part that belongs to `load_splits(config)`, standardized alike, on the CPU.
 
     That it is opened is written to `ledger`, a file of one JSON object a line, before a label is given away. Raises
-    TestSplitLocked outside of `confirming`.
+    SplitLocked outside of `confirming`.
     """
     if not _CONFIRMING.get():
-        raise TestSplitLocked
+        raise SplitLocked
     source = read_source(config)
     rows = split_rows(source, config)
     part = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()

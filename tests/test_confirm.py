@@ -1,0 +1,207 @@
+"""Promises 7 and 8: a verdict against the plain network with an equal budget, on a test part with a ledger."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from safetensors.torch import load_file
+
+from ridgeline.checking import ConfigError
+from ridgeline.config import Config, ConfirmConfig, parse
+from ridgeline.data import SplitLocked, load_splits
+from ridgeline.data.test_split import confirming, open_test_split
+from ridgeline.evidence import candidates
+from ridgeline.evidence.confirming import confirm_study
+from ridgeline.evidence.stored import StoredStudy, open_study
+from ridgeline.evidence.verdict import verdict
+from ridgeline.objective import data_loss_K
+from ridgeline.stack.prediction import logits_KNC
+from settings import small
+from sweeping import Studies
+from test_stacked_study import train
+
+SETTINGS = ConfirmConfig(top=2, selection_seeds=2, seeds=3)
+STUDY = (
+    "search=bayes",
+    "search.n_trials=6",
+    "search.study_name=one",
+    "network.hidden=[16]",
+    "trainer.max_epochs=6",
+    "optimizer.lr=0.02",
+    "hydra.launcher.stack_size=3",
+)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredStudy:
+    runs = tmp_path_factory.mktemp("runs")
+    Studies(runs, runs / "mlflow.db").run(*STUDY, task=train)
+    return open_study(replace(small(), runs=str(runs)), "one")
+
+
+@pytest.fixture(scope="module")
+def record(stored: StoredStudy) -> dict[str, Any]:
+    with confirming():
+        words = confirm_study(stored, replace(SETTINGS, summary=str(summary(stored, 1))), open_test_split)
+    found: dict[str, Any] = json.loads((folder(stored) / "confirm.json").read_text())
+    assert words.startswith(found["verdict"]["sentence"])
+    assert "opened for the first time" in words
+    return found
+
+
+def folder(stored: StoredStudy) -> Path:
+    return stored.folder / "confirm"
+
+
+def summary(stored: StoredStudy, number: int) -> Path:
+    return stored.folder.parent / f"summary{number}.json"
+
+
+def test_the_best_is_chosen_by_new_seeds_on_validation_alone(record: dict[str, Any], stored: StoredStudy) -> None:
+    listed = record["candidates"]["best"]
+    assert len(listed) == 2
+    assert {c["trial"] for c in listed} == {c.trial for c in candidates.of_study(stored, 2)}
+    assert listed[0]["mean"] <= listed[1]["mean"]
+    assert listed[0]["mean"] == pytest.approx(np.mean(listed[0]["values"]))
+    assert record["arms"]["best"]["trial"] == listed[0]["trial"]
+    curves = json.loads((folder(stored) / "curves.json").read_text())
+    best_epochs = [int(np.argmin([row["val/loss"] for row in history])) + 1 for history in curves["best"]]
+    assert record["arms"]["best"]["epochs"] == sorted(best_epochs)[0]  # the lower median of two
+
+
+def test_plain_has_no_regularization_and_as_many_trials_as_the_study(
+    record: dict[str, Any], stored: StoredStudy
+) -> None:
+    best = candidates.of_study(stored, 1)[0].config
+    plain = candidates.plain(stored, best, lr_factor=10.0)
+    assert len(plain) == 6
+    assert plain[0].config.optimizer.lr == best.optimizer.lr
+    for candidate in plain:
+        knobs = candidate.config.regularization
+        assert (knobs.l1, knobs.l2, knobs.dropout, knobs.input_dropout) == (0.0, 0.0, 0.0, 0.0)
+        assert best.optimizer.lr / 10 <= candidate.config.optimizer.lr <= best.optimizer.lr * 10
+        assert replace(candidate.config, optimizer=best.optimizer, regularization=best.regularization) == best
+    retrained = parse({**record["arms"]["plain"]["config"]})
+    assert retrained.regularization.l2 == 0.0
+
+
+def test_both_are_retrained_on_train_and_validation_with_the_same_seeds(record: dict[str, Any]) -> None:
+    best, plain = record["arms"]["best"], record["arms"]["plain"]
+    assert best["seeds"] == plain["seeds"]
+    assert len(set(best["seeds"])) == 3
+    used = parse(best["config"])
+    assert used.data.fit_on == "train_validation"
+    assert used.trainer.max_epochs == best["epochs"]
+    assert used.callbacks.early_stopping is None
+    both = load_splits(used.data)
+    apart = load_splits(replace(used.data, fit_on="train"))
+    assert len(both.train.y_N) == len(apart.train.y_N) + len(apart.validation.y_N)
+
+
+def test_stored_numbers_follow_from_the_stored_predictions(record: dict[str, Any], stored: StoredStudy) -> None:
+    predictions = load_file(folder(stored) / "predictions.safetensors")
+    labels_N = predictions["labels_N"]
+    for name in ("best", "plain"):
+        wrong_SN = predictions[f"{name}_SNC"].argmax(dim=2) != labels_N
+        assert record["arms"][name]["test"]["error"]["mean"] == pytest.approx(wrong_SN.double().mean().item())
+        own_SN = predictions[f"{name}_SNC"].double().gather(2, labels_N.expand(3, -1).unsqueeze(2))
+        assert record["arms"][name]["test"]["loss"]["mean"] == pytest.approx(-own_SN.log().mean().item(), rel=1e-5)
+    paired = record["difference"]["error"]["mean"]
+    errors = [record["arms"][name]["test"]["error"]["mean"] for name in ("best", "plain")]
+    assert paired == pytest.approx(errors[0] - errors[1])
+
+
+def test_stored_weights_give_the_stored_predictions(record: dict[str, Any], stored: StoredStudy) -> None:
+    config = parse(record["arms"]["best"]["config"])
+    with confirming():
+        test, opening = open_test_split(config.data, stored.folder / "apart.jsonl", {})
+    assert opening.number == 1
+    logits_KNC_ = logits_KNC(config, [load_file(folder(stored) / "best.safetensors")], test.x_NI)
+    known_NC = load_file(folder(stored) / "predictions.safetensors")["best_SNC"][0]
+    assert torch.allclose(logits_KNC_.softmax(dim=2)[0], known_NC, atol=1e-6)
+    assert math.isfinite(data_loss_K(logits_KNC_, test.y_N.unsqueeze(0), "cross_entropy").item())
+
+
+def test_second_opening_is_shown_and_the_numbers_are_the_same_bytes(
+    record: dict[str, Any], stored: StoredStudy
+) -> None:
+    with confirming():
+        words = confirm_study(stored, replace(SETTINGS, summary=str(summary(stored, 2))), open_test_split)
+    again = json.loads((folder(stored) / "confirm.json").read_text())
+    assert "opened 2 times" in words
+    assert again["opening"]["number"] == record["opening"]["number"] + 1
+    assert again["opening"]["earlier"][-1]["when"] == record["opening"]["when"]
+    assert again["opening"]["study"] == "one"
+    assert summary(stored, 1).read_bytes() == summary(stored, 2).read_bytes()
+
+
+def test_mlflow_has_the_verdict_the_numbers_and_the_files(record: dict[str, Any], stored: StoredStudy) -> None:
+    client = MlflowClient(f"sqlite:///{Path(stored.config.runs) / 'mlflow.db'}")
+    assert stored.run_id is not None
+    run = client.get_run(stored.run_id)
+    assert run.data.tags["verdict"] == record["verdict"]["word"]
+    assert run.data.metrics["confirm/best/test_error"] == record["arms"]["best"]["test"]["error"]["mean"]
+    names = {Path(item.path).name for item in client.list_artifacts(stored.run_id, "confirm")}
+    assert {"confirm.json", "best.safetensors", "predictions.safetensors", "examples.safetensors"} <= names
+    assert run.info.status == "FINISHED"
+
+
+def test_outside_of_confirm_nobody_reads_a_test_label(tmp_path: Path) -> None:
+    config = small()
+    with pytest.raises(SplitLocked):
+        open_test_split(config.data, tmp_path / "ledger.jsonl", {})
+    assert not (tmp_path / "ledger.jsonl").exists()
+    with pytest.raises(SplitLocked):
+        _ = load_splits(config.data).test
+
+
+def test_another_share_of_the_same_data_opens_the_same_test_part(tmp_path: Path) -> None:
+    few = replace(small().data, examples=200)
+    with confirming():
+        _, first = open_test_split(small().data, tmp_path / "ledger.jsonl", {"study": "a"})
+        _, second = open_test_split(few, tmp_path / "ledger.jsonl", {"study": "b"})
+        _, other = open_test_split(replace(few, seed=1), tmp_path / "ledger.jsonl", {"study": "c"})
+    assert (first.number, second.number, other.number) == (1, 2, 1)
+
+
+def test_permuted_labels_keep_each_class_share_and_say_nothing_of_the_features() -> None:
+    plain, permuted = load_splits(small().data), load_splits(small(data__permute_labels=True).data)
+    assert torch.equal(plain.train.y_N.bincount(), permuted.train.y_N.bincount())
+    assert plain.description.hash != permuted.description.hash
+    centers = torch.stack([permuted.train.x_NI[permuted.train.y_N == c].mean(dim=0) for c in range(10)])
+    guessed = torch.cdist(permuted.validation.x_NI, centers).argmin(dim=1)
+    assert (guessed == permuted.validation.y_N).double().mean() < 0.2
+    kept = load_splits(small(data__permute_labels=True, data__seed=1).data)
+    assert not torch.equal(kept.train.y_N, permuted.train.y_N)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (-0.02, -0.001, "helps"),
+        (-0.02, 0.0, "no difference shown"),
+        (0.001, 0.02, "harms"),
+        (-1, 1, "no difference shown"),
+    ],
+)
+def test_verdict_is_what_the_interval_leaves_out(low: float, high: float, word: str) -> None:
+    arm = {"test": {"error": {"mean": 0.1}}, "seeds": [1, 2]}
+    error = {"mean": (low + high) / 2, "low": low, "high": high, "p_value": 0.01}
+    assert verdict(arm, arm, {"error": error})["word"] == word
+
+
+def test_fit_on_both_parts_refuses_to_choose_by_what_it_trained_on() -> None:
+    both: dict[str, Any] = {"data__fit_on": "train_validation", "metric": "train/loss"}
+    free = {**both, "trainer__restore_best": False, "callbacks__early_stopping": None}
+    assert isinstance(small(**free), Config)
+    for broken in ({"trainer__restore_best": True}, {"metric": "val/loss"}, {"callbacks__early_stopping": {}}):
+        with pytest.raises(ConfigError, match="fit_on=train_validation"):
+            small(**{**free, **broken})

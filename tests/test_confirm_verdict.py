@@ -1,0 +1,49 @@
+"""Promise 8: where regularization surely helps, the whole pipeline says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ridgeline.doors import ROOT
+
+FEW_EXAMPLES_WIDE_NETWORK = ["data.examples=150", "network.hidden=[1024]", "trainer.max_epochs=60"]
+SPACE = ["regularization.dropout=interval(0.0,0.8)", "regularization.input_dropout=interval(0.0,0.6)"]
+
+
+@pytest.mark.verify
+def test_few_examples_and_a_wide_network_are_helped(tmp_path: Path) -> None:
+    search = ["-m", "search=bayes", "search.n_trials=48", "search.study_name=wide"]
+    run("train", *search, *FEW_EXAMPLES_WIDE_NETWORK, *SPACE, folder=tmp_path)
+    words = run("confirm", "study=wide", folder=tmp_path)
+    record = json.loads((tmp_path / "studies" / "wide" / "confirm" / "confirm.json").read_text())
+    assert record["verdict"]["word"] == "helps", words
+    assert record["difference"]["error"]["high"] < 0
+    assert words.startswith("Regularization helps: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "`study=NAME is given` must hold, but got study=null."),
+        (["study=none"], "There is no study `none` in"),
+        (["study=x", "data=mnist"], "`data` is what the study has"),
+        (["study=x", "confirm.seeds=1"], "`confirm.seeds >= 2` must hold, but got confirm.seeds=1."),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(arguments: list[str], line: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "pipelines" / "confirm.py"), *arguments, f"runs={tmp_path / 'runs'}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {line}"), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def run(door: str, *arguments: str, folder: Path) -> str:
+    command = [sys.executable, str(ROOT / "pipelines" / f"{door}.py"), *arguments, f"runs={folder}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
