@@ -1,0 +1,25 @@
+"""Write params.yaml, what the stages of dvc.yaml run: conf/pipeline.yaml composed. `dvc exp run` has composed its own.
+
+python pipelines/compose.py
+"""
+
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ridgeline.doors import checked, enter_without_trial
+
+
+def compose(cfg: DictConfig) -> None:
+    path = Path("params.yaml")
+    if "DVC_EXP_NAME" in os.environ:
+        print(f"{path} is what the experiment {os.environ['DVC_EXP_NAME']} composed.")
+        return
+    checked(cfg)
+    path.write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    enter_without_trial(compose)
