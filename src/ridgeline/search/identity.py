@@ -19,6 +19,9 @@ from ridgeline.search.space import Dimension
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
 """Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
 
+AFTERWARDS = ("evidence", "report")
+"""Parts of the package that only read what a study found."""
+
 REVISIONS = ("code", "torch", "optuna")
 """Parts of the definition that make a new study by default, and only a note when a study is resumed by name."""
 
@@ -42,10 +45,12 @@ def definition(
 
 
 def code_hash(package: Path | None = None) -> str:
-    """sha256 over names and bytes of the package's Python files."""
+    """sha256 over names and bytes of the package's Python files, those that come after a study apart."""
     package = package or Path(ridgeline.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).parts[0] in AFTERWARDS:
+            continue
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
