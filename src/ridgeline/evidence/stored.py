@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import json_to_distribution
 from optuna.study import Study
@@ -18,6 +17,7 @@ from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.search.commandline import CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
+from ridgeline.search.job_folder import read_config
 
 MASTER = "multirun.yaml"
 
@@ -51,7 +51,7 @@ class StoredStudy:
 
     def config_of(self, number: int) -> Config:
         """The configuration that a trial was trained with."""
-        return parse(yaml.load((self.job(number) / ".hydra" / "config.yaml").read_text(), yaml.CSafeLoader))
+        return read_config(self.job(number))
 
 
 def open_study(asked: Config, study: str) -> StoredStudy:
