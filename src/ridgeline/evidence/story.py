@@ -16,7 +16,7 @@ from ridgeline.evidence.making import how_made
 from ridgeline.evidence.stored import StoredStudy
 from ridgeline.report.facts import Axis, Confirmed, Curves, Story, Trial
 from ridgeline.report.names import short_names
-from ridgeline.report.words import number
+from ridgeline.report.words import settings
 from ridgeline.search.leftovers import HISTORY, read_history
 from ridgeline.search.ranking import best_first, outcome, ran, state_of
 from ridgeline.search.records import WEIGHTS
@@ -106,7 +106,7 @@ def _curves(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str,
     if confirmed is not None:
         for name, histories in read_curves(stored.folder).items():
             params = confirmed.record["arms"][name]["params"]
-            found[name] = Curves(f"{_settings(params)}, {len(histories)} seeds", histories)
+            found[name] = Curves(f"{settings(params)}, {len(histories)} seeds", histories)
     elif complete:
         plain = _plain(stored, complete)
         for name, trial in (("plain", plain), ("best", complete[0])):
@@ -138,7 +138,7 @@ def _curve_of(stored: StoredStudy, name: str, trial: FrozenTrial | None) -> dict
     if trial is None or not _is_there(stored, trial, HISTORY):
         return {}
     history = read_history(stored.job(trial.number) / HISTORY)
-    return {name: Curves(f"{_settings(trial.params)}, trial {trial.number}", [history])}
+    return {name: Curves(f"{settings(trial.params)}, trial {trial.number}", [history])}
 
 
 def _weight_files(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Any]:
@@ -154,8 +154,3 @@ def _weight_files(stored: StoredStudy, confirmed: Confirmed | None, missing: dic
 
 def _is_there(stored: StoredStudy, trial: FrozenTrial, file: str) -> bool:
     return (stored.job(trial.number) / file).exists()
-
-
-def _settings(params: Mapping[str, Any]) -> str:
-    labels = short_names(params)
-    return ", ".join(f"{labels[key]} {number(value)}" for key, value in params.items())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.report.vector import BEST, FAINT, INK, PLAIN, WIDTH, number_axis, panel, svg
+from ridgeline.report.words import MINUS
 
 
 def error_intervals(arms: Mapping[str, Any]) -> str:
@@ -23,7 +24,7 @@ def difference_interval(difference: Mapping[str, Any]) -> str:
     with panel(WIDTH, 1.5) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
         _interval(axes, 0, difference["error"], INK)
-        axes.set(ylim=(-0.8, 0.8), title="Difference, best - plain, points of %")
+        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the errors, best {MINUS} plain, in points of %")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         return _finished(figure, axes, "difference of the test errors with its 95% interval")
@@ -33,7 +34,9 @@ def _interval(axes: Any, height: float, estimate: Mapping[str, float], colour: s
     low, mean, high = (100 * estimate[name] for name in ("low", "mean", "high"))
     axes.plot([low, high], [height, height], color=colour, linewidth=3, solid_capstyle="round")
     axes.plot(mean, height, "o", color=colour, markersize=7)
-    axes.annotate(f"{mean:.2f}", (mean, height), (0, 7), textcoords="offset points", ha="center", color=INK)
+    axes.annotate(
+        f"{mean:.2f}".replace("-", MINUS), (mean, height), (0, 7), textcoords="offset points", ha="center", color=INK
+    )
 
 
 def _finished(figure: Any, axes: Any, description: str) -> str:

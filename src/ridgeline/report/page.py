@@ -30,6 +30,9 @@ FEWEST = 3
 """Complete trials for a picture of the space."""
 
 MOST_STRIPS = 6
+RUN_SHOWN = 8
+"""Of the 32 digits of a run's id; all of them stand beside the command."""
+
 SECTIONS = ("intervals", "space", "strips", "curves", "gap", "weights", "boundary")
 """Of the page, those with pictures."""
 
@@ -48,7 +51,7 @@ def render(story: Story) -> str:
         "number": words.number,
         "percent": words.percent,
         "moment": words.moment,
-        "settings": _settings,
+        "settings": words.settings,
         "revision": _revision,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
@@ -116,10 +119,9 @@ def _pictures(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str
     if not enough or strength is None:
         missing["gap"] = f"It takes {FEWEST} complete trials that differ in a number to draw the gap."
     else:
-        x, tint = strength, next((a for a in main if a is not strength), None)
-        gap = _metric("final/gap")
-        if any(math.isfinite(gap(t)) for t in story.complete):
-            draw("gap", lambda: [curve(x, story.trials, gap, "validation loss - train loss", colour=tint)])
+        against = [strength, *(axis for axis in main if axis is not strength)]
+        if any(math.isfinite(_gap(t)) for t in story.complete):
+            draw("gap", lambda: _gaps(story, against))
         else:
             missing["gap"] = "The trials have not recorded their gap."
     if story.curves:
@@ -144,8 +146,17 @@ def _value(trial: Trial) -> float:
     return math.nan if trial.value is None else trial.value
 
 
-def _metric(name: str) -> Number:
-    return lambda trial: trial.metrics.get(name, math.nan)
+def _gap(trial: Trial) -> float:
+    return trial.metrics.get("final/gap", math.nan)
+
+
+def _gaps(story: Story, against: Sequence[Axis]) -> list[str]:
+    """Against each, coloured by the other."""
+    name, others = f"validation loss {words.MINUS} train loss", [*against[1:], against[0]]
+    return [
+        curve(x, story.trials, _gap, name, colour=other if other is not x else None)
+        for x, other in zip(against, others, strict=True)
+    ]
 
 
 def _tally(trials: Sequence[Trial]) -> str:
@@ -158,11 +169,13 @@ def _tally(trials: Sequence[Trial]) -> str:
 def _opening(opening: Mapping[str, Any]) -> str:
     when, revision = words.moment(opening["when"]), _revision(opening["commit"])
     changed = ", with uncommitted changes" if opening.get("dirty") else ""
-    said = f"The test part was opened on {when}, revision {revision}{changed}, for the {{}} time"
+    time = words.ordinal(opening["number"])
+    said = f"The test part was opened for the {time} time on {when}, revision {revision}{changed}."
     if opening["number"] == 1:
-        return said.format("first") + "."
-    why = "what was chosen since may have been chosen by what it showed, so the numbers flatter"
-    return said.format(words.ordinal(opening["number"])) + f": {why}."
+        return said
+    return (
+        f"{said} What was chosen after an earlier opening may follow from what that one showed: these numbers flatter."
+    )
 
 
 def _numbers(record: Mapping[str, Any]) -> list[list[str]]:
@@ -176,7 +189,7 @@ def _numbers(record: Mapping[str, Any]) -> list[list[str]]:
         ("Test error", lambda arm: words.percent_estimate(arm["test"]["error"]), differences["error"]),
         ("Test loss", lambda arm: words.estimate(arm["test"]["loss"]), differences["loss"]),
         ("Calibration error (ECE)", lambda arm: words.percent(arm["test"]["ece"]), ""),
-        ("Gap: test loss - train loss", lambda arm: words.estimate(arm["gap"]), ""),
+        (f"Gap: test loss {words.MINUS} train loss", lambda arm: words.estimate(arm["gap"]), ""),
         ("Train error", lambda arm: words.percent(arm["train"]["error"]), ""),
         ("Train loss", lambda arm: words.number(arm["train"]["loss"]), ""),
         ("Weights that are exactly 0", lambda arm: words.percent(arm["sparsity"]["weights"], 1), ""),
@@ -211,11 +224,12 @@ class Head:
 class Row:
     cells: list[Cell]
     command: str
+    run_id: str | None
 
 
 def _heads(story: Story) -> list[Head]:
     params = [Head(axis.label, axis.is_numeric, axis.key) for axis in story.axes]
-    measured = [Head(name) for name in ("val error", "train loss", "gap", "best epoch", "seconds")]
+    measured = [Head(name) for name in ("val error", "gap", "best epoch", "seconds")]
     return [Head("trial"), Head(story.metric), *params, *measured, Head("MLflow run", numeric=False)]
 
 
@@ -227,26 +241,20 @@ def _row(story: Story, trial: Trial) -> Row:
     error = trial.metrics.get("final/val_error")
     measured = [Cell(words.percent(error), _sorted_by(error))]
     measured += [
-        Cell(words.number(value), _sorted_by(value))
-        for value in (trial.metrics.get("final/train_loss"), trial.metrics.get("final/gap"), trial.best_epoch)
+        Cell(words.number(value), _sorted_by(value)) for value in (trial.metrics.get("final/gap"), trial.best_epoch)
     ]
     seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
     link = f"{story.server}/#/runs/{trial.run_id}" if story.server and trial.run_id else None
-    run = Cell(trial.run_id or words.NOTHING, trial.run_id or "", False, link)
+    run = Cell((trial.run_id or words.NOTHING)[:RUN_SHOWN], trial.run_id or "", False, link)
     first = [Cell(str(trial.number), str(trial.number)), Cell(words.number(trial.value), _sorted_by(trial.value))]
-    return Row([*first, *params, *measured, Cell(seconds, seconds), run], story.commands[trial.number])
+    cells = [*first, *params, *measured, Cell(seconds, seconds), run]
+    return Row(cells, story.commands[trial.number], trial.run_id)
 
 
 def _sorted_by(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value)
-
-
-def _settings(params: Mapping[str, Any]) -> str:
-    if not params:
-        return "regularization off"
-    return ", ".join(f"{key} = {words.number(value)}" for key, value in params.items())
 
 
 def _revision(commit: str | None) -> str:

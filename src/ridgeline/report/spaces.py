@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from ridgeline.report.axes import needs_log
@@ -18,7 +19,10 @@ from ridgeline.report.smoothing import smooth
 from ridgeline.report.vector import BEST, FAINT, HEIGHT, INK, MANY, WIDTH, log_axis, number_axis, panel, svg
 from ridgeline.report.words import number as in_words
 
-COLOURS, TINTS = "viridis_r", "plasma"
+COLOURS = "viridis_r"
+TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128)))
+"""Dots of these colours stand out from light and dark paper."""
+
 CELLS = 90
 """Of a surface, along each axis."""
 
@@ -81,7 +85,8 @@ def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour
             drawn = _dots(axes, dots, _size(len(shown)), linewidths=0, **look)
             bar = _colour_bar(figure, axes, drawn, label=in_picture(colour.label))
             if colour.choices:
-                bar.set_ticks(*_ticks(colour))
+                ticks, words = _ticks(colour)
+                bar.set_ticks(ticks, labels=words)
             elif is_log:
                 log_axis(bar.ax, "y")
         _trend(axes, x, places_N, values_N)

@@ -18,12 +18,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from ridgeline.report.axes import needs_log
 
 INK, FAINT, GRID = "#010203", "#040506", "#070809"
-"""Stand for the page's own colours: text, less important text, lines. No picture has them by chance."""
-
 PLAIN, BEST, OVER = "#d97706", "#2563eb", "#9333ea"
-"""The plain network, the best, the over-regularized one: the same on the whole page, in light and dark."""
-
 BY_NETWORK = {"plain": PLAIN, "best": BEST, "over-regularized": OVER}
+VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PLAIN: "plain", BEST: "best", OVER: "over"}
+"""Colours that become those of the page, light or dark, by the names of its variables."""
+
 WIDTH, HEIGHT = 4.8, 3.3
 """Inches of 72 points; as wide as a phone, so that the text of a picture stays readable there."""
 
@@ -78,8 +77,8 @@ def svg(figure: Figure, description: str) -> str:
     text = drawn.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    for colour, name in ((INK, "--ink"), (FAINT, "--faint"), (GRID, "--grid")):
-        text = text.replace(colour, f"var({name})")
+    for colour, name in VARIABLES.items():
+        text = text.replace(colour, f"var(--{name})")
     text = re.sub(r"font: ([^;\"]*?)(\d+(?:\.\d+)?)px [^;\"]*", r"font: \1\2px var(--font)", text)
     mark = "p" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"  # ids are of the whole page
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}", text)
@@ -105,5 +104,5 @@ def log_axis(axes: Axes, which: str) -> None:
     low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
     is_short = low > 0 and high / low < 300
     axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if is_short else (1,), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-")))
     axis.set_minor_formatter(NullFormatter())

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ridgeline.report.names import short_names
+
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
@@ -32,6 +34,12 @@ def percent_estimate(estimate: Mapping[str, float]) -> str:
 def estimate(estimate: Mapping[str, float]) -> str:
     low, high = (f"{estimate[end]:.4f}".replace("-", MINUS) for end in ("low", "high"))
     return f"{estimate['mean']:.4f} [{low}, {high}]".replace("-", MINUS, 1 if estimate["mean"] < 0 else 0)
+
+
+def settings(params: Mapping[str, Any]) -> str:
+    """`l2 0.0016, dropout 0.06`."""
+    labels = short_names(params)
+    return ", ".join(f"{labels[key]} {number(value)}" for key, value in params.items()) or "regularization off"
 
 
 def p_value(p: float) -> str:
