@@ -34,9 +34,8 @@ def _interval(axes: Any, height: float, estimate: Mapping[str, float], colour: s
     low, mean, high = (100 * estimate[name] for name in ("low", "mean", "high"))
     axes.plot([low, high], [height, height], color=colour, linewidth=3, solid_capstyle="round")
     axes.plot(mean, height, "o", color=colour, markersize=7)
-    axes.annotate(
-        f"{mean:.2f}".replace("-", MINUS), (mean, height), (0, 7), textcoords="offset points", ha="center", color=INK
-    )
+    words = f"{mean:.2f}".replace("-", MINUS)
+    axes.annotate(words, (mean, height), (0, 7), textcoords="offset points", ha="center", color=INK)
 
 
 def _finished(figure: Any, axes: Any, description: str) -> str:
