@@ -24,6 +24,11 @@ from ridgeline.search.space import Dimension
 from ridgeline.tracking import how_to_look, server_of
 
 FEWEST_FOR_IMPORTANCE = 10
+WHY_NO_CURVE = {
+    "plain": "The study has not tried the plain network; confirming trains it.",
+    "best": "The best trial has left no curve.",
+    "over-regularized": "No trial with a curve has more regularization than the best.",
+}
 LOOKED_AT = 10
 """Trials that may be of the plain network whose configuration is read, to be sure."""
 
@@ -111,14 +116,10 @@ def _curves(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str,
         plain = _plain(stored, complete)
         for name, trial in (("plain", plain), ("best", complete[0])):
             found |= _curve_of(stored, name, trial)
-    losses = {t.number: outcome(t).get("metrics", {}).get("final/train_loss") for t in complete}
-    measured = [t for t in complete if losses[t.number] is not None]
-    if len(measured) > 1:
-        found |= _curve_of(stored, "over-regularized", max(measured, key=lambda t: losses[t.number]))
+    found |= _curve_of(stored, "over-regularized", _over_regularized(stored, complete))
     absent = [name for name in ("plain", "best", "over-regularized") if name not in found]
     if absent:
-        why = "this study has trained none, confirming it does" if "plain" in absent else "no trial has left them"
-        missing["curves"] = f"There are no curves of: {', '.join(absent)} ({why})."
+        missing["curves"] = " ".join(WHY_NO_CURVE[name] for name in absent)
     return {name: found[name] for name in ("plain", "best", "over-regularized") if name in found}
 
 
@@ -132,6 +133,22 @@ def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial 
             if not any((regularization.l1, regularization.l2, regularization.input_dropout, *rates)):
                 return trial
     return None
+
+
+def _over_regularized(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """Of the trials with no less of anything than the best and more of something, that with the largest train loss."""
+    strengths = [
+        d.key
+        for d in stored.line.space
+        if d.key.startswith("regularization.") and all(isinstance(t.params.get(d.key), (int, float)) for t in complete)
+    ]
+    able = []
+    for trial in complete:
+        more = [trial.params[key] - complete[0].params[key] for key in strengths]
+        loss = outcome(trial).get("metrics", {}).get("final/train_loss")
+        if loss is not None and any(more) and min(more) >= 0:
+            able.append((loss, trial.number, trial))
+    return max(able)[2] if able else None
 
 
 def _curve_of(stored: StoredStudy, name: str, trial: FrozenTrial | None) -> dict[str, Curves]:

@@ -173,9 +173,8 @@ def _opening(opening: Mapping[str, Any]) -> str:
     said = f"The test part was opened for the {time} time on {when}, revision {revision}{changed}."
     if opening["number"] == 1:
         return said
-    return (
-        f"{said} What was chosen after an earlier opening may follow from what that one showed: these numbers flatter."
-    )
+    why = "What was chosen after an earlier opening may follow from what that one showed: these numbers may flatter."
+    return f"{said} {why}"
 
 
 def _numbers(record: Mapping[str, Any]) -> list[list[str]]:

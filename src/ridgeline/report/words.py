@@ -10,6 +10,7 @@ from ridgeline.report.names import short_names
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 def number(value: Any) -> str:
@@ -28,12 +29,12 @@ def percent(value: float | None, digits: int = 2) -> str:
 def percent_estimate(estimate: Mapping[str, float]) -> str:
     """`2.31% [1.90, 2.75]`."""
     low, high = (f"{100 * estimate[end]:.2f}".replace("-", MINUS) for end in ("low", "high"))
-    return f"{percent(estimate['mean'])} [{low}, {high}]"
+    return f"{percent(estimate['mean'])} [{low},{NBSP}{high}]"
 
 
 def estimate(estimate: Mapping[str, float]) -> str:
     low, high = (f"{estimate[end]:.4f}".replace("-", MINUS) for end in ("low", "high"))
-    return f"{estimate['mean']:.4f} [{low}, {high}]".replace("-", MINUS, 1 if estimate["mean"] < 0 else 0)
+    return f"{estimate['mean']:.4f} [{low},{NBSP}{high}]".replace("-", MINUS, 1 if estimate["mean"] < 0 else 0)
 
 
 def settings(params: Mapping[str, Any]) -> str:
@@ -43,7 +44,7 @@ def settings(params: Mapping[str, Any]) -> str:
 
 
 def p_value(p: float) -> str:
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    return f"p{NBSP}<{NBSP}0.0001" if p < 1e-4 else f"p{NBSP}={NBSP}{p:.2g}"
 
 
 def seconds(value: float | None) -> str:
