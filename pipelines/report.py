@@ -8,9 +8,11 @@ import sys
 
 from omegaconf import DictConfig
 
+from ridgeline.checking import ConfigError
 from ridgeline.doors import checked, enter, refuse
 
-WITHOUT_A_JOB_FOLDER = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout"]
+# Nothing is trained: no job folder, and no check of the data and the store that a training would need.
+NO_JOB = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout", "~hydra.callbacks.refuse"]
 
 
 def report(cfg: DictConfig) -> None:
@@ -20,10 +22,14 @@ def report(cfg: DictConfig) -> None:
     try:
         for path in write_report(checked(cfg)):
             print(f"written: {path}")
+    except ConfigError as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"The page could not be made: {error}", code=1)
     except TrackingError as error:
-        refuse(f"The page could not be logged: {error}", code=1)
+        refuse(f"The page is drawn, but MLflow has not taken it: {error}", code=1)
 
 
 if __name__ == "__main__":
-    sys.argv += WITHOUT_A_JOB_FOLDER  # nothing is trained
+    sys.argv += NO_JOB
     enter(report)

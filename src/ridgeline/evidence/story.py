@@ -108,7 +108,9 @@ def _curves(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str,
     """Of plain, best and over-regularized, as far as there are any."""
     found: dict[str, Curves] = {}
     complete = best_first(ran(stored.study))
+    best: Mapping[str, Any] = complete[0].params if complete else {}
     if confirmed is not None:
+        best = confirmed.record["arms"]["best"]["params"]
         for name, histories in read_curves(stored.folder).items():
             params = confirmed.record["arms"][name]["params"]
             found[name] = Curves(f"{settings(params)}, {len(histories)} seeds", histories)
@@ -116,7 +118,7 @@ def _curves(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str,
         plain = _plain(stored, complete)
         for name, trial in (("plain", plain), ("best", complete[0])):
             found |= _curve_of(stored, name, trial)
-    found |= _curve_of(stored, "over-regularized", _over_regularized(stored, complete))
+    found |= _curve_of(stored, "over-regularized", _over_regularized(stored, complete, best))
     absent = [name for name in ("plain", "best", "over-regularized") if name not in found]
     if absent:
         missing["curves"] = " ".join(WHY_NO_CURVE[name] for name in absent)
@@ -135,7 +137,9 @@ def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial 
     return None
 
 
-def _over_regularized(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial | None:
+def _over_regularized(
+    stored: StoredStudy, complete: Sequence[FrozenTrial], best: Mapping[str, Any]
+) -> FrozenTrial | None:
     """Of the trials with no less of anything than the best and more of something, that with the largest train loss."""
     strengths = [
         d.key
@@ -144,7 +148,7 @@ def _over_regularized(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> F
     ]
     able = []
     for trial in complete:
-        more = [trial.params[key] - complete[0].params[key] for key in strengths]
+        more = [trial.params[key] - best[key] for key in strengths]
         loss = outcome(trial).get("metrics", {}).get("final/train_loss")
         if loss is not None and any(more) and min(more) >= 0:
             able.append((loss, trial.number, trial))
