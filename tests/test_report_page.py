@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,20 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from mlflow import MlflowClient
 from omegaconf import DictConfig
+from optuna.trial import FrozenTrial, create_trial
 
 from confirming import confirm
 from ridgeline.config import Config, ConfigError
 from ridgeline.doors import ROOT, checked, one_trial
+from ridgeline.evidence.making import time_of
 from ridgeline.evidence.stored import StoredStudy, open_study
 from ridgeline.evidence.story import gather
 from ridgeline.evidence.writing import write_report
+from ridgeline.report import words
 from ridgeline.report.facts import Axis, Story, Trial
 from ridgeline.report.page import render
 from ridgeline.report.smoothing import smooth
-from ridgeline.search.ranking import best_first, ran
+from ridgeline.search.ranking import OUTCOME, best_first, ran
 from ridgeline.trials import run_trial
 from settings import small
 from sweeping import Studies
@@ -133,14 +137,9 @@ def test_a_confirmed_study_begins_with_its_verdict_and_shows_a_second_opening(st
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
     error = record["arms"]["best"]["test"]["error"]
     assert f"{100 * error['mean']:.2f}%" in numbers
-    for words in (
-        "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.031",
-        "1.23%",
-        "18 fits, 31.4 s",
-        "paired t test",
-        "100 test",
-    ):
-        assert words in numbers
+    plain = numbers.replace("\N{NO-BREAK SPACE}", " ")
+    said = ("p = 0.031", "1.23%", "18 fits, 31.4 s", "paired t test", "100 test")
+    assert [one for one in said if one not in plain] == []
     assert part(page, "boundary").count("<svg") == 2
     assert part(page, "curves").count("<svg") == 6  # plain, best, over-regularized: loss and error
     assert '<b class="plain">plain</b>' in part(page, "weights")
@@ -379,6 +378,30 @@ def test_the_command_writes_the_page_and_says_where(
     refused = door("study=mons")
     assert refused.returncode == 2
     assert refused.stderr == f"error: There is no study `mons` in {studies.runs / 'studies'}. Did you mean moons?\n"
+
+
+def test_wall_time_leaves_pauses_out() -> None:
+    def trial(start: int, end: int) -> FrozenTrial:
+        made = create_trial(value=1.0, user_attrs={OUTCOME: {"seconds": end - start}})
+        made.datetime_start, made.datetime_complete = (
+            datetime(2026, 11, 1, 12) + timedelta(seconds=s) for s in (start, end)
+        )
+        return made
+
+    trials = [trial(0, 10), trial(5, 20), trial(4000, 4030)]  # two at once, then the study was gone on with
+    assert time_of(trials).partition(", ")[2] == "50.0 s of wall time; 55.0 s summed over the trials"
+
+
+def test_numbers_are_written_as_they_are_read() -> None:
+    assert [words.number(value) for value in (1234567, 0.00012345, -0.5, None, float("nan"), True, "a-b")] == [
+        *("1,234,567", "0.0001234", "\N{MINUS SIGN}0.5", "\N{EN DASH}", "\N{EN DASH}", "True", "a-b")
+    ]
+    estimate = {"mean": 0.0231, "low": -0.019, "high": 0.0275}
+    assert words.percent_estimate(estimate) == "2.31% [\N{MINUS SIGN}1.90,\N{NO-BREAK SPACE}2.75]"
+    assert words.settings({"regularization.l2": 1e-4, "loss": "hinge"}) == "l2 0.0001, loss hinge"
+    assert words.settings({}) == "regularization off"
+    assert [words.seconds(s) for s in (4.21, 200.0, 7500.0)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
+    assert words.ordinal(21) == "21st"
 
 
 def test_neither_study_nor_report_makes_another_study(studies: Studies) -> None:

@@ -37,7 +37,7 @@ def how_made(
         ("Search", f"{search.name}, sampler {sampler}, pruner {pruner}, {counted(len(trials), 'trial')}"),
         ("Trials", ", ".join(f"{states.count(s):,} {s.lower()}" for s in STATES if s in states)),
         ("Seeds", f"search {search.seed}, fits {_seeds(stored)}, split {config.data.seed}"),
-        ("Time", _time(trials)),
+        ("Time", time_of(trials)),
     ]
     if confirmed:
         made, arms = confirmed["made"], confirmed["arms"]
@@ -61,7 +61,7 @@ def _seeds(stored: StoredStudy) -> str:
     return swept if swept is not None else str(stored.config.seed)
 
 
-def _time(trials: Sequence[FrozenTrial]) -> str:
+def time_of(trials: Sequence[FrozenTrial]) -> str:
     """When, and how long trials ran: wall time without the pauses, and all of theirs together."""
     spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
     if not spans:

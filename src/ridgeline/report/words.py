@@ -63,7 +63,8 @@ def counted(n: int, word: str) -> str:
 
 
 def ordinal(n: int) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(n, f"{n}th")
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return {1: "first", 2: "second", 3: "third"}.get(n, f"{n}{ending}")
 
 
 def moment(text: str) -> str:
