@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -19,7 +20,9 @@ import pytest
 
 from ridgeline.checking import ConfigError
 from ridgeline.doors import ROOT
+from ridgeline.evidence.stored import open_study
 from ridgeline.search.password import hidden
+from settings import small
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import BAYES, SLOTS
 
@@ -124,3 +127,18 @@ def test_database_that_cannot_be_opened_is_named_without_its_password(tmp_path: 
         Studies(tmp_path, tmp_path / "mlflow.db").plan(*BAYES, "search.storage='nosuch://ridge:swordfish@host/name'")
     assert "nosuch://ridge:***@host/name" in str(refused.value)
     assert PASSWORD not in str(refused.value)
+
+
+@on_postgresql
+def test_a_stored_study_is_opened_with_the_password_that_its_files_do_not_have(tmp_path: Path, url: str) -> None:
+    studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")
+    given = ["search=random", "search.n_trials=3", "search.study_name=kept", "hydra/launcher=basic"]
+    studies.run(*given, f"search.storage='{url}'")
+    asked = small(runs=str(studies.runs))
+    with pytest.raises(
+        ConfigError, match=r"password of the study kept's storage is stored nowhere: add search\.storage"
+    ):
+        open_study(asked, "kept")
+    stored = open_study(replace(asked, search=replace(asked.search, storage=url)), "kept")
+    assert len(stored.study.get_trials()) == 3
+    assert stored.config_of(2).trial.number == 2

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import json_to_distribution
 from optuna.study import Study
@@ -18,8 +17,12 @@ from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.search.commandline import CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
+from ridgeline.search.job_folder import read_config
 
 MASTER = "multirun.yaml"
+
+STAGE = "stage"
+"""The configuration of DVC's stages: params.yaml, which lies beside conf/."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class StoredStudy:
 
     def config_of(self, number: int) -> Config:
         """The configuration that a trial was trained with."""
-        return parse(yaml.load((self.job(number) / ".hydra" / "config.yaml").read_text(), yaml.CSafeLoader))
+        return read_config(self.job(number))
 
 
 def open_study(asked: Config, study: str) -> StoredStudy:
@@ -74,6 +77,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
     line = restore(list(master.hydra.overrides.task), config.search.params, space)
+    if (known := str(master.hydra.job.config_name)) == STAGE:
+        line = replace(line, door=(*line.door, "--config-dir=.", f"--config-name={known}"))
     return StoredStudy(name, folder, config, line, found)
 
 

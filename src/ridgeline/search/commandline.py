@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 class CommandLine:
     """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
 
-    `script`: the door that trains.
+    `door`: the script that trains, and the options that name its configuration where that is another one.
     """
 
     fixed: tuple[str, ...]
     space: tuple[Dimension, ...]
-    script: str = "pipelines/train.py"
+    door: tuple[str, ...] = ("pipelines/train.py",)
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
@@ -42,7 +42,7 @@ class CommandLine:
     def retrain(self, params: Mapping[str, Any]) -> str:
         """The shell command that trains these parameters again, alone."""
         own = [o for o in self.overrides(params) if not o.lstrip("+~").startswith(("search=", "search."))]
-        return shlex.join(["python", self.script, *own])
+        return shlex.join(["python", *self.door, *own])
 
 
 def read(
@@ -51,7 +51,10 @@ def read(
     """Sort the arguments, and the entries of `search.params` that none of them replaces, into fixed and swept ones."""
     every = _every(OverridesParser.create(config_loader=loader), arguments, params)
     space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
-    return CommandLine(_fixed(every), space, sys.argv[0] if sys.argv[0].endswith(".py") else CommandLine.script)
+    script = sys.argv[:1] if sys.argv[0].endswith(".py") else CommandLine.door
+    return CommandLine(
+        _fixed(every), space, (*script, *(word for word in sys.argv[1:] if word.startswith("--config-")))
+    )
 
 
 def restore(arguments: Sequence[str], params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> CommandLine:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from ridgeline.config import parse
 from ridgeline.search.folder import job_folder
+from ridgeline.search.job_folder import read_config
 from ridgeline.search.ranking import outcome
 from ridgeline.tracking import State, Tracker
 from ridgeline.trials import epoch_metrics
@@ -33,7 +32,7 @@ def close_unfinished(tracker: Tracker, parent_run: str, study: Study, folder: Pa
 
 def _complete(tracker: Tracker, trial: FrozenTrial, job: Path) -> None:
     """Write what the job's folder and Optuna know of the trial, and the run does not."""
-    found, config = outcome(trial), parse(yaml.safe_load((job / ".hydra" / "config.yaml").read_text()))
+    found, config = outcome(trial), read_config(job)
     curve = dict(epoch_metrics(row) for row in read_history(job / HISTORY)) if (job / HISTORY).exists() else {}
     if trial.state == TrialState.COMPLETE:
         final = {**found.get("metrics", {}), "final/best_epoch": float(found["best_epoch"])}

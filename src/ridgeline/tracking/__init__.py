@@ -21,7 +21,7 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 from ridgeline.tracking.check import check_store  # noqa: E402
 from ridgeline.tracking.entries import TrackingError  # noqa: E402
 from ridgeline.tracking.run import Run, State  # noqa: E402
-from ridgeline.tracking.store import how_to_look, store_uri  # noqa: E402
+from ridgeline.tracking.store import how_to_look, server_of, store_uri  # noqa: E402
 from ridgeline.tracking.tracker import Tracker  # noqa: E402
 
-__all__ = ["Run", "State", "Tracker", "TrackingError", "check_store", "how_to_look", "store_uri"]
+__all__ = ["Run", "State", "Tracker", "TrackingError", "check_store", "how_to_look", "server_of", "store_uri"]

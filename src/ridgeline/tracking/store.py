@@ -52,6 +52,12 @@ def how_to_look(config: Config) -> str:
     return "make ui, then http://127.0.0.1:5000" if here else f"mlflow ui --backend-store-uri {uri}"
 
 
+def server_of(config: Config) -> str | None:
+    """The address of the MLflow server, without a password; None where the store is a file."""
+    uri = without_password(store_uri(config)).rstrip("/")
+    return uri if uri.startswith(("http://", "https://")) else None
+
+
 def open_store(config: Config) -> Store:
     """Open the store; create what is missing: the tables, the experiment. Several processes may do so at once.
 

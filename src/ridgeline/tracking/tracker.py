@@ -119,6 +119,13 @@ class Tracker:
         """Let `close` wait no longer than this, and say nothing of what is not written by then."""
         self._writer.hasten(seconds)
 
+    def tags_of(self, run_id: str) -> dict[str, str]:
+        """Those of a run."""
+        found: dict[str, str] = self._writer.ask(
+            f"tags of {run_id}", lambda store: store.client.get_run(run_id).data.tags
+        )
+        return found
+
     def close(self) -> None:
         """Wait until all is written. Raises TrackingError, one line, if something could not be."""
         self._writer.close()

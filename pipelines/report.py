@@ -1,0 +1,27 @@
+"""Draw a study as one HTML page that opens from disk, and log it to the study's MLflow run.
+
+python pipelines/report.py study=NAME
+python pipelines/report.py study=results/search.json report=results/report.html
+"""
+
+from omegaconf import DictConfig
+
+from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+
+
+def report(cfg: DictConfig) -> None:
+    from ridgeline.evidence.writing import write_report  # torch and more, which --help need not wait for
+    from ridgeline.tracking import TrackingError
+
+    require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage")
+    try:
+        for path in write_report(checked(cfg)):
+            print(f"written: {path}")
+    except OSError as error:
+        refuse(f"The page could not be made: {error}", code=1)
+    except TrackingError as error:
+        refuse(f"The page is drawn, but MLflow has not taken it: {error}", code=1)
+
+
+if __name__ == "__main__":
+    enter_without_trial(report)

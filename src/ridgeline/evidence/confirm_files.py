@@ -1,0 +1,54 @@
+"""What confirming a study left in its folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from ridgeline.report.facts import Boundary, Confirmed, Examples, History
+
+FOLDER = "confirm"
+
+
+def read_confirmed(study: Path) -> Confirmed | None:
+    """None if the study in this folder is not confirmed."""
+    folder = study / FOLDER
+    if not (folder / "confirm.json").exists():
+        return None
+    record = json.loads((folder / "confirm.json").read_text())
+    return Confirmed(record, _boundary(folder), _examples(folder))
+
+
+def read_curves(study: Path) -> dict[str, list[History]]:
+    """Of the best and the plain network, a history a seed; empty if the study is not confirmed."""
+    path = study / FOLDER / "curves.json"
+    found: dict[str, list[History]] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def read_weights(path: Path) -> np.ndarray:
+    """The entries of all weight matrices of a network, in one row; biases are not among them."""
+    matrices = [values.ravel() for values in load_file(path).values() if values.ndim > 1]
+    return np.concatenate(matrices) if matrices else np.empty(0, np.float32)
+
+
+def weights_of(study: Path, network: str) -> Path:
+    """Of `best` or `plain`, as they were confirmed."""
+    return study / FOLDER / f"{network}.safetensors"
+
+
+def _boundary(folder: Path) -> Boundary | None:
+    path = folder / "boundary.safetensors"
+    return Boundary(**load_file(path)) if path.exists() else None
+
+
+def _examples(folder: Path) -> Examples | None:
+    path = folder / "examples.safetensors"
+    if not path.exists():
+        return None
+    held = load_file(path)
+    height, width = (int(edge) for edge in held.pop("image_shape"))
+    return Examples(**held, shape=(height, width))

@@ -1,0 +1,66 @@
+"""Learning curves side by side: train against validation, of several networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from matplotlib.ticker import MaxNLocator
+
+from ridgeline.report.axes import needs_log
+from ridgeline.report.facts import Curves
+from ridgeline.report.names import in_picture
+from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, log_axis, panel, svg
+
+KINDS = {"loss": (1.0, "loss"), "error": (100.0, "error, %")}
+
+
+def learning_curves(curves: Mapping[str, Curves]) -> list[str]:
+    """For loss and error a picture of each network, all on one scale, so that heights compare."""
+    return [_picture(network, one, kind, _limits(curves, kind)) for kind in KINDS for network, one in curves.items()]
+
+
+def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float, bool]) -> str:
+    scale, label = KINDS[kind]
+    low, high, is_log = limits
+    colour, alone = BY_NETWORK[network], len(curves.histories) == 1
+    with panel(WIDTH * 0.8, HEIGHT * 0.8) as (figure, axes):
+        for i, history in enumerate(curves.histories):
+            epochs = [row["epoch"] for row in history]
+            train, validation = (
+                [scale * row.get(f"{part}/{kind}", math.nan) for row in history] for part in ("train", "val")
+            )
+            first = i == 0
+            marker = "." if len(epochs) <= 15 else None
+            if alone:
+                axes.fill_between(epochs, train, validation, color=colour, alpha=0.12, linewidth=0)
+            width, alpha = (1.6, 1.0) if alone else (1.0, max(0.25, 1 / math.sqrt(len(curves.histories))))
+            for values, style, part in ((train, "--", "train"), (validation, "-", "validation")):
+                (line,) = axes.plot(epochs, values, style, color=colour, linewidth=width, alpha=alpha)
+                line.set(marker=marker or "", label=part if first else None)
+        axes.set(xlabel="epoch", ylim=(low, high))
+        if is_log:
+            log_axis(axes, "y")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+        axes.set_title(in_picture(f"{network}: {label}"))
+        axes.legend(labelcolor=FAINT)
+        seeds = "" if alone else f", {len(curves.histories)} seeds"
+        return svg(figure, f"{label} by epoch of the {network} network{seeds}: train dashed, validation solid")
+
+
+def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool]:
+    """Of the vertical axis, and whether it is logarithmic."""
+    scale = KINDS[kind][0]
+    every = [
+        scale * value
+        for one in curves.values()
+        for history in one.histories
+        for row in history
+        for name, value in row.items()
+        if name in (f"train/{kind}", f"val/{kind}") and math.isfinite(value)
+    ]
+    if not every:
+        return 0.0, 1.0, False
+    if kind == "loss" and needs_log(every):
+        return min(every) / 1.2, max(every) * 1.2, True
+    return 0.0, 1.05 * max(every) or 1.0, False

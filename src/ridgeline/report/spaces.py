@@ -1,0 +1,225 @@
+"""How a number depends on one or two dimensions of the space. N trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from ridgeline.report.axes import needs_log
+from ridgeline.report.facts import Axis, Trial
+from ridgeline.report.names import in_picture
+from ridgeline.report.smoothing import smooth
+from ridgeline.report.vector import BEST, FAINT, HEIGHT, INK, MANY, WIDTH, log_axis, number_axis, panel, svg
+from ridgeline.report.words import number as in_words
+
+COLOURS = "viridis_r"
+TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128)))
+"""Dots of these colours stand out from light and dark paper."""
+
+CELLS = 90
+"""Of a surface, along each axis."""
+
+GREY = "#808080"
+"""Of pixels, which cannot follow the page's colours."""
+
+Number = Callable[[Trial], float]
+"""What is shown of a trial; NaN if it has none."""
+
+
+def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str) -> str:
+    """A number over two dimensions as colour, smoothed, or its mean for each cell of two lists.
+
+    Every trial is a dot of its own colour, the best has a ring; failed trials are crosses, pruned ones small dots.
+    """
+    shown = _shown(trials, number, x, y)
+    values_N = np.array([number(t) for t in shown])
+    places_N2 = np.stack([_places(shown, x), _places(shown, y)], 1)
+    with panel(WIDTH, 1.12 * HEIGHT) as (figure, axes):
+        axes.grid(False)
+        for i, (which, axis) in enumerate((("x", x), ("y", y))):
+            prepare(axes, which, axis, places_N2[:, i])
+        norm, is_clipped = _norm(values_N)
+        if x.choices and y.choices:
+            drawn = _cells(axes, (len(x.choices), len(y.choices)), places_N2, values_N, norm)
+        else:
+            drawn = _smooth_surface(axes, (x, y), places_N2, values_N, norm)
+        for i, axis in enumerate((x, y)):
+            places_N2[:, i] += _spread(len(shown), i) if axis.choices else 0
+        for state, marker, size in (("PRUNED", ".", 5.0), ("FAILED", "x", 14.0)):
+            _dots(axes, [_places(_shown(trials, None, x, y, state=state), a) for a in (x, y)], size, marker=marker)
+        many = len(shown) > MANY
+        look = {"linewidths": 0.0} if many else {"linewidths": 0.4, "edgecolors": INK}
+        _dots(axes, list(places_N2.T), _size(len(shown)), c=values_N, cmap=COLOURS, norm=norm, zorder=3, **look)
+        best = places_N2[np.argmin(values_N)]
+        axes.plot(*best, "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6)
+        bar = _colour_bar(figure, axes, drawn, extend="max" if is_clipped else "neither")
+        if isinstance(norm, LogNorm):
+            log_axis(bar.ax, "y")
+        axes.set_title(in_picture(name))
+        return svg(figure, f"{name} over {x.label} and {y.label}: {len(shown)} trials")
+
+
+def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour: Axis | None = None) -> str:
+    """A number against one dimension, a dot a trial, with the mean of those around; over a list, strips with medians.
+
+    `colour`: another dimension, by which the dots are coloured.
+    """
+    shown = _shown(trials, number, x, colour)
+    places_N, values_N = _places(shown, x), np.array([number(t) for t in shown])
+    with panel() as (figure, axes):
+        prepare(axes, "x", x, places_N)
+        dots = [places_N + (_spread(len(shown)) if x.choices else 0), values_N]
+        if colour is None:
+            _dots(axes, dots, _size(len(shown)), color=BEST, alpha=0.55, linewidths=0)
+        else:
+            tint_N = _places(shown, colour)
+            is_log = colour.is_log and tint_N.min() < tint_N.max()
+            look = {"c": tint_N, "cmap": TINTS, "norm": LogNorm() if is_log else Normalize()}
+            drawn = _dots(axes, dots, _size(len(shown)), linewidths=0, **look)
+            bar = _colour_bar(figure, axes, drawn, label=in_picture(colour.label))
+            if colour.choices:
+                ticks, words = _ticks(colour)
+                bar.set_ticks(ticks, labels=words)
+            elif is_log:
+                log_axis(bar.ax, "y")
+        _trend(axes, x, places_N, values_N)
+        number_axis(axes, "y", values_N.tolist())
+        axes.set_title(in_picture(name))
+        return svg(figure, f"{name} against {x.label}: {len(shown)} trials")
+
+
+def prepare(axes: Axes, which: str, axis: Axis, places_N: np.ndarray) -> None:
+    """Label, scale and limits of a picture's axis that shows this dimension."""
+    set_limits = axes.set_xlim if which == "x" else axes.set_ylim
+    (axes.set_xlabel if which == "x" else axes.set_ylabel)(in_picture(axis.label))
+    if axis.choices:
+        set_limits(-0.5, len(axis.choices) - 0.5)
+        ticks, words = _ticks(axis)
+        (axes.set_xticks if which == "x" else axes.set_yticks)(ticks, words)
+        if which == "x" and sum(map(len, words)) > 45:
+            axes.tick_params("x", labelrotation=30)
+        return
+    low, high = float(places_N.min()), float(places_N.max())
+    if axis.is_log:
+        margin = (high / low) ** 0.04 if high > low else 2.0
+        set_limits(low / margin, high * margin)
+        log_axis(axes, which)
+    else:
+        margin = 0.04 * (high - low) or max(0.5, abs(high) / 10)
+        set_limits(low - margin, high + margin)
+        number_axis(axes, which)
+
+
+def _smooth_surface(
+    axes: Axes, both: tuple[Axis, Axis], places_N2: np.ndarray, values_N: np.ndarray, norm: Normalize
+) -> Any:
+    grids = [_grid(axes, which, axis) for which, axis in zip("xy", both, strict=True)]
+    unit_N2 = np.stack([_unit(places_N2[:, i], grids[i], both[i]) for i in range(2)], 1)
+    u_GG, v_GG = np.meshgrid(*[np.linspace(0, 1, CELLS)] * 2)
+    smoothed_G = _smooth(unit_N2, values_N, np.stack([u_GG.ravel(), v_GG.ravel()], 1), isinstance(norm, LogNorm))
+    look: Any = {"cmap": COLOURS, "norm": norm, "shading": "nearest", "alpha": 0.75, "rasterized": True}
+    return axes.pcolormesh(*grids, smoothed_G.reshape(u_GG.shape), **look)
+
+
+def _cells(axes: Axes, shape: tuple[int, int], places_N2: np.ndarray, values_N: np.ndarray, norm: Normalize) -> Any:
+    columns, rows = shape
+    cell_N = (places_N2[:, 1] * columns + places_N2[:, 0]).astype(int)
+    counts = np.bincount(cell_N, minlength=rows * columns)
+    sums = np.bincount(cell_N, values_N, minlength=rows * columns)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).reshape(rows, columns)
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    return axes.pcolormesh(*edges, means, cmap=COLOURS, norm=norm, alpha=0.75)
+
+
+def _trend(axes: Axes, x: Axis, places_N: np.ndarray, values_N: np.ndarray) -> None:
+    """The mean around each place; over a list, the median of each value."""
+    if x.choices:
+        for place in np.unique(places_N):
+            median = float(np.median(values_N[places_N == place]))
+            axes.plot([place - 0.3, place + 0.3], [median, median], color=INK, linewidth=1.6)
+        return
+    if len(np.unique(places_N)) < 4:
+        return
+    grid_G = _grid(axes, "x", x)
+    unit_N1, at_G1 = _unit(places_N, grid_G, x)[:, None], np.linspace(0, 1, CELLS)[:, None]
+    smoothed_G = _smooth(unit_N1, values_N, at_G1, needs_log(values_N.tolist()))
+    inside_G = (grid_G >= places_N.min()) & (grid_G <= places_N.max())
+    axes.plot(grid_G[inside_G], smoothed_G[inside_G], color=INK, linewidth=1.6)
+
+
+def _smooth(unit_ND: np.ndarray, values_N: np.ndarray, at_GD: np.ndarray, is_log: bool) -> np.ndarray:
+    if is_log:
+        return np.asarray(np.exp(smooth(unit_ND, np.log(values_N), at_GD)))
+    return smooth(unit_ND, values_N, at_GD)
+
+
+def _shown(trials: Sequence[Trial], number: Number | None, *axes: Axis | None, state: str = "COMPLETE") -> list[Trial]:
+    """Those of this state that have the number, and a place on the axes."""
+    found = [t for t in trials if t.state == state and (number is None or math.isfinite(number(t)))]
+    given = [a for a in axes if a is not None]
+    return [t for t in found if all(math.isfinite(a.place(t.params.get(a.key))) for a in given)]
+
+
+def _places(trials: Sequence[Trial], axis: Axis) -> np.ndarray:
+    return np.array([axis.place(t.params[axis.key]) for t in trials], float)
+
+
+def _dots(axes: Axes, places: Sequence[np.ndarray], size: float, **look: Any) -> Any:
+    """Many of them as pixels."""
+    many = len(places[0]) > MANY
+    if not {"c", "color"} & look.keys():
+        look |= {"color": GREY if many else FAINT, "linewidths": 0.8}
+    return axes.scatter(places[0], places[1], size, rasterized=many, **look)
+
+
+def _size(n: int) -> float:
+    """Of n dots, in square points."""
+    return min(24.0, max(3.0, 2500 / max(n, 1)))
+
+
+def _grid(axes: Axes, which: str, axis: Axis) -> np.ndarray:
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    return np.geomspace(low, high, CELLS) if axis.is_log else np.linspace(low, high, CELLS)
+
+
+def _unit(places_N: np.ndarray, grid_G: np.ndarray, axis: Axis) -> np.ndarray:
+    """Where the places lie between the ends of the picture's axis, 0 to 1."""
+    low, high = grid_G[0], grid_G[-1]
+    if axis.is_log:
+        return np.asarray(np.log(places_N / low) / math.log(high / low))
+    return np.asarray((places_N - low) / (high - low))
+
+
+def _norm(values_N: np.ndarray) -> tuple[Normalize, bool]:
+    """Colours for the better nine tenths, or the few worst would take them all; whether any lies above."""
+    low, top, high = float(values_N.min()), float(np.quantile(values_N, 0.9)), float(values_N.max())
+    top = top if len(values_N) >= 20 and top > low else high
+    if needs_log(values_N[values_N <= top].tolist()):
+        return LogNorm(low, top), top < high
+    return Normalize(low, top if top > low else low + 1e-9), top < high
+
+
+def _colour_bar(figure: Figure, axes: Axes, drawn: Any, **look: Any) -> Any:
+    bar: Any = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=28, **look)
+    bar.outline.set_visible(False)
+    bar.solids.set(alpha=1, rasterized=True, edgecolor="face")
+    return bar
+
+
+def _ticks(axis: Axis) -> tuple[list[int], list[str]]:
+    """Of a list: a dozen of its values at most."""
+    kept = list(range(0, len(axis.choices), math.ceil(len(axis.choices) / 12)))
+    return kept, [in_picture(in_words(axis.choices[i])) for i in kept]
+
+
+def _spread(n: int, phase: int = 0) -> np.ndarray:
+    """Sideways, so that the dots of one value do not hide each other; the same each time."""
+    share = (0.6180339887, 0.7548776662)[phase]
+    return np.asarray(0.22 * (2 * np.modf(np.arange(n) * share)[0] - 1))

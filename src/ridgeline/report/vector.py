@@ -1,0 +1,108 @@
+"""Pictures for the page: SVG that takes the page's font and colours, with what has many points as pixels in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from io import StringIO
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from ridgeline.report.axes import needs_log
+
+INK, FAINT, GRID = "#010203", "#040506", "#070809"
+PLAIN, BEST, OVER = "#d97706", "#2563eb", "#9333ea"
+BY_NETWORK = {"plain": PLAIN, "best": BEST, "over-regularized": OVER}
+VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PLAIN: "plain", BEST: "best", OVER: "over"}
+"""Colours that become those of the page, light or dark, by the names of its variables."""
+
+WIDTH, HEIGHT = 4.8, 3.3
+"""Inches of 72 points; as wide as a phone, so that the text of a picture stays readable there."""
+
+MANY = 400
+"""Points beyond which a layer is drawn as pixels."""
+
+PIXELS = 220
+"""An inch of such a layer."""
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ridgeline",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": FAINT,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": FAINT,
+    "ytick.labelcolor": FAINT,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+}
+
+
+@contextmanager
+def panel(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figure, Axes]]:
+    """A picture of one pair of axes in the page's style. Turn it into SVG inside of the block."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def svg(figure: Figure, description: str) -> str:
+    """The picture as an element of the page, with a description for those who do not see it."""
+    drawn = StringIO()
+    figure.savefig(drawn, format="svg", dpi=PIXELS, metadata={"Date": None, "Creator": None})
+    text = drawn.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    for colour, name in VARIABLES.items():
+        text = text.replace(colour, f"var(--{name})")
+    text = re.sub(r"font: ([^;\"]*?)(\d+(?:\.\d+)?)px [^;\"]*", r"font: \1\2px var(--font)", text)
+    mark = "p" + hashlib.sha256(text.encode()).hexdigest()[:8] + "-"  # ids are of the whole page
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}", text)
+    box = re.search(r'viewBox="[\d. -]*"', text)
+    assert box is not None
+    opening = f'<svg {box[0]} role="img" aria-label="{escape(description, quote=True)}">'
+    return opening + text[text.index(">") + 1 :]
+
+
+def number_axis(axes: Axes, which: str, values: list[float] | None = None) -> None:
+    """Sensible ticks; logarithmic if the values span a large factor. `which`: x or y."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if values is not None and needs_log(values):
+        log_axis(axes, which)
+    else:
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+
+
+def log_axis(axes: Axes, which: str) -> None:
+    """Logarithmic, with a label at each power of ten, or at 1, 2 and 5 of each where there are few powers."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
+    is_short = low > 0 and high / low < 300
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if is_short else (1,), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-")))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,73 @@
+"""Numbers as the page writes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ridgeline.report.names import short_names
+
+NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def number(value: Any) -> str:
+    """Four significant digits; text as it is."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}").replace("-", MINUS, 1 if value < 0 else 0)
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    return NOTHING if value is None or math.isnan(value) else f"{100 * value:.{digits}f}%".replace("-", MINUS)
+
+
+def percent_estimate(estimate: Mapping[str, float]) -> str:
+    """`2.31% [1.90, 2.75]`."""
+    low, high = (f"{100 * estimate[end]:.2f}".replace("-", MINUS) for end in ("low", "high"))
+    return f"{percent(estimate['mean'])} [{low},{NBSP}{high}]"
+
+
+def estimate(estimate: Mapping[str, float]) -> str:
+    low, high = (f"{estimate[end]:.4f}".replace("-", MINUS) for end in ("low", "high"))
+    return f"{estimate['mean']:.4f} [{low},{NBSP}{high}]".replace("-", MINUS, 1 if estimate["mean"] < 0 else 0)
+
+
+def settings(params: Mapping[str, Any]) -> str:
+    """`l2 0.0016, dropout 0.06`."""
+    labels = short_names(params)
+    return ", ".join(f"{labels[key]} {number(value)}" for key, value in params.items()) or "regularization off"
+
+
+def p_value(p: float) -> str:
+    return f"p{NBSP}<{NBSP}0.0001" if p < 1e-4 else f"p{NBSP}={NBSP}{p:.2g}"
+
+
+def seconds(value: float | None) -> str:
+    """`2 h 5 min`, `3 min 20 s`, `4.2 s`."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if value < 100:
+        return f"{value:.1f} s"
+    if value < 6000:
+        return f"{value // 60:.0f} min {value % 60:.0f} s"
+    return f"{value // 3600:.0f} h {value % 3600 // 60:.0f} min"
+
+
+def counted(n: int, word: str) -> str:
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def ordinal(n: int) -> str:
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return {1: "first", 2: "second", 3: "third"}.get(n, f"{n}{ending}")
+
+
+def moment(text: str) -> str:
+    """`2026-11-03 14:05 UTC` of an ISO time in UTC; what is none stays as it is."""
+    date, t, clock = text.partition("T")
+    return f"{date} {clock[:5]} UTC" if t else text

@@ -1,0 +1,410 @@
+"""The page of a study: whole, honest, without a word from outside, whatever the data say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from mlflow import MlflowClient
+from omegaconf import DictConfig
+from optuna.trial import FrozenTrial, create_trial
+
+from confirming import confirm
+from ridgeline.config import Config, ConfigError
+from ridgeline.doors import ROOT, checked, one_trial
+from ridgeline.evidence.making import time_of
+from ridgeline.evidence.stored import StoredStudy, open_study
+from ridgeline.evidence.story import gather
+from ridgeline.evidence.writing import write_report
+from ridgeline.report import words
+from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.page import render
+from ridgeline.report.smoothing import smooth
+from ridgeline.search.ranking import OUTCOME, best_first, ran
+from ridgeline.trials import run_trial
+from settings import small
+from sweeping import Studies
+
+TINY = ["network.hidden=[8]", "trainer.max_epochs=3", "optimizer.lr=0.01", "hydra.launcher.workers=1"]
+BAYES = ["search=bayes", "search.n_trials=12", "search.n_startup_trials=12", "tracking.keep_weights=3"]
+
+
+@one_trial
+def train(cfg: DictConfig) -> Any:
+    return run_trial(checked(cfg), Path(HydraConfig.get().runtime.output_dir))
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    """digits, and moons, which is confirmed at a second opening."""
+    folder = tmp_path_factory.mktemp("report")
+    studies = Studies(folder / "runs", folder / "mlflow.db")
+    studies.run(*BAYES, *TINY, "search.study_name=digits", f"search.summary={folder / 'search.json'}", task=train)
+    studies.run(*BAYES, *TINY, "data=moons", "search.study_name=moons", task=train)
+    _confirm(opened(studies, "moons"), number=2)
+    return studies
+
+
+def opened(studies: Studies, name: str) -> StoredStudy:
+    return open_study(small(runs=str(studies.runs)), name)
+
+
+def _confirm(stored: StoredStudy, number: int = 1) -> None:
+    best = best_first(ran(stored.study))[0]
+    confirm(stored.folder, stored.name, stored.config_of(best.number), best.number, best.params, number=number)
+
+
+def asked(studies: Studies, study: str, **more: Any) -> Config:
+    return replace(small(runs=str(studies.runs)), study=study, **more)
+
+
+class Elements(HTMLParser):
+    """The tags of a page with their attributes, and its text outside of style and script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self._inside = "", ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("style", "script"):
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def sections(page: str) -> list[str]:
+    return re.findall(r'<section id="(\w+)"', page)
+
+
+def part(page: str, name: str) -> str:
+    """A section's source."""
+    return page.partition(f'<section id="{name}"')[2].partition("</section>")[0]
+
+
+def test_the_page_is_in_the_folder_in_the_run_and_where_it_was_asked_for(studies: Studies, tmp_path: Path) -> None:
+    copy = tmp_path / "results" / "report.html"
+    summary = str(studies.runs.parent / "search.json")
+    paths = write_report(asked(studies, summary, report=str(copy)))
+    assert paths == [studies.runs / "studies" / "digits" / "report.html", copy]
+    assert copy.read_bytes() == paths[0].read_bytes()
+    stored = opened(studies, "digits")
+    assert stored.run_id is not None
+    client = MlflowClient(f"sqlite:///{studies.runs.parent / 'mlflow.db'}")
+    logged = client.download_artifacts(stored.run_id, "study/report.html", str(tmp_path))
+    assert Path(logged).read_bytes() == copy.read_bytes()
+    assert client.get_run(stored.run_id).info.status == "FINISHED"
+
+
+def test_a_study_without_confirmation_says_so_first_and_how_to_confirm(studies: Studies) -> None:
+    page = render(gather(opened(studies, "digits"), {}))
+    expected = ["verdict", "space", "importance", "curves", "gap", "weights", "trials", "made"]
+    assert sections(page) == expected
+    assert "Not confirmed" in part(page, "verdict")
+    assert "python pipelines/confirm.py study=digits" in part(page, "verdict")
+    assert part(page, "space").count("<svg") == 2  # error and loss
+    assert part(page, "gap").count("<svg") == 2  # against lambda, and against the dropout rate
+    assert "PED-ANOVA" in part(page, "importance")
+    assert "come with confirming" in part(page, "weights")
+
+
+def test_a_confirmed_study_begins_with_its_verdict_and_shows_a_second_opening(studies: Studies) -> None:
+    stored = opened(studies, "moons")
+    page = render(gather(stored, {}))
+    assert sections(page)[:3] == ["verdict", "numbers", "space"]
+    verdict = part(page, "verdict")
+    assert verdict.index("No difference shown") < verdict.index("<svg")
+    assert "opened for the second time on 2026-11-21 08:00 UTC" in verdict
+    assert "<b>earlier-1</b> on 2026-10-01 08:00 UTC" in verdict
+    numbers = Elements(part(page, "numbers")).text
+    record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
+    error = record["arms"]["best"]["test"]["error"]
+    assert f"{100 * error['mean']:.2f}%" in numbers
+    plain = numbers.replace("\N{NO-BREAK SPACE}", " ")
+    said = ("p = 0.031", "1.23%", "18 fits, 31.4 s", "paired t test", "100 test")
+    assert [one for one in said if one not in plain] == []
+    assert part(page, "boundary").count("<svg") == 2
+    assert part(page, "curves").count("<svg") == 6  # plain, best, over-regularized: loss and error
+    assert '<b class="plain">plain</b>' in part(page, "weights")
+    assert "No trial" not in part(page, "curves")
+
+
+def test_a_first_opening_is_no_warning_and_images_are_shown(studies: Studies) -> None:
+    stored = opened(studies, "digits")
+    _confirm(stored)
+    try:
+        page = render(gather(stored, {}))
+    finally:
+        for path in (stored.folder / "confirm").iterdir():
+            path.unlink()
+        (stored.folder / "confirm").rmdir()
+    assert "for the first time" in part(page, "verdict")
+    assert "warning" not in part(page, "verdict")
+    images = Elements(part(page, "confused")).all("img")
+    assert len(images) == 16
+    assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
+
+
+def test_the_page_asks_nothing_of_a_network(studies: Studies) -> None:
+    for name in ("digits", "moons"):
+        page = render(gather(opened(studies, name), {}))
+        elements = Elements(page)
+        assert not elements.all("link")
+        for tag, attributes in elements.tags:
+            for key in ("src", "href", "xlink:href", "srcset", "action", "data"):
+                assert (attributes.get(key) or "#").startswith(("#", "data:")), (tag, attributes)
+        style = page.partition("<style>")[2].partition("</style>")[0]
+        assert "url(" not in style
+        assert "@import" not in style
+        (policy,) = (m["content"] for m in elements.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+        assert policy is not None
+        assert policy.startswith("default-src 'none'; ")
+
+
+def test_the_table_has_the_run_and_the_command_of_each_trial(studies: Studies) -> None:
+    stored = opened(studies, "digits")
+    page = part(render(gather(stored, {})), "trials")
+    assert "mlflow ui --backend-store-uri sqlite:///" in page
+    assert not Elements(page).all("a")
+    best = best_first(ran(stored.study))
+    rows = page.partition("<tbody>")[2].split("<tr>")[1:]
+    assert len(rows) == 12
+    for trial, row in zip(best, rows, strict=True):
+        text = Elements(row).text
+        assert text.startswith(str(trial.number))
+        assert stored.line.retrain(trial.params) in text
+        assert trial.user_attrs["outcome"]["run_id"] in text
+
+
+def test_how_it_was_made_is_told(studies: Studies) -> None:
+    stored = opened(studies, "digits")
+    tags = {"mlflow.source.git.commit": "c" * 40, "ridgeline.git.dirty": "true", "versions.torch": "2.13.0"}
+    made = dict(gather(stored, tags).made)
+    assert made["Revision"] == "c" * 40 + ", with uncommitted changes"
+    assert made["Versions"] == "torch 2.13.0"
+    assert stored.definition["data"][0] in made["Data"]
+    assert made["Trials"] == "12 complete"
+    assert made["Seeds"] == "search 0, fits 0, split 0"
+    assert made["MLflow run"] == stored.run_id
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC, .* s of wall time; .* s summed over the trials", made["Time"])
+
+
+HOSTILE = '<script>alert("&")</script>$x_y$\'"><img src=x onerror=alert(1)>'
+
+
+def story(n: int = 12, axes: list[Axis] | None = None, **changes: Any) -> Story:
+    """Of made-up trials over lambda and the dropout rate."""
+    if axes is None:
+        axes = [Axis("regularization.l2", "l2", is_log=True), Axis("regularization.dropout", "dropout")]
+    draw = np.random.default_rng(0)
+
+    def params() -> dict[str, Any]:
+        return {
+            a.key: a.choices[draw.integers(len(a.choices))] if a.choices else float(10 ** draw.uniform(-6, -1))
+            for a in axes
+        }
+
+    trials = []
+    for i in range(n):
+        value = float(draw.uniform(0.1, 3))
+        metrics = {"final/val_error": value / 10, "final/train_loss": value / 2, "final/gap": value / 2}
+        trials.append(Trial(i, "COMPLETE", value, params(), metrics, 1, 2, 0.1, f"{i:032x}"))
+    made = Story(
+        name="made-up",
+        metric="val/loss",
+        axes=axes,
+        trials=trials,
+        importance="too few",
+        curves={},
+        weights={},
+        confirmed=None,
+        confirm_command="confirm",
+        commands={i: f"train {i}" for i in range(n)},
+        server=None,
+        how_to_look="make ui",
+        made=[("Data", "digits")],
+    )
+    return replace(made, **changes)
+
+
+def test_what_comes_from_data_is_text(caplog: pytest.LogCaptureFixture) -> None:
+    axes = [Axis(HOSTILE, HOSTILE), Axis("b" + HOSTILE, HOSTILE), Axis("c", HOSTILE, choices=(HOSTILE, "$$", "a$"))]
+    hostile = story(12, axes, name=HOSTILE, metric=HOSTILE, made=[(HOSTILE, HOSTILE)], confirm_command=HOSTILE)
+    run = replace(hostile.trials[0], run_id=HOSTILE)
+    hostile = replace(
+        hostile,
+        trials=[run, *hostile.trials[1:]],
+        commands=dict.fromkeys(range(12), HOSTILE),
+        importance={HOSTILE: 0.5, "c": 0.5},
+        missing={"curves": HOSTILE, "weights": HOSTILE},
+        server="https://host",
+        how_to_look=HOSTILE,
+    )
+    page = render(hostile)
+    assert not caplog.records  # every picture is drawn
+    elements = Elements(page)
+    assert len(elements.all("script")) == 1
+    assert not elements.all("img")
+    assert not any(name.startswith("on") for _, attributes in elements.tags for name in attributes)
+    assert HOSTILE in elements.text
+    assert part(page, "space").count("<svg") == 3
+
+
+def test_a_server_gives_links_to_its_runs() -> None:
+    page = render(story(3, server="https://ml.example:5000"))
+    links = [link["href"] for link in Elements(page).all("a")]
+    assert sorted(links) == [f"https://ml.example:5000/#/runs/{i:032x}" for i in range(3)]
+    assert "make ui" not in page
+
+
+def test_the_best_200_are_listed_and_the_others_counted() -> None:
+    many = story(450)
+    failed = [replace(t, state="FAILED", value=None) for t in many.trials[:30]]
+    page = render(replace(many, trials=[*failed, *many.trials[30:]]))
+    assert "The 200 best of 450 trials: 420 complete, 30 failed." in page
+    assert part(page, "trials").count("<details>") == 200
+    assert render(story(5)).count("<details>") == 5
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_a_few_trials_have_a_page_too(n: int, caplog: pytest.LogCaptureFixture) -> None:
+    page = render(story(n))
+    assert not caplog.records
+    assert ("<svg" in part(page, "space")) == (n >= 3)
+    if n < 3:
+        assert "It takes 3 complete trials to draw" in page
+
+
+LISTED = Axis("regularization.l2", "l2", choices=(0, 1e-4, 1e-2))
+CHOICE = Axis("optimizer", "optimizer", choices=("adam", "sgd"))
+LR = Axis("optimizer.lr", "lr", is_log=True)
+
+
+@pytest.mark.parametrize(
+    ("axes", "surfaces", "curves"),
+    [
+        ([LR], 0, 2),  # a curve of error and one of loss
+        ([CHOICE], 0, 1),  # a strip
+        ([LISTED, LR], 2, 0),
+        ([LISTED, Axis("seed", "seed", choices=(1, 2, 3))], 2, 0),  # cells of a grid
+        ([LISTED, LR, CHOICE], 2, 1),
+    ],
+)
+def test_every_space_has_its_pictures(
+    axes: list[Axis], surfaces: int, curves: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = part(render(story(30, axes)), "space")
+    labels = [one["aria-label"] or "" for one in Elements(page).all("svg")]
+    assert not caplog.records
+    assert sum(" over " in label for label in labels) == surfaces
+    assert sum(" against " in label for label in labels) == curves
+
+
+def test_failed_and_pruned_trials_are_on_the_surface_and_broken_numbers_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    base = story(20)
+    states = ["FAILED", "PRUNED", "INTERRUPTED", "RUNNING"]
+    others = [replace(base.trials[i], state=state, value=None, metrics={}) for i, state in enumerate(states)]
+    broken = [replace(t, value=float("nan"), metrics={"final/gap": float("nan")}) for t in base.trials[4:6]]
+    page = render(replace(base, trials=[*others, *broken, *base.trials[6:]]))
+    assert not caplog.records
+    assert "validation error, % over l2 and dropout: 14 trials" in page
+    assert "20 trials: 16 complete, 1 pruned, 1 failed, 1 interrupted, 1 running" in page
+
+
+def test_a_place_without_a_trial_near_says_nothing_and_means_stay_in_range() -> None:
+    points = np.array([[0.1, 0.1], [0.12, 0.1], [0.1, 0.12]])
+    values = np.array([1.0, 2.0, 3.0])
+    found = smooth(points, values, np.array([[0.1, 0.1], [0.95, 0.95]]))
+    assert 1 < found[0] < 3
+    assert np.isnan(found[1])
+    np.testing.assert_allclose(smooth(points, np.full(3, 0.7), points), 0.7)
+
+
+def test_over_regularized_has_no_less_of_anything_than_the_best(studies: Studies) -> None:
+    stored = opened(studies, "digits")
+    title = gather(stored, {}).curves["over-regularized"].title
+    number = int(title.rpartition(" ")[2])
+    trials = stored.study.get_trials(deepcopy=False)
+    best = best_first(ran(stored.study))[0]
+    assert number != best.number
+    assert all(trials[number].params[key] >= best.params[key] for key in best.params)
+
+
+def test_a_mistake_is_one_line_before_anything_is_written(studies: Studies) -> None:
+    with pytest.raises(ConfigError, match="Did you mean digits"):
+        write_report(asked(studies, "digts"))
+    with pytest.raises(ConfigError, match=r"^A study must be given: study=NAME"):
+        write_report(small(runs=str(studies.runs)))
+    elsewhere = replace(asked(studies, "digits"), runs=str(studies.runs / "none"))
+    with pytest.raises(ConfigError, match="There is no study `digits`"):
+        write_report(elsewhere)
+    assert not (studies.runs / "none").exists()
+
+
+@pytest.fixture
+def door(studies: Studies) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "pipelines/report.py"), f"runs={studies.runs}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+def test_the_command_writes_the_page_and_says_where(
+    studies: Studies, door: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    ended = door("study=moons")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"written: {studies.runs / 'studies' / 'moons' / 'report.html'}\n"
+    refused = door("study=mons")
+    assert refused.returncode == 2
+    assert refused.stderr == f"error: There is no study `mons` in {studies.runs / 'studies'}. Did you mean moons?\n"
+
+
+def test_wall_time_leaves_pauses_out() -> None:
+    def trial(start: int, end: int) -> FrozenTrial:
+        made = create_trial(value=1.0, user_attrs={OUTCOME: {"seconds": end - start}})
+        made.datetime_start, made.datetime_complete = (
+            datetime(2026, 11, 1, 12) + timedelta(seconds=s) for s in (start, end)
+        )
+        return made
+
+    trials = [trial(0, 10), trial(5, 20), trial(4000, 4030)]  # two at once, then the study was gone on with
+    assert time_of(trials).partition(", ")[2] == "50.0 s of wall time; 55.0 s summed over the trials"
+
+
+def test_numbers_are_written_as_they_are_read() -> None:
+    assert [words.number(value) for value in (1234567, 0.00012345, -0.5, None, float("nan"), True, "a-b")] == [
+        *("1,234,567", "0.0001234", "\N{MINUS SIGN}0.5", "\N{EN DASH}", "\N{EN DASH}", "True", "a-b")
+    ]
+    estimate = {"mean": 0.0231, "low": -0.019, "high": 0.0275}
+    assert words.percent_estimate(estimate) == "2.31% [\N{MINUS SIGN}1.90,\N{NO-BREAK SPACE}2.75]"
+    assert words.settings({"regularization.l2": 1e-4, "loss": "hinge"}) == "l2 0.0001, loss hinge"
+    assert words.settings({}) == "regularization off"
+    assert [words.seconds(s) for s in (4.21, 200.0, 7500.0)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
+    assert words.ordinal(21) == "21st"
+
+
+def test_neither_study_nor_report_makes_another_study(studies: Studies) -> None:
+    plain, named = studies.plan(*BAYES), studies.plan(*BAYES, "study=moons", "report=page.html")
+    assert named.name == plain.name
+    assert named.definition == plain.definition
