@@ -104,14 +104,15 @@ def _confused(found: Confirmation) -> dict[str, Tensor]:
     mean_NC, labels_N = found.measured[BEST].probabilities_SNC.mean(axis=0), found.test.y_N.numpy()
     own_N = mean_NC[np.arange(len(labels_N)), labels_N]
     chosen_M = torch.from_numpy(np.argsort(own_N, kind="stable")[:CONFUSED].copy())
-    shape = load_splits(found.arms[BEST].config.data).image_shape
-    assert shape is not None
+    splits = load_splits(found.arms[BEST].config.data)
+    assert splits.image_shape is not None
+    std_I, mean_I = torch.from_numpy(splits.scaling.std_I.copy()), torch.from_numpy(splits.scaling.mean_I.copy())
     return {
-        "x_MI": found.test.x_NI[chosen_M],
+        "x_MI": found.test.x_NI[chosen_M] * std_I + mean_I,
         "label_M": found.test.y_N[chosen_M],
         "predicted_M": torch.from_numpy(mean_NC.argmax(axis=1))[chosen_M],
         "probability_M": torch.from_numpy(own_N.copy())[chosen_M],
-        "image_shape": torch.tensor(shape),
+        "image_shape": torch.tensor(splits.image_shape),
     }
 
 

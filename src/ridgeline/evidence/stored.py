@@ -77,8 +77,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
     line = restore(list(master.hydra.overrides.task), config.search.params, space)
-    if (known := str(master.hydra.job.config_name)) == STAGE:
-        line = replace(line, door=(*line.door, "--config-dir=.", f"--config-name={known}"))
+    if master.hydra.job.config_name == STAGE:
+        line = replace(line, door=(*line.door, "--config-dir=.", f"--config-name={STAGE}"))
     return StoredStudy(name, folder, config, line, found)
 
 
