@@ -9,9 +9,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from ridgeline.config import ConfigError, DropoutScheduleConfig, LRScheduleConfig
+from ridgeline.config import ConfigError, LRScheduleConfig, ScheduleConfig
 from ridgeline.data import Splits
-from ridgeline.schedules import dropout_factor, lr_factor
+from ridgeline.schedules import lr_factor, schedule_factor
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
@@ -71,14 +71,16 @@ def test_learning_rate_schedules() -> None:
     assert factors == sorted(factors, reverse=True)
 
 
-def test_dropout_schedules() -> None:
+def test_schedules_of_rates_and_penalties() -> None:
     def factors(name: str) -> list[float]:
-        return [dropout_factor(DropoutScheduleConfig(name, epochs=2), epoch) for epoch in range(4)]  # type: ignore[arg-type]
+        return [schedule_factor(ScheduleConfig(name, epochs=2), epoch) for epoch in range(4)]  # type: ignore[arg-type]
 
+    assert factors("constant") == [1, 1, 1, 1]
     assert factors("linear") == [0, 0.5, 1, 1]
     assert factors("early") == [1, 1, 0, 0]
     assert factors("late") == [0, 0, 1, 1]
-    assert dropout_factor(None, 3) == 1
+    assert factors("curriculum") == [0, pytest.approx(1 - math.exp(-5)), *[pytest.approx(1, abs=5e-5)] * 2]
+    assert schedule_factor(None, 3) == 1
 
 
 class Rates(pl.Callback):
