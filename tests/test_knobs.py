@@ -280,6 +280,18 @@ def test_averaging_leaves_the_training_as_it_is(digits: Splits) -> None:
     assert [row["val/loss"] for row in averaged.history] != [row["val/loss"] for row in plain.history]
 
 
+def test_average_of_a_fresh_fit_knows_nothing_of_the_fit_before_in_its_slot(digits: Splits) -> None:
+    """Which diverged: its average is not a number."""
+    config = knobs({"weight_average": 0.9}, seed=1)
+    stack = Stack([config, config], digits)
+    stack.average.values_KP.fill_(math.nan)
+    stack.load(0, config)
+    stack.rows.values_KP.fill_(3.0)
+    stack.average.update([1, 5])
+    assert (stack.average.values_KP[0] == 3).all()
+    assert stack.average.values_KP[1].isnan().all()
+
+
 # What is measured ----------------------------------------------------------------------------------------------------
 
 

@@ -112,6 +112,44 @@ def test_schedules_reach_each_fits_training(digits: Splits) -> None:
     ]
 
 
+class Strengths(pl.Callback):
+    """Notes the penalties of each epoch, and the decay that the optimizer applies."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[list[float], list[float], list[float]]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, stack: Stack, outputs: object, batch: object, index: int) -> None:
+        if index == 0:
+            decays = sorted({group["weight_decay"] for group in stack.optimizers().param_groups})
+            self.seen.append((stack.penalties.l1_K.tolist(), stack.penalties.l2_K.tolist(), decays))
+
+
+@pytest.mark.parametrize("hidden", [[16], [400, 300]])
+def test_schedule_of_penalties_reaches_each_fit_and_its_optimizer(digits: Splits, hidden: list[int]) -> None:
+    """Long rows have l2 added by the optimizer. Names and epochs of schedules are knobs: these fits share a stack."""
+    knobs = {"regularization__l1": 0.5, "network__hidden": hidden}
+    schedules = [{"name": "early", "epochs": 1}, {"name": "late", "epochs": 2}, {"name": "linear", "epochs": 2}]
+    configs = [
+        small(**knobs, regularization__l2=2.0**-k, **{f"callbacks__penalty_schedule__{n}": v for n, v in each.items()})
+        for k, each in enumerate(schedules)
+    ]
+    strengths = Strengths()
+    quiet_trainer(3, [Schedules(), strengths]).fit(Stack(configs, digits))
+    l2_by_epoch = [[1, 0, 0], [0, 0, 0.125], [0, 0.5, 0.25]]
+    assert [l1_K for l1_K, _, _ in strengths.seen] == [[0.5, 0, 0], [0, 0, 0.25], [0, 0.5, 0.5]]
+    assert [l2_K for _, l2_K, _ in strengths.seen] == l2_by_epoch
+    is_long = hidden == [400, 300]
+    expected = [sorted({0.0, *l2_K}) if is_long else [0.0] for l2_K in l2_by_epoch]
+    assert [decays for _, _, decays in strengths.seen] == expected
+
+
+def test_penalty_that_is_scheduled_off_leaves_the_plain_network(digits: Splits) -> None:
+    knobs = {"callbacks__penalty_schedule__name": "late", "callbacks__penalty_schedule__epochs": 3}
+    late, plain = fit([small(regularization__l1=0.1, regularization__l2=0.1, **knobs), small(**knobs)], digits)
+    assert late.history == plain.history
+    assert all(torch.equal(late.weights[name], plain.weights[name]) for name in late.weights)
+
+
 def quiet_trainer(max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
     quiet = {
         "logger": False,
@@ -142,6 +180,11 @@ def test_training_resumed_from_its_checkpoint_ends_with_the_same_bits(
     knobs = {
         "optimizer__name": optimizer,
         "regularization__dropout": 0.3,
+        "regularization__l1": 1e-4,
+        "regularization__input_noise": 0.1,
+        "regularization__weight_average": 0.95,
+        "callbacks__penalty_schedule__name": "late",
+        "callbacks__penalty_schedule__epochs": 2,
         "lr_schedule__name": "cosine",
         "trainer__max_epochs": 6,
         "callbacks__early_stopping__patience": 2,
