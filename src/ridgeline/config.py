@@ -153,17 +153,31 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class DiagnosticsConfig:
+    """How units and gradients fare, measured on the first `examples` of the validation part after each epoch."""
+
+    examples: int = 256
+
+    def check(self) -> None:
+        rule = "callbacks.diagnostics.examples >= 1"
+        require(self.examples >= 1, rule, "callbacks.diagnostics.examples", self.examples)
+
+
+@dataclass(frozen=True)
 class CallbacksConfig:
     """Lightning callbacks; null = absent."""
 
     early_stopping: EarlyStoppingConfig | None = None
     dropout_schedule: ScheduleConfig | None = None
     penalty_schedule: ScheduleConfig | None = None
+    diagnostics: DiagnosticsConfig | None = None
 
     def check(self) -> None:
         for name in ("dropout_schedule", "penalty_schedule"):
-            epochs = getattr(self, name).epochs if getattr(self, name) is not None else 1
-            require(epochs >= 1, f"callbacks.{name}.epochs >= 1", f"callbacks.{name}.epochs", epochs)
+            schedule = getattr(self, name)
+            if schedule is not None:
+                key = f"callbacks.{name}.epochs"
+                require(schedule.epochs >= 1, f"{key} >= 1", key, schedule.epochs)
 
 
 Precision = Literal["32-true", "tf32", "bf16-mixed"]
