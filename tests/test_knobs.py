@@ -292,6 +292,16 @@ def test_average_of_a_fresh_fit_knows_nothing_of_the_fit_before_in_its_slot(digi
     assert stack.average.values_KP[1].isnan().all()
 
 
+def test_fit_without_an_average_is_validated_as_it_is_though_it_overflowed(digits: Splits) -> None:
+    """Beside one that has an average: the difference of two infinities is not a number."""
+    stack = Stack([knobs({"weight_average": 0.9}), small()], digits)
+    for steps in (1, 2):
+        stack.rows.values_KP[1] = math.inf
+        stack.average.update([steps, steps])
+    stack.average.put_in()
+    assert (stack.rows.values_KP[1] == math.inf).all()
+
+
 # What is measured ----------------------------------------------------------------------------------------------------
 
 
