@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -29,36 +30,66 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
     if config.optimizer.name == "adamw":
         knobs["adamw"] = {"weight_decay": config.optimizer.weight_decay}
     optimizer = kind([*ws, *bs], lr=config.optimizer.lr, fused=False, **knobs.get(config.optimizer.name, {}))
+    regularization = config.regularization
+    penalized = ws if regularization.penalize == "all" else ws[:-1]
+    averages = [torch.zeros_like(value) for value in (*ws, *bs)]
     noise = KeyedNoise(torch.device("cpu"))
     activation = ACTIVATIONS[config.network.activation]
-    rates = config.regularization.dropout_rates(n_layers - 1)
+    rates = regularization.dropout_rates(n_layers - 1)
     n, batch = len(splits.train.y_N), config.trainer.batch_size
     step, epoch = 0, 0
     while step < n_steps:
         for positions in noise.order_N(config.seed, epoch, n).split(batch):
             masks = _masks(noise, config, step, len(positions), splits.n_features)
             a = splits.train.x_NI[positions]
-            if config.regularization.input_dropout > 0:
-                a = a * masks[-1] / (1 - config.regularization.input_dropout)
+            if regularization.input_noise > 0:
+                (noise_N,) = noise.normals_KN([config.seed], [step], [True], a.numel())
+                a = a + regularization.input_noise * noise_N.view(a.shape)
+            if regularization.input_dropout > 0:
+                a = a * masks[-1] / (1 - regularization.input_dropout)
             for i in range(n_layers):
                 z = a @ ws[i] + bs[i].squeeze(0)
                 if i < n_layers - 1:
                     a = activation(z)
                     if rates[i] > 0:
                         a = a * masks[i] / (1 - rates[i])
-            penalty = sum(config.regularization.l1 * w.abs().sum() for w in ws)
-            penalty += sum(config.regularization.l2 / 2 * w.square().sum() for w in ws)
+            penalty = sum(regularization.l2 / 2 * w.square().sum() for w in penalized)
+            if regularization.l1_form == "subgradient":
+                penalty += sum(regularization.l1 * w.abs().sum() for w in penalized)
             optimizer.zero_grad()
-            (F.cross_entropy(z, splits.train.y_N[positions]) + penalty).backward()
+            smoothing = regularization.label_smoothing
+            (F.cross_entropy(z, splits.train.y_N[positions], label_smoothing=smoothing) + penalty).backward()
             if config.optimizer.gradient_clip_val is not None:
                 torch.nn.utils.clip_grad_norm_([*ws, *bs], config.optimizer.gradient_clip_val)
             optimizer.step()
             step += 1
+            with torch.no_grad():
+                _bound(penalized, config, optimizer)
+                decay = regularization.weight_average
+                newest = (1 - decay) / (1 - decay**step)
+                for average, value in zip(averages, [*ws, *bs], strict=True):
+                    average.mul_(1 - newest).add_(value, alpha=newest)
             if step == n_steps:
                 break
         epoch += 1
-    named = {f"linears.{i}.weight": w.detach() for i, w in enumerate(ws)}
-    return named | {f"linears.{i}.bias": b.detach() for i, b in enumerate(bs)}
+    named = {f"linears.{i}.weight": w for i, w in enumerate(averages[:n_layers])}
+    return named | {f"linears.{i}.bias": b for i, b in enumerate(averages[n_layers:])}
+
+
+def _bound(ws: list[Tensor], config: Config, optimizer: torch.optim.Optimizer) -> None:
+    """The proximal step of l1 in the metric of the optimizer, then the largest norms."""
+    for w in ws:
+        if config.regularization.l1 > 0 and config.regularization.l1_form == "proximal":
+            size = config.optimizer.lr / (1 - config.optimizer.momentum)
+            if config.optimizer.name != "sgd":
+                moment, steps = optimizer.state[w]["exp_avg_sq"], optimizer.state[w]["step"].item()
+                corrected = moment / (1 - config.optimizer.betas[1] ** steps)
+                size = config.optimizer.lr / (corrected.sqrt() + config.optimizer.eps)
+            w.copy_(w.sign() * (w.abs() - size * config.regularization.l1).clamp_min(0))
+        if config.regularization.max_norm > 0:
+            for unit in w.unbind(dim=1):
+                norm = math.sqrt(unit.double().square().sum())
+                unit.mul_(min(1.0, config.regularization.max_norm / norm) if norm > 0 else 1.0)
 
 
 def _masks(noise: KeyedNoise, config: Config, step: int, batch: int, n_features: int) -> list[Tensor]:

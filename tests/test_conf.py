@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from ridgeline.config import Config, as_tree, parse
+from ridgeline.config import Config, ScheduleConfig, as_tree, parse
 from ridgeline.data import load_splits
 from ridgeline.doors import ROOT, checked
 from ridgeline.knobs import is_knob
@@ -48,9 +48,9 @@ def test_every_group_is_tried() -> None:
 
 
 def test_callbacks_compose() -> None:
-    both = composed("callbacks=[early_stopping,dropout_schedule]").callbacks
-    assert both.early_stopping is not None
-    assert both.dropout_schedule is not None
+    three = composed("callbacks=[early_stopping,dropout_schedule,penalty_schedule]").callbacks
+    assert three.early_stopping is not None
+    assert three.dropout_schedule == three.penalty_schedule == ScheduleConfig("linear", 10)
     assert composed("callbacks=none").callbacks.early_stopping is None
     assert composed("metric=val/error").callbacks.early_stopping.monitor == "val/error"  # type: ignore[union-attr]
 
@@ -79,13 +79,22 @@ def test_help_shows_the_groups_and_three_examples() -> None:
     assert all(f"\n{group}: " in shown for group in GROUPS)
 
 
-@pytest.mark.parametrize("key", ["seed", "regularization.dropout", "optimizer.lr", "callbacks.early_stopping.patience"])
+@pytest.mark.parametrize("key", ["seed", "regularization.dropout", "optimizer.lr", "callbacks.penalty_schedule.name"])
 def test_knob_lets_fits_share_a_stack(key: str) -> None:
     assert is_knob(key)
 
 
 @pytest.mark.parametrize(
-    "key", ["network.hidden", "trainer.max_epochs", "data.seed", "loss", "regularization", "no.key"]
+    "key",
+    [
+        "network.hidden",
+        "trainer.max_epochs",
+        "data.seed",
+        "loss",
+        "regularization",
+        "regularization.penalize",
+        "no.key",
+    ],
 )
 def test_other_keys_do_not(key: str) -> None:
     assert not is_knob(key)

@@ -87,16 +87,32 @@ PLAIN = {
     "plain": {},
     "penalties": {"regularization__l1": 1e-4, "regularization__l2": 1e-2},
     "long rows": {"regularization__l2": 1e-2, "regularization__l1": 1e-4, "network__hidden": [320, 250]},
+    "subgradient": {
+        "regularization__l2": 1e-2,
+        "regularization__l1": 1e-4,
+        "regularization__l1_form": "subgradient",
+        "network__hidden": [320, 250],
+    },
+    "hidden layers": {"regularization__l1": 1e-4, "regularization__l2": 1e-2, "regularization__penalize": "hidden"},
+    "long hidden layers": {
+        "regularization__l2": 1e-2,
+        "regularization__penalize": "hidden",
+        "network__hidden": [320, 250],
+    },
+    "bounded": {"regularization__max_norm": 0.8, "regularization__weight_average": 0.9},
+    "bounded hidden layers": {"regularization__max_norm": 0.8, "regularization__penalize": "hidden"},
+    "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},
     "dropout": {"regularization__dropout": [0.5, 0.25], "regularization__input_dropout": 0.2},
     "clipped": {"optimizer__gradient_clip_val": 0.3},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},
     "nesterov": {
+        "regularization__l1": 1e-4,
         "optimizer__name": "sgd",
         "optimizer__lr": 0.05,
         "optimizer__momentum": 0.9,
         "optimizer__nesterov": True,
     },
-    "adamw": {"optimizer__name": "adamw", "optimizer__weight_decay": 0.1},
+    "adamw": {"optimizer__name": "adamw", "optimizer__weight_decay": 0.1, "regularization__l1": 1e-4},
 }
 
 
@@ -104,15 +120,17 @@ PLAIN = {
 def test_weights_equal_plain_torch(
     digits: Splits, digits64: Splits, shrink: Callable[[Splits, int], Splits], case: str
 ) -> None:
-    """1e-6 for the first ten steps in float32, and throughout in float64."""
+    """1e-6 for the first ten steps in float32 (wide layers: 1e-5), and throughout in float64."""
     config = small(**PLAIN[case], trainer__restore_best=False, seed=3)
     neighbour = small(**{**PLAIN[case], "optimizer__lr": 1e-3}, trainer__restore_best=False, seed=4)
     ten_steps = shrink(digits, 1000)
-    _assert_equals_plain(config, neighbour, ten_steps, epochs=1)
-    _assert_equals_plain(config, neighbour, digits64, epochs=10)
+    _assert_equals_plain(
+        config, neighbour, ten_steps, epochs=1, within=1e-6 if config.network.hidden[0] < 100 else 1e-5
+    )
+    _assert_equals_plain(config, neighbour, digits64, epochs=10, within=1e-6)
 
 
-def _assert_equals_plain(config: Config, neighbour: Config, splits: Splits, epochs: int) -> None:
+def _assert_equals_plain(config: Config, neighbour: Config, splits: Splits, epochs: int, within: float) -> None:
     config, neighbour = (replace(c, trainer=replace(c.trainer, max_epochs=epochs)) for c in (config, neighbour))
     start = Stack([config], splits)
     initial = start.rows.unpack(start.rows.values_KP[0])
@@ -120,4 +138,4 @@ def _assert_equals_plain(config: Config, neighbour: Config, splits: Splits, epoc
     plain = train_plain(config, splits, initial, n_steps)
     ours = fit([neighbour, config], splits)[1].weights
     for name in ours:
-        torch.testing.assert_close(ours[name], plain[name].reshape(ours[name].shape), rtol=0, atol=1e-6)
+        torch.testing.assert_close(ours[name], plain[name].reshape(ours[name].shape), rtol=0, atol=within)

@@ -14,6 +14,13 @@ from ridgeline.doors import ROOT
 CASES = {
     "regularization.dropout=1.2": "`0 <= dropout < 1` must hold, but got regularization.dropout=1.2.",
     "regularization.l2=-1e-3": "`0 <= regularization.l2 < inf` must hold, but got regularization.l2=-0.001.",
+    "regularization.max_norm=-1": "`0 <= regularization.max_norm < inf` must hold, but got regularization.max_norm=-1",
+    "regularization.weight_average=1": "`0 <= weight_average < 1` must hold, but got regularization.weight_average=1",
+    "regularization.penalize=output": "`regularization.penalize in {all, hidden}` must hold, but got",
+    "regularization.label_smoothing=0.1 loss=hinge": "label_smoothing == 0 unless loss == cross_entropy` must hold",
+    "network=softmax regularization.penalize=hidden": "penalize == all without hidden layers` must hold, but got",
+    "callbacks=dropout_schedule callbacks.dropout_schedule.epochs=0": "dropout_schedule.epochs >= 1` must hold",
+    "callbacks=penalty_schedule callbacks.penalty_schedule.name=up": "in {constant, early, late, curriculum, linear}`",
     "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",
     "regularization.dropout=[0.1,0.2,0.3]": "`len(regularization.dropout) == len(network.hidden) == 2` must hold",
     "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean regularization.dropout",

@@ -9,17 +9,18 @@ import torch
 from ridgeline import reference
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.objective import add_penalty_gradient_, data_loss_K, objective_K
+from ridgeline.objective import data_loss_K, objective_K
 from ridgeline.stack.module import Stack
 from settings import small
 
 CASES = {
     "plain": {},
     "l2": {"regularization__l2": 0.03},
-    "l1": {"regularization__l1": 0.01},
+    "l1": {"regularization__l1": 0.01, "regularization__l1_form": "subgradient"},
     "dropout": {"regularization__dropout": [0.4, 0.2]},
     "all": {
         "regularization__l1": 0.01,
+        "regularization__l1_form": "subgradient",
         "regularization__l2": 0.03,
         "regularization__dropout": [0.5, 0.3],
         "regularization__input_dropout": 0.2,
@@ -34,7 +35,7 @@ class OneStep:
         self.stack = Stack(configs, splits)
         self.x_KBI = splits.train.x_NI[:batch].expand(len(configs), -1, -1)
         self.y_KB = splits.train.y_N[:batch].expand(len(configs), -1)
-        self.stack._draw_masks(batch)
+        self.stack.draws.fill_masks([config.seed for config in configs], [0] * len(configs), batch)
 
     def gradients_by_hand(self, k: int) -> tuple[float, list[reference.Layer]]:
         setting, x, y = self.setting(k), self.x_KBI[k].numpy(), self.y_KB[k].numpy()
@@ -74,10 +75,10 @@ def test_objective_and_gradients_equal_the_reference(digits64: Splits, case: str
     step = OneStep([small(**knobs, seed=1), small(**knobs, seed=2)], digits64)
     rows = step.stack.rows
     logits_KBC = step.stack.network(step.x_KBI)
-    l1_K, l2_K = step.stack._l1_K, step.stack._l2_K
-    j_K = objective_K(logits_KBC, step.y_KB, rows.weights_KW, l1_K, l2_K, loss)
+    penalties = step.stack.penalties
+    j_K = objective_K(logits_KBC, step.y_KB, rows.weights_KW, penalties.l1_K, penalties.l2_K, loss)
     rows.differentiate(data_loss_K(logits_KBC, step.y_KB, loss))
-    add_penalty_gradient_(rows.weight_grads_KW, rows.weights_KW, l1_K, l2_K)
+    penalties.add_gradients_()
     for k in range(2):
         j, grads = step.gradients_by_hand(k)
         assert j_K[k].item() == pytest.approx(j, rel=1e-6)
@@ -112,11 +113,12 @@ def test_reference_gradients_equal_finite_differences(digits64: Splits, case: st
     assert difference < 1e-7
 
 
-def test_biases_are_never_penalized(digits64: Splits) -> None:
-    step = OneStep([small(regularization__l2=5.0, regularization__l1=5.0)], digits64)
+@pytest.mark.parametrize("form", ["proximal", "subgradient"])
+def test_biases_are_never_penalized(digits64: Splits, form: str) -> None:
+    step = OneStep([small(regularization__l2=5.0, regularization__l1=5.0, regularization__l1_form=form)], digits64)
     rows = step.stack.rows
     rows.grads_KP.zero_()
-    add_penalty_gradient_(rows.weight_grads_KW, rows.weights_KW, step.stack._l1_K, step.stack._l2_K)
+    step.stack.penalties.add_gradients_()
     grads = rows.unpack(rows.grads_KP[0])
     assert all((grads[name] != 0).any() == name.endswith("weight") for name in grads)
     assert rows.weights_KW.shape[1] == 64 * 24 + 24 * 16 + 16 * 10
@@ -129,12 +131,11 @@ def test_inverted_dropout_keeps_the_expectation(digits64: Splits, rate: float) -
     layer = stack.network.dropouts[0]
     ones = torch.ones(1, 100, 64, dtype=torch.float64)
     means, shares = [], []
-    for _ in range(40):
-        stack._draw_masks(100)
+    for at in range(40):
+        stack.draws.fill_masks([config.seed], [at], 100)
         y = layer(ones)
         means.append(y.mean())
         shares.append((y == 0).double().mean())
-        stack.records[0].step += 1
     n = 40 * 100 * 64
     assert torch.stack(shares).mean().item() == pytest.approx(rate, abs=4 * (rate * (1 - rate) / n) ** 0.5)
     assert torch.stack(means).mean().item() == pytest.approx(1, abs=4 * (rate / (1 - rate) / n) ** 0.5)

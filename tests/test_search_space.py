@@ -118,8 +118,8 @@ def test_command_line_takes_the_place_of_params(studies: Studies, caplog: pytest
 
 
 def test_grid_is_every_combination_and_the_last_list_varies_fastest(studies: Studies) -> None:
-    plan = studies.plan("seed=1,2", "regularization=glob(l*)")
+    plan = studies.plan("seed=1,2", "regularization=glob(l2*)")
     assert plan.grid is not None
     pairs = [(params["seed"], params["regularization"]) for params in plan.grid]
-    assert pairs == [(seed, choice) for seed in (1, 2) for choice in ("l1", "l2", "l2_dropout")]
-    assert plan.n_trials == 6
+    assert pairs == [(seed, choice) for seed in (1, 2) for choice in ("l2", "l2_dropout")]
+    assert plan.n_trials == 4

@@ -9,9 +9,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from ridgeline.config import ConfigError, DropoutScheduleConfig, LRScheduleConfig
+from ridgeline.config import ConfigError, LRScheduleConfig, ScheduleConfig
 from ridgeline.data import Splits
-from ridgeline.schedules import dropout_factor, lr_factor
+from ridgeline.schedules import lr_factor, schedule_factor
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
@@ -71,14 +71,16 @@ def test_learning_rate_schedules() -> None:
     assert factors == sorted(factors, reverse=True)
 
 
-def test_dropout_schedules() -> None:
+def test_schedules_of_rates_and_penalties() -> None:
     def factors(name: str) -> list[float]:
-        return [dropout_factor(DropoutScheduleConfig(name, epochs=2), epoch) for epoch in range(4)]  # type: ignore[arg-type]
+        return [schedule_factor(ScheduleConfig(name, epochs=2), epoch) for epoch in range(4)]  # type: ignore[arg-type]
 
+    assert factors("constant") == [1, 1, 1, 1]
     assert factors("linear") == [0, 0.5, 1, 1]
     assert factors("early") == [1, 1, 0, 0]
     assert factors("late") == [0, 0, 1, 1]
-    assert dropout_factor(None, 3) == 1
+    assert factors("curriculum") == [0, pytest.approx(1 - math.exp(-5)), *[pytest.approx(1, abs=5e-5)] * 2]
+    assert schedule_factor(None, 3) == 1
 
 
 class Rates(pl.Callback):
@@ -108,6 +110,44 @@ def test_schedules_reach_each_fits_training(digits: Splits) -> None:
         [[0.2, 0], [0.1, 0], [0, 0.3]],
         [[0.4, 0], [0.2, 0], [0, 0.6]],
     ]
+
+
+class Strengths(pl.Callback):
+    """Notes the penalties of each epoch, and the decay that the optimizer applies."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[list[float], list[float], list[float]]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, stack: Stack, outputs: object, batch: object, index: int) -> None:
+        if index == 0:
+            decays = sorted({group["weight_decay"] for group in stack.optimizers().param_groups})
+            self.seen.append((stack.penalties.l1_K.tolist(), stack.penalties.l2_K.tolist(), decays))
+
+
+@pytest.mark.parametrize("hidden", [[16], [400, 300]])
+def test_schedule_of_penalties_reaches_each_fit_and_its_optimizer(digits: Splits, hidden: list[int]) -> None:
+    """Long rows have l2 added by the optimizer. Names and epochs of schedules are knobs: these fits share a stack."""
+    knobs = {"regularization__l1": 0.5, "network__hidden": hidden}
+    schedules = [{"name": "early", "epochs": 1}, {"name": "late", "epochs": 2}, {"name": "linear", "epochs": 2}]
+    configs = [
+        small(**knobs, regularization__l2=2.0**-k, **{f"callbacks__penalty_schedule__{n}": v for n, v in each.items()})
+        for k, each in enumerate(schedules)
+    ]
+    strengths = Strengths()
+    quiet_trainer(3, [Schedules(), strengths]).fit(Stack(configs, digits))
+    l2_by_epoch = [[1, 0, 0], [0, 0, 0.125], [0, 0.5, 0.25]]
+    assert [l1_K for l1_K, _, _ in strengths.seen] == [[0.5, 0, 0], [0, 0, 0.25], [0, 0.5, 0.5]]
+    assert [l2_K for _, l2_K, _ in strengths.seen] == l2_by_epoch
+    is_long = hidden == [400, 300]
+    expected = [sorted({0.0, *l2_K}) if is_long else [0.0] for l2_K in l2_by_epoch]
+    assert [decays for _, _, decays in strengths.seen] == expected
+
+
+def test_penalty_that_is_scheduled_off_leaves_the_plain_network(digits: Splits) -> None:
+    knobs = {"callbacks__penalty_schedule__name": "late", "callbacks__penalty_schedule__epochs": 3}
+    late, plain = fit([small(regularization__l1=0.1, regularization__l2=0.1, **knobs), small(**knobs)], digits)
+    assert late.history == plain.history
+    assert all(torch.equal(late.weights[name], plain.weights[name]) for name in late.weights)
 
 
 def quiet_trainer(max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -140,6 +180,11 @@ def test_training_resumed_from_its_checkpoint_ends_with_the_same_bits(
     knobs = {
         "optimizer__name": optimizer,
         "regularization__dropout": 0.3,
+        "regularization__l1": 1e-4,
+        "regularization__input_noise": 0.1,
+        "regularization__weight_average": 0.95,
+        "callbacks__penalty_schedule__name": "late",
+        "callbacks__penalty_schedule__epochs": 2,
         "lr_schedule__name": "cosine",
         "trainer__max_epochs": 6,
         "callbacks__early_stopping__patience": 2,

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.checking import ConfigError, build, knob, require
+from ridgeline.regularization import RegularizationConfig
 
-__all__ = ["Config", "ConfigError", "as_tree", "parse"]
+__all__ = ["Config", "ConfigError", "RegularizationConfig", "as_tree", "parse"]
 
 
 @dataclass(frozen=True)
@@ -64,30 +65,6 @@ class NetworkConfig:
         if self.name == "mlp":
             require(len(self.hidden) > 0, "len(network.hidden) >= 1", "network.hidden", shown)
         require(all(width >= 1 for width in self.hidden), "network.hidden[i] >= 1", "network.hidden", shown)
-
-
-@dataclass(frozen=True)
-class RegularizationConfig:
-    """Penalties and noise; 0 = off. `dropout` is one rate for every hidden layer, or a rate for each."""
-
-    l1: float = knob(0.0)
-    l2: float = knob(0.0)
-    dropout: float | tuple[float, ...] = knob(0.0)
-    input_dropout: float = knob(0.0)
-
-    def check(self) -> None:
-        require(0 <= self.l1 < math.inf, "0 <= regularization.l1 < inf", "regularization.l1", self.l1)
-        require(0 <= self.l2 < math.inf, "0 <= regularization.l2 < inf", "regularization.l2", self.l2)
-        rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
-        shown = list(self.dropout) if isinstance(self.dropout, tuple) else self.dropout
-        require(all(0 <= rate < 1 for rate in rates), "0 <= dropout < 1", "regularization.dropout", shown)
-        require(
-            0 <= self.input_dropout < 1, "0 <= input_dropout < 1", "regularization.input_dropout", self.input_dropout
-        )
-
-    def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
-        """The rate of each of `n_hidden` layers."""
-        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * n_hidden
 
 
 @dataclass(frozen=True)
@@ -169,20 +146,26 @@ class EarlyStoppingConfig:
 
 
 @dataclass(frozen=True)
-class DropoutScheduleConfig:
-    """What the dropout rates are multiplied by, as a function of a fit's own epoch.
+class ScheduleConfig:
+    """What rates or penalties are multiplied by, as a function of a fit's own epoch.
 
-    linear: from 0 in the first epoch to 1 after `epochs`. early: 1 during the first `epochs`, then 0. late: 0 during
-    the first `epochs`, then 1.
+    constant: 1. early: 1 during the first `epochs`, then 0. late: 0 during the first `epochs`, then 1. curriculum: from
+    0, fast at first, to 1 after `epochs`. linear: from 0 in the first epoch to 1 after `epochs`.
     """
 
-    name: Literal["linear", "early", "late"] = "linear"
+    name: Literal["constant", "early", "late", "curriculum", "linear"] = knob("linear")
     epochs: int = knob(10)
 
+
+@dataclass(frozen=True)
+class DiagnosticsConfig:
+    """How units and gradients fare, measured on the first `examples` of the validation part after each epoch."""
+
+    examples: int = 256
+
     def check(self) -> None:
-        require(
-            self.epochs >= 1, "callbacks.dropout_schedule.epochs >= 1", "callbacks.dropout_schedule.epochs", self.epochs
-        )
+        rule = "callbacks.diagnostics.examples >= 1"
+        require(self.examples >= 1, rule, "callbacks.diagnostics.examples", self.examples)
 
 
 @dataclass(frozen=True)
@@ -190,7 +173,16 @@ class CallbacksConfig:
     """Lightning callbacks; null = absent."""
 
     early_stopping: EarlyStoppingConfig | None = None
-    dropout_schedule: DropoutScheduleConfig | None = None
+    dropout_schedule: ScheduleConfig | None = None
+    penalty_schedule: ScheduleConfig | None = None
+    diagnostics: DiagnosticsConfig | None = None
+
+    def check(self) -> None:
+        for name in ("dropout_schedule", "penalty_schedule"):
+            schedule = getattr(self, name)
+            if schedule is not None:
+                key = f"callbacks.{name}.epochs"
+                require(schedule.epochs >= 1, f"{key} >= 1", key, schedule.epochs)
 
 
 Precision = Literal["32-true", "tf32", "bf16-mixed"]
@@ -310,7 +302,7 @@ class Config:
     network: NetworkConfig
     optimizer: OptimizerConfig
     metric: Metric = "val/loss"
-    regularization: RegularizationConfig = RegularizationConfig()
+    regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
     loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
     lr_schedule: LRScheduleConfig = LRScheduleConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
@@ -333,13 +325,7 @@ class Config:
             stops = self.callbacks.early_stopping is not None
             require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
             require(self.metric.startswith("train/"), rule.format("metric is of the train part"), "metric", self.metric)
-        dropout, n_hidden = self.regularization.dropout, len(self.network.hidden)
-        if n_hidden == 0:
-            rule = "regularization.dropout == 0 without hidden layers (input_dropout drops features)"
-            require(dropout in (0, ()), rule, "regularization.dropout", dropout)
-        if isinstance(dropout, tuple):
-            rule = f"len(regularization.dropout) == len(network.hidden) == {n_hidden}"
-            require(len(dropout) == n_hidden, rule, "regularization.dropout", list(dropout))
+        self.regularization.check_fits(len(self.network.hidden), self.loss)
 
 
 def parse(tree: Mapping[str, Any]) -> Config:

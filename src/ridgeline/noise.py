@@ -2,11 +2,13 @@
 
 Every draw starts anew from `key(seed, purpose, clock)`. So a fit draws the same numbers alone and in any slot of any
 stack, and a resumed fit the same as an uninterrupted one. Initialization and order are drawn on the CPU whatever the
-device, so that fits on two devices can be compared; masks are drawn on the device, and differ between CPU and CUDA.
+device, so that fits on two devices can be compared; masks and noise are drawn on the device, and differ between CPU and
+CUDA.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
@@ -24,6 +26,7 @@ class Purpose(IntEnum):
     INITIALIZATION = 1
     ORDER = 2
     MASK = 3
+    INPUT_NOISE = 4
 
 
 def key(*words: int) -> int:
@@ -41,6 +44,7 @@ class KeyedNoise:
         self._cpu = torch.Generator()
         self._device = device
         self._cpu_bits = np.random.SFC64()
+        self._cpu_numbers = np.random.Generator(self._cpu_bits)
         self._sfc64: Any = self._cpu_bits.state  # set anew for each row: three words of its key and a counter from 1
 
     def initialization(self, seed: int) -> torch.Generator:
@@ -59,14 +63,42 @@ class KeyedNoise:
         counter draws all rows at once, where a row by itself would cost a launch.
         """
         if self._device.type != "cpu":
-            keys = [signed(key(seed, Purpose.MASK)) for seed in seeds]
-            keys_K, steps_K = torch.tensor([keys, list(steps)]).to(self._device, non_blocking=True).unbind()
-            return words_KN(keys_K, steps_K, n)
+            return self._counted_KN(seeds, Purpose.MASK, steps, n)
         bits_KN = np.empty((len(seeds), n), dtype=np.uint64)
         for bits_N, seed, step, is_needed in zip(bits_KN, seeds, steps, needed, strict=True):
             if is_needed:
-                first = key(seed, Purpose.MASK, step)
-                self._sfc64["state"]["state"][:] = (*(mixed(first + i * GAMMA) for i in (1, 2, 3)), 1)
-                self._cpu_bits.state = self._sfc64
+                self._restart(key(seed, Purpose.MASK, step))
                 bits_N[:] = self._cpu_bits.random_raw(n)
         return torch.from_numpy(bits_KN.view(np.int64))
+
+    def normals_KN(self, seeds: Sequence[int], steps: Sequence[int], needed: Sequence[bool], n: int) -> Tensor:
+        """Random float32 numbers of mean 0 and variance 1 for each fit's own step; finite in a row not `needed` too.
+
+        Of the CPU's words NumPy makes normal numbers (ziggurat; Marsaglia, Tsang 2000), elsewhere `normals_of_words`.
+        """
+        if self._device.type != "cpu":
+            return normals_of_words(self._counted_KN(seeds, Purpose.INPUT_NOISE, steps, -(-n // 2)))[:, :n]
+        normals_KN = np.zeros((len(seeds), n), dtype=np.float32)
+        for normals_N, seed, step, is_needed in zip(normals_KN, seeds, steps, needed, strict=True):
+            if is_needed:
+                self._restart(key(seed, Purpose.INPUT_NOISE, step))
+                self._cpu_numbers.standard_normal(dtype=np.float32, out=normals_N)
+        return torch.from_numpy(normals_KN)
+
+    def _restart(self, first: int) -> None:
+        """Set the CPU's SFC64 to the state that a key's hash begins."""
+        self._sfc64["state"]["state"][:] = (*(mixed(first + i * GAMMA) for i in (1, 2, 3)), 1)
+        self._cpu_bits.state = self._sfc64
+
+    def _counted_KN(self, seeds: Sequence[int], purpose: Purpose, steps: Sequence[int], n: int) -> Tensor:
+        keys = [signed(key(seed, purpose)) for seed in seeds]
+        keys_K, steps_K = torch.tensor([keys, list(steps)]).to(self._device, non_blocking=True).unbind()
+        return words_KN(keys_K, steps_K, n)
+
+
+def normals_of_words(words_KN: Tensor) -> Tensor:
+    """Two normal float32 numbers of each random int64 word (Box, Muller 1958), none beyond 6: (K, 2 N)."""
+    radius_words, angle_words = words_KN.view(torch.int32).float().mul_(2.0**-32).view(*words_KN.shape, 2).unbind(dim=2)
+    radius_KN = (radius_words + 0.5).clamp_min_(2.0**-26).log_().mul_(-2).sqrt_()
+    angle_KN = angle_words * (2 * math.pi)
+    return torch.cat([radius_KN * angle_KN.cos(), radius_KN * angle_KN.sin()], dim=1)

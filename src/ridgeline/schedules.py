@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ridgeline.config import DropoutScheduleConfig, LRScheduleConfig
+from ridgeline.config import LRScheduleConfig, ScheduleConfig
 
 
 def lr_factor(schedule: LRScheduleConfig, epoch: int, max_epochs: int) -> float:
@@ -17,10 +17,15 @@ def lr_factor(schedule: LRScheduleConfig, epoch: int, max_epochs: int) -> float:
     return 1.0
 
 
-def dropout_factor(schedule: DropoutScheduleConfig | None, epoch: int) -> float:
-    """In [0, 1]; without a schedule 1."""
-    if schedule is None:
+def schedule_factor(schedule: ScheduleConfig | None, epoch: int) -> float:
+    """In [0, 1]; without a schedule 1.
+
+    curriculum: 1 - exp(-10 * epoch / epochs), from 0 to within 5e-5 of 1 at `epochs` (Morerio et al. 2017).
+    """
+    if schedule is None or schedule.name == "constant":
         return 1.0
+    if schedule.name == "curriculum":
+        return 1.0 - math.exp(-10 * epoch / schedule.epochs)
     if schedule.name == "linear":
         return min(epoch / schedule.epochs, 1.0)
     within = epoch < schedule.epochs

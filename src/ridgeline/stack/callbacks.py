@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ridgeline.schedules import dropout_factor, lr_factor
+from ridgeline.schedules import lr_factor, schedule_factor
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import Row
 
@@ -37,13 +37,16 @@ class EarlyStopping(pl.Callback):
 
 
 class Schedules(pl.Callback):
-    """Sets each fit's learning rate and dropout rates at the start of its epoch."""
+    """Sets each fit's learning rate, dropout rates and penalties at the start of its epoch."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
         clocks = [(config, record.epoch) for config, record in zip(stack.configs, stack.records, strict=True)]
-        stack.set_lr([lr_factor(c.lr_schedule, epoch, c.trainer.max_epochs) for c, epoch in clocks])
-        stack.set_dropout([dropout_factor(c.callbacks.dropout_schedule, epoch) for c, epoch in clocks])
+        stack.set_factors(
+            [lr_factor(c.lr_schedule, epoch, c.trainer.max_epochs) for c, epoch in clocks],
+            [schedule_factor(c.callbacks.dropout_schedule, epoch) for c, epoch in clocks],
+            [schedule_factor(c.callbacks.penalty_schedule, epoch) for c, epoch in clocks],
+        )
 
 
 class Report(pl.Callback):

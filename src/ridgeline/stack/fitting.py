@@ -15,6 +15,7 @@ import torch
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
+from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products
@@ -31,7 +32,7 @@ def fit(
     """
     shared = configs[0].trainer
     stack = Stack(configs, splits)
-    callbacks: list[pl.Callback] = [Schedules(), EarlyStopping()]
+    callbacks: list[pl.Callback] = [Schedules(), Diagnostics(), EarlyStopping()]
     if listener is not None:
         callbacks.append(Report(listener))
     if shared.enable_progress_bar:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ridgeline.stack.evaluation import train_loss_and_error_2K
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
+from ridgeline.stack.sparsity import weight_figures
 
 
 def harvest(stack: Stack, slots: Iterable[int]) -> list[FitResult]:
@@ -22,6 +23,7 @@ def harvest(stack: Stack, slots: Iterable[int]) -> list[FitResult]:
 def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitResult:
     config, record = stack.configs[k], stack.records[k]
     kept = record.best_epoch if config.trainer.restore_best else len(record.history) - 1
+    weights = stack.rows.unpack(stack.best_KP[k])
     metrics: dict[str, float] = {}
     value = math.nan
     if record.failure is None:
@@ -33,6 +35,7 @@ def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitR
             "final/val_loss": at["val/loss"],
             "final/val_error": at["val/error"],
             "final/gap": at["val/loss"] - train_loss,
+            **weight_figures(weights),
         }
     return FitResult(
         config=config,
@@ -42,6 +45,6 @@ def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitR
         failure=record.failure,
         history=record.history,
         metrics=metrics,
-        weights=stack.rows.unpack(stack.best_KP[k]),
+        weights=weights,
         seconds=time.monotonic() - record.started,
     )

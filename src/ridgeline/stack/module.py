@@ -19,11 +19,13 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.data import Splits
 from ridgeline.knobs import structure, training_keys
 from ridgeline.networks import MLP
-from ridgeline.noise import KeyedNoise
-from ridgeline.objective import add_penalty_gradient_, data_loss_K, error_K, penalty_K
+from ridgeline.objective import data_loss_K, error_K
+from ridgeline.stack.averaging import WeightAverage
 from ridgeline.stack.batches import Batches, Slices
+from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Sums
 from ridgeline.stack.optimizers import RowOptimizer
+from ridgeline.stack.penalties import Penalties
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
 from ridgeline.stack.rows import Rows
@@ -43,33 +45,35 @@ class Stack(pl.LightningModule):
         self._shared = configs[0]
         x_NI = splits.train.x_NI
         k, dtype, device = len(configs), x_NI.dtype, x_NI.device
-        self._noise = KeyedNoise(device)
         self.network = MLP(configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device)
         self.rows = Rows(self.network)
-        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows)
+        self.penalties = Penalties(configs[0], self.network, self.rows)
+        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.penalties.n_penalized)
+        self.draws = Draws(self.network, device)
+        self.average = WeightAverage(self.rows)
         self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
         self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
         for slot, config in enumerate(configs):
             self.load(slot, config)
-        self.set_lr([1.0] * k)
-        self.set_dropout([1.0] * k)
+        self.set_factors([1.0] * k, [1.0] * k, [1.0] * k)
 
     @torch.no_grad()
     def load(self, k: int, config: Config) -> None:
-        """Put a fresh fit into slot `k`, at its epoch 0. Its neighbours train on, wherever they are."""
+        """Put a fresh fit into slot `k`, at its epoch 0. Its neighbours train on, wherever they are.
+
+        Its rates and penalties are those of `set_factors`, which the epoch begins with.
+        """
         if structure(config) != structure(self._shared):
             raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
         self.configs[k], self.records[k] = config, FitRecord()
-        self.network.initialize(k, self._noise.initialization(config.seed))
+        self.draws.load(k, self.configs)
         self.best_KP[k] = self.rows.values_KP[k]
         self.optimizer.load(k, config)
-        self._l1_K = self._each(c.regularization.l1 for c in self.configs)
-        self._l2_K = self._each(c.regularization.l2 for c in self.configs)
+        self.average.load(k, self.configs)
         clips = [c.optimizer.gradient_clip_val for c in self.configs]
         self._clip_K = None if not any(clips) else self._each(torch.inf if clip is None else clip for clip in clips)
-        added_l2 = [0.0 if self.optimizer.adds_l2(c) else c.regularization.l2 for c in self.configs]
-        self._added_l1_K = self._l1_K if any(c.regularization.l1 for c in self.configs) else None
-        self._added_l2_K = self._each(added_l2) if any(added_l2) else None
+        smoothings = [c.regularization.label_smoothing for c in self.configs]
+        self._smoothing_K = self._each(smoothings) if any(smoothings) else None
 
     # What Lightning asks for ---------------------------------------------------------------------------------------
 
@@ -90,11 +94,13 @@ class Stack(pl.LightningModule):
         train = self.splits.train
         # An embedding is a gather of rows, four times as fast as indexing.
         x_KBI, targets_KB = F.embedding(positions_KB, train.x_NI), train.y_N[positions_KB]
-        self._draw_masks(positions_KB.shape[1])
+        seeds, steps = self._seeds(), [record.step for record in self.records]
+        self.draws.add_input_noise_(x_KBI, seeds, steps)
+        self.draws.fill_masks(seeds, steps, positions_KB.shape[1])
         logits_KBC = predict(self.network, x_KBI, self._shared.trainer.precision)
-        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss)
+        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss, self._smoothing_K)
         self.rows.differentiate(loss_K)
-        add_penalty_gradient_(self.rows.weight_grads_KW, self.rows.weights_KW, self._added_l1_K, self._added_l2_K)
+        self.penalties.add_gradients_()
         if self._clip_K is not None:
             self.rows.clip_gradients_(self._clip_K)
         optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
@@ -105,8 +111,12 @@ class Stack(pl.LightningModule):
             self._sums_2K[1] += error_K(logits_KBC, targets_KB) * positions_KB.shape[1]
         for record in self.records:
             record.step += 1
+        steps = [record.step for record in self.records]
+        self.penalties.bound_(self.optimizer, steps)
+        self.average.update(steps)
 
     def on_validation_epoch_start(self) -> None:
+        self.average.put_in()
         self._validation = Sums(self.splits.validation, len(self.configs), self._shared)
 
     def validation_step(self, part: slice, batch_idx: int) -> None:
@@ -116,7 +126,7 @@ class Stack(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: a row of metrics for each fit that still trains, its weights kept where they are best."""
         train_2K = self._sums_2K / len(self.splits.train.y_N)
-        objective_K = train_2K[0] + penalty_K(self.rows.weights_KW, self._l1_K, self._l2_K)
+        objective_K = train_2K[0] + self.penalties.values_K()
         table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync
         for k, record in enumerate(self.records):
             if record.end is not None:
@@ -135,6 +145,7 @@ class Stack(pl.LightningModule):
                 self.best_KP[k] = self.rows.values_KP[k]
             if record.end is None and record.epoch == self._shared.trainer.max_epochs:
                 record.end = "max_epochs"
+        self.average.take_out()
 
     def on_validation_end(self) -> None:
         self.trainer.should_stop = all(record.end is not None for record in self.records)
@@ -151,48 +162,25 @@ class Stack(pl.LightningModule):
 
     # What callbacks set ----------------------------------------------------------------------------------------------
 
-    def set_lr(self, factor_K: list[float]) -> None:
-        """Multiply each fit's base learning rate for the epoch to come."""
-        self.optimizer.set_lr([c.optimizer.lr * factor for c, factor in zip(self.configs, factor_K, strict=True)])
-
-    def set_dropout(self, factor_K: list[float]) -> None:
-        """Multiply each fit's base rates of all layers for the epoch to come."""
-        hidden = [c.regularization.dropout_rates(len(c.network.hidden)) for c in self.configs]
-        inputs = [c.regularization.input_dropout for c in self.configs]
+    def set_factors(self, lr_K: Sequence[float], dropout_K: Sequence[float], penalty_K: Sequence[float]) -> None:
+        """Multiply each fit's base learning rate, its dropout rates and its l1 and l2 for the epoch to come."""
+        fits = [c.regularization for c in self.configs]
+        learning_rates = [c.optimizer.lr * factor for c, factor in zip(self.configs, lr_K, strict=True)]
+        self.optimizer.set(learning_rates, [each.l2 * factor for each, factor in zip(fits, penalty_K, strict=True)])
+        self.penalties.set(self.configs, penalty_K, self.optimizer)
+        hidden = [each.dropout_rates(len(self._shared.network.hidden)) for each in fits]
         *hidden_layers, input_layer = self.network.noisy_layers
         for i, layer in enumerate(hidden_layers):
-            layer.set_rates([rates[i] * factor for rates, factor in zip(hidden, factor_K, strict=True)])
-        input_layer.set_rates([rate * factor for rate, factor in zip(inputs, factor_K, strict=True)])
+            layer.set_rates([rates[i] * factor for rates, factor in zip(hidden, dropout_K, strict=True)])
+        input_layer.set_rates([each.input_dropout * factor for each, factor in zip(fits, dropout_K, strict=True)])
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
     def _each(self, values_K: Iterable[float]) -> Tensor:
         return torch.tensor(list(values_K), dtype=self.rows.values_KP.dtype, device=self.rows.values_KP.device)
 
+    def _seeds(self) -> list[int]:
+        return [config.seed for config in self.configs]
+
     def _order_KN(self) -> Tensor:
-        n = len(self.splits.train.y_N)
-        orders = [
-            self._noise.order_N(config.seed, record.epoch, n)
-            for config, record in zip(self.configs, self.records, strict=True)
-        ]
-        return torch.stack(orders).to(self.splits.train.y_N.device, non_blocking=True)
-
-    def _draw_masks(self, batch: int) -> None:
-        """Random bits for the layers that drop something: one row a fit, hidden layers first, the input last.
-
-        A fit's bits are the same whichever layers its neighbours need: a longer row begins with the shorter one's bits.
-        """
-        layers = self.network.noisy_layers
-        while layers and not layers[-1].is_on:
-            layers.pop()
-        total = sum(layer.width for layer in layers) * batch
-        if total == 0:
-            return
-        seeds, steps = [config.seed for config in self.configs], [record.step for record in self.records]
-        needed = [any(layer.rates[k] > 0 for layer in layers) for k in range(len(seeds))]
-        int16_KN = self._noise.bits_KN(seeds, steps, needed, -(-total // 4)).view(torch.int16)
-        offset = 0
-        for layer in layers:
-            size = layer.width * batch
-            layer.bits = int16_KN[:, offset : offset + size].view(-1, batch, layer.width)
-            offset += size
+        return self.draws.order_KN(self._seeds(), [r.epoch for r in self.records], len(self.splits.train.y_N))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,22 +17,23 @@ LONG_ROW = 100_000
 
 
 class RowOptimizer:
-    """The fused optimizer that `shared` names, with its betas and eps; `load` gives a row its own knobs.
+    """The fused optimizer that `shared` names, with its betas and eps; `load` and `set` give a row its own knobs.
 
     Rows whose knobs are equal at the moment share a parameter group, for each group is a call of its own; a row's step
-    count is its own in any group. Long rows have the l2 penalty's gradient, l2 * W, added by the optimizer, where it is
-    called weight_decay: see `adds_l2`.
+    count is its own in any group. Long rows have the l2 penalty's gradient, l2 * W for the first `n_penalized` weights,
+    added by the optimizer, where it is called weight_decay: see `adds_l2`.
     """
 
-    def __init__(self, shared: OptimizerConfig, rows: Rows) -> None:
-        self._name = shared.name
+    def __init__(self, shared: OptimizerConfig, rows: Rows, n_penalized: int) -> None:
+        self._shared = shared
         self._is_long = rows.n_weights >= LONG_ROW and shared.name != "adamw"  # AdamW's decay is another thing
-        parts = [slice(None)] if not self._is_long else [slice(rows.n_weights), slice(rows.n_weights, None)]
+        parts = [slice(None)] if not self._is_long else [slice(n_penalized), slice(n_penalized, None)]
         self._parts = [
             [_parameter(values_P[part], grads_P[part]) for part in parts]
             for values_P, grads_P in zip(rows.values_KP, rows.grads_KP, strict=True)
         ]
         self._knobs: list[list[dict[str, float]]] = [[{} for _ in parts] for _ in self._parts]
+        self._adds_l2 = [False] * len(self._parts)
         every = [part for row in self._parts for part in row]
         self.torch_optimizer: torch.optim.Optimizer
         if shared.name == "sgd":
@@ -48,25 +51,47 @@ class RowOptimizer:
     def load(self, k: int, config: Config) -> None:
         """A fresh fit in row `k`: no momentum, step 0, its own knobs."""
         knobs = {"lr": config.optimizer.lr, "weight_decay": 0.0}
-        if self._name == "sgd":
+        if self._shared.name == "sgd":
             knobs["momentum"] = config.optimizer.momentum
-        if self._name == "adamw":
+        if self._shared.name == "adamw":
             knobs["weight_decay"] = config.optimizer.weight_decay
         self._knobs[k] = [dict(knobs) for _ in self._parts[k]]
-        if self.adds_l2(config):
-            self._knobs[k][0]["weight_decay"] = config.regularization.l2  # of the weights, not of the biases
+        self._adds_l2[k] = self.adds_l2(config)
         for part in self._parts[k]:
             self.torch_optimizer.state.pop(part, None)
 
-    def set_lr(self, lr_K: list[float]) -> None:
-        """A rate a row, for the steps to come; knobs that were loaded take effect here too."""
+    def set(self, lr_K: Sequence[float], l2_K: Sequence[float]) -> None:
+        """A learning rate and a penalty a row, for the steps to come; knobs that were loaded take effect here too."""
         groups: dict[tuple[float, ...], dict[str, Any]] = {}
-        for row, row_knobs, lr in zip(self._parts, self._knobs, lr_K, strict=True):
+        for k, (row, row_knobs) in enumerate(zip(self._parts, self._knobs, strict=True)):
+            if self._adds_l2[k]:
+                row_knobs[0]["weight_decay"] = l2_K[k]  # of the penalized weights, the first part
             for part, knobs in zip(row, row_knobs, strict=True):
-                knobs["lr"] = lr
+                knobs["lr"] = lr_K[k]
                 fresh = {**self.torch_optimizer.defaults, **knobs, "params": []}
                 groups.setdefault(tuple(knobs.values()), fresh)["params"].append(part)
         self.torch_optimizer.param_groups[:] = groups.values()  # in place: Lightning holds this list too
+
+    def step_sizes_KW(self, n: int, steps_K: Sequence[int]) -> Tensor:
+        """By how much a step moves each of a row's first `n` values for a lasting gradient of 1; (K, 1) if all alike.
+
+        `steps` counts each row's steps, the last included. Momentum adds up to 1 / (1 - momentum) gradients; Adam
+        divides by the root of its second moment. So a step of another kind, taken in these sizes, is weighed against
+        the gradient as it stands in J.
+        """
+        lr_K = [knobs[0]["lr"] for knobs in self._knobs]
+        if self._shared.name == "sgd":
+            return self._column_K1(
+                [lr / (1 - knobs[0]["momentum"]) for lr, knobs in zip(lr_K, self._knobs, strict=True)]
+            )
+        sizes_KW = torch.stack([self.torch_optimizer.state[row[0]]["exp_avg_sq"][:n] for row in self._parts])
+        corrections = [1 / math.sqrt(1 - self._shared.betas[1] ** steps) for steps in steps_K]
+        sizes_KW.sqrt_().mul_(self._column_K1(corrections)).add_(self._shared.eps)
+        return torch.div(self._column_K1(lr_K), sizes_KW, out=sizes_KW)
+
+    def _column_K1(self, values_K: Sequence[float]) -> Tensor:
+        example = self._parts[0][0]
+        return torch.tensor(values_K, dtype=example.dtype).to(example.device, non_blocking=True).unsqueeze(1)
 
 
 def _parameter(values_P: Tensor, grads_P: Tensor) -> torch.nn.Parameter:

@@ -13,7 +13,8 @@ from torch import Tensor
 from ridgeline.config import Config, Metric
 
 Row = dict[str, float]
-"""One epoch: `epoch`, `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`."""
+"""One epoch: `epoch`, `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`; with
+`callbacks.diagnostics` more of these."""
 
 
 class TrialFailed(RuntimeError):

@@ -34,10 +34,6 @@ class Rows:
     def weights_KW(self) -> Tensor:
         return self.values_KP[:, : self.n_weights]
 
-    @property
-    def weight_grads_KW(self) -> Tensor:
-        return self.grads_KP[:, : self.n_weights]
-
     def differentiate(self, losses_K: Tensor) -> None:
         """Overwrite the gradient rows: d loss_k / d row_k. The sum keeps fits apart: no loss depends on another row.
 

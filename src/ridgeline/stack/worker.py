@@ -15,6 +15,7 @@ import torch
 from ridgeline.data import load_splits
 from ridgeline.stack.callbacks import EarlyStopping, Schedules
 from ridgeline.stack.device import pick_device
+from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
@@ -58,7 +59,7 @@ def _train(begin: Begin, refill: Refill) -> None:
     splits = load_splits(configs[0].data, pick_device(configs[0]))
     stack = Stack(configs, splits)
     with quiet_lightning(), float32_products(configs[0].trainer.precision):
-        trainer = build_trainer(stack, [Schedules(), EarlyStopping(), refill], max_epochs=-1)
+        trainer = build_trainer(stack, [Schedules(), Diagnostics(), EarlyStopping(), refill], max_epochs=-1)
         trainer.fit(stack)
 
 

@@ -1,0 +1,57 @@
+"""The knobs of the group `regularization`, and the rules that their values must keep. docs/knobs.md explains them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ridgeline.checking import knob, require
+
+
+@dataclass(frozen=True)
+class RegularizationConfig:
+    """Penalties, bounds, noise and averages; 0 = off. `dropout` is one rate for every hidden layer, or a rate for each.
+
+    `penalize` says on which layers' weights `l1`, `l2` and `max_norm` act: on all, or not on the output layer's.
+    """
+
+    l1: float = knob(0.0)
+    l1_form: Literal["proximal", "subgradient"] = "proximal"
+    l2: float = knob(0.0)
+    max_norm: float = knob(0.0)
+    penalize: Literal["all", "hidden"] = "all"
+    dropout: float | tuple[float, ...] = knob(0.0)
+    input_dropout: float = knob(0.0)
+    input_noise: float = knob(0.0)
+    label_smoothing: float = knob(0.0)
+    weight_average: float = knob(0.0)
+
+    def check(self) -> None:
+        for name in ("l1", "l2", "max_norm", "input_noise"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, f"0 <= regularization.{name} < inf", f"regularization.{name}", value)
+        for name in ("input_dropout", "label_smoothing", "weight_average"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"0 <= {name} < 1", f"regularization.{name}", value)
+        rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
+        shown = list(self.dropout) if isinstance(self.dropout, tuple) else self.dropout
+        require(all(0 <= rate < 1 for rate in rates), "0 <= dropout < 1", "regularization.dropout", shown)
+
+    def check_fits(self, n_hidden: int, loss: str) -> None:
+        """The rules that a network of so many hidden layers and its loss bring."""
+        if n_hidden == 0:
+            rule = "regularization.dropout == 0 without hidden layers (input_dropout drops features)"
+            require(self.dropout in (0, ()), rule, "regularization.dropout", self.dropout)
+            rule = "regularization.penalize == all without hidden layers"
+            require(self.penalize == "all", rule, "regularization.penalize", self.penalize)
+        if isinstance(self.dropout, tuple):
+            rule = f"len(regularization.dropout) == len(network.hidden) == {n_hidden}"
+            require(len(self.dropout) == n_hidden, rule, "regularization.dropout", list(self.dropout))
+        rule = "regularization.label_smoothing == 0 unless loss == cross_entropy"
+        holds = self.label_smoothing == 0 or loss == "cross_entropy"
+        require(holds, rule, "regularization.label_smoothing", self.label_smoothing)
+
+    def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
+        """The rate of each of `n_hidden` layers."""
+        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * n_hidden
