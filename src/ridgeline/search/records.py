@@ -60,7 +60,7 @@ class Records:
         return run_id
 
     def close_unfinished(self, study: Study, folder: Path) -> None:
-        close_unfinished(self.tracker, self.run.id, study, folder)
+        close_unfinished(self.tracker, self.run.id, study, folder, self.config.tracking.allowed_targets)
 
     def complete_curves(self, study: Study) -> None:
         """Points of the study's own curves that a killed process had not written."""

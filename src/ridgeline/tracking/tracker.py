@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from mlflow.entities import Run as MlflowRun
@@ -114,6 +114,10 @@ class Tracker:
 
         found: set[tuple[str, int]] = self._writer.ask(f"search for the curves of {run_id}", search)
         return found
+
+    def ask(self, what: str, do: Callable[[Store], Any]) -> Any:
+        """What the open store answers, once all that was handed over before is written. `what` is for messages."""
+        return self._writer.ask(what, do)
 
     def close(self) -> None:
         """Wait until all is written. Raises TrackingError, one line, if something could not be."""
