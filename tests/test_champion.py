@@ -27,7 +27,10 @@ from ridgeline.tracking import Tracker, store_uri
 from ridgeline.tracking.champion import Registered, register_champion
 from test_tracking import configuration
 
-SPACE = {"space.regularization.l2": "tag(log, interval(1e-06, 0.1))", "space.regularization.dropout": "interval(0, 0.6)"}
+SPACE = {
+    "space.regularization.l2": "tag(log, interval(1e-06, 0.1))",
+    "space.regularization.dropout": "interval(0, 0.6)",
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +63,12 @@ def study_run(config, digits_network, client):
 
 
 def register(config, run_id, fitted, raw_NI) -> Registered:
-    with Tracker(config) as tracker:
-        return register_champion(tracker, run_id, fitted, raw_NI[:2], confirmed(fitted.config, "lambda"))
+    mlflow.set_tracking_uri("sqlite:////nowhere/mlflow.db")  # MLflow's global store is none of our business
+    try:
+        with Tracker(config) as tracker:
+            return register_champion(tracker, run_id, fitted, raw_NI[:2], confirmed(fitted.config, "lambda"))
+    finally:
+        mlflow.set_tracking_uri(store_uri(config))
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +86,21 @@ def network_probabilities_NC(fitted: Fitted) -> np.ndarray:
         return torch.softmax(network.eval()(x_NI.unsqueeze(0))[0].double(), dim=1).numpy()
 
 
+def version_of_alias(client):
+    return str(client.get_model_version_by_alias("ridgeline-digits", "champion").version)
+
+
 def test_the_model_by_its_alias_answers_raw_features_with_the_networks_probabilities(
     registered, digits_network, client
 ):
     fitted, raw_NI = digits_network
     assert registered.name == "ridgeline-digits"
-    assert client.get_model_version_by_alias("ridgeline-digits", "champion").version == registered.version
+    assert version_of_alias(client) == registered.version
     model = mlflow.pyfunc.load_model("models:/ridgeline-digits@champion")
     answered_NC = model.predict(raw_NI)
     assert answered_NC.shape == (len(raw_NI), 10)
     np.testing.assert_allclose(answered_NC, network_probabilities_NC(fitted), atol=1e-6, rtol=0)
-    assert answered_NC.std() > 0.1  # it does tell them apart
+    assert answered_NC.std() > 0.05  # it does tell them apart
 
 
 def test_registering_again_makes_another_version_to_which_the_alias_moves(
@@ -99,7 +110,7 @@ def test_registering_again_makes_another_version_to_which_the_alias_moves(
     other = Fitted(fitted.config, {name: -tensor for name, tensor in fitted.weights.items()}, fitted.scaling)
     again = register(config, study_run, other, raw_NI)
     assert int(again.version) == int(registered.version) + 1
-    assert client.get_model_version_by_alias("ridgeline-digits", "champion").version == again.version
+    assert version_of_alias(client) == again.version
     first = mlflow.pyfunc.load_model(f"models:/ridgeline-digits/{registered.version}").predict(raw_NI)
     latest = mlflow.pyfunc.load_model("models:/ridgeline-digits@champion").predict(raw_NI)
     np.testing.assert_allclose(first, fitted.probabilities_NC(raw_NI), atol=1e-6)
@@ -136,8 +147,10 @@ def test_the_study_and_the_version_lead_to_each_other_and_to_the_data(registered
     run = client.get_run(study_run)
     assert run.data.tags["ridgeline.champion"].startswith("ridgeline-digits/")
     assert run.data.metrics["test/error"] == 0.02
-    model = client.get_logged_model(version.model_id)
+    (logged,) = [output for output in run.outputs.model_outputs if output.model_id in version.source]
+    model = client.get_logged_model(logged.model_id)
     assert str(model.status) == "READY"
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "ridgeline-digits", "version": "1"}]
     assert {metric.key: metric.value for metric in model.metrics}["test/error"] == 0.02
     assert model.params["regularization.dropout"] == "0.2"
 
@@ -150,11 +163,11 @@ def test_the_card_says_what_was_searched_found_and_measured_and_what_not(registe
         "Regularization helps: test error 2.00% against 3.00%.",
         "| error | 2.00% (1.60% to 2.40%) | 3.00% (2.60% to 3.40%) |",
         "error -1.00% (-1.40% to -0.60%), p = 0.0123 (a named test)",
-        "1078 train, 359 validation and 360 test examples, 64 features, 10 classes",
+        "1078 train, 360 validation and 359 test examples, 64 features, 10 classes",
         "128 trials (120 complete, 7 pruned, 1 failed)",
         "| regularization.l2 | tag(log, interval(1e-06, 0.1)) | 0.0001235 |",
         "| regularization.dropout | interval(0, 0.6) | 0.2 |",
-        "opened time number 2",
+        "they were looked at before, once.",
         "the weights of one of them, seed 11",
         "models:/ridgeline-digits@champion",
     ):

@@ -86,7 +86,8 @@ def _outside(name: str, prefixes: Sequence[str]) -> str | None:
         except AttributeError:
             found = _submodule(path, name)
         home = found.__name__ if isinstance(found, ModuleType) else getattr(found, "__module__", None)
-        if isinstance(home, str) and not f"{home}.".startswith(tuple(prefixes)):
+        on_the_way = home == path and any(prefix.startswith(f"{path}.") for prefix in prefixes)
+        if isinstance(home, str) and not (on_the_way or f"{home}.".startswith(tuple(prefixes))):
             return home
     return None
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -25,10 +26,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest."""
+    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
+
+    `typed`: the arguments of the command, without a password.
+    """
 
     fixed: tuple[str, ...]
     space: tuple[Dimension, ...]
+    typed: tuple[str, ...]
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
@@ -37,8 +42,16 @@ class CommandLine:
     def retrain(self, params: Mapping[str, Any]) -> str:
         """The shell command that trains these parameters again, alone."""
         own = [o for o in self.overrides(params) if not o.lstrip("+~").startswith(("search=", "search."))]
-        script = sys.argv[0] if sys.argv[0].endswith(".py") else "pipelines/train.py"
-        return shlex.join(["python", script, *own])
+        return shlex.join(["python", str(_script()), *own])
+
+    def again(self) -> str:
+        """The shell command that goes on with the study."""
+        return shlex.join(["python", str(_script()), "-m", *self.typed])
+
+    def follow(self, door: str, study: str) -> str:
+        """The shell command of another pipeline, `confirm` or `report`, for this study."""
+        where = [argument for argument in self.typed if argument.startswith(("runs=", "tracking."))]
+        return shlex.join(["python", str(_script().with_name(f"{door}.py")), f"study={study}", *where])
 
 
 def read(
@@ -69,7 +82,11 @@ def read(
                 raise ConfigError(f"`{key}` cannot be swept, for a study has one; but got {override.input_line}.")
     fixed = tuple(str(override.input_line) for override in every if not override.is_sweep_override())
     space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
-    return CommandLine(fixed, space)
+    return CommandLine(fixed, space, tuple(arguments))
+
+
+def _script() -> Path:
+    return Path(sys.argv[0] if sys.argv[0].endswith(".py") else "pipelines/train.py")
 
 
 def _name(override: Override) -> str:

@@ -70,6 +70,10 @@ class Records:
             if (self.config.metric, trial.number) not in written:
                 self.told(trial, best)
 
+    def describe(self, note: str) -> None:
+        """The text, in Markdown, that the MLflow UI shows on the page of the study's run."""
+        self.run.set_tags({"mlflow.note.content": note})
+
     def log_results(self, study: Study, files: Sequence[Path], folder: Path) -> None:
         """Tables, pictures, the best trial, and what is kept of the best ones."""
         best = best_first(ran(study))

@@ -19,6 +19,7 @@ from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.loop import Loop
+from ridgeline.search.note import study_note
 from ridgeline.search.password import hide_password
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.progress import Progress
@@ -98,10 +99,12 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
     with Tracker(plan.config) as tracker:
         records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
         study.set_user_attr("run_id", records.run.id)
+        records.describe(study_note(study, plan.config, plan.line, folder))
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None
         try:
-            Loop(plan, study, folder, records, progress, launcher).run()
+            with tracker.watched(records.run):
+                Loop(plan, study, folder, records, progress, launcher).run()
         except StudyStopped as error:
             stopped = error
         except BaseException as error:
@@ -110,6 +113,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         finally:
             progress.close()
         files = write_results(study, plan.config, plan.line, folder)
+        records.describe(study_note(study, plan.config, plan.line, folder))
         if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
             records.log_results(study, files, folder)
         records.finish(stopped)

@@ -65,7 +65,8 @@ def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], 
         [
             f"## How it was chosen\n\nThe study {study} minimized {confirmed['metric']} over {trials}. Its best"
             f" {settings['top']} were trained again with {_count(settings['selection_seeds'])} new seeds each; trial"
-            f" {best['trial']} was best in the mean, and was trained for {best['epochs']} epochs.",
+            f" {best['trial']} was best in the mean, and was trained for {best['epochs']} epochs. Its network has"
+            f" {best['parameters']:,} parameters.",
             "",
             _markdown(rows),
         ]
@@ -74,11 +75,13 @@ def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], 
 
 def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     opening, made = confirmed["opening"], confirmed["made"]
-    times = "the first time" if opening["number"] == 1 else f"time number {opening['number']}: its error may flatter"
+    examples, name = confirmed["data"]["examples"]["test"], confirmed["data"]["name"]
+    again = "The choice may have been led by them, for they were looked at before"
+    flatters = "" if opening["number"] == 1 else f" {again}, {_times(opening['number'] - 1)}."
     commit = f"commit {made['commit'] or 'unknown'}" + (" with changes that are not committed" if made["dirty"] else "")
     lines = [
-        f"Measured on {confirmed['data']['examples']['test']} examples of {confirmed['data']['name']}, which were opened"
-        f" {times}. It says nothing about other data.",
+        f"Measured on {examples} examples of {name} that took no part in training or search.{flatters} It says nothing"
+        " about other data.",
         f"The numbers are means over {len(best['seeds'])} seeds. These are the weights of one of them, seed"
         f" {best['seeds'][0]}.",
         "The probabilities are the softmax of the network's outputs, not calibrated any further.",
@@ -109,19 +112,21 @@ curl -H 'Content-Type: application/json' -d '{{"inputs": [[...]]}}' http://127.0
 
 
 def _markdown(rows: Table) -> str:
-    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    head, *body = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
     return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
 def _interval(estimate: Mapping[str, float], *, percent: bool = False) -> str:
-    mean, low, high = (
-        f"{estimate[key]:.2%}" if percent else f"{estimate[key]:.4f}" for key in ("mean", "low", "high")
-    )
+    mean, low, high = (f"{estimate[key]:.2%}" if percent else f"{estimate[key]:.4f}" for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high})"
 
 
 def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _count(value: Any) -> int:

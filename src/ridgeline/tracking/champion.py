@@ -6,6 +6,7 @@ N examples, I features, C classes.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import tempfile
 import time
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import mlflow.pyfunc
 import numpy as np
-from mlflow.entities import LoggedModelOutput, Metric
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
@@ -57,11 +58,12 @@ def register_champion(
     tags = _tags(confirmed)
     params = {param.key: param.value for param in provenance.params(fitted.config)}
 
-    def create(store: Store) -> str:
+    def create(store: Store) -> LoggedModel:
         experiment = run.info.experiment_id
-        return str(store.client.create_logged_model(experiment, ALIAS, run_id, tags, params, "classifier").model_id)
+        return store.client.create_logged_model(experiment, ALIAS, run_id, tags, params, "classifier")
 
-    model_id: str = tracker.ask(f"start of model {name}", create)
+    model: LoggedModel = tracker.ask(f"start of model {name}", create)
+    model_id = model.model_id
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         _save(folder, Model(run_id=run_id, model_uuid=model_id, model_id=model_id), fitted, example_NI, card)
@@ -74,12 +76,14 @@ def register_champion(
         store.client.log_batch(run_id, points)
 
     tracker.ask(f"end of model {name}", finish)
-    version: str = tracker.ask(f"version of model {name}", lambda store: _version(store, name, run_id, model_id, tags))
+    version: str = tracker.ask(f"version of model {name}", lambda store: _version(store, name, model, tags))
 
     def describe(store: Store) -> None:
         store.client.update_registered_model(name, _about(name, confirmed))
         store.client.update_model_version(name, version, card[:LONGEST_TAG])
         store.client.set_registered_model_alias(name, ALIAS, version)
+        versions = json.dumps([{"name": name, "version": version}])
+        store.client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})  # the UI's link to it
         store.client.set_tag(run_id, "ridgeline.champion", f"{name}/{version}")
 
     tracker.ask(f"alias of model {name}", describe)
@@ -138,18 +142,21 @@ def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[M
     return [Metric(key, float(value), now, 0, model_id=model_id, run_id=run_id) for key, value in values.items()]
 
 
-def _version(store: Store, name: str, run_id: str, model_id: str, tags: dict[str, str]) -> str:
+def _version(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
     """A version of this model, and only one: a server may go away after it made it and before it said so."""
     try:
         store.client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+    source = model.artifact_location  # not models:/ID, which MLflow looks up in its global store instead of this one
     for known in store.client.search_model_versions(f"name='{name}'"):
-        if known.model_id == model_id:
+        if known.source == source:
             return str(known.version)
-    source = f"models:/{model_id}"
-    return str(store.client.create_model_version(name, source, run_id, tags=tags, model_id=model_id).version)
+    made = store.client.create_model_version(
+        name, source, model.source_run_id, tags=tags, model_id=model.model_id, await_creation_for=0
+    )
+    return str(made.version)
 
 
 @contextlib.contextmanager

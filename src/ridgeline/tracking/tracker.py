@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +17,7 @@ from mlflow.entities import Run as MlflowRun
 from ridgeline.config import Config, as_tree
 from ridgeline.tracking import provenance
 from ridgeline.tracking.entries import Batch, Call, TrackingError
+from ridgeline.tracking.machine import machine_metrics
 from ridgeline.tracking.run import Run
 from ridgeline.tracking.store import Store, open_store, store_uri
 from ridgeline.tracking.writer import Writer
@@ -74,6 +76,12 @@ class Tracker:
         else:
             self._describe(run, create.answer, config, description)
         return run
+
+    def watched(self, run: Run) -> AbstractContextManager[None]:
+        """A block during which the run gets the machine's load and memory every few seconds."""
+        run_id = run.id
+        started = self.ask(f"start of {run_id}", lambda store: store.client.get_run(run_id).info.start_time)
+        return machine_metrics(run, started / 1000)
 
     def reopen(self, run_id: str) -> Run:
         """A handle to a run that exists, to add to it."""
