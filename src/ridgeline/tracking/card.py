@@ -1,4 +1,4 @@
-"""The card of a champion, in Markdown: what it is, how it was chosen and measured, what it is not for, how to use it."""
+"""The card of a champion, in Markdown: what it is, how it was chosen and measured, its limits, how to use it."""
 
 from __future__ import annotations
 

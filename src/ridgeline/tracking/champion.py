@@ -119,8 +119,8 @@ def _card(name: str, run: MlflowRun, confirmed: Mapping[str, Any]) -> str:
 
 def _about(name: str, confirmed: Mapping[str, Any]) -> str:
     return (
-        f"The champions of Ridgeline's studies on {confirmed['data']['name']}; the alias `{ALIAS}` is on the latest that"
-        f" was confirmed. `models:/{name}@{ALIAS}` takes raw features and answers the probabilities of the classes."
+        f"The champions of the studies on {confirmed['data']['name']}; the alias `{ALIAS}` is on the latest that was"
+        f" confirmed. `models:/{name}@{ALIAS}` takes raw features and answers the probabilities of the classes."
     )
 
 

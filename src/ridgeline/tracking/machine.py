@@ -38,6 +38,9 @@ def _watch(run: Run, since: float, stop: threading.Event) -> None:
     monitors: list[BaseMetricsMonitor] = [CPUMonitor()]
     with contextlib.suppress(ImportError, RuntimeError):  # no nvidia-ml-py, or no GPU
         monitors.append(GPUMonitor())
+    for monitor in monitors:  # what a processor does is measured from one call to the next
+        monitor.collect_metrics()
+        monitor.clear_metrics()
     began = time.monotonic()
     while True:
         stopped = stop.wait(max(SECONDS, (time.monotonic() - began) / POINTS))

@@ -1,4 +1,4 @@
-"""The champion as MLflow serves it. MLflow copies this file into the model, and runs it wherever the model is loaded."""
+"""The champion as MLflow serves it. MLflow copies this file into the model and runs it where that is loaded."""
 
 from __future__ import annotations
 
