@@ -22,9 +22,9 @@ class Turn:
         return next((at for best, at in pairs if best is not None and best <= target), math.inf)
 
 
-def summarize(title: str, turns: list[Turn], target: float) -> dict[str, Any]:
+def summarize(title: str, turns: list[Turn], targets: list[float]) -> dict[str, Any]:
     """None where less than half of the studies reached the target."""
-    reached = [turn.to_reach(target) for turn in turns]
+    reached = [turn.to_reach(target) for turn, target in zip(turns, targets, strict=True)]
     whole = [seconds + turn.start_up for seconds, turn in zip(reached, turns, strict=True)]
     return {
         "title": title,

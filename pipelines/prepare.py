@@ -6,14 +6,11 @@ python pipelines/prepare.py data=mnist data.root=FOLDER
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ridgeline.doors import checked, enter
-
-WITHOUT_A_JOB_FOLDER = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout"]
+from ridgeline.doors import checked, enter_without_trial
 
 
 def prepare(cfg: DictConfig) -> None:
@@ -32,5 +29,4 @@ def prepare(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv += WITHOUT_A_JOB_FOLDER  # nothing is trained
-    enter(prepare)
+    enter_without_trial(prepare)

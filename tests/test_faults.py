@@ -124,18 +124,22 @@ def test_ten_kills_at_random_moments_change_nothing(pruner: list[str], tmp_path:
 
 
 def test_ctrl_c_ends_soon_and_says_what_is_saved(tmp_path: Path) -> None:
-    command = Command(tmp_path / "runs", "search.n_trials=200")
-    process = command.start()
-    assert command.wait(process, lambda: command.told() >= 20)
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    assert command.end(process) == 130
-    seconds = time.monotonic() - began
-    print(f"ended {seconds:.2f} s after the signal")
-    saved = len(results(command.folder)) - [row["state"] for row in table(command.folder)].count("RUNNING")
-    words = f"Interrupted: {saved} of 200 trials are saved in {command.folder}; the same command goes on.\n"
-    assert command.errors.endswith(words)
-    assert seconds < 10  # two are aimed at and not reached: 2.3 here, 3.1 on `make sweep`; a busy machine takes longer
+    command, seconds = Command(tmp_path / "runs", "search.n_trials=90"), list[float]()
+    for told in (20, 50):
+        process = command.start()
+        assert command.wait(process, lambda told=told: command.told() >= told)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        process.wait()
+        seconds.append(time.monotonic() - began)
+        assert command.end(process) == 130
+        saved = len(results(command.folder)) - [row["state"] for row in table(command.folder)].count("RUNNING")
+        words = f"Interrupted: {saved} of 90 trials are saved in {command.folder}; the same command goes on.\n"
+        assert command.errors.endswith(words)
+    print(f"ended {seconds} s after the signal")
+    assert min(seconds) < 2
+    assert command.run() == 0, command.errors
+    check_store(tmp_path / "runs" / "mlflow.db", command.folder)  # what there was no time for is there now
 
 
 @contextmanager

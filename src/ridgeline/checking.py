@@ -31,6 +31,8 @@ def require(holds: bool, rule: str, key: str, value: object) -> None:
 def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
     """`Did you mean ...?`, or the list of what there is when nothing is near."""
     known = sorted(known)
+    if not known:
+        return "There is none; a + before the key adds one."
     close = [prefix + name for name in difflib.get_close_matches(word, known, n=3, cutoff=0.6)]
     return f"Did you mean {' or '.join(close)}?" if close else f"There is: {', '.join(known)}."
 

@@ -19,7 +19,10 @@ __all__ = ["Config", "ConfigError", "as_tree", "parse"]
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which examples, and how they are split. `seed` belongs to the split, never to a fit."""
+    """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
+
+    `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
+    """
 
     name: Literal["digits", "breast_cancer", "wine", "moons", "mnist"]
     seed: int = 0
@@ -29,6 +32,8 @@ class DataConfig:
     standardize: Literal["none", "feature", "all"] = "feature"
     examples: int | None = None
     noise: float | None = None
+    permute_labels: bool = False
+    fit_on: Literal["train", "train_validation"] = "train"
     root: str | None = None
 
     def check(self) -> None:
@@ -280,8 +285,34 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
+class ConfirmConfig:
+    """Of pipelines/confirm.py.
+
+    The `top` best configurations of the study train with `selection_seeds` new seeds, the best of them and the plain
+    network with `seeds` others. `lr_factor`: how far from the study's learning rate that of the plain network is looked
+    for, up and down. `summary`: a JSON file that gets the numbers too, without times (for DVC).
+    """
+
+    top: int = 5
+    selection_seeds: int = 5
+    seeds: int = 20
+    lr_factor: float = 10.0
+    summary: str | None = None
+
+    def check(self) -> None:
+        require(self.top >= 1, "confirm.top >= 1", "confirm.top", self.top)
+        n = self.selection_seeds
+        require(n >= 2, "confirm.selection_seeds >= 2", "confirm.selection_seeds", n)
+        require(self.seeds >= 2, "confirm.seeds >= 2", "confirm.seeds", self.seeds)
+        require(1 < self.lr_factor < math.inf, "1 < confirm.lr_factor < inf", "confirm.lr_factor", self.lr_factor)
+
+
+@dataclass(frozen=True)
 class Config:
-    """One trial. `seed` keys initialization, order and noise of the fit."""
+    """One trial. `seed` keys initialization, order and noise of the fit.
+
+    `study` and `report` are read by the doors that follow a study: which one, and where a copy of its page goes.
+    """
 
     data: DataConfig
     network: NetworkConfig
@@ -295,11 +326,21 @@ class Config:
     tracking: TrackingConfig = TrackingConfig()
     search: SearchConfig = SearchConfig()
     trial: TrialConfig = TrialConfig()
+    confirm: ConfirmConfig = ConfirmConfig()
     seed: int = knob(0)
     runs: str = "mlruns"
+    study: str | None = None
+    report: str | None = None
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
+        if self.data.fit_on == "train_validation":  # nothing may be chosen by examples that were trained on
+            rule = "{} with data.fit_on=train_validation"
+            chosen = "trainer.restore_best"
+            require(not self.trainer.restore_best, rule.format(f"{chosen}=false"), chosen, self.trainer.restore_best)
+            stops = self.callbacks.early_stopping is not None
+            require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
+            require(self.metric.startswith("train/"), rule.format("metric is of the train part"), "metric", self.metric)
         dropout, n_hidden = self.regularization.dropout, len(self.network.hidden)
         if n_hidden == 0:
             rule = "regularization.dropout == 0 without hidden layers (input_dropout drops features)"

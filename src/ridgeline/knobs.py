@@ -6,13 +6,16 @@ import dataclasses
 import typing
 from typing import Any
 
-from ridgeline.config import Config, SearchConfig, TrackingConfig, TrialConfig, as_tree
+from ridgeline.config import Config, as_tree
+
+NOT_TRAINED = ("tracking", "search", "trial", "runs", "study", "confirm", "report")
+"""Parts of a configuration that no training depends on."""
 
 
 def structure(config: Config) -> Config:
-    """The configuration without its knobs, search, tracking and trial: equal structures can share a stack."""
-    blank = TrackingConfig(), SearchConfig(), TrialConfig()
-    return dataclasses.replace(_blank_knobs(config), tracking=blank[0], search=blank[1], trial=blank[2])
+    """The configuration without what trains no fit, and its knobs: equal structures can share a stack."""
+    blank = {f.name: f.default for f in dataclasses.fields(Config) if f.name in NOT_TRAINED}
+    return dataclasses.replace(_blank_knobs(config), **blank)
 
 
 def is_knob(key: str) -> bool:
@@ -31,7 +34,7 @@ def is_knob(key: str) -> bool:
 def training_keys(config: Config) -> dict[str, Any]:
     """The dotted keys that decide a training's numbers: what a checkpoint may be gone on with must agree in them."""
     tree = as_tree(config)
-    for name in ("tracking", "search", "trial", "runs"):
+    for name in NOT_TRAINED:
         del tree[name]
     for name in ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "max_epochs", "num_threads"):
         del tree["trainer"][name]

@@ -30,21 +30,20 @@ def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
     """
     where = str(stored) if isinstance(stored, Path) else "the stored configuration"
     try:
-        tree = yaml.safe_load(stored.read_text() if isinstance(stored, Path) else stored)
+        tree = yaml.load(stored.read_text() if isinstance(stored, Path) else stored, yaml.CSafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ConfigError(f"{where} cannot be read: {reason}") from error
     if not isinstance(tree, Mapping):
         raise ConfigError(f"`{where} is a group of keys` must hold, but got {' '.join(str(tree).split())[:80]}.")
-    tree = {key: value for key, value in tree.items() if key not in UNUSED}
     check_targets(tree, allowed)
-    return parse(tree)
+    return parse({key: value for key, value in tree.items() if key not in UNUSED})
 
 
 def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
-    """Raise ConfigError at the first `_target_` that is not in the packages `ALLOWED` or `allowed`."""
+    """Raise ConfigError at the first `_target_`, but in `UNUSED`, that is not in the packages `ALLOWED` or `allowed`."""
     prefixes = [prefix.rstrip(".") + "." for prefix in (*ALLOWED, *allowed)]
-    for key, target in _targets(tree, ""):
+    for key, target in _targets({key: value for key, value in tree.items() if key not in UNUSED}, ""):
         name = str(target)
         if not name.startswith(tuple(prefixes)):
             _refuse(key, name, prefixes, name, "")

@@ -12,7 +12,7 @@ from ridgeline.data.sources import Source
 
 @dataclass(frozen=True)
 class Rows:
-    """Row numbers of a source, ascending, int64. The parts share none."""
+    """Row numbers of a source, ascending, int64. The parts share none, but for `data.fit_on=train_validation`."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -37,6 +37,8 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
     rows = Rows(train, validation, test)
     for part in ("train", "validation", "test"):
         _require_every_class(part, getattr(rows, part), source, config)
+    if config.fit_on == "train_validation":
+        return Rows(np.sort(np.concatenate([train, validation])), validation, test)
     return rows
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,15 @@ class Source:
 
 def read_source(config: DataConfig) -> Source:
     """The examples that `data.name` means. Raises ConfigError for a bad file, or a key without effect."""
+    source = _read(config)
+    if not config.permute_labels:
+        return source
+    draw, n_free = np.random.default_rng(config.seed), len(source.y_N) - source.n_test
+    order_N = np.concatenate([draw.permutation(n_free), n_free + draw.permutation(source.n_test)])
+    return replace(source, y_N=source.y_N[order_N], content=_digest(source.content.encode(), order_N.tobytes()))
+
+
+def _read(config: DataConfig) -> Source:
     if config.root is not None and config.name != "mnist":
         raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
     if config.noise is not None and config.name != "moons":

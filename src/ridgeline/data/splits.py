@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -50,12 +50,23 @@ class DataDescription:
     hash: str
 
 
+class TestSplitLocked(RuntimeError):
+    """Somebody else than pipelines/confirm.py wants the test part."""
+
+    def __init__(self) -> None:
+        super().__init__("The test part is locked: pipelines/confirm.py alone opens it.")
+
+
 @dataclass(frozen=True)
 class Splits:
-    """What a search may see. The test part is counted in the description, and is nowhere in here."""
+    """What a search may see. The test part is counted in the description, and is nowhere in here.
+
+    `scaling` is what made the features of all parts from those of the source.
+    """
 
     train: Part
     validation: Part
+    scaling: Scaling
     n_classes: int
     image_shape: tuple[int, int] | None
     description: DataDescription
@@ -63,6 +74,11 @@ class Splits:
     @property
     def n_features(self) -> int:
         return self.train.x_NI.shape[1]
+
+    @property
+    def test(self) -> NoReturn:
+        """Raises TestSplitLocked."""
+        raise TestSplitLocked
 
 
 def load_splits(config: DataConfig, device: str | torch.device = "cpu") -> Splits:
@@ -78,12 +94,12 @@ def _load(config: DataConfig, device: str) -> Splits:
     if device != "cpu":
         on_cpu = _load(config, "cpu")
         train, validation = on_cpu.train.to(device), on_cpu.validation.to(device)
-        return Splits(train, validation, on_cpu.n_classes, on_cpu.image_shape, on_cpu.description)
+        return replace(on_cpu, train=train, validation=validation)
     source = read_source(config)
     rows = split_rows(source, config)
     scaling = fit_scaling(source.x_NI[rows.train], config)
     train, validation = (take_part(source, part, scaling) for part in (rows.train, rows.validation))
-    return Splits(train, validation, source.n_classes, source.image_shape, _describe(source, rows, config))
+    return Splits(train, validation, scaling, source.n_classes, source.image_shape, _describe(source, rows, config))
 
 
 def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:

@@ -1,18 +1,70 @@
-"""The one door to the test part. Only pipelines/confirm.py may open it; a test reads the sources to see that."""
+"""The one door to the test part, and the ledger of who opened it. Only pipelines/confirm.py may; a test reads the
+sources to see that, and at run time the door stays shut outside of it."""
 
 from __future__ import annotations
 
-import torch
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ridgeline.config import DataConfig
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaling import fit_scaling
 from ridgeline.data.sources import read_source
-from ridgeline.data.splits import Part, take_part
+from ridgeline.data.splits import Part, TestSplitLocked, take_part
+
+_CONFIRMING: ContextVar[bool] = ContextVar("confirming", default=False)
 
 
-def open_test_split(config: DataConfig, device: str | torch.device = "cpu") -> Part:
-    """The test part that belongs to `load_splits(config)`, standardized with the train part's statistics."""
+@dataclass(frozen=True)
+class Opening:
+    """The `number`-th time that this test part was opened in a runs folder, 1 for the first; `when` in UTC.
+
+    `by` says for what and by which revision; `earlier` has the openings before, as the ledger has them.
+    """
+
+    number: int
+    when: str
+    by: dict[str, Any]
+    earlier: tuple[dict[str, Any], ...]
+
+
+@contextmanager
+def confirming() -> Iterator[None]:
+    """Inside, the test part can be opened."""
+    token = _CONFIRMING.set(True)
+    try:
+        yield
+    finally:
+        _CONFIRMING.reset(token)
+
+
+def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> tuple[Part, Opening]:
+    """The test part that belongs to `load_splits(config)`, standardized alike, on the CPU.
+
+    That it is opened is written to `ledger`, a file of one JSON object a line, before a label is given away. Raises
+    TestSplitLocked outside of `confirming`.
+    """
+    if not _CONFIRMING.get():
+        raise TestSplitLocked
     source = read_source(config)
     rows = split_rows(source, config)
-    return take_part(source, rows.test, fit_scaling(source.x_NI[rows.train], config)).to(device)
+    part = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
+    opening = _record(ledger, part, dict(by))
+    return take_part(source, rows.test, fit_scaling(source.x_NI[rows.train], config)), opening
+
+
+def _record(ledger: Path, part: str, by: dict[str, Any]) -> Opening:
+    lines = ledger.read_text().splitlines() if ledger.exists() else []
+    earlier = tuple(known for known in map(json.loads, lines) if known["test_part"] == part)
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    with ledger.open("a") as file:
+        file.write(json.dumps({"test_part": part, "when": when, **by}) + "\n")
+    return Opening(len(earlier) + 1, when, by, earlier)

@@ -14,11 +14,12 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
+from optuna.distributions import BaseDistribution
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.search.space import Dimension, dimension
+from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
-NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric")
+NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric", "study", "confirm", "report")
 """What a study has one of."""
 
 log = logging.getLogger(__name__)
@@ -28,12 +29,13 @@ log = logging.getLogger(__name__)
 class CommandLine:
     """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
 
-    `typed`: the arguments of the command, without a password.
+    `script`: the door that trains; `typed`: its arguments, without a password.
     """
 
     fixed: tuple[str, ...]
     space: tuple[Dimension, ...]
-    typed: tuple[str, ...]
+    script: str = "pipelines/train.py"
+    typed: tuple[str, ...] = ()
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
@@ -42,32 +44,46 @@ class CommandLine:
     def retrain(self, params: Mapping[str, Any]) -> str:
         """The shell command that trains these parameters again, alone."""
         own = [o for o in self.overrides(params) if not o.lstrip("+~").startswith(("search=", "search."))]
-        return shlex.join(["python", str(_script()), *own])
+        return shlex.join(["python", self.script, *own])
 
     def again(self) -> str:
         """The shell command that goes on with the study."""
-        return shlex.join(["python", str(_script()), "-m", *self.typed])
+        return shlex.join(["python", self.script, "-m", *self.typed])
 
     def follow(self, door: str, study: str) -> str:
-        """The shell command of another pipeline, `confirm` or `report`, for this study."""
-        where = [argument for argument in self.typed if argument.startswith(("runs=", "tracking."))]
-        return shlex.join(["python", str(_script().with_name(f"{door}.py")), f"study={study}", *where])
+        """The shell command of the pipeline `confirm` or `report` for this study."""
+        where = [argument for argument in self.typed if argument.startswith("runs=")]
+        return shlex.join(["python", str(Path(self.script).with_name(f"{door}.py")), f"study={study}", *where])
 
 
 def read(
     arguments: Sequence[str], params: Mapping[str, Any], loader: ConfigLoader, *, grid: bool, seed: int
 ) -> CommandLine:
     """Sort the arguments, and the entries of `search.params` that none of them replaces, into fixed and swept ones."""
-    parser = OverridesParser.create(config_loader=loader)
-    typed = {_name(override): override for override in _parse(parser, arguments)}  # the last of a key counts
+    every = _every(OverridesParser.create(config_loader=loader), arguments, params)
+    space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
+    script = sys.argv[0] if sys.argv[0].endswith(".py") else CommandLine.script
+    return CommandLine(_fixed(every), space, script, tuple(arguments))
+
+
+def restore(arguments: Sequence[str], params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> CommandLine:
+    """What `read` made of a study that is stored, whose distributions are known."""
+    every = _every(OverridesParser.create(), arguments, params)
+    swept = [known_dimension(override, space) for override in every if override.is_sweep_override()]
+    return CommandLine(_fixed(every), tuple(swept))
+
+
+def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:
+    """The entries that no argument replaces, then the arguments, the last of each key."""
+    typed = {full_key(override): override for override in _parse(parser, arguments)}  # the last of a key counts
     entries: dict[str, Override] = {}
     for key, value in params.items():
         kinds = "interval, choice, range, or one value"
         require(not isinstance(value, (Mapping, list, tuple)), f"a sweep: {kinds},", f"search.params.{key}", value)
         (entry,) = _parse(parser, [f"{key}={'null' if value is None else value}"])
-        taken = typed.get(_name(entry))
+        taken = typed.get(full_key(entry))
         if taken is None:
-            entries[_name(entry)] = entry
+            entries[full_key(entry)] = entry
         elif not taken.is_sweep_override():
             log.info(f"{taken.input_line} is fixed on the command line, so it is not searched.")
     every = [*entries.values(), *typed.values()]
@@ -80,17 +96,11 @@ def read(
             key = override.key_or_group
             if key.replace("/", ".").split(".")[0] in NOT_SWEPT:
                 raise ConfigError(f"`{key}` cannot be swept, for a study has one; but got {override.input_line}.")
-    fixed = tuple(str(override.input_line) for override in every if not override.is_sweep_override())
-    space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
-    return CommandLine(fixed, space, tuple(arguments))
+    return every
 
 
-def _script() -> Path:
-    return Path(sys.argv[0] if sys.argv[0].endswith(".py") else "pipelines/train.py")
-
-
-def _name(override: Override) -> str:
-    return override.key_or_group if override.package is None else f"{override.key_or_group}@{override.package}"
+def _fixed(every: Sequence[Override]) -> tuple[str, ...]:
+    return tuple(str(override.input_line) for override in every if not override.is_sweep_override())
 
 
 def _parse(parser: OverridesParser, lines: Sequence[str]) -> list[Override]:

@@ -52,6 +52,17 @@ def open_storage(config: Config, folder: Path) -> BaseStorage:
     return JournalStorage(Journal(str(journal)))
 
 
+def read_storage(config: Config, folder: Path) -> BaseStorage:
+    """That of a study that exists and may be running now: nothing is made or mended. ConfigError if it is not there."""
+    chosen = config.search.storage
+    if chosen is not None and "://" in chosen:
+        return _database(chosen)
+    journal = Path(chosen).absolute() if chosen is not None else folder / "journal.log"
+    if not journal.is_file():
+        raise ConfigError(f"The study {folder.name} has no trials here: there is no {journal}.")
+    return JournalStorage(Journal(str(journal)))
+
+
 def check_storage(config: Config) -> None:
     """Raise ConfigError unless `search.storage` is there. A database gets its tables; a journal is not touched."""
     chosen = config.search.storage

@@ -13,6 +13,7 @@ from typing import Any
 import ridgeline
 from ridgeline.checking import require
 from ridgeline.config import Config
+from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.space import Dimension
 
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
@@ -26,7 +27,7 @@ def definition(
     tree: Mapping[str, Any], config: Config, space: Sequence[Dimension], data: Sequence[str]
 ) -> dict[str, Any]:
     """All that a study's results follow from, as it is stored with the study. `data`: the hashes of its data."""
-    fixed = {key: value for key, value in tree.items() if key not in ("tracking", "trial", "runs", "search", "metric")}
+    fixed = {key: value for key, value in tree.items() if key not in (*NOT_TRAINED, "metric")}
     flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
     swept = {d.key for d in space}
     return {

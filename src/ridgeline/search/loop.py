@@ -43,6 +43,7 @@ class Loop:
             log.warning("search.pruner prunes in the stack launcher alone: each trial trains to its end.")
         self.records.complete_curves(self.study)
         self.close_running(streaming)
+        self.records.close_unfinished(self.study, self.folder)
         try:
             if streaming is not None:
                 streaming.run()
@@ -51,6 +52,8 @@ class Loop:
                 batch = [self.ask() for _ in range(min(left, self.plan.config.search.n_jobs))]
                 self.run_batch(batch)
         except KeyboardInterrupt:
+            self.records.hasten()
+            self.records.interrupt_trials("Ctrl-C")
             self.close_running(streaming)
             done = len(ran(self.study))
             saved = f"{done} of {self.plan.n_trials} trials are saved in {self.folder}"
@@ -135,7 +138,6 @@ class Loop:
                 for name, value in attributes.items():
                     self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
                 self.study.tell(trial.number, state=TrialState.FAIL)
-        self.records.close_unfinished(self.study, self.folder)
 
     def check_failures(self) -> None:
         """Raises StudyStopped over the limit, and at the end if nothing came of any trial."""

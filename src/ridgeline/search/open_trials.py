@@ -18,7 +18,6 @@ from ridgeline.search.leftovers import how_it_ended
 from ridgeline.search.pruning import Pruning
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
-from ridgeline.tracking import Run
 from ridgeline.trials import epoch_metrics, keep, outcome_of, write_history
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class OpenTrials:
     def __init__(self, loop: Loop, pruning: Pruning | None) -> None:
         self.loop, self.plan, self.study, self.pruning = loop, loop.plan, loop.study, pruning
         self.folders = JobFolders(loop.launcher.master, loop.folder)
-        self.runs: dict[int, Run] = {}
+        self.runs = loop.records.trials
         self.curves: dict[int, list[Row]] = {}
 
     def open(self, trial: BaseTrial, tick: int) -> Fit:

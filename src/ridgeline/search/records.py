@@ -16,7 +16,7 @@ from ridgeline.search.folder import job_folder
 from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
 from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.search.space import Dimension
-from ridgeline.tracking import Tracker
+from ridgeline.tracking import Run, Tracker, TrackingError
 
 WEIGHTS = "weights.safetensors"
 
@@ -32,8 +32,12 @@ class StudyStopped(Exception):
         self.code = code
 
 
+HASTE_SECONDS = 1.0
+"""How long MLflow is written to after Ctrl-C. What it lacks then, the next start completes."""
+
+
 class Records:
-    """The open parent run of a study."""
+    """The open parent run of a study, and in `trials` the open runs of trials by number."""
 
     def __init__(
         self, tracker: Tracker, config: Config, name: str, space: Sequence[Dimension], data: DataDescription
@@ -41,6 +45,8 @@ class Records:
         self.tracker, self.config = tracker, config
         tags = {f"space.{d.key}": d.text for d in space}
         self.run = tracker.start_study(name, config, data, tags)
+        self.trials: dict[int, Run] = {}
+        self.hasty = False
 
     def run_of(self, number: int) -> str | None:
         """The MLflow run of a trial that could not hand it back."""
@@ -53,11 +59,29 @@ class Records:
             self.run.log_epoch(trial.number, {metric: trial.value, f"best/{metric}": best[0].value})
 
     def interrupted(self, number: int) -> str | None:
-        """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun."""
-        run_id = self.run_of(number)
+        """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun.
+
+        After Ctrl-C there may be no time to ask: then the next start says so.
+        """
+        try:
+            run_id = self.run_of(number)
+        except TrackingError:
+            if self.hasty:
+                return None
+            raise
         if run_id is not None:
             self.tracker.reopen(run_id).finish("INTERRUPTED", "the process ended before the trial did")
         return run_id
+
+    def interrupt_trials(self, reason: str) -> None:
+        """Nobody trains the trials any more that have an open run."""
+        for run in self.trials.values():
+            run.finish("INTERRUPTED", reason, wait=False)
+        self.trials.clear()
+
+    def hasten(self) -> None:
+        self.hasty = True
+        self.tracker.hasten(HASTE_SECONDS)
 
     def close_unfinished(self, study: Study, folder: Path) -> None:
         close_unfinished(self.tracker, self.run.id, study, folder, self.config.tracking.allowed_targets)

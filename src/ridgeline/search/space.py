@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,9 +86,7 @@ def render(value: Any) -> str:
 
 def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
     """The dimension of a sweep override; on a grid every sweep must be a list. `seed` is that of shuffle(...)."""
-    key, text = override.key_or_group, override.get_value_string()
-    if override.package is not None:
-        key = f"{key}@{override.package}"
+    key, text = full_key(override), override.get_value_string()
     require(override.type in PREFIXES, "a swept key is set, not deleted", key, text)
     if not grid and override.is_interval_sweep():
         distribution = _interval(key, text, override.value())
@@ -98,6 +97,18 @@ def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
     else:
         distribution = CategoricalDistribution(_choices(key, text, override, seed))
     return Dimension(key, PREFIXES[override.type], text, distribution)
+
+
+def known_dimension(override: Override, space: Mapping[str, BaseDistribution]) -> Dimension:
+    """The dimension that `dimension` made of this override, by its stored distribution."""
+    key = full_key(override)
+    return Dimension(key, PREFIXES[override.type], override.get_value_string(), space[key])
+
+
+def full_key(override: Override) -> str:
+    """With its package: `key@package`."""
+    key = override.key_or_group
+    return key if override.package is None else f"{key}@{override.package}"
 
 
 def _interval(key: str, text: str, sweep: Any) -> BaseDistribution:

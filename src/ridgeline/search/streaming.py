@@ -13,7 +13,6 @@ from ridgeline.search.batches import BATCH, Group, groups
 from ridgeline.search.flow import Flow
 from ridgeline.search.plan import Plan
 from ridgeline.search.pruning import PLACE, Pruning, make_pruner
-from ridgeline.search.records import StudyStopped
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.stream import Stream
@@ -49,8 +48,8 @@ class Streaming:
                     self._run_batches(pool, size)
                 else:
                     self._run_flow(pool, size)
-            except StudyStopped:
-                self.loop.records.close_unfinished(self.loop.study, self.loop.folder)
+            except Exception:  # too many failures; a pruner, sampler or callback of the user
+                self.loop.records.interrupt_trials("the study ended before the trial did")
                 raise
 
     def _run_flow(self, pool: Workers, size: int) -> None:

@@ -14,5 +14,5 @@ SERVED = multiprocessing.get_context("forkserver")
 
 def start_server() -> None:
     """Start it, if it does not run, without waiting for it. It ends with this process."""
-    SERVED.set_forkserver_preload(["__main__", "ridgeline.stack.worker"])
+    SERVED.set_forkserver_preload(["__main__", "ridgeline.stack.preload"])
     forkserver.ensure_running()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from ridgeline.stack.interrupts import Interrupts
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
 from ridgeline.stack.source import Fit, Pruned, Source
 from ridgeline.stack.workers import Workers
@@ -32,6 +33,7 @@ class Stream:
         self._postponed: list[Fit] = []
         self._drained: set[int] = set()
         self._exhausted = False
+        self._interrupts = Interrupts()
         self.idle = 0.0
         """Seconds that workers waited for fits, all workers together."""
 
@@ -39,17 +41,21 @@ class Stream:
         """Until nothing is left. `running`: fits to train anew in the slots they had; `free`: slots and since when."""
         for slot, fit in running.items():
             self._fits[slot], fit.slot = fit, slot
-        for tick, slot in sorted((tick, slot) for slot, tick in free.items()):
-            self._choose(slot, tick)
-        for worker in range(len(self._pool)):
-            self._begin(worker, [slot for slot in sorted(self._fits) if self._worker(slot) == worker])
-        while self._fits:
-            for worker, message in self._pool.receive():
-                if isinstance(message, Epoch):
-                    self._take(message)
-                else:
-                    self._mend(worker, message)
-            self._settle()
+        with self._interrupts.held():
+            for tick, slot in sorted((tick, slot) for slot, tick in free.items()):
+                self._interrupts.check()
+                self._choose(slot, tick)
+            for worker in range(len(self._pool)):
+                self._begin(worker, [slot for slot in sorted(self._fits) if self._worker(slot) == worker])
+            while self._fits:
+                with self._interrupts.allowed():
+                    messages = self._pool.receive()
+                for worker, message in messages:
+                    if isinstance(message, Epoch):
+                        self._take(message)
+                    else:
+                        self._mend(worker, message)
+                self._settle()
 
     def _take(self, message: Epoch) -> None:
         """What it says of fits that were given up is of no interest any more."""
@@ -63,6 +69,7 @@ class Stream:
     def _settle(self) -> None:
         """Handle every epoch whose turn it is."""
         while self._fits:
+            self._interrupts.check()
             slot = min(self._fits, key=lambda slot: (self._fits[slot].start + self._fits[slot].epochs, slot))
             fit = self._fits[slot]
             if not fit.rows:

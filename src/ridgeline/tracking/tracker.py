@@ -127,6 +127,10 @@ class Tracker:
         """What the open store answers, once all that was handed over before is written. `what` is for messages."""
         return self._writer.ask(what, do)
 
+    def hasten(self, seconds: float) -> None:
+        """Let `close` wait no longer than this, and say nothing of what is not written by then."""
+        self._writer.hasten(seconds)
+
     def close(self) -> None:
         """Wait until all is written. Raises TrackingError, one line, if something could not be."""
         self._writer.close()

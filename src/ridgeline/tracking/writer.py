@@ -55,6 +55,7 @@ class Writer:
         self._urgent = False
         self._away = False
         self._deadline: float | None = None  # set by close
+        self._haste: float | None = None  # set by hasten: after it nothing is written
         self._error: Exception | None = None  # the latest
         self._lost: Counter[str] = Counter()
         self._why_lost: Exception | None = None  # the first
@@ -94,7 +95,7 @@ class Writer:
     def answer(self, answer: Future[Any], what: str) -> Any:
         """What `answer` holds, or TrackingError if the store stays away."""
         try:
-            return answer.result(PATIENCE_SECONDS)
+            return answer.result(self._patience())
         except TimeoutError:
             cause = reason(self._error) if self._error else f"no answer within {PATIENCE_SECONDS:.0f} s"
             raise TrackingError(f"MLflow store {self._uri}: {what}: {cause}") from None
@@ -104,13 +105,23 @@ class Writer:
         with self._changed:
             self._urgent = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: answer.done() or self._away, timeout=PATIENCE_SECONDS)
+            self._changed.wait_for(lambda: answer.done() or self._away, timeout=self._patience())
+
+    def hasten(self, seconds: float) -> None:
+        """Write no longer than this: who calls it can do without what is not written by then."""
+        with self._changed:
+            self._haste = time.monotonic() + seconds
+            self._urgent = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Write what is left, and raise TrackingError if that could not be done in time or something was refused."""
         with self._changed:
             self._deadline = time.monotonic() + PATIENCE_SECONDS
             self._changed.notify_all()
+        if self._haste is not None:
+            self._thread.join(self._patience())
+            return
         self._thread.join()
         while queue := self._starts or self._entries:
             self._lose(queue.popleft(), self._error or TimeoutError("no time left"))
@@ -118,6 +129,9 @@ class Writer:
             lost = ", ".join(f"{count} x {what}" for what, count in self._lost.items())
             cause = reason(self._why_lost or TimeoutError())
             raise TrackingError(f"MLflow store {self._uri}: not written: {lost} ({cause}).")
+
+    def _patience(self) -> float:
+        return PATIENCE_SECONDS if self._haste is None else max(0.0, self._haste - time.monotonic())
 
     def _append(self, entry: Batch | Call) -> None:
         entry.due = time.monotonic() + FLUSH_SECONDS
@@ -134,6 +148,8 @@ class Writer:
                 flushes, self._urgent = self._urgent, False
             attempts = 0
             while queue := self._pressing(flushes):
+                if self._haste is not None and time.monotonic() > self._haste:
+                    return
                 attempts = self._write_first(queue, attempts)
                 if attempts:
                     if self._deadline is not None and time.monotonic() > self._deadline:

@@ -1,0 +1,1 @@
+"""What comes after a search: it reads studies as they are stored."""

@@ -1,0 +1,148 @@
+"""What confirm leaves in the study's folder, and the words that it ends with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ridgeline.config import Config, as_tree
+from ridgeline.data import load_splits
+from ridgeline.evidence.arms import BEST, PLAIN, Arm
+from ridgeline.evidence.confirm import Confirmation
+from ridgeline.stack.prediction import logits_KNC
+
+FOLDER = "confirm"
+RECORD = "confirm.json"
+CONFUSED = 24
+GRID = 160
+"""Points of each axis of a decision boundary."""
+
+
+def write(found: Confirmation, made: dict[str, Any], folder: Path) -> list[Path]:
+    """All of it, `confirm.json` last; the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
+    predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.measured.items()}
+    tensors["predictions"] = {"labels_N": found.test.y_N, **predicted}
+    if load_splits(found.arms[BEST].config.data).image_shape is not None:
+        tensors["examples"] = _confused(found)
+    if found.test.x_NI.shape[1] == 2:
+        tensors["boundary"] = _boundary(found)
+    paths = []
+    for name, content in tensors.items():
+        paths.append(folder / f"{name}.safetensors")
+        save_file({key: tensor.contiguous() for key, tensor in content.items()}, paths[-1])
+    curves = {name: [r.history for r in c.results] for name, c in found.chosen.items()}
+    paths.append(_write_json(folder / "curves.json", curves))
+    paths.append(_write_json(folder / RECORD, whole_record(found, made)))
+    return paths
+
+
+def whole_record(found: Confirmation, made: dict[str, Any]) -> dict[str, Any]:
+    """`confirm.json`: what was found, the configurations as they were retrained, the data, how it was made."""
+    record = dict(found.record)
+    record["arms"] = {
+        name: {**found.record["arms"][name], "config": _tree(arm.config), "seconds_per_fit": _seconds(arm)}
+        for name, arm in found.arms.items()
+    }
+    record["data"] = {**found.data.__dict__, "examples": found.data.examples._asdict()}
+    return {**record, "made": {**made, "seconds": found.record["cost"]["seconds"]}}
+
+
+def write_summary(found: Confirmation, path: Path) -> None:
+    """The numbers without times and paths: the same study on the same machine gives the same bytes, as DVC wants it."""
+    record = found.record
+    arms = {
+        name: {key: arm[key] for key in ("test", "train", "gap", "sparsity", "epochs", "params")}
+        for name, arm in record["arms"].items()
+    }
+    content = {"study": record["study"], "verdict": record["verdict"], "difference": record["difference"], **arms}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_json(path, content)
+
+
+def closing_words(record: dict[str, Any], folder: Path) -> str:
+    """The verdict, the two beside each other, how often the test part was opened, where all is."""
+    rows = [f"{'':26}{'best':>30}{'plain':>30}"]
+    arms = [record["arms"][name] for name in (BEST, PLAIN)]
+    for title, get, style in (
+        ("test error", lambda arm: arm["test"]["error"], ".2%"),
+        ("test loss", lambda arm: arm["test"]["loss"], ".4f"),
+        ("gap (test - train loss)", lambda arm: arm["gap"], ".4f"),
+    ):
+        cells = [f"{e['mean']:{style}} ({e['low']:{style}} to {e['high']:{style}})" for e in map(get, arms)]
+        rows.append(f"{title:26}{cells[0]:>30}{cells[1]:>30}")
+    rows.append(f"{'calibration error (ECE)':26}{arms[0]['test']['ece']:>24.4f}{arms[1]['test']['ece']:>24.4f}")
+    rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
+    for name, arm in record["arms"].items():
+        shown = ", ".join(
+            f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+            for key, value in arm["params"].items()
+        )
+        rows.append(f"{name}: {shown}")
+    opening = record["opening"]
+    words = [record["verdict"]["sentence"], "", *rows, ""]
+    if opening["number"] > 1:
+        last = opening["earlier"][-1]
+        words.append(
+            f"This test part was opened {opening['number']} times now, last on {last['when']} for {last['study']}:"
+            " what was decided in between may have been fitted to it."
+        )
+    else:
+        words.append(f"The test part was opened for the first time, on {opening['when']}.")
+    return "\n".join([*words, f"Files: {folder}"])
+
+
+def _confused(found: Confirmation) -> dict[str, Tensor]:
+    """The test examples to which the best network gives their class the least probability, the mean over seeds."""
+    mean_NC, labels_N = found.measured[BEST].probabilities_SNC.mean(axis=0), found.test.y_N.numpy()
+    own_N = mean_NC[np.arange(len(labels_N)), labels_N]
+    chosen_M = torch.from_numpy(np.argsort(own_N, kind="stable")[:CONFUSED].copy())
+    shape = load_splits(found.arms[BEST].config.data).image_shape
+    assert shape is not None
+    return {
+        "x_MI": found.test.x_NI[chosen_M],
+        "label_M": found.test.y_N[chosen_M],
+        "predicted_M": torch.from_numpy(mean_NC.argmax(axis=1))[chosen_M],
+        "probability_M": torch.from_numpy(own_N.copy())[chosen_M],
+        "image_shape": torch.tensor(shape),
+    }
+
+
+def _boundary(found: Confirmation) -> dict[str, Tensor]:
+    """Mean probabilities over a plane of two features, in the data's own units."""
+    scaling = load_splits(found.arms[BEST].config.data).scaling
+    mean_I, std_I = torch.from_numpy(scaling.mean_I.copy()), torch.from_numpy(scaling.std_I.copy())
+    points_N2 = found.test.x_NI * std_I + mean_I
+    low, high = points_N2.min(dim=0).values, points_N2.max(dim=0).values
+    margin = 0.15 * (high - low)
+    x_G, y_G = (torch.linspace(float(low[i] - margin[i]), float(high[i] + margin[i]), GRID) for i in (0, 1))
+    y_GG, x_GG = torch.meshgrid(y_G, x_G, indexing="ij")
+    grid_N2 = (torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1) - mean_I) / std_I
+    means = {
+        f"{name}_GGC": logits_KNC(arm.config, [fit.weights for fit in arm.fits], grid_N2).softmax(dim=2).mean(dim=0)
+        for name, arm in found.arms.items()
+    }
+    planes = {name: plane.view(GRID, GRID, -1) for name, plane in means.items()}
+    return {"x_G": x_G, "y_G": y_G, **planes, "points_N2": points_N2, "labels_N": found.test.y_N}
+
+
+def _tree(config: Config) -> dict[str, Any]:
+    """What `parse` takes, without what decides no numbers."""
+    tree: dict[str, Any] = as_tree(config)
+    return {key: value for key, value in tree.items() if key not in ("search", "tracking", "trial", "runs", "confirm")}
+
+
+def _seconds(arm: Arm) -> float:
+    return round(float(np.mean([fit.seconds for fit in arm.fits])), 3)
+
+
+def _write_json(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return path

@@ -1,0 +1,64 @@
+"""Many fits at once, without a study: each as it would train in one, in the stacks of the machine's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from ridgeline.config import Config
+from ridgeline.knobs import structure
+from ridgeline.search.backends import StackSettings
+from ridgeline.stack.device import pick_device
+from ridgeline.stack.records import FitResult, Row
+from ridgeline.stack.sizing import fitting_stack_size
+from ridgeline.stack.source import Fit
+from ridgeline.stack.stream import Stream
+from ridgeline.stack.workers import Workers
+
+
+class FitsFailed(RuntimeError):
+    """Fits of which a number is needed have none: one line that says which and why."""
+
+
+class Given:
+    """The source of configurations that are there from the start."""
+
+    def __init__(self, fits: Iterator[tuple[int, Config]], ended: Callable[[Fit], None]) -> None:
+        self._fits, self._ended = fits, ended
+
+    def next(self, slot: int, tick: int) -> Fit | None:
+        number, config = next(self._fits, (0, None))
+        return None if config is None else Fit(number, config, tick)
+
+    def epoch(self, fit: Fit, row: Row) -> bool:
+        return False
+
+    def ended(self, fit: Fit) -> None:
+        self._ended(fit)
+
+
+def start_workers(config: Config) -> Workers:
+    """As many as a study on this machine has; a context manager."""
+    gpu, settings = pick_device(config).type == "cuda", StackSettings()
+    return settings.start(settings.count_devices(gpu=gpu), gpu=gpu)
+
+
+def train_all(
+    configs: Sequence[Config], workers: Workers, progress: Callable[[], None] = lambda: None
+) -> list[FitResult | str]:
+    """The result of each configuration, or why it has none; `progress` is called at the end of each."""
+    outcomes: dict[int, FitResult | str] = {}
+
+    def ended(fit: Fit) -> None:
+        assert isinstance(fit.outcome, (FitResult, str))
+        failure = fit.outcome.failure if isinstance(fit.outcome, FitResult) else None
+        outcomes[fit.number] = failure or fit.outcome
+        progress()
+
+    by_structure: dict[Config, list[tuple[int, Config]]] = {}
+    for number, config in enumerate(configs):
+        by_structure.setdefault(structure(config), []).append((number, config))
+    for fits in by_structure.values():
+        size = min(fitting_stack_size(fits[0][1], len(workers)), -(-len(fits) // len(workers)))
+        slots = min(len(fits), len(workers) * size)
+        Stream(workers, Given(iter(fits), ended)).run({}, dict.fromkeys(range(slots), 0))
+    return [outcomes[number] for number in range(len(configs))]

@@ -1,0 +1,103 @@
+"""A study as it is stored, opened by its name: read, never written, also while it runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import json_to_distribution
+from optuna.study import Study
+
+from ridgeline.checking import ConfigError, nearest
+from ridgeline.composed import plain
+from ridgeline.config import Config, parse
+from ridgeline.search.commandline import CommandLine, restore
+from ridgeline.search.folder import job_folder, read_storage, study_folder
+from ridgeline.stored_config import check_targets, read_stored
+
+MASTER = "multirun.yaml"
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """`config` is what all trials have in common, at the first choice of each swept group, in the runs folder where the
+    study lies now; `line` the fixed and the swept keys of its command; `run_id` the parent's in MLflow, if it has one.
+    """
+
+    name: str
+    folder: Path
+    config: Config
+    line: CommandLine
+    study: Study
+
+    @property
+    def run_id(self) -> str | None:
+        run_id: str | None = self.study.user_attrs.get("run_id")
+        return run_id
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """All that its results follow from: see `search.identity`."""
+        defined: dict[str, Any] = self.study.user_attrs["definition"]
+        return defined
+
+    def job(self, number: int) -> Path:
+        """The folder of a trial."""
+        return self.folder / job_folder(number)
+
+    def config_of(self, number: int) -> Config:
+        """The configuration that a trial was trained with."""
+        return read_stored(self.job(number) / ".hydra" / "config.yaml", self.config.tracking.allowed_targets)
+
+
+def open_study(asked: Config, study: str) -> StoredStudy:
+    """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
+
+    `asked.search.storage` replaces the stored one, whose password is not stored; what the study may name as a target is
+    `asked`'s to say. Raises ConfigError, one line.
+    """
+    name = _name_in(Path(study)) if study.endswith(".json") else study
+    runs = Path(asked.runs).absolute()
+    known = sorted(path.parent.name for path in runs.glob(f"studies/*/{MASTER}"))
+    if name not in known:
+        there = nearest(name, known) if known else "Make one: python pipelines/train.py -m search=bayes."
+        raise ConfigError(f"There is no study `{name}` in {runs / 'studies'}. {there}")
+    master = OmegaConf.load(runs / "studies" / name / MASTER)
+    assert isinstance(master, DictConfig)
+    tree, allowed = plain(master), asked.tracking.allowed_targets
+    check_targets(tree, allowed)
+    config = replace(parse(tree), runs=str(runs))
+    config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))
+    if asked.search.storage is not None:
+        config = replace(config, search=replace(config.search, storage=asked.search.storage))
+    folder = study_folder(config, name)
+    found = _load(config, folder)
+    space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
+    line = restore(list(master.hydra.overrides.task), config.search.params, space)
+    return StoredStudy(name, folder, config, line, found)
+
+
+def _name_in(summary: Path) -> str:
+    try:
+        return str(json.loads(summary.read_text())["study"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        rule = "study is a study's name, or a JSON file with the key `study`"
+        raise ConfigError(f"`{rule}` must hold, but got study={summary}.") from error
+
+
+def _load(config: Config, folder: Path) -> Study:
+    stored = config.search.storage
+    if stored is not None and ":***@" in stored:
+        line = f"The password of the study {folder.name}'s storage is stored nowhere: add search.storage=URL"
+        raise ConfigError(f"{line}, but got {stored}.")
+    try:
+        found = optuna.load_study(study_name=folder.name, storage=read_storage(config, folder))
+    except KeyError as error:
+        raise ConfigError(f"The storage of the study {folder.name} holds no such study.") from error
+    if "definition" not in found.user_attrs:
+        raise ConfigError(f"The study {folder.name} has not begun.")
+    return found

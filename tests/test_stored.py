@@ -1,0 +1,92 @@
+"""A stored study is found by its name or its summary, and comes back as it was searched."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ridgeline.config import Config, ConfigError
+from ridgeline.evidence.stored import open_study
+from ridgeline.search.ranking import ran
+from settings import small
+from sweeping import Studies
+
+FIXED = ["optimizer.lr=1e-2", "regularization.dropout=0"]
+SPACE = ["regularization.l2=tag(log, interval(1e-6, 1e-1))", "+data.examples=choice(100, 200)", "network=softmax,mlp"]
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    folder = tmp_path_factory.mktemp("stored")
+    studies = Studies(folder / "runs", folder / "mlflow.db")
+    given = ["search=random", "search.n_trials=4", "search.study_name=found", "hydra/launcher=basic"]
+    studies.run(*given, f"search.summary={folder / 'search.json'}", *FIXED, *SPACE)
+    return studies
+
+
+def asked(studies: Studies) -> Config:
+    return small(runs=str(studies.runs))
+
+
+def test_a_stored_study_has_the_space_the_trials_and_the_configurations_that_it_ran_with(studies: Studies) -> None:
+    stored = open_study(asked(studies), "found")
+    planned = studies.plan("search=random", "search.n_trials=4", *FIXED, *SPACE)
+    assert stored.line.space == planned.line.space
+    assert stored.config.optimizer.lr == 1e-2
+    assert stored.run_id is not None
+    for trial in ran(stored.study):
+        config = stored.config_of(trial.number)
+        assert config.trial.number == trial.number
+        assert config.regularization.l2 == trial.params["regularization.l2"]
+        command = shlex.split(stored.line.retrain(trial.params))
+        assert command[:2] == ["python", "pipelines/train.py"]
+        assert f"+data.examples={trial.params['data.examples']}" in command
+        assert "optimizer.lr=1e-2" in command
+
+
+def test_a_summary_leads_to_its_study(studies: Studies) -> None:
+    summary = studies.runs.parent / "search.json"
+    assert open_study(asked(studies), str(summary)).name == "found"
+
+
+def test_an_unknown_study_names_the_nearest(studies: Studies, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no study `fuond` in .*\. Did you mean found\?$"):
+        open_study(asked(studies), "fuond")
+    with pytest.raises(ConfigError, match=r"There is no study `\.\./found` in "):
+        open_study(asked(studies), "../found")
+    with pytest.raises(ConfigError, match=r"no study `found` in .*Make one: python pipelines/train\.py"):
+        open_study(replace(asked(studies), runs=str(tmp_path)), "found")
+    wrong = tmp_path / "search.json"
+    for content in ("", "[]", json.dumps({"metric": "val/loss"})):
+        wrong.write_text(content)
+        with pytest.raises(ConfigError, match="`study is a study's name, or a JSON file with the key `study`` must"):
+            open_study(asked(studies), str(wrong))
+
+
+def test_reading_a_study_leaves_its_journal_as_it_is_also_while_it_is_written(studies: Studies) -> None:
+    journal = studies.runs / "studies" / "found" / "journal.log"
+    before = journal.read_bytes()
+    journal.write_bytes(before + b'{"op_code": 4, "half a line')
+    lock = journal.with_name("journal.log.lock")
+    lock.touch()
+    try:
+        assert len(ran(open_study(asked(studies), "found").study)) == 4
+        assert journal.read_bytes() == before + b'{"op_code": 4, "half a line'
+        assert lock.exists()
+    finally:
+        journal.write_bytes(before)
+        lock.unlink()
+
+
+def test_a_storage_that_is_not_there_is_one_line_and_is_not_made(studies: Studies, tmp_path: Path) -> None:
+    elsewhere = replace(small().search, storage=str(tmp_path / "absent.log"))
+    with pytest.raises(ConfigError, match=r"The study found has no trials here: there is no .*absent\.log\.$"):
+        open_study(replace(asked(studies), search=elsewhere), "found")
+    assert not (tmp_path / "absent.log").exists()
+    secret = replace(small().search, storage="postgresql://me:***@host/name")
+    with pytest.raises(ConfigError, match=r"password of the study found's storage is stored nowhere"):
+        open_study(replace(asked(studies), search=secret), "found")
