@@ -57,6 +57,7 @@ def study_run(config, digits_network, client):
     fitted, _ = digits_network
     with Tracker(config) as tracker:
         study = tracker.start_study("lambda", config, load_splits(fitted.config.data).description, SPACE)
+        study.set_tags({"mlflow.note.content": "What was searched."})
         study.log_epoch(128, {"trials/complete": 120.0, "trials/pruned": 7.0, "trials/failed": 1.0})
         study.finish("COMPLETE")
         return study.id
@@ -146,19 +147,29 @@ def test_the_study_and_the_version_lead_to_each_other_and_to_the_data(registered
     assert (version.tags["ridgeline.data.hash"], version.tags["ridgeline.verdict"]) == (hash_, "helps")
     run = client.get_run(study_run)
     assert run.data.tags["ridgeline.champion"].startswith("ridgeline-digits/")
-    assert run.data.metrics["test/error"] == 0.02
+    assert run.data.metrics["confirm/best/test_error"] == 0.02
     (logged,) = [output for output in run.outputs.model_outputs if output.model_id in version.source]
     model = client.get_logged_model(logged.model_id)
     assert str(model.status) == "READY"
     assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "ridgeline-digits", "version": "1"}]
-    assert {metric.key: metric.value for metric in model.metrics}["test/error"] == 0.02
+    assert {metric.key: metric.value for metric in model.metrics}["confirm/best/test_error"] == 0.02
     assert model.params["regularization.dropout"] == "0.2"
 
 
+def test_the_studys_description_begins_with_the_latest_verdict(registered, study_run, client):
+    note = client.get_run(study_run).data.tags["mlflow.note.content"]
+    verdict = "**Confirmed.** Regularization helps: test error 2.00% against 3.00%."
+    assert note.startswith(f"{verdict} The champion is [ridgeline-digits, version ")
+    assert note.count("Confirmed") == 1
+    assert note.endswith("What was searched.")
+
+
 def test_the_card_says_what_was_searched_found_and_measured_and_what_not(registered, client):
-    card = client.get_model_version("ridgeline-digits", registered.version).description
+    text = client.get_model_version("ridgeline-digits", registered.version).description
     folder = mlflow.artifacts.download_artifacts(f"models:/ridgeline-digits/{registered.version}/README.md")
-    assert Path(folder).read_text() == card
+    card = Path(folder).read_text()
+    assert card == f"# ridgeline-digits\n\n{text}"
+    assert text.startswith("Regularization helps")
     for words in (
         "Regularization helps: test error 2.00% against 3.00%.",
         "| error | 2.00% (1.60% to 2.40%) | 3.00% (2.60% to 3.40%) |",

@@ -23,6 +23,8 @@ from ridgeline.stored_config import UNUSED, read_stored
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
+LEFT_OUT = (*UNUSED, "confirm", "report", "runs", "study")
+"""Of the configuration: what decides nothing about a fit."""
 SCALING = ("scaling.mean", "scaling.std")
 """Names of the scaling's arrays, beside the network's tensors."""
 
@@ -67,7 +69,7 @@ class Fitted:
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS)
-        tree = {key: value for key, value in as_tree(self.config).items() if key not in (*UNUSED, "runs")}
+        tree = {key: value for key, value in as_tree(self.config).items() if key not in LEFT_OUT}
         (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
 
 

@@ -41,7 +41,7 @@ def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
 
 
 def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
-    """Raise ConfigError at the first `_target_`, but in `UNUSED`, that is not in the packages `ALLOWED` or `allowed`."""
+    """Raise ConfigError at the first `_target_` outside of the packages `ALLOWED` and `allowed`; `UNUSED` is let be."""
     prefixes = [prefix.rstrip(".") + "." for prefix in (*ALLOWED, *allowed)]
     for key, target in _targets({key: value for key, value in tree.items() if key not in UNUSED}, ""):
         name = str(target)

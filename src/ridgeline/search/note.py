@@ -12,8 +12,8 @@ from ridgeline.search.ranking import best_first, counts, ran
 from ridgeline.search.table import near, shown
 
 
-def study_note(study: Study, config: Config, line: CommandLine, folder: Path) -> str:
-    """What was searched and found so far, and the commands that go on from here."""
+def study_note(study: Study, config: Config, line: CommandLine, folder: Path, table: str) -> str:
+    """What was searched and found so far, and how to go on from here. `table`: the address of the trials' table."""
     trials = ran(study)
     best = best_first(trials)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
@@ -23,12 +23,13 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path) ->
     )
     rows = ["| searched | in | best |", "|---|---|---|"]
     rows += [f"| {d.key} | {d.text.replace('|', chr(92) + '|')} | {shown(params.get(d.key))} |" for d in line.space]
-    commands = [f"Go on, for more trials with a larger `search.n_trials`: `{line.again()}`"]
+    commands = [f"[All trials, the best first]({table}), with pictures among the artifacts in `study`."]
+    commands += [f"Go on (for more trials, with a larger `search.n_trials`): `{line.again()}`"]
     if best:
         commands += [
             f"Train the best again: `{line.retrain(params)}`",
             f"Confirm it on the test part: `{line.follow('confirm', study.study_name)}`",
             f"One page about it: `{line.follow('report', study.study_name)}`",
         ]
-    commands += [f"All trials as a table, and pictures: the artifacts in `study`, and the folder `{near(folder)}`"]
+    commands += [f"Folder: `{near(folder)}`"]
     return "\n".join([f"{value} of {tally}.", "", *rows, "", *(f"- {command}" for command in commands)])

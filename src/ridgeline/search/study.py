@@ -19,7 +19,6 @@ from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.loop import Loop
-from ridgeline.search.note import study_note
 from ridgeline.search.password import hide_password
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.progress import Progress
@@ -28,6 +27,7 @@ from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped
 from ridgeline.search.results import write_results
 from ridgeline.search.table import closing_words
 from ridgeline.tracking import Tracker, TrackingError
+from ridgeline.tracking.machine import machine_metrics
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +99,11 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
     with Tracker(plan.config) as tracker:
         records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
         study.set_user_attr("run_id", records.run.id)
-        records.describe(study_note(study, plan.config, plan.line, folder))
+        records.describe(study, plan.line, folder)
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None
         try:
-            with tracker.watched(records.run):
+            with machine_metrics(records.run):
                 Loop(plan, study, folder, records, progress, launcher).run()
         except StudyStopped as error:
             stopped = error
@@ -113,7 +113,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         finally:
             progress.close()
         files = write_results(study, plan.config, plan.line, folder)
-        records.describe(study_note(study, plan.config, plan.line, folder))
+        records.describe(study, plan.line, folder)
         if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
             records.log_results(study, files, folder)
         records.finish(stopped)

@@ -59,8 +59,9 @@ def register_champion(
     params = {param.key: param.value for param in provenance.params(fitted.config)}
 
     def create(store: Store) -> LoggedModel:
+        source = {"mlflow.source.name": "pipelines/confirm.py", "mlflow.source.type": "LOCAL"}
         experiment = run.info.experiment_id
-        return store.client.create_logged_model(experiment, ALIAS, run_id, tags, params, "classifier")
+        return store.client.create_logged_model(experiment, ALIAS, run_id, tags | source, params, "classifier")
 
     model: LoggedModel = tracker.ask(f"start of model {name}", create)
     model_id = model.model_id
@@ -80,11 +81,13 @@ def register_champion(
 
     def describe(store: Store) -> None:
         store.client.update_registered_model(name, _about(name, confirmed))
-        store.client.update_model_version(name, version, card[:LONGEST_TAG])
+        text = card.partition("\n\n")[2]  # without its title: tables show the first line
+        store.client.update_model_version(name, version, text[:LONGEST_TAG])
         store.client.set_registered_model_alias(name, ALIAS, version)
         versions = json.dumps([{"name": name, "version": version}])
         store.client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})  # the UI's link to it
         store.client.set_tag(run_id, "ridgeline.champion", f"{name}/{version}")
+        store.client.set_tag(run_id, provenance.NOTE, _noted(run, confirmed, name, version)[:LONGEST_TAG])
 
     tracker.ask(f"alias of model {name}", describe)
     return Registered(name, version)
@@ -117,6 +120,15 @@ def _card(name: str, run: MlflowRun, confirmed: Mapping[str, Any]) -> str:
     return champion_card(name, confirmed, space, tally)
 
 
+def _noted(run: MlflowRun, confirmed: Mapping[str, Any], name: str, version: str) -> str:
+    """The description of the study's run, with the verdict before it instead of an earlier one."""
+    begin, note = "**Confirmed.** ", run.data.tags.get(provenance.NOTE, "")
+    if note.startswith(begin):
+        note = note.partition("\n\n")[2]
+    champion = f"[{name}, version {version}](#/models/{name}/versions/{version})"
+    return f"{begin}{confirmed['verdict']['sentence']} The champion is {champion}.\n\n{note}"
+
+
 def _about(name: str, confirmed: Mapping[str, Any]) -> str:
     return (
         f"The champions of the studies on {confirmed['data']['name']}; the alias `{ALIAS}` is on the latest that was"
@@ -135,11 +147,14 @@ def _tags(confirmed: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
-    """What was measured on the test part, as columns of the run and of the model."""
+    """What was measured on the test part: columns of the model, under the names that they have in the run."""
     test = confirmed["arms"]["best"]["test"]
-    values = {"test/error": test["error"]["mean"], "test/loss": test["loss"]["mean"], "test/ece": test["ece"]}
+    values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
     now = time.time_ns() // 1_000_000  # ms
-    return [Metric(key, float(value), now, 0, model_id=model_id, run_id=run_id) for key, value in values.items()]
+    return [
+        Metric(f"confirm/best/{key}", float(value), now, 0, model_id=model_id, run_id=run_id)
+        for key, value in values.items()
+    ]
 
 
 def _version(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:

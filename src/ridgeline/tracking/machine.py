@@ -11,7 +11,7 @@ from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonito
 from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
 from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
-from ridgeline.tracking.run import Run
+from ridgeline.tracking.run import StudyRun
 
 SECONDS = 5.0
 POINTS = 200
@@ -19,13 +19,13 @@ POINTS = 200
 
 
 @contextlib.contextmanager
-def machine_metrics(run: Run, since: float) -> Iterator[None]:
+def machine_metrics(run: StudyRun) -> Iterator[None]:
     """Log processors, memory, and GPUs where `nvidia-ml-py` is installed, to `run` until the block ends.
 
-    Under MLflow's own names; the step is the time since `since`, in seconds of the wall clock.
+    Under MLflow's own names; the step is the time since the study began, in seconds.
     """
     stop = threading.Event()
-    thread = threading.Thread(target=_watch, args=(run, since, stop), name="ridgeline.machine", daemon=True)
+    thread = threading.Thread(target=_watch, args=(run, stop), name="ridgeline.machine", daemon=True)
     thread.start()
     try:
         yield
@@ -34,7 +34,7 @@ def machine_metrics(run: Run, since: float) -> Iterator[None]:
         thread.join()
 
 
-def _watch(run: Run, since: float, stop: threading.Event) -> None:
+def _watch(run: StudyRun, stop: threading.Event) -> None:
     monitors: list[BaseMetricsMonitor] = [CPUMonitor()]
     with contextlib.suppress(ImportError, RuntimeError):  # no nvidia-ml-py, or no GPU
         monitors.append(GPUMonitor())
@@ -49,6 +49,6 @@ def _watch(run: Run, since: float, stop: threading.Event) -> None:
             monitor.collect_metrics()
             found |= {f"system/{name}": value for name, value in monitor.aggregate_metrics().items()}
             monitor.clear_metrics()
-        run.log_epoch(int(time.time() - since), found)
+        run.log_epoch(int(time.time() - run.started), found)
         if stopped:
             return
