@@ -16,7 +16,7 @@ def confirm(cfg: DictConfig) -> None:
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.evidence.stored import open_study
 
-    require_overrides_of("study", "confirm", "runs", "tracking.uri", "search.storage")
+    require_overrides_of("study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage")
     config = checked(cfg)
     require(config.study is not None, "study=NAME is given", "study", "null")
     stored = open_study(config, str(config.study))

@@ -21,18 +21,19 @@ pytestmark = pytest.mark.verify
 
 
 class Server:
-    """`mlflow server` on a port of its own, with what it stores in `folder`."""
+    """`mlflow server` on a port of its own, with what it stores in `folder`, or in the SQLite file `store`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.folder = folder
+        self.store = store or folder / "server.db"
         self.uri = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         options = {
-            "--backend-store-uri": f"sqlite:///{self.folder}/server.db",
+            "--backend-store-uri": f"sqlite:///{self.store}",
             "--artifacts-destination": str(self.folder / "artifacts"),
             "--host": "127.0.0.1",
             "--port": str(self.port),

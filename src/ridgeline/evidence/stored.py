@@ -17,7 +17,7 @@ from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.search.commandline import CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
-from ridgeline.search.job_folder import read_config
+from ridgeline.stored_config import check_targets, read_stored
 
 MASTER = "multirun.yaml"
 
@@ -54,13 +54,14 @@ class StoredStudy:
 
     def config_of(self, number: int) -> Config:
         """The configuration that a trial was trained with."""
-        return read_config(self.job(number))
+        return read_stored(self.job(number) / ".hydra" / "config.yaml", self.config.tracking.allowed_targets)
 
 
 def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
 
-    `asked.search.storage` replaces the stored one, whose password is not stored. Raises ConfigError, one line.
+    `asked.search.storage` replaces the stored one, whose password is not stored; what the study may name as a target is
+    `asked`'s to say. Raises ConfigError, one line.
     """
     name = _name_in(Path(study)) if study.endswith(".json") else study
     runs = Path(asked.runs).absolute()
@@ -70,7 +71,10 @@ def open_study(asked: Config, study: str) -> StoredStudy:
         raise ConfigError(f"There is no study `{name}` in {runs / 'studies'}. {there}")
     master = OmegaConf.load(runs / "studies" / name / MASTER)
     assert isinstance(master, DictConfig)
-    config = replace(parse(plain(master)), runs=str(runs))
+    tree, allowed = plain(master), asked.tracking.allowed_targets
+    check_targets(tree, allowed)
+    config = replace(parse(tree), runs=str(runs))
+    config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))
     if asked.search.storage is not None:
         config = replace(config, search=replace(config.search, storage=asked.search.storage))
     folder = study_folder(config, name)

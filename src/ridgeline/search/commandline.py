@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -28,12 +29,14 @@ log = logging.getLogger(__name__)
 class CommandLine:
     """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
 
-    `door`: the script that trains, and the options that name its configuration where that is another one.
+    `door`: the script that trains, and the options that name its configuration where that is another one. `typed`: its
+    arguments, without a password.
     """
 
     fixed: tuple[str, ...]
     space: tuple[Dimension, ...]
     door: tuple[str, ...] = ("pipelines/train.py",)
+    typed: tuple[str, ...] = ()
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
@@ -44,6 +47,15 @@ class CommandLine:
         own = [o for o in self.overrides(params) if not o.lstrip("+~").startswith(("search=", "search."))]
         return shlex.join(["python", *self.door, *own])
 
+    def again(self) -> str:
+        """The shell command that goes on with the study."""
+        return shlex.join(["python", *self.door, "-m", *self.typed])
+
+    def follow(self, door: str, study: str) -> str:
+        """The shell command of the pipeline `confirm` or `report` for this study."""
+        where = [argument for argument in self.typed if argument.startswith("runs=")]
+        return shlex.join(["python", str(Path(self.door[0]).with_name(f"{door}.py")), f"study={study}", *where])
+
 
 def read(
     arguments: Sequence[str], params: Mapping[str, Any], loader: ConfigLoader, *, grid: bool, seed: int
@@ -52,9 +64,8 @@ def read(
     every = _every(OverridesParser.create(config_loader=loader), arguments, params)
     space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
     script = sys.argv[:1] if sys.argv[0].endswith(".py") else CommandLine.door
-    return CommandLine(
-        _fixed(every), space, (*script, *(word for word in sys.argv[1:] if word.startswith("--config-")))
-    )
+    options = [word for word in sys.argv[1:] if word.startswith("--config-")]
+    return CommandLine(_fixed(every), space, (*script, *options), tuple(arguments))
 
 
 def restore(arguments: Sequence[str], params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> CommandLine:

@@ -13,8 +13,6 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.composed import plain
-from ridgeline.config import Config, parse
 from ridgeline.search.folder import job_folder
 from ridgeline.search.trees import Composed
 
@@ -52,13 +50,6 @@ class JobFolders:
         for name, text in contents.items():
             (folder / ".hydra" / f"{name}.yaml").write_text(text)
         return folder
-
-
-def read_config(job: Path) -> Config:
-    """What the job in this folder was configured with, whoever wrote it: Hydra leaves interpolations in it."""
-    stored = OmegaConf.load(job / ".hydra" / "config.yaml")
-    assert isinstance(stored, DictConfig)
-    return parse(plain(stored))
 
 
 def _dump(content: Any) -> str:

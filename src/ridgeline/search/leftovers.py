@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,33 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ridgeline.search.folder import job_folder
-from ridgeline.search.job_folder import read_config
 from ridgeline.search.ranking import outcome
+from ridgeline.stored_config import read_stored
 from ridgeline.tracking import State, Tracker
 from ridgeline.trials import epoch_metrics
 
 HISTORY = "history.csv"
 
 
-def close_unfinished(tracker: Tracker, parent_run: str, study: Study, folder: Path) -> None:
-    """Runs of trials that nobody trains: those of trials that ended say how, the others INTERRUPTED."""
+def close_unfinished(
+    tracker: Tracker, parent_run: str, study: Study, folder: Path, allowed: Sequence[str] = ()
+) -> None:
+    """Runs of trials that nobody trains: those of trials that ended say how, the others INTERRUPTED.
+
+    `allowed`: `tracking.allowed_targets`.
+    """
     trials = study.get_trials(deepcopy=False)
     for run_id, number in tracker.unfinished(parent_run).items():
         trial = trials[number] if 0 <= number < len(trials) else None
         if trial is not None and trial.state.is_finished() and outcome(trial).get("run_id") == run_id:
-            _complete(tracker, trial, folder / job_folder(number))
+            _complete(tracker, trial, folder / job_folder(number), allowed)
         else:
             tracker.reopen(run_id).finish("INTERRUPTED", "the process ended before the trial did", wait=False)
 
 
-def _complete(tracker: Tracker, trial: FrozenTrial, job: Path) -> None:
+def _complete(tracker: Tracker, trial: FrozenTrial, job: Path, allowed: Sequence[str]) -> None:
     """Write what the job's folder and Optuna know of the trial, and the run does not."""
-    found, config = outcome(trial), read_config(job)
+    found, config = outcome(trial), read_stored(job / ".hydra" / "config.yaml", allowed)
     curve = dict(epoch_metrics(row) for row in read_history(job / HISTORY)) if (job / HISTORY).exists() else {}
     if trial.state == TrialState.COMPLETE:
         final = {**found.get("metrics", {}), "final/best_epoch": float(found["best_epoch"])}

@@ -12,11 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 from ridgeline.config import Config
 from ridgeline.data import DataDescription
 from ridgeline.report.figures import curve_figure, study_figures
+from ridgeline.search.commandline import CommandLine
 from ridgeline.search.folder import job_folder
 from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
+from ridgeline.search.note import study_note
 from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.search.space import Dimension
-from ridgeline.tracking import Run, Tracker, TrackingError
+from ridgeline.tracking import Run, Tracker, TrackingError, provenance
+from ridgeline.tracking.views import STUDIES, address, study_view
 
 WEIGHTS = "weights.safetensors"
 
@@ -45,6 +48,8 @@ class Records:
         self.tracker, self.config = tracker, config
         tags = {f"space.{d.key}": d.text for d in space}
         self.run = tracker.start_study(name, config, data, tags)
+        for view in (STUDIES, study_view(name, config.metric, [d.key for d in space])):
+            tracker.save_view(view)
         self.trials: dict[int, Run] = {}
         self.hasty = False
 
@@ -55,8 +60,8 @@ class Records:
     def told(self, trial: FrozenTrial, best: Sequence[FrozenTrial]) -> None:
         """A finished trial becomes a point of the parent's curves: by trial number, the value and the best so far."""
         if trial.state == TrialState.COMPLETE and trial.value is not None and best[0].value is not None:
-            metric = self.config.metric
-            self.run.log_epoch(trial.number, {metric: trial.value, f"best/{metric}": best[0].value})
+            metric = self.config.metric  # of a trial's run it is a curve by epoch, so that its name is another one here
+            self.run.log_epoch(trial.number, {f"trial/{metric}": trial.value, f"best/{metric}": best[0].value})
 
     def interrupted(self, number: int) -> str | None:
         """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun.
@@ -84,15 +89,20 @@ class Records:
         self.tracker.hasten(HASTE_SECONDS)
 
     def close_unfinished(self, study: Study, folder: Path) -> None:
-        close_unfinished(self.tracker, self.run.id, study, folder)
+        close_unfinished(self.tracker, self.run.id, study, folder, self.config.tracking.allowed_targets)
 
     def complete_curves(self, study: Study) -> None:
         """Points of the study's own curves that a killed process had not written."""
         written, best = self.tracker.written(self.run.id), list[FrozenTrial]()
         for trial in sorted(ran(study), key=lambda t: (t.datetime_complete or t.datetime_start, t.number)):
             best = best_first([*best[:1], trial])
-            if (self.config.metric, trial.number) not in written:
+            if (f"trial/{self.config.metric}", trial.number) not in written:
                 self.told(trial, best)
+
+    def describe(self, study: Study, line: CommandLine, folder: Path) -> None:
+        """The text that the MLflow UI shows on the page of the study's run."""
+        note = study_note(study, self.config, line, folder, address(study.study_name, self.run.experiment))
+        self.run.set_tags({provenance.NOTE: note})
 
     def log_results(self, study: Study, files: Sequence[Path], folder: Path) -> None:
         """Tables, pictures, the best trial, and what is kept of the best ones."""
@@ -104,7 +114,10 @@ class Records:
             found = {"best.trial": str(best[0].number), "best.run_id": str(outcome(best[0]).get("run_id")), **params}
             self.run.set_tags(found)
         tally = {f"trials/{state}": float(count) for state, count in counts(ran(study)).items()}
-        self.run.log_epoch(len(ran(study)), tally)
+        of_best = (
+            outcome(best[0]).get("metrics", {}) if best else {}
+        )  # so a column of a trial's is one of its study too
+        self.run.log_epoch(len(ran(study)), {**tally, **of_best})
         for name, figure in study_figures(study, self.config.metric).items():
             self.run.log_figure(figure, f"study/{name}.png")
             plt.close(figure)

@@ -27,6 +27,7 @@ from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped
 from ridgeline.search.results import write_results
 from ridgeline.search.table import closing_words
 from ridgeline.tracking import Tracker, TrackingError
+from ridgeline.tracking.machine import machine_metrics
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,12 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
     with Tracker(plan.config) as tracker:
         records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
         study.set_user_attr("run_id", records.run.id)
+        records.describe(study, plan.line, folder)
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None
         try:
-            Loop(plan, study, folder, records, progress, launcher).run()
+            with machine_metrics(records.run):
+                Loop(plan, study, folder, records, progress, launcher).run()
         except StudyStopped as error:
             stopped = error
         except BaseException as error:
@@ -110,6 +113,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         finally:
             progress.close()
         files = write_results(study, plan.config, plan.line, folder)
+        records.describe(study, plan.line, folder)
         if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
             records.log_results(study, files, folder)
         records.finish(stopped)

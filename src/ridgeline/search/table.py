@@ -29,9 +29,9 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
             [t.number, t.value, *(t.params.get(p) for p in params), _attr(t, "best_epoch"), _attr(t, "seconds")]
             for t in best[:ROWS]
         ]
-        words += ["", *aligned([head, *([_shown(cell) for cell in row] for row in rows)]), ""]
+        words += ["", *aligned([head, *([shown(cell) for cell in row] for row in rows)]), ""]
         words += [f"Train the best again:  {line.retrain(best[0].params)}"]
-    words += [f"Results:               {_near(folder)}"]
+    words += [f"Results:               {near(folder)}"]
     words += [f"Look at it:            {how_to_look(config)}, run {study.study_name}"]
     return "\n".join(words)
 
@@ -47,12 +47,12 @@ def _attr(trial: Any, name: str) -> Any:
     return round(value, 1) if name == "seconds" and value is not None else value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _near(folder: Path) -> str:
+def near(folder: Path) -> str:
     """Relative to here, if it is below."""
     return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)

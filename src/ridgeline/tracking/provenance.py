@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "pytorch-lightning", "optuna", "mlflow", "hydra-core", "ridgeline")
 NO_PARAMS = {"trial", "search", "runs", "tracking", "study", "confirm", "report"}
 LONGEST_PARAM = 6000
-LONGEST_DIGEST = 36
+DIGEST = 12
 
 KIND = "ridgeline.kind"
 STUDY = "ridgeline.study"
@@ -36,6 +36,8 @@ DATA_HASH = "ridgeline.data.hash"
 GIT_DIRTY = "ridgeline.git.dirty"
 GIT_COMMIT = "mlflow.source.git.commit"
 PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+"""The description of a run, in Markdown."""
 
 
 def tags(kind: str, description: DataDescription, job_dir: Path | None) -> dict[str, str]:
@@ -61,13 +63,13 @@ def params(config: Config) -> list[Param]:
 
 
 def dataset(description: DataDescription) -> DatasetInput:
-    """The data set as MLflow's UI shows it. Its digest is the beginning of our hash: MLflow's are shorter."""
+    """The data set as MLflow's UI shows it. Its digest is the beginning of our hash, as short as MLflow's own."""
     train, validation, test = description.examples
     profile = {"train": train, "validation": validation, "test": test}
     profile |= {"features": description.features, "classes": description.classes}
     known = Dataset(
         name=description.name,
-        digest=description.hash[:LONGEST_DIGEST],
+        digest=description.hash[:DIGEST],
         source_type="ridgeline",
         source=json.dumps({"name": description.name, "hash": description.hash}),
         profile=json.dumps(profile),

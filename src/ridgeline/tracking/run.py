@@ -87,7 +87,7 @@ class Run:
         if self._not_finite:
             more = f" and {len(self._not_finite) - 3} more" if len(self._not_finite) > 3 else ""
             reasons.append(f"not finite: {', '.join(self._not_finite[:3])}{more}")
-        self.set_tags({provenance.STATE: state, provenance.REASON: "; ".join(reasons)})
+        self.set_tags({provenance.STATE: state} | ({provenance.REASON: "; ".join(reasons)} if reasons else {}))
         ended = time.time_ns() // 1_000_000  # ms
 
         def end(store: Store) -> None:
@@ -108,3 +108,12 @@ class Run:
                 store.client.log_artifact(self._id.result(0), str(file), folder)
 
         self._writer.call(Call(f"{artifact_path} of {self._name}", upload), self._id)
+
+
+class StudyRun(Run):
+    """The parent run of a study, which `started` at that second of the wall clock, in the `experiment` with this id."""
+
+    def __init__(self, writer: Writer, run_id: Future[str], name: str, started: float, experiment: str) -> None:
+        super().__init__(writer, run_id, name)
+        self.started = started
+        self.experiment = experiment

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from mlflow.entities import Run as MlflowRun
+from mlflow.entities import RunInfo
 
 from ridgeline.config import Config, as_tree
 from ridgeline.tracking import provenance
 from ridgeline.tracking.entries import Batch, Call, TrackingError
-from ridgeline.tracking.run import Run
+from ridgeline.tracking.run import Run, StudyRun
 from ridgeline.tracking.store import Store, open_store, store_uri
+from ridgeline.tracking.views import View, as_tag
 from ridgeline.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -34,24 +36,24 @@ class Tracker:
 
     def start_study(
         self, name: str, config: Config, description: DataDescription, tags: Mapping[str, str] | None = None
-    ) -> Run:
+    ) -> StudyRun:
         """The parent run of a study: the one of that name if there is one (then RUNNING again), or a new one."""
         known = provenance.tags("study", description, None) | {provenance.STUDY: name} | dict(tags or {})
         started = time.time_ns() // 1_000_000  # ms
 
-        def find_or_create(store: Store) -> tuple[str, bool]:
+        def find_or_create(store: Store) -> tuple[RunInfo, bool]:
             found = _search(store, {provenance.KIND: "study", provenance.STUDY: name})
             if found:
                 store.client.update_run(found[0].info.run_id, status="RUNNING")
-                return found[0].info.run_id, False
-            return store.client.create_run(store.experiment_id, started, known, name).info.run_id, True
+                return found[0].info, False
+            return store.client.create_run(store.experiment_id, started, known, name).info, True
 
-        run_id, is_new = self._writer.ask(f"start of study {name}", find_or_create)
-        run = Run(self._writer, _done(run_id), f"study {name}")
+        info, is_new = self._writer.ask(f"start of study {name}", find_or_create)
+        run = StudyRun(self._writer, _done(info.run_id), f"study {name}", info.start_time / 1000, info.experiment_id)
         if is_new:
-            self._describe(run, _done(run_id), config, description)
+            self._describe(run, _done(info.run_id), config, description)
         else:  # the params of a run cannot change, and those of a study do not
-            run.set_tags(known)
+            run.set_tags({**known, provenance.REASON: ""})
         return run
 
     def start_trial(self, config: Config, description: DataDescription, job_dir: Path) -> Run:
@@ -74,6 +76,15 @@ class Tracker:
         else:
             self._describe(run, create.answer, config, description)
         return run
+
+    def save_view(self, view: View) -> None:
+        """Put the view into the menu of the experiment's table, or renew it there."""
+        tag = as_tag(view)
+
+        def save(store: Store) -> None:
+            store.client.set_experiment_tag(store.experiment_id, tag.key, tag.value)
+
+        self._writer.call(Call(f"view {view.name}", save))
 
     def reopen(self, run_id: str) -> Run:
         """A handle to a run that exists, to add to it."""
@@ -114,6 +125,10 @@ class Tracker:
 
         found: set[tuple[str, int]] = self._writer.ask(f"search for the curves of {run_id}", search)
         return found
+
+    def ask(self, what: str, do: Callable[[Store], Any]) -> Any:
+        """What the open store answers, once all that was handed over before is written. `what` is for messages."""
+        return self._writer.ask(what, do)
 
     def hasten(self, seconds: float) -> None:
         """Let `close` wait no longer than this, and say nothing of what is not written by then."""

@@ -1,0 +1,80 @@
+"""A fitted network with all that it needs to be used: raw features in, probabilities out.
+
+N examples, I features, C classes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ridgeline.config import Config, as_tree
+from ridgeline.data import Scaling
+from ridgeline.networks import MLP
+from ridgeline.stored_config import UNUSED, read_stored
+
+WEIGHTS = "weights.safetensors"
+CONFIG = "config.yaml"
+LEFT_OUT = (*UNUSED, "confirm", "report", "runs", "study")
+"""Of the configuration: what decides nothing about a fit."""
+SCALING = ("scaling.mean", "scaling.std")
+"""Names of the scaling's arrays, beside the network's tensors."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`weights`: the network's tensors by name, without the axis K, as `FitResult` has them. `scaling`: of the parts
+    that it was trained on."""
+
+    config: Config
+    weights: Mapping[str, Tensor]
+    scaling: Scaling
+
+    @property
+    def n_features(self) -> int:
+        return len(self.scaling.mean_I)
+
+    @property
+    def n_classes(self) -> int:
+        return self.weights[f"linears.{len(self.config.network.hidden)}.weight"].shape[1]
+
+    def probabilities_NC(self, x_NI: np.ndarray) -> np.ndarray:
+        """softmax of the network's logits, dropout off, in float32 on the CPU. `x`: features as they were before any
+        standardization. An example with NaN gets NaN."""
+        x_1NI = torch.from_numpy(self.scaling.apply(np.asarray(x_NI, np.float32))).unsqueeze(0)
+        with torch.inference_mode():
+            probabilities_NC: np.ndarray = torch.softmax(self._network(x_1NI)[0], dim=1).numpy()
+        return probabilities_NC
+
+    @functools.cached_property
+    def _network(self) -> MLP:
+        network = MLP(
+            self.config.network, 1, self.n_features, self.n_classes, dtype=torch.float32, device=torch.device("cpu")
+        )
+        network.load_state_dict({name: tensor.unsqueeze(0) for name, tensor in self.weights.items()})
+        return network.eval()
+
+    def save(self, folder: Path) -> None:
+        """The tensors and the scaling as safetensors, the configuration as YAML."""
+        scaling = dict(zip(SCALING, (self.scaling.mean_I, self.scaling.std_I), strict=True))
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in scaling.items()}
+        tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, folder / WEIGHTS)
+        tree = {key: value for key, value in as_tree(self.config).items() if key not in LEFT_OUT}
+        (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def load_fitted(folder: Path) -> Fitted:
+    """What `Fitted.save` wrote. Raises ConfigError where its configuration is not one that may be read back."""
+    tensors = load_file(folder / WEIGHTS)
+    mean_I, std_I = (tensors.pop(name).numpy() for name in SCALING)
+    return Fitted(read_stored(folder / CONFIG), tensors, Scaling(mean_I, std_I))

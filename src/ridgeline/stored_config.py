@@ -1,0 +1,103 @@
+"""Configurations that are read back from a store: a job's folder, an MLflow run, a registered model.
+
+Whoever can write to a store could name any function of Python as a `_target_`. So those in a stored configuration must
+lie in packages on a list; those that a user types may be anything.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ridgeline.checking import ConfigError
+from ridgeline.composed import plain
+from ridgeline.config import Config, parse
+
+ALLOWED = ("ridgeline.", "torch.", "pytorch_lightning.", "lightning.", "kornia.")
+UNUSED = ("search", "tracking", "trial")
+"""What a study has and its trials, trained again or served, do not use. Its sampler is Optuna's."""
+
+
+def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
+    """The checked configuration in a YAML file, or in YAML text; without `UNUSED`, which are as by default.
+
+    `allowed`: prefixes besides `ALLOWED`, as in `tracking.allowed_targets`. Raises ConfigError, one line, where it
+    cannot be read, names a target that is not allowed, or breaks a rule of `ridgeline.config`.
+    """
+    where = str(stored) if isinstance(stored, Path) else "the stored configuration"
+    try:
+        tree = yaml.load(stored.read_text() if isinstance(stored, Path) else stored, yaml.CSafeLoader)
+        if isinstance(tree, dict):
+            tree = plain(OmegaConf.create(tree))  # Hydra leaves interpolations in a job's folder
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(f"{where} cannot be read: {reason}") from error
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"`{where} is a group of keys` must hold, but got {' '.join(str(tree).split())[:80]}.")
+    check_targets(tree, allowed)
+    return parse({key: value for key, value in tree.items() if key not in UNUSED})
+
+
+def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
+    """Raise ConfigError at the first `_target_` outside of the packages `ALLOWED` and `allowed`; `UNUSED` is let be."""
+    prefixes = [prefix.rstrip(".") + "." for prefix in (*ALLOWED, *allowed)]
+    for key, target in _targets({key: value for key, value in tree.items() if key not in UNUSED}, ""):
+        name = str(target)
+        if not name.startswith(tuple(prefixes)):
+            _refuse(key, name, prefixes, name, "")
+        left = _outside(name, prefixes)
+        if left is not None:
+            _refuse(key, name, prefixes, left, f", which is of {left}")
+
+
+def _refuse(key: str, name: str, prefixes: Sequence[str], outside: str, how: str) -> None:
+    rule = f"{key} of a stored configuration in {{{', '.join(prefixes)}}}"
+    allow = f"tracking.allowed_targets=[{outside.partition('.')[0]}.]"
+    raise ConfigError(f"`{rule}` must hold, but got {key}={name}{how}. To allow it: {allow}.")
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Key and value of each `_target_`, wherever it is."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            name = f"{path}.{key}" if path else str(key)
+            if key == "_target_":
+                yield name, value
+            yield from _targets(value, name)
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _targets(value, f"{path}[{index}]")
+
+
+def _outside(name: str, prefixes: Sequence[str]) -> str | None:
+    """The module that `name` leads to when it leaves the packages: `torch.os.system` is of `os`."""
+    found: Any = None
+    walked: list[str] = []
+    for part in name.split("."):
+        walked.append(part)
+        path = ".".join(walked)
+        try:
+            found = importlib.import_module(path) if found is None else getattr(found, part)
+        except ImportError as error:
+            raise ConfigError(f"There is no {path}, which a stored configuration names: {error}") from error
+        except AttributeError:
+            found = _submodule(path, name)
+        home = found.__name__ if isinstance(found, ModuleType) else getattr(found, "__module__", None)
+        on_the_way = home == path and any(prefix.startswith(f"{path}.") for prefix in prefixes)
+        if isinstance(home, str) and not (on_the_way or f"{home}.".startswith(tuple(prefixes))):
+            return home
+    return None
+
+
+def _submodule(path: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(path)
+    except ImportError as error:
+        raise ConfigError(f"There is no {name}, which a stored configuration names.") from error

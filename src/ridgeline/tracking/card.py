@@ -1,0 +1,134 @@
+"""The card of a champion, in Markdown: what it is, how it was chosen and measured, its limits, how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Table = list[tuple[str, ...]]
+
+
+def champion_card(name: str, confirmed: Mapping[str, Any], space: Mapping[str, str], tally: Mapping[str, int]) -> str:
+    """`name`: of the registered model. `confirmed`: what confirm found, as in confirm.json. `space`: what was searched,
+    by key. `tally`: how many trials ended in which state.
+    """
+    best, study = confirmed["arms"]["best"], confirmed["study"]
+    parts = [
+        f"# {name}\n\n{confirmed['verdict']['sentence']}",
+        _measured(confirmed),
+        _data(confirmed),
+        _chosen(study, confirmed, space, tally),
+        _limits(confirmed, best),
+        _use(name, confirmed["data"]["features"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _measured(confirmed: Mapping[str, Any]) -> str:
+    best, plain = confirmed["arms"]["best"], confirmed["arms"]["plain"]
+    rows: Table = [("on the test part", "champion", "plain network")]
+    rows += [
+        ("error", _interval(best["test"]["error"], percent=True), _interval(plain["test"]["error"], percent=True)),
+        ("loss", _interval(best["test"]["loss"]), _interval(plain["test"]["loss"])),
+        ("calibration error (ECE)", f"{best['test']['ece']:.4f}", f"{plain['test']['ece']:.4f}"),
+        ("gap: test loss - train loss", _interval(best["gap"]), _interval(plain["gap"])),
+    ]
+    error = confirmed["difference"]["error"]
+    return "\n".join(
+        [
+            _markdown(rows),
+            "",
+            f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - plain"
+            f" network: error {_interval(error, percent=True)}, p = {error['p_value']:.3g}"
+            f" ({confirmed['difference']['test']}).",
+        ]
+    )
+
+
+def _data(confirmed: Mapping[str, Any]) -> str:
+    data, examples = confirmed["data"], confirmed["data"]["examples"]
+    return (
+        f"## Data\n\n{data['name']}, SHA-256 `{data['hash']}`: {examples['train']} train, {examples['validation']}"
+        f" validation and {examples['test']} test examples, {data['features']} features, {data['classes']} classes."
+        " Trained on the train and the validation part; the standardization is part of the model."
+    )
+
+
+def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], tally: Mapping[str, int]) -> str:
+    best, settings = confirmed["arms"]["best"], confirmed["settings"]
+    rows: Table = [("searched", "in", "champion")]
+    keys = dict.fromkeys([*space, *best["params"]])
+    rows += [(key, space.get(key, "-"), _number(best["params"].get(key, "-"))) for key in keys]
+    counts = ", ".join(f"{count} {state}" for state, count in tally.items())
+    trials = f"{sum(tally.values())} trials ({counts})" if tally else "its trials"
+    return "\n".join(
+        [
+            f"## How it was chosen\n\nThe study {study} minimized {confirmed['metric']} over {trials}. Its best"
+            f" {settings['top']} were trained again with {_count(settings['selection_seeds'])} new seeds each; trial"
+            f" {best['trial']} was best in the mean, and was trained for {best['epochs']} epochs. Its network has"
+            f" {best['parameters']:,} parameters.",
+            "",
+            _markdown(rows),
+        ]
+    )
+
+
+def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    opening, made = confirmed["opening"], confirmed["made"]
+    examples, name = confirmed["data"]["examples"]["test"], confirmed["data"]["name"]
+    again = "The choice may have been led by them, for they were looked at before"
+    flatters = "" if opening["number"] == 1 else f" {again}, {_times(opening['number'] - 1)}."
+    commit = f"commit {made['commit'] or 'unknown'}" + (" with changes that are not committed" if made["dirty"] else "")
+    lines = [
+        f"Measured on {examples} examples of {name} that took no part in training or search.{flatters} It says nothing"
+        " about other data.",
+        f"The numbers are means over {len(best['seeds'])} seeds. These are the weights of one of them, seed"
+        f" {best['seeds'][0]}.",
+        "The probabilities are the softmax of the network's outputs, not calibrated any further.",
+        "An example must have the features of the data set in their order, not standardized.",
+        f"Made by {commit}.",
+    ]
+    if best["config"].get("loss") == "hinge":
+        lines.insert(2, "It was trained on the hinge loss, so its outputs are scores, and no likelihoods.")
+    return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _use(name: str, features: int) -> str:
+    return f"""## Load and serve
+
+With `MLFLOW_TRACKING_URI` set to the store that this model is in:
+
+```python
+import mlflow
+
+model = mlflow.pyfunc.load_model("models:/{name}@champion")
+probabilities = model.predict(x)  # float32, (examples, {features})
+```
+
+```
+mlflow models serve -m models:/{name}@champion --env-manager local --port 5001
+curl -H 'Content-Type: application/json' -d '{{"inputs": [[...]]}}' http://127.0.0.1:5001/invocations
+```"""
+
+
+def _markdown(rows: Table) -> str:
+    head, *body = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+def _interval(estimate: Mapping[str, float], *, percent: bool = False) -> str:
+    mean, low, high = (f"{estimate[key]:.2%}" if percent else f"{estimate[key]:.4f}" for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _count(value: Any) -> int:
+    """How many, of a number or of a list."""
+    return value if isinstance(value, int) else len(value)

@@ -1,0 +1,85 @@
+"""Saved views of MLflow's table of runs, in the menu "Views" of the experiment: which runs, in which order and columns.
+
+The UI keeps them as tags of the experiment, in the form that `_tag` makes. Another version of MLflow may have another
+form; then the table is as it is without them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlflow.entities import ExperimentTag
+
+PREFIX = "mlflow.sharedViewState."
+MOST_KEYS = 20
+"""Of a space, as columns: a tag holds 5000 characters."""
+WIDTHS = {"metrics": 120, "params": 190, "tags": 150}
+"""Of columns, in pixels."""
+
+
+@dataclass(frozen=True)
+class View:
+    """`where` is MLflow's filter; `columns` are `metrics.KEY`, `params.KEY`, `tags.KEY`; ascending by the first one, or
+    (`newest_first`) by their start."""
+
+    name: str
+    where: str
+    columns: Sequence[str]
+    newest_first: bool = False
+
+
+def study_view(study: str, metric: str, keys: Sequence[str]) -> View:
+    """The trials of a study, the best first."""
+    columns = [f"metrics.{final(metric)}", *(f"params.{key}" for key in keys[:MOST_KEYS])]
+    others = ("final/val_loss", "final/val_error", "final/gap", "final/best_epoch")
+    columns += [column for other in others if (column := f"metrics.{other}") not in columns]
+    return View(study, f"tags.`ridgeline.study` = '{study}' and tags.`ridgeline.kind` = 'trial'", columns)
+
+
+STUDIES = View(
+    "Studies",
+    "tags.`ridgeline.kind` = 'study'",
+    [
+        "metrics.final/val_loss",
+        "metrics.final/val_error",
+        "metrics.trials/complete",
+        "metrics.trials/pruned",
+        "metrics.trials/failed",
+        "tags.verdict",
+        "metrics.confirm/best/test_error",
+        "metrics.confirm/plain/test_error",
+        "tags.ridgeline.champion",
+    ],
+    newest_first=True,
+)
+
+
+def final(metric: str) -> str:
+    """The name of what a trial ends with: `final/val_loss` of `val/loss`."""
+    return f"final/{metric.replace('/', '_')}"
+
+
+def address(view: str, experiment: str) -> str:
+    """Of the table as that view has it, in the UI itself."""
+    return f"#/experiments/{experiment}/runs?viewStateShareKey={view}"
+
+
+def as_tag(view: View) -> ExperimentTag:
+    """The tag by which the UI knows the view; what follows its prefix is the view's key in addresses."""
+    columns = [_column(column) for column in view.columns]
+    order = {"orderByKey": "attributes.start_time", "orderByAsc": False}
+    if not view.newest_first:
+        order = {"orderByKey": columns[0], "orderByAsc": True}
+    widths = {column: WIDTHS[column.partition(".")[0]] for column in columns}
+    shown = {"selectedColumns": columns, "columnOrder": columns, "columnWidths": widths}
+    state = json.dumps({"searchFilter": view.where, **order, **shown})
+    saved = {"name": view.name, "createdAt": time.time_ns() // 1_000_000, "state": state}  # ms
+    return ExperimentTag(f"{PREFIX}{view.name}", json.dumps(saved))
+
+
+def _column(name: str) -> str:
+    kind, _, key = name.partition(".")
+    return f"{kind}.`{key}`"

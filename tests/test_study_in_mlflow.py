@@ -1,0 +1,141 @@
+"""What a study looks like in MLflow's UI: a description, tables with the right columns, the machine's load."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from omegaconf import DictConfig
+
+from browser import INSTALL, PROGRAM, Browser
+from ridgeline.doors import checked
+from ridgeline.tracking import Tracker, machine
+from ridgeline.tracking.machine import machine_metrics
+from ridgeline.tracking.views import STUDIES, as_tag, study_view
+from ridgeline.trials import Outcome, run_trial
+from sweeping import Studies, table
+from test_tracking import DESCRIPTION, configuration
+from test_tracking_server import Server
+
+BAYES = ("search=bayes", "search.n_trials=6", "search.n_startup_trials=2", "trainer.max_epochs=2")
+
+
+def train(cfg: DictConfig) -> Outcome:
+    """What pipelines/train.py does."""
+    return run_trial(checked(cfg), Path(HydraConfig.get().runtime.output_dir))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store") / "mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def folder(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a study that is in MLflow."""
+    return Studies(tmp_path_factory.mktemp("runs"), store).run(*BAYES, task=train)
+
+
+@pytest.fixture
+def client(store: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{store}")
+
+
+@pytest.fixture
+def parent(folder: Path, client: MlflowClient) -> Run:
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(ids, f"tags.`ridgeline.kind` = 'study' and tags.`ridgeline.study` = '{folder.name}'")
+    return run
+
+
+def best_row(folder: Path) -> dict[str, str]:
+    return min(table(folder), key=lambda row: float(row["value"]))
+
+
+def test_the_description_says_what_was_searched_the_best_and_how_to_go_on(folder: Path, parent: Run) -> None:
+    note, best = parent.data.tags["mlflow.note.content"], best_row(folder)
+    assert note.startswith(
+        f"**val/loss {float(best['value']):.4g}** in trial {best['number']}, the best of 6 complete,"
+    )
+    assert f"| regularization.l2 | tag(log, interval(1e-6, 1e-1)) | {float(best['regularization.l2']):.4g} |" in note
+    assert f"viewStateShareKey={folder.name}" in note
+    assert "-m tracking.keep_weights=0 search=bayes search.n_trials=6" in note  # the command as it was typed
+    for door in ("confirm", "report"):
+        assert f"{door}.py study={folder.name} runs={folder.parent.parent}`" in note
+    assert len(note) < 5000
+
+
+def test_the_studys_row_has_the_numbers_of_its_best_trial(folder: Path, parent: Run, client: MlflowClient) -> None:
+    best = best_row(folder)
+    for name in ("final/val_loss", "final/val_error", "final/gap"):
+        assert parent.data.metrics[name] == float(best[name])
+    assert parent.data.metrics["best/val/loss"] == float(best["value"])
+    points = client.get_metric_history(parent.info.run_id, "trial/val/loss")
+    assert {point.step: point.value for point in points} == {int(r["number"]): float(r["value"]) for r in table(folder)}
+    assert "val/loss" not in parent.data.metrics  # the last trial's would stand beside the others' own
+
+
+def test_a_trial_that_went_well_has_no_reason(folder: Path, client: MlflowClient) -> None:
+    for row in table(folder):
+        assert "ridgeline.reason" not in client.get_run(row["run_id"]).data.tags
+
+
+def test_a_study_has_its_table_in_the_menu_of_views(folder: Path, parent: Run, client: MlflowClient) -> None:
+    tags = client.get_experiment(parent.info.experiment_id).tags
+    saved = json.loads(tags[f"mlflow.sharedViewState.{folder.name}"])
+    state = json.loads(saved["state"])
+    assert (saved["name"], state["orderByKey"], state["orderByAsc"]) == (folder.name, "metrics.`final/val_loss`", True)
+    assert {"params.`regularization.l2`", "params.`regularization.dropout`"} < set(state["selectedColumns"])
+    found = client.search_runs([parent.info.experiment_id], state["searchFilter"])
+    assert {run.info.run_id for run in found} == {row["run_id"] for row in table(folder)}
+    assert f"mlflow.sharedViewState.{STUDIES.name}" in tags
+
+
+def test_a_view_of_many_keys_is_no_longer_than_a_tag() -> None:
+    keys = [f"regularization.some_knob_with_a_long_name.{i}" for i in range(100)]
+    assert len(as_tag(study_view("s" * 60, "val/error", keys)).value) <= 5000
+
+
+def test_the_machines_load_is_in_the_studys_run(
+    folder: Path, client: MlflowClient, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "SECONDS", 0.05)
+    config = configuration(tmp_path, uri=f"sqlite:///{store}")
+    with Tracker(config) as tracker:
+        study = tracker.start_study("watched", config, DESCRIPTION, {})
+        with machine_metrics(study):
+            began = time.monotonic()
+            while time.monotonic() - began < 0.5:
+                pass
+        study.finish("COMPLETE")
+    busy = client.get_metric_history(study.id, "system/cpu_utilization_percentage")
+    assert 3 <= len(busy) <= 12
+    assert max(point.value for point in busy) > 20  # this process kept a core busy
+    memory = client.get_metric_history(study.id, "system/system_memory_usage_percentage")
+    assert all(0 < point.value < 100 for point in memory)
+
+
+@pytest.mark.verify
+@pytest.mark.skipif(PROGRAM is None, reason=INSTALL)
+def test_the_ui_shows_the_trials_of_a_study_the_best_first(
+    folder: Path, parent: Run, store: Path, tmp_path: Path
+) -> None:
+    best = best_row(folder)
+    server = Server(tmp_path, store)
+    server.start()
+    try:
+        with Browser() as browser:
+            browser.open(f"{server.uri}/#/experiments/{parent.info.experiment_id}/runs?viewStateShareKey={folder.name}")
+            links = "[...document.querySelectorAll('[role=row] a')].map(a => a.textContent)"
+            names = f"{links}.filter(text => text.startsWith('trial'))"
+            browser.wait(f"{names}.length == 6", 60)
+            shown = browser.value(names)
+            ordered = sorted(table(folder), key=lambda row: float(row["value"]))
+            assert shown == [f"trial {int(row['number']):03d}" for row in ordered]
+            browser.open(f"{server.uri}/#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}")
+            browser.wait(f"document.body.innerText.includes('val/loss {float(best['value']):.4g} in trial')", 60)
+    finally:
+        server.stop()
