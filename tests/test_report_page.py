@@ -28,7 +28,7 @@ from ridgeline.evidence.stored import StoredStudy, open_study
 from ridgeline.evidence.story import gather
 from ridgeline.evidence.writing import write_report
 from ridgeline.report import words
-from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
 from ridgeline.report.smoothing import smooth
 from ridgeline.search.ranking import OUTCOME, best_first, ran
@@ -347,6 +347,21 @@ def test_over_regularized_has_no_less_of_anything_than_the_best(studies: Studies
     best = best_first(ran(stored.study))[0]
     assert number != best.number
     assert all(trials[number].params[key] >= best.params[key] for key in best.params)
+
+
+def test_the_plain_network_of_a_study_is_shown_before_confirming(studies: Studies) -> None:
+    grid = ["regularization.l2=0,1e-4,1e-2", "regularization.dropout=0,0.25", "hydra/launcher=basic"]
+    studies.run(*grid, "search.study_name=grid")
+    curves = gather(opened(studies, "grid"), {}).curves
+    assert curves["plain"].title == "l2 0, dropout 0, trial 0"
+    assert curves["best"].title == "l2 0.0001, dropout 0, trial 2"
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    page = render(story(5, curves={"best": Curves("no epochs", [[{"train/loss": 1.0}]])}))
+    assert "A picture could not be drawn" in part(page, "curves")
+    assert "<svg" in part(page, "space")
+    assert caplog.records
 
 
 def test_a_mistake_is_one_line_before_anything_is_written(studies: Studies) -> None:

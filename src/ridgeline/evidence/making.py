@@ -9,11 +9,10 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from ridgeline.evidence.stored import StoredStudy
+from ridgeline.report.facts import STATES
 from ridgeline.report.words import counted, moment, seconds
 from ridgeline.search.ranking import outcome, state_of
 from ridgeline.tracking.provenance import GIT_COMMIT, GIT_DIRTY
-
-STATES = ("COMPLETE", "PRUNED", "FAILED", "INTERRUPTED", "RUNNING")
 
 
 def how_made(

@@ -14,6 +14,9 @@ History = Sequence[Mapping[str, float]]
 """Of a fit: a row an epoch, with `epoch`, `train/loss`, `val/loss`, `train/error`, `val/error`, ..."""
 
 
+STATES = ("COMPLETE", "PRUNED", "FAILED", "INTERRUPTED", "RUNNING")
+
+
 @dataclass(frozen=True)
 class Axis:
     """One dimension of the space. `choices`: the values of a list, in order; else it is an interval."""
@@ -36,7 +39,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Trial:
-    """`state`: COMPLETE, PRUNED, FAILED, INTERRUPTED or RUNNING. `metrics`: `final/...` of those that are complete."""
+    """`state`: one of `STATES`. `metrics`: `final/...` of those that are complete."""
 
     number: int
     state: str

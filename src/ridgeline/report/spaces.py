@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
-from matplotlib.figure import Figure
 
 from ridgeline.report.axes import needs_log
+from ridgeline.report.dots import Number, colour_bar, dots, places, prepare, shown_on, size_of, spread, ticks_of
 from ridgeline.report.facts import Axis, Trial
 from ridgeline.report.names import in_picture
 from ridgeline.report.smoothing import smooth
-from ridgeline.report.vector import BEST, FAINT, HEIGHT, INK, MANY, WIDTH, log_axis, number_axis, panel, svg
-from ridgeline.report.words import number as in_words
+from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, log_axis, number_axis, panel, svg
 
 COLOURS = "viridis_r"
 TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128)))
@@ -26,21 +25,15 @@ TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128
 CELLS = 90
 """Of a surface, along each axis."""
 
-GREY = "#808080"
-"""Of pixels, which cannot follow the page's colours."""
-
-Number = Callable[[Trial], float]
-"""What is shown of a trial; NaN if it has none."""
-
 
 def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str) -> str:
     """A number over two dimensions as colour, smoothed, or its mean for each cell of two lists.
 
     Every trial is a dot of its own colour, the best has a ring; failed trials are crosses, pruned ones small dots.
     """
-    shown = _shown(trials, number, x, y)
+    shown = shown_on(trials, number, x, y)
     values_N = np.array([number(t) for t in shown])
-    places_N2 = np.stack([_places(shown, x), _places(shown, y)], 1)
+    places_N2 = np.stack([places(shown, x), places(shown, y)], 1)
     with panel(WIDTH, 1.12 * HEIGHT) as (figure, axes):
         axes.grid(False)
         for i, (which, axis) in enumerate((("x", x), ("y", y))):
@@ -51,15 +44,15 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
         else:
             drawn = _smooth_surface(axes, (x, y), places_N2, values_N, norm)
         for i, axis in enumerate((x, y)):
-            places_N2[:, i] += _spread(len(shown), i) if axis.choices else 0
+            places_N2[:, i] += spread(len(shown), i) if axis.choices else 0
         for state, marker, size in (("PRUNED", ".", 5.0), ("FAILED", "x", 14.0)):
-            _dots(axes, [_places(_shown(trials, None, x, y, state=state), a) for a in (x, y)], size, marker=marker)
+            dots(axes, [places(shown_on(trials, None, x, y, state=state), a) for a in (x, y)], size, marker=marker)
         many = len(shown) > MANY
         look = {"linewidths": 0.0} if many else {"linewidths": 0.4, "edgecolors": INK}
-        _dots(axes, list(places_N2.T), _size(len(shown)), c=values_N, cmap=COLOURS, norm=norm, zorder=3, **look)
+        dots(axes, list(places_N2.T), size_of(len(shown)), c=values_N, cmap=COLOURS, norm=norm, zorder=3, **look)
         best = places_N2[np.argmin(values_N)]
         axes.plot(*best, "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6)
-        bar = _colour_bar(figure, axes, drawn, extend="max" if is_clipped else "neither")
+        bar = colour_bar(figure, axes, drawn, extend="max" if is_clipped else "neither")
         if isinstance(norm, LogNorm):
             log_axis(bar.ax, "y")
         axes.set_title(in_picture(name))
@@ -71,21 +64,21 @@ def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour
 
     `colour`: another dimension, by which the dots are coloured.
     """
-    shown = _shown(trials, number, x, colour)
-    places_N, values_N = _places(shown, x), np.array([number(t) for t in shown])
+    shown = shown_on(trials, number, x, colour)
+    places_N, values_N = places(shown, x), np.array([number(t) for t in shown])
     with panel() as (figure, axes):
         prepare(axes, "x", x, places_N)
-        dots = [places_N + (_spread(len(shown)) if x.choices else 0), values_N]
+        at = [places_N + (spread(len(shown)) if x.choices else 0), values_N]
         if colour is None:
-            _dots(axes, dots, _size(len(shown)), color=BEST, alpha=0.55, linewidths=0)
+            dots(axes, at, size_of(len(shown)), color=BEST, alpha=0.55, linewidths=0)
         else:
-            tint_N = _places(shown, colour)
+            tint_N = places(shown, colour)
             is_log = colour.is_log and tint_N.min() < tint_N.max()
             look = {"c": tint_N, "cmap": TINTS, "norm": LogNorm() if is_log else Normalize()}
-            drawn = _dots(axes, dots, _size(len(shown)), linewidths=0, **look)
-            bar = _colour_bar(figure, axes, drawn, label=in_picture(colour.label))
+            drawn = dots(axes, at, size_of(len(shown)), linewidths=0, **look)
+            bar = colour_bar(figure, axes, drawn, label=in_picture(colour.label))
             if colour.choices:
-                ticks, words = _ticks(colour)
+                ticks, words = ticks_of(colour)
                 bar.set_ticks(ticks, labels=words)
             elif is_log:
                 log_axis(bar.ax, "y")
@@ -93,28 +86,6 @@ def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour
         number_axis(axes, "y", values_N.tolist())
         axes.set_title(in_picture(name))
         return svg(figure, f"{name} against {x.label}: {len(shown)} trials")
-
-
-def prepare(axes: Axes, which: str, axis: Axis, places_N: np.ndarray) -> None:
-    """Label, scale and limits of a picture's axis that shows this dimension."""
-    set_limits = axes.set_xlim if which == "x" else axes.set_ylim
-    (axes.set_xlabel if which == "x" else axes.set_ylabel)(in_picture(axis.label))
-    if axis.choices:
-        set_limits(-0.5, len(axis.choices) - 0.5)
-        ticks, words = _ticks(axis)
-        (axes.set_xticks if which == "x" else axes.set_yticks)(ticks, words)
-        if which == "x" and sum(map(len, words)) > 45:
-            axes.tick_params("x", labelrotation=30)
-        return
-    low, high = float(places_N.min()), float(places_N.max())
-    if axis.is_log:
-        margin = (high / low) ** 0.04 if high > low else 2.0
-        set_limits(low / margin, high * margin)
-        log_axis(axes, which)
-    else:
-        margin = 0.04 * (high - low) or max(0.5, abs(high) / 10)
-        set_limits(low - margin, high + margin)
-        number_axis(axes, which)
 
 
 def _smooth_surface(
@@ -160,30 +131,6 @@ def _smooth(unit_ND: np.ndarray, values_N: np.ndarray, at_GD: np.ndarray, is_log
     return smooth(unit_ND, values_N, at_GD)
 
 
-def _shown(trials: Sequence[Trial], number: Number | None, *axes: Axis | None, state: str = "COMPLETE") -> list[Trial]:
-    """Those of this state that have the number, and a place on the axes."""
-    found = [t for t in trials if t.state == state and (number is None or math.isfinite(number(t)))]
-    given = [a for a in axes if a is not None]
-    return [t for t in found if all(math.isfinite(a.place(t.params.get(a.key))) for a in given)]
-
-
-def _places(trials: Sequence[Trial], axis: Axis) -> np.ndarray:
-    return np.array([axis.place(t.params[axis.key]) for t in trials], float)
-
-
-def _dots(axes: Axes, places: Sequence[np.ndarray], size: float, **look: Any) -> Any:
-    """Many of them as pixels."""
-    many = len(places[0]) > MANY
-    if not {"c", "color"} & look.keys():
-        look |= {"color": GREY if many else FAINT, "linewidths": 0.8}
-    return axes.scatter(places[0], places[1], size, rasterized=many, **look)
-
-
-def _size(n: int) -> float:
-    """Of n dots, in square points."""
-    return min(24.0, max(3.0, 2500 / max(n, 1)))
-
-
 def _grid(axes: Axes, which: str, axis: Axis) -> np.ndarray:
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     return np.geomspace(low, high, CELLS) if axis.is_log else np.linspace(low, high, CELLS)
@@ -204,22 +151,3 @@ def _norm(values_N: np.ndarray) -> tuple[Normalize, bool]:
     if needs_log(values_N[values_N <= top].tolist()):
         return LogNorm(low, top), top < high
     return Normalize(low, top if top > low else low + 1e-9), top < high
-
-
-def _colour_bar(figure: Figure, axes: Axes, drawn: Any, **look: Any) -> Any:
-    bar: Any = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=28, **look)
-    bar.outline.set_visible(False)
-    bar.solids.set(alpha=1, rasterized=True, edgecolor="face")
-    return bar
-
-
-def _ticks(axis: Axis) -> tuple[list[int], list[str]]:
-    """Of a list: a dozen of its values at most."""
-    kept = list(range(0, len(axis.choices), math.ceil(len(axis.choices) / 12)))
-    return kept, [in_picture(in_words(axis.choices[i])) for i in kept]
-
-
-def _spread(n: int, phase: int = 0) -> np.ndarray:
-    """Sideways, so that the dots of one value do not hide each other; the same each time."""
-    share = (0.6180339887, 0.7548776662)[phase]
-    return np.asarray(0.22 * (2 * np.modf(np.arange(n) * share)[0] - 1))

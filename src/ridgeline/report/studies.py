@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as drawing
 
 from ridgeline.report.axes import DPI, make_log, needs_log
+from ridgeline.report.names import short_names
 
 MOST_CONTOURS = 3
 """Params of a contour picture, each against each."""
@@ -132,9 +132,7 @@ def _with_short_names(study: optuna.Study) -> optuna.Study:
     Trials without a finite value become failed ones, so that the others keep their numbers.
     """
     trials = study.get_trials(deepcopy=False)
-    names = _params(trials)
-    last = Counter(name.rpartition(".")[2] for name in names)
-    short = {name: name.rpartition(".")[2] if last[name.rpartition(".")[2]] == 1 else name for name in names}
+    short = short_names(_params(trials))
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # a new study is announced otherwise
     try:

@@ -71,3 +71,7 @@ def moment(text: str) -> str:
     """`2026-11-03 14:05 UTC` of an ISO time in UTC; what is none stays as it is."""
     date, t, clock = text.partition("T")
     return f"{date} {clock[:5]} UTC" if t else text
+
+
+def revision(commit: str | None) -> str:
+    return commit[:10] if commit else "unknown"

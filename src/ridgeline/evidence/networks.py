@@ -1,0 +1,99 @@
+"""The networks that a page compares: plain, best, over-regularized. What is not there gets a sentence in `missing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from ridgeline.evidence.confirm_files import read_curves, read_weights, weights_of
+from ridgeline.evidence.stored import StoredStudy
+from ridgeline.report.facts import Confirmed, Curves
+from ridgeline.report.words import settings
+from ridgeline.search.leftovers import HISTORY, read_history
+from ridgeline.search.ranking import best_first, outcome, ran
+from ridgeline.search.records import WEIGHTS
+
+WHY_NO_CURVE = {
+    "plain": "The study has not tried the plain network; confirming trains it.",
+    "best": "The best trial has left no curve.",
+    "over-regularized": "No trial with a curve has more regularization than the best.",
+}
+LOOKED_AT = 10
+"""Trials that may be of the plain network whose configuration is read, to be sure."""
+
+
+def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Curves]:
+    """Of plain, best and over-regularized, as far as there are any."""
+    found: dict[str, Curves] = {}
+    complete = best_first(ran(stored.study))
+    best: Mapping[str, Any] = complete[0].params if complete else {}
+    if confirmed is not None:
+        best = confirmed.record["arms"]["best"]["params"]
+        for name, histories in read_curves(stored.folder).items():
+            params = confirmed.record["arms"][name]["params"]
+            found[name] = Curves(f"{settings(params)}, {len(histories)} seeds", histories)
+    elif complete:
+        plain = _plain(stored, complete)
+        for name, trial in (("plain", plain), ("best", complete[0])):
+            found |= _curve_of(stored, name, trial)
+    found |= _curve_of(stored, "over-regularized", _over_regularized(stored, complete, best))
+    absent = [name for name in ("plain", "best", "over-regularized") if name not in found]
+    if absent:
+        missing["curves"] = " ".join(WHY_NO_CURVE[name] for name in absent)
+    return {name: found[name] for name in ("plain", "best", "over-regularized") if name in found}
+
+
+def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, np.ndarray]:
+    """Of the plain and the best network; before confirming, of the best alone."""
+    if confirmed is not None:
+        return {name: read_weights(weights_of(stored.folder, name)) for name in ("plain", "best")}
+    complete = best_first(ran(stored.study))
+    if not complete or not _is_there(stored, complete[0], WEIGHTS):
+        missing["weights"] = "The study has not kept the weights of its best trial (tracking.keep_weights)."
+        return {}
+    missing["weights"] = "Those of the plain network come with confirming."
+    return {"best": read_weights(stored.job(complete[0].number) / WEIGHTS)}
+
+
+def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The best trial without any regularization, if one was tried."""
+    able = (t for t in complete if all(not v or v == "none" for k, v in t.params.items() if k.startswith("regulariz")))
+    for _, trial in zip(range(LOOKED_AT), able, strict=False):
+        if _is_there(stored, trial, ".hydra/config.yaml"):
+            regularization = stored.config_of(trial.number).regularization
+            rates = regularization.dropout_rates(1)
+            if not any((regularization.l1, regularization.l2, regularization.input_dropout, *rates)):
+                return trial
+    return None
+
+
+def _over_regularized(
+    stored: StoredStudy, complete: Sequence[FrozenTrial], best: Mapping[str, Any]
+) -> FrozenTrial | None:
+    """Of the trials with no less of anything than the best and more of something, that with the largest train loss."""
+    strengths = [
+        d.key
+        for d in stored.line.space
+        if d.key.startswith("regularization.") and all(isinstance(t.params.get(d.key), (int, float)) for t in complete)
+    ]
+    able = []
+    for trial in complete:
+        more = [trial.params[key] - best[key] for key in strengths]
+        loss = outcome(trial).get("metrics", {}).get("final/train_loss")
+        if loss is not None and any(more) and min(more) >= 0:
+            able.append((loss, trial.number, trial))
+    return max(able)[2] if able else None
+
+
+def _curve_of(stored: StoredStudy, name: str, trial: FrozenTrial | None) -> dict[str, Curves]:
+    if trial is None or not _is_there(stored, trial, HISTORY):
+        return {}
+    history = read_history(stored.job(trial.number) / HISTORY)
+    return {name: Curves(f"{settings(trial.params)}, trial {trial.number}", [history])}
+
+
+def _is_there(stored: StoredStudy, trial: FrozenTrial, file: str) -> bool:
+    return (stored.job(trial.number) / file).exists()

@@ -1,0 +1,96 @@
+"""The pictures of each section of the page."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+from ridgeline.report import words
+from ridgeline.report.dots import Number
+from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.intervals import difference_interval, error_intervals
+from ridgeline.report.learning import learning_curves
+from ridgeline.report.seen import boundaries
+from ridgeline.report.spaces import curve, surface
+from ridgeline.report.weighing import histogram
+
+SECTIONS = ("intervals", "space", "strips", "curves", "gap", "weights", "boundary")
+
+FEWEST = 3
+"""Complete trials for a picture of the space."""
+
+MOST_STRIPS = 6
+
+log = logging.getLogger(__name__)
+
+
+def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]], bool]:
+    """By section, and whether the space is shown as a surface; what is `missing` and why is added to."""
+    varied = [axis for axis in story.axes if len({str(t.params.get(axis.key)) for t in story.complete}) > 1]
+    enough = len(story.complete) >= FEWEST
+    main = [axis for axis in varied if axis.is_numeric][:2]
+    strength = next((a for a in main if a.key.rpartition(".")[2] in ("l2", "l1")), main[0] if main else None)
+    drawn = {section: list[str]() for section in SECTIONS}
+
+    def draw(section: str, pictures: Callable[[], list[str]]) -> None:
+        try:
+            drawn[section] = pictures()
+        except Exception as error:  # a picture is not worth a page
+            log.warning("A picture of the section %s could not be drawn: %s", section, error, exc_info=True)
+            missing[section] = f"A picture could not be drawn: {error}"
+
+    if story.confirmed is not None:
+        record, boundary = story.confirmed.record, story.confirmed.boundary
+        draw("intervals", lambda: [error_intervals(record["arms"]), difference_interval(record["difference"])])
+        if boundary is not None:
+            draw("boundary", lambda: boundaries(boundary))
+    if not enough:
+        missing["space"] = f"It takes {FEWEST} complete trials to draw how the error depends on the space."
+    elif not varied:
+        missing["space"] = "All complete trials have the same parameters."
+    else:
+        draw("space", lambda: _space(story, main))
+        others = [axis for axis in varied if axis not in main]
+        draw("strips", lambda: [curve(a, story.trials, _value, story.metric) for a in others[:MOST_STRIPS]])
+    if not enough or strength is None:
+        missing["gap"] = f"It takes {FEWEST} complete trials that differ in a number to draw the gap."
+    else:
+        against = [strength, *(axis for axis in main if axis is not strength)]
+        if any(math.isfinite(_gap(t)) for t in story.complete):
+            draw("gap", lambda: _gaps(story, against))
+        else:
+            missing["gap"] = "The trials have not recorded their gap."
+    if story.curves:
+        draw("curves", lambda: learning_curves(story.curves))
+    if story.weights:
+        draw("weights", lambda: [histogram(story.weights)])
+    return drawn, len(main) == 2
+
+
+def _space(story: Story, main: Sequence[Axis]) -> list[str]:
+    """The validation error, and what the study optimized where that is another number."""
+    numbers: dict[str, Number] = {"validation error, %": lambda t: 100 * t.metrics.get("final/val_error", math.nan)}
+    if story.metric != "val/error":
+        numbers[story.metric] = _value
+    shown = {name: f for name, f in numbers.items() if any(math.isfinite(f(t)) for t in story.complete)}
+    if len(main) == 2:
+        return [surface(main[0], main[1], story.trials, number, name) for name, number in shown.items()]
+    return [curve(main[0], story.trials, number, name) for name, number in shown.items()] if main else []
+
+
+def _value(trial: Trial) -> float:
+    return math.nan if trial.value is None else trial.value
+
+
+def _gap(trial: Trial) -> float:
+    return trial.metrics.get("final/gap", math.nan)
+
+
+def _gaps(story: Story, against: Sequence[Axis]) -> list[str]:
+    """Against each, coloured by the other."""
+    name, others = f"validation loss {words.MINUS} train loss", [*against[1:], against[0]]
+    return [
+        curve(x, story.trials, _gap, name, colour=other if other is not x else None)
+        for x, other in zip(against, others, strict=True)
+    ]
