@@ -24,8 +24,8 @@ GRID = 160
 """Points of each axis of a decision boundary."""
 
 
-def write(found: Confirmation, made: dict[str, Any], folder: Path) -> list[Path]:
-    """All of it, `confirm.json` last; the paths."""
+def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Path]:
+    """All of it, `record` last as `confirm.json`; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
     predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.measured.items()}
@@ -40,7 +40,7 @@ def write(found: Confirmation, made: dict[str, Any], folder: Path) -> list[Path]
         save_file({key: tensor.contiguous() for key, tensor in content.items()}, paths[-1])
     curves = {name: [r.history for r in c.results] for name, c in found.chosen.items()}
     paths.append(_write_json(folder / "curves.json", curves))
-    paths.append(_write_json(folder / RECORD, whole_record(found, made)))
+    paths.append(_write_json(folder / RECORD, record))
     return paths
 
 
