@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,22 @@ def write_summary(found: Confirmation, path: Path) -> None:
     content = {"study": record["study"], "verdict": record["verdict"], "difference": record["difference"], **arms}
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_json(path, content)
+    _write_curves(found, path.with_suffix(".csv"))
+
+
+def _write_curves(found: Confirmation, path: Path) -> None:
+    """Train and validation loss by epoch, the mean over the seeds of the choice, as long as all of them train."""
+    columns: dict[str, list[float]] = {}
+    for name, candidate in found.chosen.items():
+        histories = [result.history for result in candidate.results]
+        for part in ("train", "val"):
+            columns[f"{name} {part}"] = [
+                float(np.mean([row[f"{part}/loss"] for row in rows])) for rows in zip(*histories, strict=False)
+            ]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["epoch", *columns])
+        writer.writerows([epoch, *row] for epoch, row in enumerate(itertools.zip_longest(*columns.values())))
 
 
 def closing_words(record: dict[str, Any], folder: Path) -> str:
