@@ -59,15 +59,29 @@ def whole_record(found: Confirmation, made: dict[str, Any]) -> dict[str, Any]:
 
 def write_summary(found: Confirmation, path: Path) -> None:
     """The numbers without times and paths: the same study on the same machine gives the same bytes, as DVC wants it."""
-    record = found.record
-    arms = {
-        name: {key: arm[key] for key in ("test", "train", "gap", "sparsity", "epochs", "params")}
-        for name, arm in record["arms"].items()
+    record, difference = found.record, found.record["difference"]
+    content = {
+        "study": record["study"],
+        "verdict": record["verdict"]["word"],
+        "difference": {"test": difference["test"], **_named("test", difference)},
+        **{
+            name: {
+                **_named("test", arm["test"]),
+                **_named("train", arm["train"]),
+                "ece": arm["test"]["ece"],
+                **{key: arm[key] for key in ("gap", "sparsity", "epochs", "params")},
+            }
+            for name, arm in record["arms"].items()
+        },
     }
-    content = {"study": record["study"], "verdict": record["verdict"], "difference": record["difference"], **arms}
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_json(path, content)
     _write_curves(found, path.with_suffix(".csv"))
+
+
+def _named(part: str, measured: dict[str, Any]) -> dict[str, Any]:
+    """Error and loss by longer names: DVC takes any key `error` for a file that could not be read."""
+    return {f"{part}_{name}": measured[name] for name in ("error", "loss")}
 
 
 def _write_curves(found: Confirmation, path: Path) -> None:
