@@ -27,7 +27,8 @@ class DataConfig:
     split: Literal["stratified", "first"] = "stratified"
     train: float = 0.6
     validation: float = 0.2
-    standardize: Literal["none", "feature", "all"] = "feature"
+    standardize: Literal["none", "feature", "all", "zca"] = "feature"
+    zca_epsilon: float = 0.01
     examples: int | None = None
     noise: float | None = None
     root: str | None = None
@@ -42,6 +43,7 @@ class DataConfig:
             require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
         if self.examples is not None:
             require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
+        require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
             require(self.noise >= 0, "data.noise >= 0", "data.noise", self.noise)
 

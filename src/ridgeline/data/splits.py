@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ridgeline.config import DataConfig
 from ridgeline.data.rows import Rows, split_rows
-from ridgeline.data.scaling import Scaling, fit_scaling
+from ridgeline.data.scaling import Scaling, Whitening, fit_scaling
 from ridgeline.data.sources import Source, read_source
 
 
@@ -86,7 +86,7 @@ def _load(config: DataConfig, device: str) -> Splits:
     return Splits(train, validation, source.n_classes, source.image_shape, _describe(source, rows, config))
 
 
-def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:
+def take_part(source: Source, rows: np.ndarray, scaling: Scaling | Whitening) -> Part:
     """The standardized examples of `rows`: copies, so that a part's storage holds no other row."""
     return Part(torch.from_numpy(scaling.apply(source.x_NI[rows])), torch.from_numpy(source.y_N[rows]))
 
@@ -94,7 +94,8 @@ def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:
 def _describe(source: Source, rows: Rows, config: DataConfig) -> DataDescription:
     # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
     parts = (rows.train, rows.validation, rows.test)
-    digest = hashlib.sha256(f"{source.content} {config.standardize}".encode())
+    epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""
+    digest = hashlib.sha256(f"{source.content} {config.standardize}{epsilon}".encode())
     for part in parts:
         digest.update(f" {len(part)} ".encode() + part.astype("<i8").tobytes())
     examples = Examples(*(len(part) for part in parts))
