@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ridgeline.augmentation import AugmentationConfig
 from ridgeline.checking import ConfigError, build, knob, require
 from ridgeline.regularization import RegularizationConfig
 
-__all__ = ["Config", "ConfigError", "RegularizationConfig", "as_tree", "parse"]
+__all__ = ["AugmentationConfig", "Config", "ConfigError", "RegularizationConfig", "as_tree", "parse"]
 
 
 @dataclass(frozen=True)
@@ -274,6 +275,7 @@ class Config:
     optimizer: OptimizerConfig
     metric: Metric = "val/loss"
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
     lr_schedule: LRScheduleConfig = LRScheduleConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
@@ -287,6 +289,7 @@ class Config:
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
         self.regularization.check_fits(len(self.network.hidden), self.loss)
+        self.augmentation.check_fits(self.data.name, self.data.standardize)
 
 
 def parse(tree: Mapping[str, Any]) -> Config:

@@ -39,7 +39,7 @@ def fit_scaling(x_NI: np.ndarray, config: DataConfig) -> Scaling | Whitening:
     """
     n_features = x_NI.shape[1]
     if config.standardize == "zca":
-        mean_I = np.mean(x_NI, 0, dtype=np.float64)
+        mean_I: np.ndarray = x_NI.mean(axis=0, dtype=np.float64)
         centred_NI = x_NI - mean_I
         variances_I, directions_II = np.linalg.eigh(centred_NI.T @ centred_NI / len(x_NI))
         shrunk_II = directions_II / np.sqrt(variances_I.clip(0) + config.zca_epsilon)
