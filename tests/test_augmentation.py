@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import AugmentationConfig
-from ridgeline.data import Splits, load_splits
+from ridgeline.data import Part, Splits, load_splits
 from ridgeline.knobs import is_knob
 from ridgeline.report.figures import augmentation_figure
 from ridgeline.stack.augmentation import samples_RMHW
@@ -97,7 +98,7 @@ def test_crop_fills_the_image_with_a_part_of_it(images: Splits) -> None:
     """With half of the side cut off, twice as large; at the edge of the range a corner of the image."""
     ramp = images.train.x_NI.clone()
     ramp[:6] = torch.arange(8.0).repeat(8)
-    splits = Splits(type(images.train)(ramp, images.train.y_N), images.validation, 10, (8, 8), images.description)
+    splits = replace(images, train=Part(ramp, images.train.y_N))
     for part_right, first, last in ((0.5, -0.25, 3.25), (-0.5, 3.75, 7.25), (0.0, 1.75, 5.25)):
         before, after = drawn(splits, {"crop": 0.5}, part=0.5, part_right=part_right)
         row = after[0, 4] - before[0, 4, 0]

@@ -10,7 +10,7 @@ import torch
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.data import load_splits, splits
 from ridgeline.data.rows import split_rows
-from ridgeline.data.scaling import fit_scaling
+from ridgeline.data.scaling import Scaling, fit_scaling
 from ridgeline.data.sources import Source, read_source
 from ridgeline.data.test_split import open_test_split
 
@@ -159,6 +159,18 @@ def test_whitened_train_part_has_no_correlations_and_looks_as_before():
     varying = raw.std(0) > 0.5
     likeness = [np.corrcoef(smooth[:, i], raw[:, i])[0, 1] for i in np.flatnonzero(varying)]
     assert min(likeness) > 0.3  # each feature is still itself, unlike with PCA
+
+
+@pytest.mark.parametrize("standardize", ["none", "feature", "all", "zca"])
+def test_scaling_is_undone_and_made_again_from_its_arrays(standardize):
+    config = change(DIGITS, standardize=standardize)
+    source = read_source(config)
+    rows = split_rows(source, config)
+    scaling = fit_scaling(source.x_NI[rows.train], config)
+    raw_NI = source.x_NI[rows.validation]
+    assert scaling.undo(scaling.apply(raw_NI)) == pytest.approx(raw_NI, abs=1e-3)
+    assert scaling.undo(scaling.apply(raw_NI)).dtype == np.float32
+    assert np.array_equal(Scaling(**scaling.arrays()).apply(raw_NI), scaling.apply(raw_NI))
 
 
 def test_whitening_is_kerass():

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ridgeline.config import DataConfig
 from ridgeline.data.rows import Rows, split_rows
-from ridgeline.data.scaling import Scaling, Whitening, fit_scaling
+from ridgeline.data.scaling import Scaling, fit_scaling
 from ridgeline.data.sources import Source, read_source
 
 
@@ -86,7 +86,7 @@ def _load(config: DataConfig, device: str) -> Splits:
     return Splits(train, validation, source.n_classes, source.image_shape, _describe(source, rows, config))
 
 
-def take_part(source: Source, rows: np.ndarray, scaling: Scaling | Whitening) -> Part:
+def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:
     """The standardized examples of `rows`: copies, so that a part's storage holds no other row."""
     return Part(torch.from_numpy(scaling.apply(source.x_NI[rows])), torch.from_numpy(source.y_N[rows]))
 
