@@ -64,7 +64,7 @@ def study_run(config, digits_network, client):
 
 
 def register(config, run_id, fitted, raw_NI) -> Registered:
-    mlflow.set_tracking_uri("sqlite:////nowhere/mlflow.db")  # MLflow's global store is none of our business
+    mlflow.set_tracking_uri("sqlite:////proc/nowhere/mlflow.db")  # MLflow's global store is none of our business
     try:
         with Tracker(config) as tracker:
             return register_champion(tracker, run_id, fitted, raw_NI[:2], confirmed(fitted.config, "lambda"))

@@ -45,7 +45,7 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
     arm = found.arms[BEST]
     splits = load_splits(arm.config.data)
     fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaling)
-    example_NI = splits.train.x_NI[:EXAMPLES].numpy() * splits.scaling.std_I + splits.scaling.mean_I
+    example_NI = splits.scaling.undo(splits.train.x_NI[:EXAMPLES].numpy())
     with Tracker(stored.config) as tracker:
         run = tracker.reopen(run_id)
         run.log_metrics(dict(_numbers("confirm", found.record)))

@@ -138,9 +138,8 @@ def _confused(found: Confirmation) -> dict[str, Tensor]:
     chosen_M = torch.from_numpy(np.argsort(own_N, kind="stable")[:CONFUSED].copy())
     splits = load_splits(found.arms[BEST].config.data)
     assert splits.image_shape is not None
-    std_I, mean_I = torch.from_numpy(splits.scaling.std_I.copy()), torch.from_numpy(splits.scaling.mean_I.copy())
     return {
-        "x_MI": found.test.x_NI[chosen_M] * std_I + mean_I,
+        "x_MI": torch.from_numpy(splits.scaling.undo(found.test.x_NI[chosen_M].numpy())),
         "label_M": found.test.y_N[chosen_M],
         "predicted_M": torch.from_numpy(mean_NC.argmax(axis=1))[chosen_M],
         "probability_M": torch.from_numpy(own_N.copy())[chosen_M],
@@ -151,13 +150,12 @@ def _confused(found: Confirmation) -> dict[str, Tensor]:
 def _boundary(found: Confirmation) -> dict[str, Tensor]:
     """Mean probabilities over a plane of two features, in the data's own units."""
     scaling = load_splits(found.arms[BEST].config.data).scaling
-    mean_I, std_I = torch.from_numpy(scaling.mean_I.copy()), torch.from_numpy(scaling.std_I.copy())
-    points_N2 = found.test.x_NI * std_I + mean_I
+    points_N2 = torch.from_numpy(scaling.undo(found.test.x_NI.numpy()))
     low, high = points_N2.min(dim=0).values, points_N2.max(dim=0).values
     margin = 0.15 * (high - low)
     x_G, y_G = (torch.linspace(float(low[i] - margin[i]), float(high[i] + margin[i]), GRID) for i in (0, 1))
     y_GG, x_GG = torch.meshgrid(y_G, x_G, indexing="ij")
-    grid_N2 = (torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1) - mean_I) / std_I
+    grid_N2 = torch.from_numpy(scaling.apply(torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1).numpy()))
     means = {
         f"{name}_GGC": logits_KNC(arm.config, [fit.weights for fit in arm.fits], grid_N2).softmax(dim=2).mean(dim=0)
         for name, arm in found.arms.items()
