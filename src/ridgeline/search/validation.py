@@ -108,6 +108,7 @@ def _check_choices(loader: ConfigLoader, group: Dimension) -> None:
 
 def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:
     """What a study as a whole needs."""
+    require(config.debug is None, "debug is null with --multirun (-m)", "debug", config.debug)
     if not grid:
         require(len(line.space) > 0, "a search has something to search: search.params or a sweep,", "search.params", {})
         require(config.search.n_trials is not None, "search.n_trials >= 1", "search.n_trials", None)
