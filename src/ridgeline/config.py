@@ -135,11 +135,15 @@ Metric = Literal["val/loss", "val/error", "train/loss", "train/error"]
 
 @dataclass(frozen=True)
 class EarlyStoppingConfig:
-    """As Lightning's: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`."""
+    """As Lightning's: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`.
+
+    As in Keras, the epochs before `start_from_epoch` (from 0) are as if they were not: neither beaten nor waited for.
+    """
 
     monitor: Metric = "val/loss"
     patience: int = knob(10)
     min_delta: float = knob(0.0)
+    start_from_epoch: int = knob(0)
 
     def check(self) -> None:
         require(
@@ -154,6 +158,8 @@ class EarlyStoppingConfig:
             "callbacks.early_stopping.min_delta",
             self.min_delta,
         )
+        key = "callbacks.early_stopping.start_from_epoch"
+        require(self.start_from_epoch >= 0, f"{key} >= 0", key, self.start_from_epoch)
 
 
 @dataclass(frozen=True)
@@ -311,6 +317,22 @@ class ConfirmConfig:
 
 
 @dataclass(frozen=True)
+class CaseStudyConfig:
+    """Of pipelines/case_study.py: `seeds` of each variant, `n_trials` of the search for the tuned one.
+
+    `out`: the page to write, with its picture in a folder `images` beside it; null: in the runs folder.
+    """
+
+    seeds: int = 10
+    n_trials: int = 32
+    out: str | None = None
+
+    def check(self) -> None:
+        require(self.seeds >= 2, "case_study.seeds >= 2", "case_study.seeds", self.seeds)
+        require(self.n_trials >= 1, "case_study.n_trials >= 1", "case_study.n_trials", self.n_trials)
+
+
+@dataclass(frozen=True)
 class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
@@ -332,6 +354,7 @@ class Config:
     search: SearchConfig = SearchConfig()
     trial: TrialConfig = TrialConfig()
     confirm: ConfirmConfig = ConfirmConfig()
+    case_study: CaseStudyConfig = CaseStudyConfig()
     seed: int = knob(0)
     runs: str = "mlruns"
     study: str | None = None

@@ -23,7 +23,7 @@ from ridgeline.stored_config import UNUSED, read_stored
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
-LEFT_OUT = (*UNUSED, "confirm", "debug", "report", "runs", "study")
+LEFT_OUT = (*UNUSED, "confirm", "case_study", "debug", "report", "runs", "study")
 """Of the configuration: what decides nothing about a fit."""
 SCALING = "scaling."
 """What the names of the scaling's arrays begin with, beside the network's tensors."""

@@ -25,7 +25,7 @@ class EarlyStopping(pl.Callback):
         assert isinstance(stack, Stack)
         for config, record in zip(stack.configs, stack.records, strict=True):
             rule = config.callbacks.early_stopping
-            if rule is None or record.end is not None:
+            if rule is None or record.end is not None or record.epoch <= rule.start_from_epoch:
                 continue
             value = record.history[-1][rule.monitor]
             if value < record.stopping_best - rule.min_delta:
