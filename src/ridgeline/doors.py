@@ -6,6 +6,7 @@ import atexit
 import functools
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,13 @@ def require_overrides_of(*keys: str) -> None:
         key = override.lstrip("+~").partition("=")[0]
         if not any(key == known or key.startswith(f"{known}.") for known in keys):
             raise ConfigError(f"`{key}` is what the study has; here only {', '.join(keys)} can be set: {override}.")
+
+
+def require_no_override_of(*keys: str) -> None:
+    """Raise ConfigError for an argument with one of these keys, which the door sets itself."""
+    for override in HydraConfig.get().overrides.task:
+        if re.split(r"[./@=]", override.lstrip("+~"), maxsplit=1)[0] in keys:
+            raise ConfigError(f"`{', '.join(keys)}` are for this pipeline to set, but got {override}.")
 
 
 def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

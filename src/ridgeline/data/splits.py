@@ -55,10 +55,10 @@ class DataDescription:
 
 
 class SplitLocked(RuntimeError):
-    """Somebody else than pipelines/confirm.py wants the test part."""
+    """Somebody else than the doors that confirm wants the test part."""
 
     def __init__(self) -> None:
-        super().__init__("The test part is locked: pipelines/confirm.py alone opens it.")
+        super().__init__("The test part is locked: pipelines/confirm.py and pipelines/case_study.py alone open it.")
 
 
 @dataclass(frozen=True)

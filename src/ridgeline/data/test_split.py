@@ -1,5 +1,5 @@
-"""The one door to the test part, and the ledger of who opened it. Only pipelines/confirm.py may; a test reads the
-sources to see that, and at run time the door stays shut outside of it."""
+"""The one door to the test part, and the ledger of who opened it. Only pipelines/confirm.py and pipelines/case_study.py
+may; a test reads the sources to see that, and at run time the door stays shut outside of them."""
 
 from __future__ import annotations
 

@@ -167,7 +167,11 @@ def _boundary(found: Confirmation) -> dict[str, Tensor]:
 def _tree(config: Config) -> dict[str, Any]:
     """What `parse` takes, without what decides no numbers."""
     tree: dict[str, Any] = as_tree(config)
-    return {key: value for key, value in tree.items() if key not in ("search", "tracking", "trial", "runs", "confirm", "case_study")}
+    return {
+        key: value
+        for key, value in tree.items()
+        if key not in ("search", "tracking", "trial", "runs", "confirm", "case_study")
+    }
 
 
 def _seconds(arm: Arm) -> float:

@@ -43,15 +43,23 @@ def start_workers(config: Config) -> Workers:
 
 
 def train_all(
-    configs: Sequence[Config], workers: Workers, progress: Callable[[], None] = lambda: None
+    configs: Sequence[Config],
+    workers: Workers,
+    progress: Callable[[], None] = lambda: None,
+    keep: Callable[[int, FitResult], None] = lambda number, result: None,
 ) -> list[FitResult | str]:
-    """The result of each configuration, or why it has none; `progress` is called at the end of each."""
+    """The result of each configuration, or why it has none; `progress` is called at the end of each.
+
+    `keep` gets the place of a configuration and its result as soon as there is one, for whoever must not lose it.
+    """
     outcomes: dict[int, FitResult | str] = {}
 
     def ended(fit: Fit) -> None:
         assert isinstance(fit.outcome, (FitResult, str))
         failure = fit.outcome.failure if isinstance(fit.outcome, FitResult) else None
         outcomes[fit.number] = failure or fit.outcome
+        if isinstance(fit.outcome, FitResult) and failure is None:
+            keep(fit.number, fit.outcome)
         progress()
 
     by_structure: dict[Config, list[tuple[int, Config]]] = {}

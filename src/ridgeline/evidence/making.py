@@ -62,16 +62,23 @@ def _seeds(stored: StoredStudy) -> str:
 
 def time_of(trials: Sequence[FrozenTrial]) -> str:
     """When, and how long trials ran: wall time without the pauses, and all of theirs together."""
-    spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
-    if not spans:
+    starts = [t.datetime_start for t in trials if t.datetime_start and t.datetime_complete]
+    if not starts:
         return ""
-    wall, until = 0.0, spans[0][0]
+    together = sum(outcome(t).get("seconds") or 0.0 for t in trials)
+    wall = seconds(wall_seconds(trials))
+    return f"{moment(_utc(min(starts)))}, {wall} of wall time; {seconds(together)} summed over the trials"
+
+
+def wall_seconds(trials: Sequence[FrozenTrial]) -> float:
+    """How long any of the trials ran."""
+    spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
+    wall, until = 0.0, spans[0][0] if spans else None
     for start, end in spans:
+        assert until is not None
         wall += max(0.0, (end - max(start, until)).total_seconds())
         until = max(until, end)
-    together = sum(outcome(t).get("seconds") or 0.0 for t in trials)
-    day = moment(_utc(spans[0][0]))
-    return f"{day}, {seconds(wall)} of wall time; {seconds(together)} summed over the trials"
+    return wall
 
 
 def _utc(time: datetime) -> str:

@@ -52,6 +52,16 @@ def estimate(values_SN: np.ndarray) -> Estimate:
     return Estimate(mean, mean - half, mean + half, p_value, freedom)
 
 
+def over_seeds(values_S: np.ndarray) -> Estimate:
+    """The mean of one number a seed, by the t distribution. Needs two seeds; without variance as `estimate`."""
+    mean, freedom = float(values_S.mean()), len(values_S) - 1
+    error = float(values_S.std(ddof=1)) / math.sqrt(len(values_S))
+    if error == 0:
+        return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, math.inf)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    return Estimate(mean, mean - half, mean + half, 2 * float(stats.t.sf(abs(mean) / error, freedom)), freedom)
+
+
 def calibration_error(probabilities_NC: np.ndarray, labels_N: np.ndarray, bins: int = 15) -> float:
     """ECE (Guo 2017): how far confidence and accuracy are apart, over bins of equal width, weighted by examples."""
     confidence_N = probabilities_NC.max(axis=1)

@@ -19,7 +19,19 @@ from optuna.distributions import BaseDistribution
 from ridgeline.checking import ConfigError, require
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
-NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric", "study", "confirm", "case_study", "report", "debug")
+NOT_SWEPT = (
+    "search",
+    "hydra",
+    "tracking",
+    "trial",
+    "runs",
+    "metric",
+    "study",
+    "confirm",
+    "case_study",
+    "report",
+    "debug",
+)
 """What a study has one of."""
 
 log = logging.getLogger(__name__)

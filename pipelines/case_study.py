@@ -1,0 +1,54 @@
+"""The case study: the choices of experiment=case_study/... over seeds, on validation and test, as one page.
+
+python pipelines/case_study.py data.root=FOLDER
+python pipelines/case_study.py data.root=FOLDER case_study.seeds=3 case_study.out=docs/case_study.md
+"""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ridgeline.config import Config
+from ridgeline.doors import checked, enter_without_trial, refuse, require_no_override_of
+
+
+def case_study(cfg: DictConfig) -> None:
+    from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
+    from ridgeline.evidence.case_study.running import run
+    from ridgeline.evidence.case_study.variants import compose_all
+    from ridgeline.evidence.fits import FitsFailed
+    from ridgeline.tracking import TrackingError
+
+    require_no_override_of("experiment", "seed", "search", "study")
+    given = list(HydraConfig.get().overrides.task)
+    own = [override for override in given if not override.startswith("case_study.")]
+    shown = ["data.root=FOLDER" if o.startswith("data.root=") else o for o in given if not o.startswith("runs=")]
+
+    def variant(choice: str) -> Config:
+        return checked(compose("config", overrides=[*given, f"experiment={choice}"]))
+
+    def search(summary: Path) -> None:
+        train = str(Path(__file__).with_name("train.py"))
+        trials = checked(cfg).case_study.n_trials
+        study = ["search=bayes", f"search.n_trials={trials}", f"search.summary={summary}"]
+        subprocess.run([sys.executable, train, "-m", "experiment=case_study/plain", *own, *study], check=True)
+
+    command = shlex.join(["python", "pipelines/case_study.py", *shown])
+    try:
+        with confirming():
+            print(run(compose_all(variant), search, open_test_split, command))
+    except FitsFailed as failed:
+        refuse(str(failed), code=1)
+    except TrackingError as error:
+        refuse(f"The page is written, but MLflow has not taken it: {error}", code=1)
+    except subprocess.CalledProcessError as ended:
+        refuse("The search did not end.", code=ended.returncode)
+
+
+if __name__ == "__main__":
+    enter_without_trial(case_study)

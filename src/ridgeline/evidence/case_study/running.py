@@ -1,0 +1,142 @@
+"""The case study as a whole: search, train what is not there, open the test part once, write it all down."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ridgeline.config import Config
+from ridgeline.data import load_splits
+from ridgeline.evidence.case_study.duration import expected_seconds
+from ridgeline.evidence.case_study.kept import KeptFit, kept_fit
+from ridgeline.evidence.case_study.results import Fits, commit, distinct, gather
+from ridgeline.evidence.case_study.variants import PLAIN, TUNED, tune
+from ridgeline.evidence.case_study.writing import closing_words, log, write
+from ridgeline.evidence.confirm import LEDGER, OpenTest
+from ridgeline.evidence.fits import FitsFailed, start_workers, train_all
+from ridgeline.evidence.making import wall_seconds
+from ridgeline.evidence.stored import open_study
+from ridgeline.report.words import counted, seconds
+from ridgeline.search.backends import StackSettings
+from ridgeline.search.folder import locked
+from ridgeline.search.ranking import best_first, ran
+from ridgeline.stack.device import pick_device
+from ridgeline.stack.records import FitResult
+from ridgeline.tracking import check_store
+
+FOLDER = "case_study"
+"""In the runs folder."""
+
+Search = Callable[[Path], None]
+"""Runs the study that `tuned` is the best of, or goes on with it, and leaves its summary in that file."""
+
+
+def run(configs: Mapping[str, Config], search: Search, open_test: OpenTest, command: str) -> str:
+    """The words to end with. Raises ConfigError before anything is written, FitsFailed where training fails."""
+    plain = configs[PLAIN]
+    check_store(plain)
+    for config in configs.values():
+        load_splits(config.data)
+    folder = Path(plain.runs).absolute() / FOLDER
+    with locked(folder):
+        print(plan(configs, folder), file=sys.stderr, flush=True)
+        configs, searched = _search(configs, search, folder / "search.json")
+        fits = fits_of(configs, folder)
+        train(fits)
+        opening = test(fits, open_test, plain, folder)
+        results = gather(configs, fits, searched, opening, command)
+        paths = write(results, folder, Path(plain.case_study.out or folder / "case_study.md"))
+        log(results, plain, paths)
+    return closing_words(results, paths)
+
+
+def fits_of(configs: Mapping[str, Config], folder: Path) -> Fits:
+    """Seeds count from 1: that of the search is 0."""
+    seeds = range(1, 1 + configs[PLAIN].case_study.seeds)
+    return {name: [kept_fit(folder, replace(config, seed=seed)) for seed in seeds] for name, config in configs.items()}
+
+
+def plan(configs: Mapping[str, Config], folder: Path) -> str:
+    """What is to be done and how long it will take."""
+    plain = configs[PLAIN]
+    workers = StackSettings().count_devices(gpu=pick_device(plain).type == "cuda")
+    missing = [fit.config for fit in distinct(fits_of(configs, folder)) if not fit.is_there]
+    trials = 0 if (folder / "search.json").exists() else plain.case_study.n_trials
+    expected = expected_seconds([*missing, *[plain] * trials], workers)
+    work = f"{counted(trials, 'trial')} to search, {counted(len(missing), 'fit')} to train"
+    return f"Case study: {work}; about {seconds(expected)} on {counted(workers, 'worker')}."
+
+
+def _search(configs: Mapping[str, Config], search: Search, summary: Path) -> tuple[dict[str, Config], dict[str, Any]]:
+    """The configurations with the best of the search as `tuned`, and what there is to say of it."""
+    search(summary)
+    stored = open_study(configs[PLAIN], str(summary))
+    trials = ran(stored.study)
+    best = best_first(trials)
+    if not best:
+        raise FitsFailed(f"The study {stored.name} has no complete trial, so nothing is tuned.")
+    l2, dropout = (float(best[0].params[f"regularization.{name}"]) for name in ("l2", "dropout"))
+    tuned = configs[TUNED].regularization
+    searched = {
+        "study": stored.name,
+        "trials": len(trials),
+        "trial": best[0].number,
+        "l2": l2,
+        "dropout": dropout,
+        "accuracy": 1 - float(best[0].value or 0.0),
+        "seconds": round(wall_seconds(trials), 1),
+        "in_conf": (l2, dropout) == (tuned.l2, tuned.dropout),
+    }
+    return tune(configs, l2, dropout), searched
+
+
+def train(fits: Fits) -> None:
+    """Those that are not there, each kept when it ends. Raises FitsFailed where some diverge; the others are kept."""
+    missing = [fit for fit in distinct(fits) if not fit.is_there]
+    if not missing:
+        return
+    torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
+    last = time.monotonic()
+
+    def keep(number: int, result: FitResult) -> None:
+        nonlocal last
+        now = time.monotonic()
+        missing[number].keep(result, now - last)
+        last = now
+
+    with start_workers(missing[0].config) as workers, _bar(len(missing), "training") as bar:
+        outcomes = train_all([fit.config for fit in missing], workers, bar.update, keep)
+    reasons = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    if reasons:
+        raise FitsFailed(f"{len(reasons)} of {len(missing)} fits failed: {reasons[0]}.")
+
+
+def test(fits: Fits, open_test: OpenTest, plain: Config, folder: Path) -> dict[str, Any]:
+    """Measure each fit that is not; the last opening of the test part that was made for one."""
+    path = folder / "opening.json"
+    untested: list[KeptFit] = [fit for fit in distinct(fits) if not fit.is_tested]
+    if untested:
+        # Opened once, and as it is: each fit sees it scaled as what it trained on.
+        by = {"study": FOLDER, **commit()}
+        part, opening = open_test(replace(plain.data, standardize="none"), folder.parent / LEDGER, by)
+        path.write_text(json.dumps(asdict(opening)))
+        with _bar(len(untested), "test part") as bar:
+            for fit in untested:
+                scaling = load_splits(fit.config.data).scaling
+                fit.test(torch.from_numpy(scaling.apply(part.x_NI.numpy())), part.y_N)
+                bar.update()
+    opened: dict[str, Any] = json.loads(path.read_text())
+    return opened
+
+
+def _bar(total: int, description: str) -> Any:
+    interval = 0.1 if sys.stderr.isatty() else 30.0
+    return tqdm(total=total, desc=description, unit="fit", file=sys.stderr, dynamic_ncols=True, mininterval=interval)
