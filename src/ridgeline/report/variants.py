@@ -29,7 +29,7 @@ def variants_figure(histories: Mapping[str, Sequence[History]], title: str) -> F
             values = 100 * (1 - values) if key == "val/error" else values
             epochs = np.arange(1, len(values) + 1)
             colour = COLOURS[i % len(COLOURS)]
-            axes.plot(epochs, values, color=colour, linewidth=max(1.2, 3.2 - 0.25 * i), label=name)
+            axes.plot(epochs, values, color=colour, linewidth=max(1.0, 4.0 - 0.5 * i), label=name)
             axes.plot(epochs[-1], values[-1], "o", color=colour, markersize=5)
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))

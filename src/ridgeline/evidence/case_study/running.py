@@ -71,7 +71,7 @@ def plan(configs: Mapping[str, Config], folder: Path) -> str:
     missing = [fit.config for fit in distinct(fits_of(configs, folder)) if not fit.is_there]
     trials = 0 if (folder / "search.json").exists() else plain.case_study.n_trials
     expected = expected_seconds([*missing, *[plain] * trials], workers)
-    work = f"{counted(trials, 'trial')} to search, {counted(len(missing), 'fit')} to train"
+    work = f"{counted(trials, 'trial')} to search, at most {counted(len(missing), 'fit')} to train"
     return f"Case study: {work}; about {seconds(expected)} on {counted(workers, 'worker')}."
 
 
