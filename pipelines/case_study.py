@@ -14,7 +14,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ridgeline.config import Config
-from ridgeline.doors import checked, enter_without_trial, refuse, require_no_override_of
+from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys
+
+PLAIN = "experiment=case_study/plain"
+"""What the command line is read with; the other variants differ from it."""
 
 
 def case_study(cfg: DictConfig) -> None:
@@ -24,8 +27,8 @@ def case_study(cfg: DictConfig) -> None:
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
-    require_no_override_of("experiment", "seed", "search", "study")
-    given = list(HydraConfig.get().overrides.task)
+    given = [override for override in HydraConfig.get().overrides.task if override != PLAIN]
+    refuse_keys(given, "experiment", "seed", "search", "study")
     own = [override for override in given if not override.startswith("case_study.")]
     shown = ["data.root=FOLDER" if o.startswith("data.root=") else o for o in given if not o.startswith("runs=")]
 
@@ -36,7 +39,7 @@ def case_study(cfg: DictConfig) -> None:
         train = str(Path(__file__).with_name("train.py"))
         trials = checked(cfg).case_study.n_trials
         study = ["search=bayes", f"search.n_trials={trials}", f"search.summary={summary}"]
-        subprocess.run([sys.executable, train, "-m", "experiment=case_study/plain", *own, *study], check=True)
+        subprocess.run([sys.executable, train, "-m", PLAIN, *own, *study], check=True)
 
     command = shlex.join(["python", "pipelines/case_study.py", *shown])
     try:
@@ -51,4 +54,5 @@ def case_study(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv.append(PLAIN)
     enter_without_trial(case_study)

@@ -1,4 +1,4 @@
-"""Promise 7: test labels come from one function that two doors alone call; nothing that a search holds leads to them."""
+"""Promise 7: test labels come from one function that two doors call; nothing that a search holds leads to them."""
 
 import ast
 import dataclasses

@@ -8,7 +8,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -76,11 +76,11 @@ def require_overrides_of(*keys: str) -> None:
             raise ConfigError(f"`{key}` is what the study has; here only {', '.join(keys)} can be set: {override}.")
 
 
-def require_no_override_of(*keys: str) -> None:
+def refuse_keys(arguments: Sequence[str], *keys: str) -> None:
     """Raise ConfigError for an argument with one of these keys, which the door sets itself."""
-    for override in HydraConfig.get().overrides.task:
-        if re.split(r"[./@=]", override.lstrip("+~"), maxsplit=1)[0] in keys:
-            raise ConfigError(f"`{', '.join(keys)}` are for this pipeline to set, but got {override}.")
+    for argument in arguments:
+        if re.split(r"[./@=]", argument.lstrip("+~"), maxsplit=1)[0] in keys:
+            raise ConfigError(f"`{', '.join(keys)}` are for this pipeline to set, but got {argument}.")
 
 
 def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
