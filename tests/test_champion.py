@@ -123,7 +123,9 @@ def test_the_model_holds_safetensors_and_code_and_no_pickle(registered, tmp_path
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/ridgeline-digits/{registered.version}"))
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     suffixes = {path.suffix for path in files.values()}
-    assert suffixes <= {"", ".py", ".typed", ".yaml", ".json", ".txt", ".md", ".safetensors"}, suffixes
+    assert suffixes <= {"", ".py", ".typed", ".yaml", ".json", ".txt", ".md", ".safetensors", ".html", ".css", ".js"}, (
+        suffixes
+    )
     assert {"artifacts/champion/weights.safetensors", "artifacts/champion/config.yaml", "README.md"} <= set(files)
     needed = files["requirements.txt"].read_text().split()
     assert [line.split("==")[0] for line in needed] == ["mlflow", "torch", "numpy", "safetensors", "PyYAML"]

@@ -40,7 +40,6 @@ def test_a_stored_study_has_the_space_the_trials_and_the_configurations_that_it_
     assert stored.run_id is not None
     for trial in ran(stored.study):
         config = stored.config_of(trial.number)
-        assert config.trial.number == trial.number
         assert config.regularization.l2 == trial.params["regularization.l2"]
         command = shlex.split(stored.line.retrain(trial.params))
         assert command[:2] == ["python", "pipelines/train.py"]
