@@ -2,8 +2,8 @@
 
 The study of `make sweep` (its space, network, early stopping) with 64 trials, through the sweeper and the stack
 launcher, all in one process; `search.seed` differs, the fits' own seed does not. The best configuration of each study
-is trained again with seeds that the search never saw. Ends in about 10 minutes on two cores. On MNIST the network has one
-hidden layer of 32 units and trials have 6 epochs.
+is trained again with seeds that the search never saw. On MNIST the network has one hidden layer of 32 units and trials
+have 6 epochs. Ends in about 10 minutes on two cores.
 
     python benchmarks/search_quality.py
     python benchmarks/search_quality.py --data mnist --examples 10000 --root FOLDER_OF_MNIST
