@@ -17,7 +17,18 @@ from ridgeline.doors import ROOT, checked
 from ridgeline.knobs import is_knob
 from ridgeline.stack.fitting import fit
 
-GROUPS = ["callbacks", "data", "loss", "lr_schedule", "network", "optimizer", "regularization", "search", "tracking"]
+GROUPS = [
+    "augmentation",
+    "callbacks",
+    "data",
+    "loss",
+    "lr_schedule",
+    "network",
+    "optimizer",
+    "regularization",
+    "search",
+    "tracking",
+]
 CHOICES = [
     f"{group}={path.stem}" for group in [*GROUPS, "trainer"] for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
 ]
@@ -32,6 +43,8 @@ def composed(*overrides: str) -> Config:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_choice_composes_and_trains(choice: str) -> None:
     overrides = [choice, "trainer.max_epochs=1", "trainer.enable_progress_bar=false"]
+    if choice.startswith("augmentation="):
+        overrides += ["data.standardize=all"]
     if choice == "data=mnist":
         if not MNIST.is_dir():
             pytest.skip(f"no MNIST in {MNIST}: set RIDGELINE_MNIST to a folder of its four IDX files")

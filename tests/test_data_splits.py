@@ -11,7 +11,7 @@ from opening import opened
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.data import load_splits, splits
 from ridgeline.data.rows import split_rows
-from ridgeline.data.scaling import fit_scaling
+from ridgeline.data.scaling import Scaling, fit_scaling
 from ridgeline.data.sources import Source, read_source
 
 DIGITS = DataConfig("digits")
@@ -109,7 +109,7 @@ def test_moons_are_made_in_the_asked_number_with_noise_and_seed():
     assert radius == pytest.approx(np.ones(100), abs=1e-6)
 
 
-@pytest.mark.parametrize("standardize", ["feature", "all"])
+@pytest.mark.parametrize("standardize", ["feature", "all", "zca"])
 def test_statistics_come_from_the_train_part_alone(standardize):
     config = change(DIGITS, standardize=standardize)
     source = read_source(config)
@@ -144,6 +144,45 @@ def test_standardized_train_part_has_mean_0_and_deviation_1():
     assert abs(x_NI.mean()) < 1e-5
     assert abs(x_NI.std(correction=0) - 1) < 1e-5
     assert x_NI.std(0).min() < 0.5
+
+
+def test_whitened_train_part_has_no_correlations_and_looks_as_before():
+    """Covariance D / (D + epsilon) in the data's own directions: the identity where D is far above epsilon."""
+    config = DataConfig("breast_cancer", standardize="zca", zca_epsilon=1e-9)
+    x_NI = load_splits(config).train.x_NI.double()
+    assert x_NI.mean(0).abs().max() < 1e-2  # of the float32 of values up to 2000
+    assert np.cov(x_NI.T, bias=True) == pytest.approx(np.eye(30), abs=2e-2)
+    smooth, raw = (load_splits(change(DIGITS, standardize=s, zca_epsilon=1.0)).train.x_NI for s in ("zca", "none"))
+    variances = np.linalg.eigvalsh(np.cov(raw.double().T, bias=True))
+    expected = np.sort(variances / (variances + 1.0))
+    assert np.linalg.eigvalsh(np.cov(smooth.double().T, bias=True)) == pytest.approx(expected, abs=1e-4)
+    varying = raw.std(0) > 0.5
+    likeness = [np.corrcoef(smooth[:, i], raw[:, i])[0, 1] for i in np.flatnonzero(varying)]
+    assert min(likeness) > 0.3  # each feature is still itself, unlike with PCA
+
+
+@pytest.mark.parametrize("standardize", ["none", "feature", "all", "zca"])
+def test_scaling_is_undone_and_made_again_from_its_arrays(standardize):
+    config = change(DIGITS, standardize=standardize)
+    source = read_source(config)
+    rows = split_rows(source, config)
+    scaling = fit_scaling(source.x_NI[rows.train], config)
+    raw_NI = source.x_NI[rows.validation]
+    assert scaling.undo(scaling.apply(raw_NI)) == pytest.approx(raw_NI, abs=1e-3)
+    assert scaling.undo(scaling.apply(raw_NI)).dtype == np.float32
+    assert np.array_equal(Scaling(**scaling.arrays()).apply(raw_NI), scaling.apply(raw_NI))
+
+
+def test_whitening_is_kerass():
+    """keras_preprocessing: sigma = X^T X / n of the centred X; U diag(1 / sqrt(s + epsilon)) U^T by an SVD."""
+    config = change(DIGITS, standardize="zca", zca_epsilon=1e-6)
+    source = read_source(config)
+    x_NI = source.x_NI[split_rows(source, config).train].astype(np.float64) / 16
+    centred_NI = x_NI - x_NI.mean(0)
+    u, s, _ = np.linalg.svd(centred_NI.T @ centred_NI / len(x_NI))
+    keras_NI = centred_NI @ (u * (1 / np.sqrt(s + 1e-6))) @ u.T
+    ours_NI = fit_scaling(np.float32(x_NI), config).apply(np.float32(x_NI))
+    assert ours_NI == pytest.approx(keras_NI, abs=5e-3)
 
 
 @pytest.mark.parametrize("standardize", ["feature", "all"])
@@ -211,6 +250,8 @@ def test_hash_tells_every_change_of_data_or_split():
         {"validation": 0.1},
         {"standardize": "none"},
         {"standardize": "all"},
+        {"standardize": "zca"},
+        {"standardize": "zca", "zca_epsilon": 0.1},
         {"examples": 100},
         {"noise": 0.2},
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ import torch.nn.functional as F
 
 from operations import Operations
 from ridgeline.config import RegularizationConfig
-from ridgeline.data import Splits
+from ridgeline.data import Splits, load_splits
+from ridgeline.doors import ROOT
 from ridgeline.knobs import is_knob
 from ridgeline.noise import KeyedNoise, normals_of_words
 from ridgeline.objective import data_loss_K
@@ -22,6 +25,8 @@ from ridgeline.stack.records import FitResult
 from ridgeline.stack.sparsity import weight_figures
 from settings import small
 from test_promise_alone_equals_stacked import assert_same_bits
+
+MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
 
 KNOBS: dict[str, dict[str, Any]] = {
     "l1": {"l1": 1e-3},
@@ -69,6 +74,17 @@ def test_fit_ends_bitwise_the_same_alone_and_in_any_slot_beside_any_neighbour(di
     assert_same_bits(alone, many[2])
     assert_same_bits(alone, fit([one, knobs(KNOBS[knob], seed=4)], digits)[0])
     assert any(not torch.equal(alone.weights[name], w) for name, w in fit([plain], digits)[0].weights.items())
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason=f"no MNIST in {MNIST}: set RIDGELINE_MNIST to a folder of its IDX files")
+def test_fits_end_bitwise_the_same_alone_and_stacked_on_mnist() -> None:
+    """Wide inputs; with as many threads as a worker has."""
+    data = {"data__name": "mnist", "data__root": str(MNIST), "data__examples": 2000, "data__standardize": "none"}
+    shared = {**data, "network__hidden": [256, 128], "trainer__num_threads": 1, "trainer__max_epochs": 2}
+    splits = load_splits(small(**shared).data)
+    configs = [knobs(values, seed=seed, **shared) for seed, values in enumerate([EVERYTHING, {}, KNOBS["l1"]])]
+    for config, result in zip(configs, fit(configs, splits), strict=True):
+        assert_same_bits(fit([config], splits)[0], result)
 
 
 @pytest.mark.parametrize("form", ["proximal", "subgradient"])

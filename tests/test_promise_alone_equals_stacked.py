@@ -121,8 +121,8 @@ def test_weights_equal_plain_torch(
     digits: Splits, digits64: Splits, shrink: Callable[[Splits, int], Splits], case: str
 ) -> None:
     """1e-6 for the first ten steps in float32 (wide layers: 1e-5), and throughout in float64."""
-    config = small(**PLAIN[case], trainer__restore_best=False, seed=3)
-    neighbour = small(**{**PLAIN[case], "optimizer__lr": 1e-3}, trainer__restore_best=False, seed=4)
+    shared = {**PLAIN[case], "trainer__restore_best": False, "trainer__num_threads": 1}
+    config, neighbour = small(**shared, seed=3), small(**{**shared, "optimizer__lr": 1e-3}, seed=4)
     ten_steps = shrink(digits, 1000)
     _assert_equals_plain(
         config, neighbour, ten_steps, epochs=1, within=1e-6 if config.network.hidden[0] < 100 else 1e-5

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ridgeline.augmentation import AugmentationConfig
 from ridgeline.checking import ConfigError, build, knob, require
 from ridgeline.regularization import RegularizationConfig
 
-__all__ = ["Config", "ConfigError", "RegularizationConfig", "as_tree", "parse"]
+__all__ = ["AugmentationConfig", "Config", "ConfigError", "RegularizationConfig", "as_tree", "parse"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class DataConfig:
     split: Literal["stratified", "first"] = "stratified"
     train: float = 0.6
     validation: float = 0.2
-    standardize: Literal["none", "feature", "all"] = "feature"
+    standardize: Literal["none", "feature", "all", "zca"] = "feature"
+    zca_epsilon: float = 0.01
     examples: int | None = None
     noise: float | None = None
     permute_labels: bool = False
@@ -47,6 +49,7 @@ class DataConfig:
             require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
         if self.examples is not None:
             require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
+        require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
             require(self.noise >= 0, "data.noise >= 0", "data.noise", self.noise)
 
@@ -311,6 +314,7 @@ class Config:
     optimizer: OptimizerConfig
     metric: Metric = "val/loss"
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
     lr_schedule: LRScheduleConfig = LRScheduleConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
@@ -334,6 +338,7 @@ class Config:
             require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
             require(self.metric.startswith("train/"), rule.format("metric is of the train part"), "metric", self.metric)
         self.regularization.check_fits(len(self.network.hidden), self.loss)
+        self.augmentation.check_fits(self.data.name, self.data.standardize)
 
 
 def parse(tree: Mapping[str, Any]) -> Config:

@@ -25,8 +25,8 @@ WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 LEFT_OUT = (*UNUSED, "confirm", "report", "runs", "study")
 """Of the configuration: what decides nothing about a fit."""
-SCALING = ("scaling.mean", "scaling.std")
-"""Names of the scaling's arrays, beside the network's tensors."""
+SCALING = "scaling."
+"""What the names of the scaling's arrays begin with, beside the network's tensors."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class Fitted:
 
     def save(self, folder: Path) -> None:
         """The tensors and the scaling as safetensors, the configuration as YAML."""
-        scaling = dict(zip(SCALING, (self.scaling.mean_I, self.scaling.std_I), strict=True))
-        tensors = {name: torch.from_numpy(np.array(array)) for name, array in scaling.items()}
+        tensors = {SCALING + name: torch.from_numpy(np.array(array)) for name, array in self.scaling.arrays().items()}
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS)
@@ -76,5 +75,6 @@ class Fitted:
 def load_fitted(folder: Path) -> Fitted:
     """What `Fitted.save` wrote. Raises ConfigError where its configuration is not one that may be read back."""
     tensors = load_file(folder / WEIGHTS)
-    mean_I, std_I = (tensors.pop(name).numpy() for name in SCALING)
-    return Fitted(read_stored(folder / CONFIG), tensors, Scaling(mean_I, std_I))
+    names = [name for name in tensors if name.startswith(SCALING)]
+    scaling = Scaling(**{name.removeprefix(SCALING): tensors.pop(name).numpy() for name in names})
+    return Fitted(read_stored(folder / CONFIG), tensors, scaling)

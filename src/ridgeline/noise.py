@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     ORDER = 2
     MASK = 3
     INPUT_NOISE = 4
+    AUGMENTATION = 5
 
 
 def key(*words: int) -> int:
@@ -55,7 +56,14 @@ class KeyedNoise:
         """The order of `n` examples in a fit's own `epoch`, on the CPU."""
         return torch.randperm(n, generator=self._cpu.manual_seed(key(seed, Purpose.ORDER, epoch)))
 
-    def bits_KN(self, seeds: Sequence[int], steps: Sequence[int], needed: Sequence[bool], n: int) -> Tensor:
+    def bits_KN(
+        self,
+        seeds: Sequence[int],
+        steps: Sequence[int],
+        needed: Sequence[bool],
+        n: int,
+        purpose: Purpose = Purpose.MASK,
+    ) -> Tensor:
         """Random int64 words for each fit's own step; a row that is not `needed` holds anything.
 
         A longer row begins with the shorter one's words. The CPU draws row by row with SFC64 (Doty-Humphrey 2010) from
@@ -63,11 +71,11 @@ class KeyedNoise:
         counter draws all rows at once, where a row by itself would cost a launch.
         """
         if self._device.type != "cpu":
-            return self._counted_KN(seeds, Purpose.MASK, steps, n)
+            return self._counted_KN(seeds, purpose, steps, n)
         bits_KN = np.empty((len(seeds), n), dtype=np.uint64)
         for bits_N, seed, step, is_needed in zip(bits_KN, seeds, steps, needed, strict=True):
             if is_needed:
-                self._restart(key(seed, Purpose.MASK, step))
+                self._restart(key(seed, purpose, step))
                 bits_N[:] = self._cpu_bits.random_raw(n)
         return torch.from_numpy(bits_KN.view(np.int64))
 

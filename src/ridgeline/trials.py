@@ -15,7 +15,8 @@ from ridgeline.checking import require
 from ridgeline.config import Config, ConfigError
 from ridgeline.data import load_splits
 from ridgeline.knobs import training_keys
-from ridgeline.report.figures import curve_figure
+from ridgeline.report.figures import augmentation_figure, curve_figure
+from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.tracking import Run, Tracker, check_store, how_to_look
@@ -102,6 +103,8 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
         raise TrialFailed(result.failure)
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
         run.log_figure(curve_figure(result.history, best_epoch=result.best_epoch), "curves.png")
+        if config.augmentation.is_on:
+            run.log_figure(augmentation_figure(samples_RMHW(config, splits).numpy()), "augmented.png")
         run.log_file(job_dir / "weights.safetensors", "weights")
     return result
 

@@ -110,7 +110,8 @@ def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:
 def _describe(source: Source, rows: Rows, config: DataConfig) -> DataDescription:
     # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
     parts = (rows.train, rows.validation, rows.test)
-    digest = hashlib.sha256(f"{source.content} {config.standardize}".encode())
+    epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""
+    digest = hashlib.sha256(f"{source.content} {config.standardize}{epsilon}".encode())
     for part in parts:
         digest.update(f" {len(part)} ".encode() + part.astype("<i8").tobytes())
     examples = Examples(*(len(part) for part in parts))

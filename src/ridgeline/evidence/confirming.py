@@ -8,12 +8,19 @@ from typing import Any
 
 import ridgeline
 from ridgeline.config import ConfirmConfig
+from ridgeline.data import load_splits
+from ridgeline.evidence.arms import BEST
 from ridgeline.evidence.confirm import Confirmation, OpenTest, check, confirm
-from ridgeline.evidence.files import FOLDER, closing_words, write, write_summary
+from ridgeline.evidence.files import FOLDER, closing_words, whole_record, write, write_summary
 from ridgeline.evidence.stored import StoredStudy
+from ridgeline.fitted import Fitted
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store
+from ridgeline.tracking.champion import register_champion
 from ridgeline.tracking.provenance import GIT_COMMIT, GIT_DIRTY, revision, versions
+
+EXAMPLES = 5
+"""Of the train part, which the champion shows as its input."""
 
 
 def confirm_study(stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest) -> str:
@@ -25,23 +32,29 @@ def confirm_study(stored: StoredStudy, settings: ConfirmConfig, open_test: OpenT
     with locked(stored.folder):
         found = confirm(stored, settings, open_test, by)
         folder = stored.folder / FOLDER
-        paths = write(found, {**by, "versions": versions()}, folder)
+        record = whole_record(found, {**by, "versions": versions()})
+        paths = write(found, record, folder)
         if settings.summary is not None:
             write_summary(found, Path(settings.summary))
-        if stored.run_id is not None:
-            _log(found, stored, paths)
-    return closing_words(found.record, folder)
+        champion = "" if stored.run_id is None else _log(found, record, stored, stored.run_id, paths)
+    return closing_words(found.record, folder) + champion
 
 
-def _log(found: Confirmation, stored: StoredStudy, paths: list[Path]) -> None:
-    assert stored.run_id is not None
+def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
+    """Numbers, verdict and files in the study's run; the best network as the champion, which the words name."""
+    arm = found.arms[BEST]
+    splits = load_splits(arm.config.data)
+    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaling)
+    example_NI = splits.scaling.undo(splits.train.x_NI[:EXAMPLES].numpy())
     with Tracker(stored.config) as tracker:
-        run = tracker.reopen(stored.run_id)
+        run = tracker.reopen(run_id)
         run.log_metrics(dict(_numbers("confirm", found.record)))
         verdict = found.record["verdict"]
         run.set_tags({"verdict": verdict["word"], "verdict.sentence": verdict["sentence"]})
         for path in paths:
             run.log_file(path, FOLDER)
+        registered = register_champion(tracker, run_id, fitted, example_NI, record)
+    return f"\nChampion: models:/{registered.name}@champion, version {registered.version} (the first of the seeds)"
 
 
 def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

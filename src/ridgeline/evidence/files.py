@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ GRID = 160
 """Points of each axis of a decision boundary."""
 
 
-def write(found: Confirmation, made: dict[str, Any], folder: Path) -> list[Path]:
-    """All of it, `confirm.json` last; the paths."""
+def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Path]:
+    """All of it, `record` last as `confirm.json`; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
     predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.measured.items()}
@@ -40,7 +42,7 @@ def write(found: Confirmation, made: dict[str, Any], folder: Path) -> list[Path]
         save_file({key: tensor.contiguous() for key, tensor in content.items()}, paths[-1])
     curves = {name: [r.history for r in c.results] for name, c in found.chosen.items()}
     paths.append(_write_json(folder / "curves.json", curves))
-    paths.append(_write_json(folder / RECORD, whole_record(found, made)))
+    paths.append(_write_json(folder / RECORD, record))
     return paths
 
 
@@ -57,14 +59,44 @@ def whole_record(found: Confirmation, made: dict[str, Any]) -> dict[str, Any]:
 
 def write_summary(found: Confirmation, path: Path) -> None:
     """The numbers without times and paths: the same study on the same machine gives the same bytes, as DVC wants it."""
-    record = found.record
-    arms = {
-        name: {key: arm[key] for key in ("test", "train", "gap", "sparsity", "epochs", "params")}
-        for name, arm in record["arms"].items()
+    record, difference = found.record, found.record["difference"]
+    content = {
+        "study": record["study"],
+        "verdict": record["verdict"]["word"],
+        "difference": {"test": difference["test"], **_named("test", difference)},
+        **{
+            name: {
+                **_named("test", arm["test"]),
+                **_named("train", arm["train"]),
+                "ece": arm["test"]["ece"],
+                **{key: arm[key] for key in ("gap", "sparsity", "epochs", "params")},
+            }
+            for name, arm in record["arms"].items()
+        },
     }
-    content = {"study": record["study"], "verdict": record["verdict"], "difference": record["difference"], **arms}
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_json(path, content)
+    _write_curves(found, path.with_suffix(".csv"))
+
+
+def _named(part: str, measured: dict[str, Any]) -> dict[str, Any]:
+    """Error and loss by longer names: DVC takes any key `error` for a file that could not be read."""
+    return {f"{part}_{name}": measured[name] for name in ("error", "loss")}
+
+
+def _write_curves(found: Confirmation, path: Path) -> None:
+    """Train and validation loss by epoch, the mean over the seeds of the choice, as long as all of them train."""
+    columns: dict[str, list[float]] = {}
+    for name, candidate in found.chosen.items():
+        histories = [result.history for result in candidate.results]
+        for part in ("train", "val"):
+            columns[f"{name} {part}"] = [
+                float(np.mean([row[f"{part}/loss"] for row in rows])) for rows in zip(*histories, strict=False)
+            ]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["epoch", *columns])
+        writer.writerows([epoch, *row] for epoch, row in enumerate(itertools.zip_longest(*columns.values())))
 
 
 def closing_words(record: dict[str, Any], folder: Path) -> str:
@@ -106,9 +138,8 @@ def _confused(found: Confirmation) -> dict[str, Tensor]:
     chosen_M = torch.from_numpy(np.argsort(own_N, kind="stable")[:CONFUSED].copy())
     splits = load_splits(found.arms[BEST].config.data)
     assert splits.image_shape is not None
-    std_I, mean_I = torch.from_numpy(splits.scaling.std_I.copy()), torch.from_numpy(splits.scaling.mean_I.copy())
     return {
-        "x_MI": found.test.x_NI[chosen_M] * std_I + mean_I,
+        "x_MI": torch.from_numpy(splits.scaling.undo(found.test.x_NI[chosen_M].numpy())),
         "label_M": found.test.y_N[chosen_M],
         "predicted_M": torch.from_numpy(mean_NC.argmax(axis=1))[chosen_M],
         "probability_M": torch.from_numpy(own_N.copy())[chosen_M],
@@ -119,13 +150,12 @@ def _confused(found: Confirmation) -> dict[str, Tensor]:
 def _boundary(found: Confirmation) -> dict[str, Tensor]:
     """Mean probabilities over a plane of two features, in the data's own units."""
     scaling = load_splits(found.arms[BEST].config.data).scaling
-    mean_I, std_I = torch.from_numpy(scaling.mean_I.copy()), torch.from_numpy(scaling.std_I.copy())
-    points_N2 = found.test.x_NI * std_I + mean_I
+    points_N2 = torch.from_numpy(scaling.undo(found.test.x_NI.numpy()))
     low, high = points_N2.min(dim=0).values, points_N2.max(dim=0).values
     margin = 0.15 * (high - low)
     x_G, y_G = (torch.linspace(float(low[i] - margin[i]), float(high[i] + margin[i]), GRID) for i in (0, 1))
     y_GG, x_GG = torch.meshgrid(y_G, x_G, indexing="ij")
-    grid_N2 = (torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1) - mean_I) / std_I
+    grid_N2 = torch.from_numpy(scaling.apply(torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1).numpy()))
     means = {
         f"{name}_GGC": logits_KNC(arm.config, [fit.weights for fit in arm.fits], grid_N2).softmax(dim=2).mean(dim=0)
         for name, arm in found.arms.items()

@@ -19,8 +19,8 @@ from ridgeline.search.space import Dimension
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
 """Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
 
-AFTERWARDS = ("evidence", "report")
-"""Parts of the package that only read what a study found."""
+AFTERWARDS = ("evidence", "report", "fitted.py", "reference.py")
+"""Parts of the package that no trial's numbers depend on."""
 
 REVISIONS = ("code", "torch", "optuna")
 """Parts of the definition that make a new study by default, and only a note when a study is resumed by name."""

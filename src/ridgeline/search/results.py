@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def write_results(study: Study, config: Config, line: CommandLine, folder: Path)
     paths[1].write_text(yaml.safe_dump(_results(study, line), sort_keys=False))
     write_summary(study, config, paths[2])
     if config.search.summary is not None:
-        write_summary(study, config, Path(config.search.summary))
+        path = Path(config.search.summary)
+        write_summary(study, config, path)
+        write_history(study, path.with_suffix(".csv"))
     return paths
 
 
@@ -41,6 +44,18 @@ def write_summary(study: Study, config: Config, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def write_history(study: Study, path: Path) -> None:
+    """The value of each complete trial and the best until then, by trial number: what DVC plots."""
+    best = math.inf
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["trial", "value", "best"])
+        for trial in sorted(best_first(ran(study)), key=lambda t: t.number):
+            assert trial.value is not None
+            best = min(best, trial.value)
+            writer.writerow([trial.number, trial.value, best])
 
 
 def _results(study: Study, line: CommandLine) -> dict[str, Any]:

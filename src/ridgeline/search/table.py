@@ -31,6 +31,8 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
         ]
         words += ["", *aligned([head, *([shown(cell) for cell in row] for row in rows)]), ""]
         words += [f"Train the best again:  {line.retrain(best[0].params)}"]
+        words += [f"Does it help?          {line.follow('confirm', study.study_name)}"]
+        words += [f"As a page:             {line.follow('report', study.study_name)}"]
     words += [f"Results:               {near(folder)}"]
     words += [f"Look at it:            {how_to_look(config)}, run {study.study_name}"]
     return "\n".join(words)

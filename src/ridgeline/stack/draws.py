@@ -19,18 +19,18 @@ class Draws:
     """Initial weights, orders, masks and input noise of K fits."""
 
     def __init__(self, network: MLP, device: torch.device) -> None:
-        self._noise = KeyedNoise(device)
+        self.noise = KeyedNoise(device)
         self._network = network
         self._device = device
 
     def load(self, k: int, configs: Sequence[Config]) -> None:
         """Initial weights for fit `k`; what the fits ask for from here on."""
-        self._network.initialize(k, self._noise.initialization(configs[k].seed))
+        self._network.initialize(k, self.noise.initialization(configs[k].seed))
         self._input_noise = [config.regularization.input_noise for config in configs]
         self._input_noise_K11 = torch.tensor(self._input_noise, device=self._device).view(-1, 1, 1)
 
     def order_KN(self, seeds: Sequence[int], epochs: Sequence[int], n: int) -> Tensor:
-        orders = [self._noise.order_N(seed, epoch, n) for seed, epoch in zip(seeds, epochs, strict=True)]
+        orders = [self.noise.order_N(seed, epoch, n) for seed, epoch in zip(seeds, epochs, strict=True)]
         return torch.stack(orders).to(self._device, non_blocking=True)
 
     def fill_masks(self, seeds: Sequence[int], steps: Sequence[int], batch: int) -> None:
@@ -45,7 +45,7 @@ class Draws:
         if total == 0:
             return
         needed = [any(layer.rates[k] > 0 for layer in layers) for k in range(len(seeds))]
-        int16_KN = self._noise.bits_KN(seeds, steps, needed, -(-total // 4)).view(torch.int16)
+        int16_KN = self.noise.bits_KN(seeds, steps, needed, -(-total // 4)).view(torch.int16)
         offset = 0
         for layer in layers:
             size = layer.width * batch
@@ -56,5 +56,5 @@ class Draws:
         """Gaussian noise of each fit's own standard deviation."""
         if any(self._input_noise):
             needed = [std > 0 for std in self._input_noise]
-            noise_KBI = self._noise.normals_KN(seeds, steps, needed, x_KBI[0].numel()).reshape(x_KBI.shape)
+            noise_KBI = self.noise.normals_KN(seeds, steps, needed, x_KBI[0].numel()).reshape(x_KBI.shape)
             x_KBI.add_(noise_KBI.mul_(self._input_noise_K11))

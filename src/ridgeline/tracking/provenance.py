@@ -34,6 +34,8 @@ REASON = "ridgeline.reason"
 JOB = "ridgeline.job"
 DATA_HASH = "ridgeline.data.hash"
 GIT_DIRTY = "ridgeline.git.dirty"
+DVC_EXPERIMENT = "ridgeline.dvc.experiment"
+DVC_REVISION = "ridgeline.dvc.revision"
 GIT_COMMIT = "mlflow.source.git.commit"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
@@ -52,7 +54,7 @@ def tags(kind: str, description: DataDescription, job_dir: Path | None) -> dict[
     }
     if job_dir is not None:
         known[JOB] = str(Path(job_dir).absolute())
-    return known | revision(Path(__file__).parent) | versions()
+    return known | revision(Path(__file__).parent) | experiment() | versions()
 
 
 def params(config: Config) -> list[Param]:
@@ -75,6 +77,12 @@ def dataset(description: DataDescription) -> DatasetInput:
         profile=json.dumps(profile),
     )
     return DatasetInput(known, [InputTag("mlflow.data.context", "training")])
+
+
+def experiment() -> dict[str, str]:
+    """The experiment of DVC that this process is a stage of, and the revision that it starts from; empty outside."""
+    known = {DVC_EXPERIMENT: "DVC_EXP_NAME", DVC_REVISION: "DVC_EXP_BASELINE_REV"}
+    return {tag: os.environ[name] for tag, name in known.items() if os.environ.get(name)}
 
 
 @functools.cache
