@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from ridgeline.config import Config
 from ridgeline.debug.finding import Finding
@@ -29,23 +30,25 @@ def monotone(config: Config) -> Finding:
     on = replace(full_batch(config, STEPS), optimizer=optimizer)
     off = replace(on, regularization=still)
     objectives, splits = Objectives(), few_examples(config, EXAMPLES)
-    fit([off] if on == off else [off, on], splits, watchers=[objectives])
+    result, *_ = fit([off] if on == off else [off, on], splits, watchers=[objectives])
     quiet, *noisy = objectives.values
-    rises = _rises(quiet)
+    passed = not _rises(quiet) and result.failure is None
     figure = f"With dropout and noise off {_told(quiet)}\n"
     figure += f"Measured before each of {STEPS} steps; the full batch, {len(splits.train.y_N)} examples; float64."
-    if rises:
+    if result.failure is not None:
+        figure += f" It diverged: {result.failure}."
+    if not passed:
         figure += " A smaller optimizer.lr cures it, or else a gradient is wrong: see debug=gradcheck."
     for values in noisy:
         figure += f"\nWith them on {_told(values)} This decides nothing: noise alone can raise it."
-    return Finding("monotone", not rises, figure)
+    return Finding("monotone", passed, figure)
 
 
 def _rises(values: Sequence[float]) -> list[int]:
     """The steps, from 1, after which J is larger, or no number."""
     return [
         step
-        for step, (before, after) in enumerate(zip(values[:-1], values[1:], strict=True), start=1)
+        for step, (before, after) in enumerate(pairwise(values), start=1)
         if not after <= before + ROUNDING * abs(before)
     ]
 

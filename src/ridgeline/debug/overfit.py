@@ -12,7 +12,7 @@ from ridgeline.debug.setup import few_examples, full_batch
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 
-EXAMPLES = 20
+EXAMPLES = 10
 MOST_STEPS = 1000
 
 
@@ -24,7 +24,7 @@ def overfit(config: Config) -> Finding:
     n, last = len(splits.train.y_N), result.history[-1]
     wrong = round(last["val/error"] * n)
     passed = result.failure is None and wrong == 0
-    figure = f"{wrong} of {n} examples are wrong after {result.epochs} steps"
+    figure = f"After {result.epochs} steps {wrong} of {n} examples are wrong"
     if not passed:
         figure += f", error {last['val/error']:.2f}"
     figure += f", loss {last['val/loss']:.4g}; at most {MOST_STEPS} steps, regularization off, float64."
