@@ -1,11 +1,12 @@
 """One trial, or with -m a study of many. `--help` shows the groups and examples."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ridgeline.config import Config
 from ridgeline.doors import checked, enter, one_trial, refuse
 
 
@@ -14,6 +15,8 @@ def train(cfg: DictConfig) -> dict[str, Any]:
     from ridgeline.trials import TrialFailed, closing_words, run_trial
 
     config, job_dir = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
+    if config.debug is not None:
+        say(config)
     if config.trial.study is not None:
         return dict(run_trial(config, job_dir))
     try:
@@ -25,6 +28,15 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         refuse(f"Interrupted; add trainer.ckpt_path={saved} to go on." if saved.exists() else "Interrupted.", code=130)
     print(closing_words(config, outcome))
     return dict(outcome)
+
+
+def say(config: Config) -> NoReturn:
+    """What the check finds that `debug` names; exit code 1 where it fails."""
+    from ridgeline.debug import check
+
+    finding = check(config)
+    print(finding)
+    raise SystemExit(0 if finding.passed else 1)
 
 
 if __name__ == "__main__":

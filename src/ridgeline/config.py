@@ -54,12 +54,20 @@ class DataConfig:
             require(self.noise >= 0, "data.noise >= 0", "data.noise", self.noise)
 
 
+TWO_CLASSES = ("breast_cancer", "moons")
+"""The data sets that a single logit can tell apart."""
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Layers. `hidden` is empty for the linear softmax classifier."""
+    """Layers. `hidden` is empty for the linear softmax classifier.
+
+    `output`: softmax, a logit for each class; or sigmoid, for two classes: one logit, that of the second, beside a 0.
+    """
 
     name: Literal["mlp", "softmax"]
     hidden: tuple[int, ...] = ()
+    output: Literal["softmax", "sigmoid"] = "softmax"
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
     initialization: Literal["kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal"] = "kaiming_uniform"
 
@@ -307,6 +315,7 @@ class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
     `study` and `report` are read by the doors that follow a study: which one, and where a copy of its page goes.
+    `debug`: what pipelines/train.py checks instead of training.
     """
 
     data: DataConfig
@@ -327,6 +336,7 @@ class Config:
     runs: str = "mlruns"
     study: str | None = None
     report: str | None = None
+    debug: Literal["gradcheck", "monotone", "overfit"] | None = None
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
@@ -337,6 +347,9 @@ class Config:
             stops = self.callbacks.early_stopping is not None
             require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
             require(self.metric.startswith("train/"), rule.format("metric is of the train part"), "metric", self.metric)
+        rule = f"network.output is softmax unless data in {{{', '.join(TWO_CLASSES)}}}"
+        holds = self.network.output == "softmax" or self.data.name in TWO_CLASSES
+        require(holds, rule, "network.output", self.network.output)
         self.regularization.check_fits(len(self.network.hidden), self.loss)
         self.augmentation.check_fits(self.data.name, self.data.standardize)
 

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from ridgeline.config import Config, as_tree
 from ridgeline.data import Scaling
-from ridgeline.networks import MLP
+from ridgeline.networks import MLP, class_count
 from ridgeline.stored_config import UNUSED, read_stored
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
-LEFT_OUT = (*UNUSED, "confirm", "report", "runs", "study")
+LEFT_OUT = (*UNUSED, "confirm", "debug", "report", "runs", "study")
 """Of the configuration: what decides nothing about a fit."""
 SCALING = "scaling."
 """What the names of the scaling's arrays begin with, beside the network's tensors."""
@@ -44,7 +44,8 @@ class Fitted:
 
     @property
     def n_classes(self) -> int:
-        return self.weights[f"linears.{len(self.config.network.hidden)}.weight"].shape[1]
+        network = self.config.network
+        return class_count(network, self.weights[f"linears.{len(network.hidden)}.weight"].shape[1])
 
     def probabilities_NC(self, x_NI: np.ndarray) -> np.ndarray:
         """softmax of the network's logits, dropout off, in float32 on the CPU. `x`: features as they were before any

@@ -8,7 +8,7 @@ from typing import Any
 
 from ridgeline.config import Config, as_tree
 
-NOT_TRAINED = ("tracking", "search", "trial", "runs", "study", "confirm", "report")
+NOT_TRAINED = ("tracking", "search", "trial", "runs", "study", "confirm", "report", "debug")
 """Parts of a configuration that no training depends on."""
 
 

@@ -27,6 +27,10 @@ class Part:
     def to(self, device: str | torch.device) -> Part:
         return Part(self.x_NI.to(device), self.y_N.to(device))
 
+    def double(self) -> Part:
+        """Features in float64, for what is held against a computation by hand."""
+        return Part(self.x_NI.double(), self.y_N)
+
 
 class Examples(NamedTuple):
     """How many examples each part has."""

@@ -6,8 +6,10 @@ import math
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ridgeline.checking import require
 from ridgeline.config import NetworkConfig
 from ridgeline.networks.layers import Dropout, Linear
 
@@ -15,8 +17,25 @@ _ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmo
 """In place: each needs its own output alone for the gradient, and the product before it nothing."""
 
 
+def layer_sizes(config: NetworkConfig, n_features: int, n_classes: int) -> list[int]:
+    """The widths from the features to the outputs. Raises ConfigError for one output where there are more classes."""
+    if config.output == "softmax":
+        return [n_features, *config.hidden, n_classes]
+    require(n_classes == 2, f"network.output is softmax with {n_classes} classes", "network.output", config.output)
+    return [n_features, *config.hidden, 1]
+
+
+def class_count(config: NetworkConfig, n_outputs: int) -> int:
+    """Of a network that has so many outputs."""
+    return n_outputs if config.output == "softmax" else 2
+
+
 class MLP(nn.Module):
-    """(Dropout, Linear, activation) a hidden layer, then Dropout and the output Linear: logits (K, B, C)."""
+    """(Dropout, Linear, activation) a hidden layer, then Dropout and the output Linear: logits (K, B, C).
+
+    With `network.output=sigmoid` the output Linear has one logit z, and the logits are (0, z): their softmax is
+    (1 - sigmoid(z), sigmoid(z)), so that their cross-entropy is the binary one of z.
+    """
 
     def __init__(
         self,
@@ -30,7 +49,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        sizes = [n_features, *config.hidden, n_classes]
+        sizes = layer_sizes(config, n_features, n_classes)
         self.linears = nn.ModuleList(Linear(k, i, o, dtype=dtype, device=device) for i, o in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(k, width, dtype=dtype, device=device) for width in sizes[:-1])
         self.activation = _ACTIVATIONS[config.activation]
@@ -49,7 +68,7 @@ class MLP(nn.Module):
             else:
                 x_KBI = dropout(self.activation(x_KBI) if index > 0 else x_KBI)
             x_KBI = linear(x_KBI)
-        return x_KBI
+        return x_KBI if self.config.output == "softmax" else F.pad(x_KBI, (1, 0))
 
     @torch.no_grad()
     def initialize(self, k: int, generator: torch.Generator) -> None:

@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution
 from ridgeline.checking import ConfigError, require
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
-NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric", "study", "confirm", "report")
+NOT_SWEPT = ("search", "hydra", "tracking", "trial", "runs", "metric", "study", "confirm", "report", "debug")
 """What a study has one of."""
 
 log = logging.getLogger(__name__)

@@ -47,7 +47,7 @@ def measure(stack: Stack, examples: int) -> dict[str, Tensor]:
     x_KBI = validation.x_NI[:examples].expand(len(stack.configs), -1, -1)
     targets_KB = validation.y_N[:examples].expand(len(stack.configs), -1)
     names, linears = zip(*((f"linears.{i}", linear) for i, linear in enumerate(stack.network.linears)), strict=True)
-    with torch.enable_grad(), _inputs_of(linears[1:]) as activations:
+    with torch.enable_grad(), inputs_of(linears[1:]) as activations:
         stack.rows.differentiate(
             data_loss_K(predict(stack.network, x_KBI, shared.trainer.precision), targets_KB, shared.loss)
         )
@@ -73,7 +73,7 @@ def unit_shares(a_KBO: Tensor, activation: str) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _inputs_of(layers: tuple[nn.Module, ...]) -> Iterator[list[Tensor]]:
+def inputs_of(layers: tuple[nn.Module, ...]) -> Iterator[list[Tensor]]:
     """What enters these layers, in the order in which they run."""
     seen: list[Tensor] = []
     handles = [layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach())) for layer in layers]

@@ -23,16 +23,21 @@ from ridgeline.stack.records import FitResult
 
 
 def fit(
-    configs: Sequence[Config], splits: Splits, *, listener: Listener | None = None, job_dir: Path | None = None
+    configs: Sequence[Config],
+    splits: Splits,
+    *,
+    listener: Listener | None = None,
+    job_dir: Path | None = None,
+    watchers: Sequence[pl.Callback] = (),
 ) -> list[FitResult]:
     """Train the configurations, which may differ in knobs only, on splits that lie on the device they train on.
 
-    `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`. A fit that diverges ends
-    with its `failure` set and leaves the others as they are.
+    `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`; `watchers` see each step. A
+    fit that diverges ends with its `failure` set and leaves the others as they are.
     """
     shared = configs[0].trainer
     stack = Stack(configs, splits)
-    callbacks: list[pl.Callback] = [Schedules(), Diagnostics(), EarlyStopping()]
+    callbacks: list[pl.Callback] = [Schedules(), *watchers, Diagnostics(), EarlyStopping()]
     if listener is not None:
         callbacks.append(Report(listener))
     if shared.enable_progress_bar:

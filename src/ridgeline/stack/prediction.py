@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import Config
-from ridgeline.networks import MLP
+from ridgeline.networks import MLP, class_count
 from ridgeline.stack.batches import Slices
 from ridgeline.stack.evaluation import EVALUATION_BATCH
 from ridgeline.stack.precision import predict
@@ -18,7 +18,7 @@ from ridgeline.stack.precision import predict
 def logits_KNC(config: Config, weights: Sequence[Mapping[str, Tensor]], x_NI: Tensor) -> Tensor:
     """Of fits with the structure of `config`, whose tensors are named as `FitResult.weights` has them; dropout off."""
     stacked = {name: torch.stack([own[name] for own in weights]) for name in weights[0]}
-    n_classes = list(stacked.values())[-1].shape[-1]  # of the output layer's bias
+    n_classes = class_count(config.network, list(stacked.values())[-1].shape[-1])  # of the output layer's bias
     network = MLP(config.network, len(weights), x_NI.shape[1], n_classes, dtype=x_NI.dtype, device=x_NI.device).eval()
     network.load_state_dict(stacked)
     pieces = [x_NI[piece].expand(len(weights), -1, -1) for piece in Slices(len(x_NI), EVALUATION_BATCH)]

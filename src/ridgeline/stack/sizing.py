@@ -12,6 +12,7 @@ import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
+from ridgeline.networks import layer_sizes
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.evaluation import EVALUATION_BATCH
 
@@ -73,7 +74,7 @@ def _bytes_held(config: Config, splits: Splits) -> int:
 
 def _sizes(config: Config, splits: Splits) -> tuple[list[int], int]:
     """The width of each layer, and the number of parameters between them."""
-    sizes = [splits.n_features, *config.network.hidden, splits.n_classes]
+    sizes = layer_sizes(config.network, splits.n_features, splits.n_classes)
     return sizes, sum(i * o + o for i, o in pairwise(sizes))
 
 

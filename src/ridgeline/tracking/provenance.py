@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ridgeline.data import DataDescription
 
 PACKAGES = ("torch", "pytorch-lightning", "optuna", "mlflow", "hydra-core", "ridgeline")
-NO_PARAMS = {"trial", "search", "runs", "tracking", "study", "confirm", "report"}
+NO_PARAMS = {"trial", "search", "runs", "tracking", "study", "confirm", "report", "debug"}
 LONGEST_PARAM = 6000
 DIGEST = 12
 

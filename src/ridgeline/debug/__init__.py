@@ -1,0 +1,20 @@
+"""Three habits before a long training: gradients, a falling J, a handful of examples learned by heart.
+
+Each check trains the configured network with the one engine, in float64 on the CPU, and writes nothing.
+"""
+
+from ridgeline.config import Config
+from ridgeline.debug.finding import Finding
+from ridgeline.debug.gradcheck import gradcheck
+from ridgeline.debug.monotone import monotone
+from ridgeline.debug.overfit import overfit
+
+__all__ = ["Finding", "check"]
+
+CHECKS = {"gradcheck": gradcheck, "monotone": monotone, "overfit": overfit}
+
+
+def check(config: Config) -> Finding:
+    """What the check that `debug` names finds."""
+    assert config.debug is not None
+    return CHECKS[config.debug](config)

@@ -1,0 +1,123 @@
+"""Are the gradients right? What the engine steps along, against two-sided differences of J.
+
+P parameters of a fit, B examples, O outputs of a layer, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from ridgeline.config import Config, OptimizerConfig
+from ridgeline.debug.finding import Finding
+from ridgeline.debug.setup import few_examples, full_batch
+from ridgeline.stack.diagnostics import inputs_of
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.module import Stack
+
+EXAMPLES = 10
+PLACES = 25
+"""Parameters of each tensor that are moved; all of a smaller one."""
+EPS = 1e-5
+BAR = 1e-7
+
+
+def gradcheck(config: Config) -> Finding:
+    """One real step of gradient descent with rate 1 moves the weights by the gradient, penalties and masks included.
+
+    Before it, J of the same step is measured with one parameter moved by +-1e-5, for a sample of each tensor's.
+    `max_norm` and `weight_average` are no part of J; `l1` is taken in its subgradient form.
+    """
+    regularization = replace(config.regularization, l1_form="subgradient", max_norm=0.0, weight_average=0.0)
+    step = replace(full_batch(config, 1), regularization=regularization, optimizer=OptimizerConfig("sgd", lr=1.0))
+    moves = Moves(config.seed)
+    fit([step], few_examples(config, EXAMPLES), watchers=[moves])
+    return moves.finding()
+
+
+class Moves(pl.Callback):
+    """The differences of J before the step, and the gradient that it takes."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._at_kinks = 0
+        self._names: list[str] = []
+        self._places: list[int] = []
+        self._numeric: list[float] = []
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, stack: pl.LightningModule, positions_KB: Tensor, batch_idx: int
+    ) -> None:
+        assert isinstance(stack, Stack)
+        with torch.no_grad():
+            row_P, n_weights = stack.rows.values_KP[0], stack.rows.n_weights
+            # Biases of exactly 0 would put units that get nothing onto the kink of relu.
+            row_P[n_weights:] += torch.from_numpy(self._rng.normal(0, 0.1, len(row_P) - n_weights))
+            first = 0
+            for name, tensor in stack.rows.unpack(row_P).items():
+                size = tensor.numel()
+                for place in self._rng.choice(size, min(PLACES, size), replace=False):
+                    self._measure(stack, positions_KB, name, first + int(place))
+                first += size
+            self._before_P = row_P.clone()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, stack: pl.LightningModule, outputs: Any, positions_KB: Tensor, batch_idx: int
+    ) -> None:
+        assert isinstance(stack, Stack)
+        self._gradient_P = self._before_P - stack.rows.values_KP[0]
+
+    def finding(self) -> Finding:
+        if self._at_kinks > len(self._places):
+            of = self._at_kinks + len(self._places)
+            figure = f"At {self._at_kinks} of {of} parameters J has a kink: masks are not kept, or units sit at 0."
+            return Finding("gradcheck", False, figure)
+        exact = self._gradient_P[self._places].numpy()
+        numeric = np.array(self._numeric)
+        size = np.linalg.norm(exact) + np.linalg.norm(numeric)
+        difference = float(np.linalg.norm(exact - numeric) / size) if size > 0 else math.nan
+        passed = difference < BAR
+        kinks = f", {self._at_kinks} more lie at a kink" if self._at_kinks else ""
+        figure = (
+            f"The gradient differs by {difference:.1e} from differences of J, relatively; the bar is {BAR:g}.\n"
+            f"{len(self._places)} parameters moved by +-{EPS:g}{kinks}; {EXAMPLES} examples, float64, masks kept."
+        )
+        if not passed:
+            worst = int(np.argmax(np.nan_to_num(np.abs(exact - numeric), nan=math.inf)))
+            name, ours, theirs = self._names[worst], exact[worst], numeric[worst]
+            figure += f"\nWorst is {name}: the gradient has {ours:.6g} where J's difference has {theirs:.6g}."
+        return Finding("gradcheck", passed, figure)
+
+    def _measure(self, stack: Stack, positions_KB: Tensor, name: str, place: int) -> None:
+        row_P = stack.rows.values_KP[0]
+        before = row_P[place].item()
+        row_P[place] = before + EPS
+        above, sides_above = _objective(stack, positions_KB)
+        row_P[place] = before - EPS
+        below, sides_below = _objective(stack, positions_KB)
+        row_P[place] = before
+        if torch.equal(sides_above, sides_below):
+            self._names.append(name)
+            self._places.append(place)
+            self._numeric.append((above - below) / (2 * EPS))
+        else:  # a difference across a kink says nothing about the slope on either side
+            self._at_kinks += 1
+
+
+def _objective(stack: Stack, positions_KB: Tensor) -> tuple[float, Tensor]:
+    """J of the step that comes, and on which side of each kink of relu and hinge it is."""
+    shared = stack.configs[0]
+    sides = []
+    with inputs_of(tuple(stack.network.linears)[1:]) as inputs:
+        loss_K, logits_KBC, targets_KB = stack.losses(positions_KB)
+    if shared.network.activation == "relu":
+        sides += [(a_KBO > 0).flatten() for a_KBO in inputs]
+    if shared.loss == "hinge":
+        sides.append((logits_KBC - logits_KBC.gather(2, targets_KB.unsqueeze(2)) > -1).flatten())
+    return (loss_K + stack.penalties.values_K()).item(), torch.cat([*sides, torch.empty(0, dtype=torch.bool)])

@@ -1,0 +1,36 @@
+"""What the checks train: the configured network on a few examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+
+from ridgeline.config import CallbacksConfig, Config, LRScheduleConfig
+from ridgeline.data import Part, Splits, load_splits
+
+
+def few_examples(config: Config, n: int) -> Splits:
+    """So many of the train part, the classes in turn, in float64 on the CPU; they are the validation part too."""
+    splits = load_splits(config.data)
+    labels_N = splits.train.y_N
+    rank_N = F.one_hot(labels_N).cumsum(0).gather(1, labels_N.unsqueeze(1)).squeeze(1)  # of each within its class
+    chosen_N = torch.argsort(rank_N, stable=True)[:n]
+    few = Part(splits.train.x_NI[chosen_N], labels_N[chosen_N]).double()
+    return replace(splits, train=few, validation=few)
+
+
+def full_batch(config: Config, max_epochs: int) -> Config:
+    """One step an epoch; no schedule, no callback, nothing restored."""
+    trainer = replace(
+        config.trainer,
+        max_epochs=max_epochs,
+        batch_size=None,
+        accelerator="cpu",
+        precision="32-true",
+        restore_best=False,
+        ckpt_path=None,
+        enable_progress_bar=False,
+    )
+    return replace(config, trainer=trainer, callbacks=CallbacksConfig(), lr_schedule=LRScheduleConfig())
