@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from ridgeline.config import Config
+from ridgeline.config import AugmentationConfig, Config
 from ridgeline.debug.finding import Finding
 from ridgeline.debug.setup import few_examples, full_batch
 from ridgeline.stack.fitting import fit
@@ -22,13 +22,13 @@ ROUNDING = 1e-12
 def monotone(config: Config) -> Finding:
     """The configured optimizer and learning rate without momentum, which may climb on its way down.
 
-    With dropout or input noise configured, a second fit trains beside the first with them on; how often its J rises is
-    told and decides nothing.
+    With dropout, input noise or augmentation configured, a second fit trains beside the first with them on; how often
+    its J rises is told and decides nothing.
     """
     still = replace(config.regularization, dropout=0.0, input_dropout=0.0, input_noise=0.0)
     optimizer = replace(config.optimizer, momentum=0.0, nesterov=False)
     on = replace(full_batch(config, STEPS), optimizer=optimizer)
-    off = replace(on, regularization=still)
+    off = replace(on, regularization=still, augmentation=AugmentationConfig())
     objectives, splits = Objectives(), few_examples(config, EXAMPLES)
     result, *_ = fit([off] if on == off else [off, on], splits, watchers=[objectives])
     quiet, *noisy = objectives.values

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytorch_lightning as pl
 
-from ridgeline.config import Config, RegularizationConfig
+from ridgeline.config import AugmentationConfig, Config, RegularizationConfig
 from ridgeline.debug.finding import Finding
 from ridgeline.debug.setup import few_examples, full_batch
 from ridgeline.stack.fitting import fit
@@ -18,7 +18,8 @@ MOST_STEPS = 1000
 
 def overfit(config: Config) -> Finding:
     """The configured network, loss and optimizer without regularization, until no example is wrong."""
-    plain = replace(full_batch(config, MOST_STEPS), regularization=RegularizationConfig())
+    trained = full_batch(config, MOST_STEPS)
+    plain = replace(trained, regularization=RegularizationConfig(), augmentation=AugmentationConfig())
     splits = few_examples(config, EXAMPLES)
     (result,) = fit([plain], splits, watchers=[UntilFitted()])
     n, last = len(splits.train.y_N), result.history[-1]
