@@ -21,6 +21,7 @@ GROUPS = [
     "augmentation",
     "callbacks",
     "data",
+    "debug",
     "loss",
     "lr_schedule",
     "network",
@@ -31,6 +32,9 @@ GROUPS = [
 ]
 CHOICES = [
     f"{group}={path.stem}" for group in [*GROUPS, "trainer"] for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+]
+CHOICES += [
+    f"experiment={path.parent.name}/{path.stem}" for path in sorted((ROOT / "conf/experiment").glob("*/*.yaml"))
 ]
 MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
 
@@ -57,7 +61,12 @@ def test_choice_composes_and_trains(choice: str) -> None:
 
 
 def test_every_group_is_tried() -> None:
-    assert {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} == {*GROUPS, "trainer", "hydra"}
+    assert {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} == {
+        *GROUPS,
+        "experiment",
+        "trainer",
+        "hydra",
+    }
 
 
 def test_callbacks_compose() -> None:
@@ -89,7 +98,7 @@ def test_help_shows_the_groups_and_three_examples() -> None:
     command = [sys.executable, "pipelines/train.py", "--help"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.count("python pipelines/train.py") >= 3
-    assert all(f"\n{group}: " in shown for group in GROUPS)
+    assert all(f"\n{group}: " in shown for group in [*GROUPS, "experiment/by_hand"])
 
 
 @pytest.mark.parametrize("key", ["seed", "regularization.dropout", "optimizer.lr", "callbacks.penalty_schedule.name"])

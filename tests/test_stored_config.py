@@ -25,6 +25,18 @@ def test_what_belongs_to_the_study_is_not_used_and_may_name_its_sampler():
     assert config == small(regularization__l2=0.25)
 
 
+def test_references_to_other_keys_are_resolved_and_nothing_else():
+    stops = {"early_stopping": {"monitor": "${metric}", "patience": 3}}
+    config = read_stored(stored(callbacks=stops, metric="val/error", runs="${oc.env:RIDGELINE_RUNS,mlruns}"))
+    assert config.callbacks.early_stopping.monitor == "val/error"
+    for refused in ("${oc.env:HOME}", "a${oc.decode:${metric}}", "${absent}"):
+        with pytest.raises(ConfigError) as error:
+            read_stored(stored(metric=refused))
+        assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match=r"got network\._target_=os\.system"):
+        read_stored(stored(network={"_target_": "${metric}"}, metric="os.system"))
+
+
 @pytest.mark.parametrize("target", ["torch.nn.Linear", "torch.relu", "torch.optim.Adam", "ridgeline.networks.MLP"])
 def test_targets_of_the_listed_packages_are_let_pass(target):
     check_targets({"network": {"_target_": target}})

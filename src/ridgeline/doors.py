@@ -64,6 +64,8 @@ def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
         except ConfigError as error:  # here, for Hydra adds a line of its own to what leaves the task
             refuse(str(error))
 
+    if {"-m", "--multirun"} & set(sys.argv):
+        refuse(f"{Path(sys.argv[0]).name} takes no --multirun (-m).")
     sys.argv += WITHOUT_A_TRIAL
     enter(refusing)
 
@@ -118,7 +120,8 @@ def one_line(error: Exception) -> str:
         return f"`{error.override}` cannot be read: {str(error).splitlines()[0]}."
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        known = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
+        folder = ROOT / "conf" / group
+        known = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
         return f"There is no choice `{choice}` of {group}. {nearest(choice, known)}"
     if str(error).startswith("Ambiguous value for argument"):
         argument = str(error).splitlines()[0].removeprefix("Ambiguous value for argument ")

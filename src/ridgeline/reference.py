@@ -4,8 +4,8 @@ Nine steps, a function each: choose the sizes (`layer_sizes`), initialize (`init
 (`objective`), backward (`gradients`), update (`update`), repeat (`train`), predict (`predict`), accuracy (`accuracy`);
 and `gradient_check`, which holds backward against differences of the cost.
 
-One fit, float64. x (B, I) a batch, W (I, O) and b (O,) a layer, B examples, C classes. Examples are rows; where they are
-columns, as in many notes, each product here is the transposed one there. A mask has an entry for each unit that a
+One fit, float64. x (B, I) a batch, W (I, O) and b (O,) a layer, B examples, C classes. Examples are rows; where they
+are columns, as in many notes, each product here is the transposed one there. A mask has an entry for each unit that a
 layer's input may lose: mask[0] for the features, mask[l] for hidden layer l.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +47,10 @@ def layer_sizes(x: Array, y: Labels, hidden: Sequence[int], setting: Setting) ->
 
 
 def initialize(sizes: Sequence[int], seed: int) -> list[Layer]:
-    """Normal weights of variance 2 / fan_in, which keeps the size of what relu lets through (He et al. 2015); biases 0."""
+    """Normal weights of variance 2 / fan_in, so that relu keeps the size of what goes through (He et al. 2015); biases
+    0."""
     rng = np.random.default_rng(seed)
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    pairs = pairwise(sizes)
     return [(rng.normal(0, np.sqrt(2 / n_in), (n_in, n_out)), np.zeros(n_out)) for n_in, n_out in pairs]
 
 

@@ -7,42 +7,43 @@ lie in packages on a list; those that a user types may be anything.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
-from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 
 ALLOWED = ("ridgeline.", "torch.", "pytorch_lightning.", "lightning.", "kornia.")
-UNUSED = ("search", "tracking", "trial")
+UNUSED = ("runs", "search", "tracking", "trial")
 """What a study has and its trials, trained again or served, do not use. Its sampler is Optuna's."""
+RESOLVER = re.compile(r"\$\{[^{}]*:")
+"""As in `${oc.env:SECRET}`, which reads what is none of a configuration's business."""
 
 
 def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
     """The checked configuration in a YAML file, or in YAML text; without `UNUSED`, which are as by default.
 
+    References to other keys (`${metric}`) are resolved: Hydra stores them as they are.
     `allowed`: prefixes besides `ALLOWED`, as in `tracking.allowed_targets`. Raises ConfigError, one line, where it
     cannot be read, names a target that is not allowed, or breaks a rule of `ridgeline.config`.
     """
     where = str(stored) if isinstance(stored, Path) else "the stored configuration"
     try:
         tree = yaml.load(stored.read_text() if isinstance(stored, Path) else stored, yaml.CSafeLoader)
-        if isinstance(tree, dict):
-            tree = plain(OmegaConf.create(tree))  # Hydra leaves interpolations in a job's folder
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigError(f"{where} cannot be read: {reason}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{where} cannot be read: {_reason(error)}") from error
     if not isinstance(tree, Mapping):
         raise ConfigError(f"`{where} is a group of keys` must hold, but got {' '.join(str(tree).split())[:80]}.")
+    tree = {str(key): value for key, value in tree.items() if key not in UNUSED}
+    if "${" in str(tree):
+        tree = _resolved(tree, where)
     check_targets(tree, allowed)
-    return parse({key: value for key, value in tree.items() if key not in UNUSED})
+    return parse(tree)
 
 
 def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
@@ -55,6 +56,25 @@ def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
         left = _outside(name, prefixes)
         if left is not None:
             _refuse(key, name, prefixes, left, f", which is of {left}")
+
+
+def _resolved(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf  # which a model that is served can do without
+    from omegaconf.errors import OmegaConfBaseException
+
+    found = RESOLVER.search(str(tree))
+    if found is not None:
+        rule = f"no resolver in {where}"
+        raise ConfigError(f"`{rule}` must hold, but got {found[0]}...}}.")
+    try:
+        resolved: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(tree), resolve=True)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{where} cannot be read: {_reason(error)}") from error
+    return resolved
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
 def _refuse(key: str, name: str, prefixes: Sequence[str], outside: str, how: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
-from ridgeline.config import Config
+from ridgeline.config import AugmentationConfig, Config
 from ridgeline.debug.finding import Finding
 from ridgeline.debug.setup import few_examples, full_batch
 from ridgeline.stack.fitting import fit
@@ -21,31 +22,33 @@ ROUNDING = 1e-12
 def monotone(config: Config) -> Finding:
     """The configured optimizer and learning rate without momentum, which may climb on its way down.
 
-    With dropout or input noise configured, a second fit trains beside the first with them on; how often its J rises is
-    told and decides nothing.
+    With dropout, input noise or augmentation configured, a second fit trains beside the first with them on; how often
+    its J rises is told and decides nothing.
     """
     still = replace(config.regularization, dropout=0.0, input_dropout=0.0, input_noise=0.0)
     optimizer = replace(config.optimizer, momentum=0.0, nesterov=False)
     on = replace(full_batch(config, STEPS), optimizer=optimizer)
-    off = replace(on, regularization=still)
+    off = replace(on, regularization=still, augmentation=AugmentationConfig())
     objectives, splits = Objectives(), few_examples(config, EXAMPLES)
-    fit([off] if on == off else [off, on], splits, watchers=[objectives])
+    result, *_ = fit([off] if on == off else [off, on], splits, watchers=[objectives])
     quiet, *noisy = objectives.values
-    rises = _rises(quiet)
+    passed = not _rises(quiet) and result.failure is None
     figure = f"With dropout and noise off {_told(quiet)}\n"
     figure += f"Measured before each of {STEPS} steps; the full batch, {len(splits.train.y_N)} examples; float64."
-    if rises:
+    if result.failure is not None:
+        figure += f" It diverged: {result.failure}."
+    if not passed:
         figure += " A smaller optimizer.lr cures it, or else a gradient is wrong: see debug=gradcheck."
     for values in noisy:
         figure += f"\nWith them on {_told(values)} This decides nothing: noise alone can raise it."
-    return Finding("monotone", not rises, figure)
+    return Finding("monotone", passed, figure)
 
 
 def _rises(values: Sequence[float]) -> list[int]:
     """The steps, from 1, after which J is larger, or no number."""
     return [
         step
-        for step, (before, after) in enumerate(zip(values[:-1], values[1:], strict=True), start=1)
+        for step, (before, after) in enumerate(pairwise(values), start=1)
         if not after <= before + ROUNDING * abs(before)
     ]
 

@@ -6,25 +6,26 @@ from dataclasses import replace
 
 import pytorch_lightning as pl
 
-from ridgeline.config import Config, RegularizationConfig
+from ridgeline.config import AugmentationConfig, Config, RegularizationConfig
 from ridgeline.debug.finding import Finding
 from ridgeline.debug.setup import few_examples, full_batch
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 
-EXAMPLES = 20
+EXAMPLES = 10
 MOST_STEPS = 1000
 
 
 def overfit(config: Config) -> Finding:
     """The configured network, loss and optimizer without regularization, until no example is wrong."""
-    plain = replace(full_batch(config, MOST_STEPS), regularization=RegularizationConfig())
+    trained = full_batch(config, MOST_STEPS)
+    plain = replace(trained, regularization=RegularizationConfig(), augmentation=AugmentationConfig())
     splits = few_examples(config, EXAMPLES)
     (result,) = fit([plain], splits, watchers=[UntilFitted()])
     n, last = len(splits.train.y_N), result.history[-1]
     wrong = round(last["val/error"] * n)
     passed = result.failure is None and wrong == 0
-    figure = f"{wrong} of {n} examples are wrong after {result.epochs} steps"
+    figure = f"After {result.epochs} steps {wrong} of {n} examples are wrong"
     if not passed:
         figure += f", error {last['val/error']:.2f}"
     figure += f", loss {last['val/loss']:.4g}; at most {MOST_STEPS} steps, regularization off, float64."

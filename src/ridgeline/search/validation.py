@@ -94,11 +94,18 @@ def _parse_with(tree: dict[str, Any], keys: list[Dimension], values: tuple[Any, 
 
 
 def _is_group(loader: ConfigLoader, d: Dimension) -> bool:
-    return len(loader.get_group_options(d.key.split("@")[0], ObjectType.CONFIG)) > 0
+    return len(_options(loader, d.key.split("@")[0])) > 0
+
+
+def _options(loader: ConfigLoader, group: str) -> list[str]:
+    """The choices of a group, those in its folders as `by_hand/l2`."""
+    folders = loader.get_group_options(group, ObjectType.GROUP)
+    nested = [f"{folder}/{name}" for folder in folders for name in _options(loader, f"{group}/{folder}")]
+    return [*loader.get_group_options(group, ObjectType.CONFIG), *nested]
 
 
 def _check_choices(loader: ConfigLoader, group: Dimension) -> None:
-    options = loader.get_group_options(group.key.split("@")[0], ObjectType.CONFIG)
+    options = _options(loader, group.key.split("@")[0])
     for choice in group.ends:
         value = OverridesParser.create().parse_override(group.override(choice)).value()
         for name in value if isinstance(value, list) else [value]:

@@ -32,8 +32,8 @@ def fit(
 ) -> list[FitResult]:
     """Train the configurations, which may differ in knobs only, on splits that lie on the device they train on.
 
-    `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`; `watchers` look at each step.
-    A fit that diverges ends with its `failure` set and leaves the others as they are.
+    `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`; `watchers` see each step. A
+    fit that diverges ends with its `failure` set and leaves the others as they are.
     """
     shared = configs[0].trainer
     stack = Stack(configs, splits)

@@ -39,7 +39,7 @@ def _measured(confirmed: Mapping[str, Any]) -> str:
             _markdown(rows),
             "",
             f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - plain"
-            f" network: error {_interval(error, percent=True)}, p = {error['p_value']:.3g}"
+            f" network: error {_points(error)}, p = {error['p_value']:.3g}"
             f" ({confirmed['difference']['test']}).",
         ]
     )
@@ -119,6 +119,11 @@ def _markdown(rows: Table) -> str:
 def _interval(estimate: Mapping[str, float], *, percent: bool = False) -> str:
     mean, low, high = (f"{estimate[key]:.2%}" if percent else f"{estimate[key]:.4f}" for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high})"
+
+
+def _points(estimate: Mapping[str, float]) -> str:
+    mean, low, high = (f"{100 * estimate[key]:+.2f}" for key in ("mean", "low", "high"))
+    return f"{mean} points ({low} to {high})"
 
 
 def _number(value: Any) -> str:

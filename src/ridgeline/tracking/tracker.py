@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities import RunInfo
+from mlflow.exceptions import MlflowException
 
 from ridgeline.config import Config, as_tree
 from ridgeline.tracking import provenance
@@ -160,8 +161,14 @@ class Tracker:
 
     def _describe(self, run: Run, run_id: Future[str], config: Config, description: DataDescription) -> None:
         inputs = [provenance.dataset(description)]
-        what = f"data set of {description.name}"
-        self._writer.call(Call(what, lambda store: store.client.log_inputs(run_id.result(0), inputs)))
+
+        def log_inputs(store: Store) -> None:
+            try:
+                store.client.log_inputs(run_id.result(0), inputs)
+            except MlflowException:  # of two processes that bring the same data set, MLflow refuses the slower one
+                store.client.log_inputs(run_id.result(0), inputs)
+
+        self._writer.call(Call(f"data set of {description.name}", log_inputs))
         run.log_text(yaml.safe_dump(as_tree(config), sort_keys=False), "config.yaml")
         self._writer.log(Batch(run_id, params=provenance.params(config)))
 

@@ -1,0 +1,28 @@
+"""The network by hand, in NumPy, beside its Lightning twin: the same points, initial weights and dropout masks.
+
+python pipelines/by_hand.py experiment=by_hand/plain
+python pipelines/by_hand.py experiment=by_hand/dropout network.hidden=[50,10] regularization.dropout=[0.5,0.2]
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ridgeline.doors import checked, enter_without_trial, refuse
+
+
+def by_hand(cfg: DictConfig) -> None:
+    from ridgeline.by_hand import compare  # torch and more, which --help need not wait for
+    from ridgeline.trials import TrialFailed, check
+
+    config = checked(cfg)
+    check(config)
+    try:
+        print(compare(config, Path(config.runs) / "jobs" / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"))
+    except TrialFailed as failed:
+        refuse(f"The training failed: {failed}.", code=1)
+
+
+if __name__ == "__main__":
+    enter_without_trial(by_hand)
