@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from ridgeline.config import Config, as_tree
-from ridgeline.data import Splits, load_splits
+from ridgeline import reference
+from ridgeline.config import Config, OptimizerConfig, as_tree
+from ridgeline.data import Part, Splits, load_splits
 from ridgeline.doors import ROOT, checked
 from ridgeline.evidence.case_study.kept import kept_fit
 from ridgeline.evidence.case_study.variants import BY_NAME, compose_all, tune
 from ridgeline.knobs import NOT_TRAINED, structure
+from ridgeline.objective import data_loss_K
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 
 MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
+needs_mnist = pytest.mark.skipif(
+    not MNIST.is_dir(), reason="no MNIST here: RIDGELINE_MNIST=FOLDER of the four IDX files"
+)
 SMALL = ["data=digits", "data.train=0.6", "data.validation=0.2", "network.hidden=[16,12]", "optimizer.lr=0.01"]
 
 PLAIN = {
@@ -201,7 +207,37 @@ def stops_after(errors: list[float], patience: int) -> int:
     return len(errors)
 
 
-@pytest.mark.skipif(not MNIST.is_dir(), reason="no MNIST here: RIDGELINE_MNIST=FOLDER of the four IDX files")
+@needs_mnist
+@pytest.mark.parametrize("name", ["plain", "l2", "l1"])
+def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: str) -> None:
+    """In float64, with the full network; one step of plain gradient descent at a rate of 1 is the gradient of J."""
+    config = variants(f"data.root={MNIST}", "optimizer=sgd", "optimizer.lr=1.0", "trainer.max_epochs=1")[name]
+    config = replace(config, optimizer=OptimizerConfig("sgd", lr=1.0))
+    whole = load_splits(config.data)
+    train = Part(whole.train.x_NI[:128].double(), whole.train.y_N[:128])
+    splits = replace(whole, train=train, validation=train)
+    stack = Stack([config], splits)
+    layers = [(li.weight[0].detach().numpy(), li.bias[0, 0].detach().numpy()) for li in stack.network.linears]
+    x, y = train.x_NI.numpy(), train.y_N.numpy()
+    free = reference.Setting(keep=[1.0] * 6)
+    penalized = replace(free, l1=config.regularization.l1, l2=config.regularization.l2)
+    # The output layer is free of the penalty, so it is without it in J, and its gradient is that of J without.
+    output = [layers[-1]]
+    nothing = np.zeros((1, 500)), np.zeros(1, int)
+    of_output = reference.objective(output, *nothing, penalized) - reference.objective(output, *nothing, free)
+    j = reference.objective(layers, x, y, penalized) - of_output
+    ours = data_loss_K(stack.network(train.x_NI[None]), train.y_N[None], "cross_entropy") + stack.penalties.values_K()
+    assert ours.item() == pytest.approx(j, rel=1e-6)
+    theirs = [
+        *reference.gradients(layers, x, y, penalized)[:-1],
+        reference.gradients(layers, x, y, free)[-1],
+    ]
+    (result,) = fit([config], splits)
+    for i, ((w, _), (d_w, _)) in enumerate(zip(layers, theirs, strict=True)):
+        np.testing.assert_allclose(w - result.weights[f"linears.{i}.weight"].numpy(), d_w, rtol=1e-6, atol=1e-12)
+
+
+@needs_mnist
 def test_the_first_42000_images_train_and_18000_validate_in_zero_to_one() -> None:
     splits = load_splits(composed("case_study/plain", f"data.root={MNIST}").data)
     assert splits.description.examples == (42000, 18000, 10000)

@@ -49,7 +49,7 @@ def test_choice_composes_and_trains(choice: str) -> None:
     overrides = [choice, "trainer.max_epochs=1", "trainer.enable_progress_bar=false"]
     if choice.startswith("augmentation="):
         overrides += ["data.standardize=all"]
-    if choice == "data=mnist":
+    if choice == "data=mnist" or choice.startswith("experiment=case_study/"):
         if not MNIST.is_dir():
             pytest.skip(f"no MNIST in {MNIST}: set RIDGELINE_MNIST to a folder of its four IDX files")
         overrides += [f"data.root={MNIST}", "data.examples=500"]
