@@ -313,7 +313,9 @@ class ConfirmConfig:
         n = self.selection_seeds
         require(n >= 2, "confirm.selection_seeds >= 2", "confirm.selection_seeds", n)
         require(self.seeds >= 2, "confirm.seeds >= 2", "confirm.seeds", self.seeds)
-        require(1 < self.lr_factor < math.inf, "1 < confirm.lr_factor < inf", "confirm.lr_factor", self.lr_factor)
+        require(1 < self.lr_factor <= 1e4, "1 < confirm.lr_factor <= 10000", "confirm.lr_factor", self.lr_factor)
+        ends = self.summary is None or self.summary.endswith(".json")
+        require(ends, "confirm.summary ends in .json", "confirm.summary", self.summary)
 
 
 @dataclass(frozen=True)

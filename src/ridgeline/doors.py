@@ -102,7 +102,7 @@ class RefuseBadInput(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
             parsed = checked(config)
-            if parsed.search.name != "grid":
+            if config.hydra.runtime.choices.get("search", "grid") != "grid":
                 raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")
             from ridgeline.trials import check  # torch and MLflow, seconds: after what needs neither
 

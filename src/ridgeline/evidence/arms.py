@@ -16,7 +16,7 @@ from ridgeline.config import Config
 from ridgeline.data import Part
 from ridgeline.evidence.candidates import Candidate
 from ridgeline.evidence.fits import FitsFailed, train_all
-from ridgeline.evidence.statistics import Estimate, calibration_error, estimate
+from ridgeline.evidence.statistics import LEVEL, Estimate, calibration_error, estimate
 from ridgeline.objective import data_loss_K
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.stack.records import FitResult
@@ -94,7 +94,7 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
         "seeds": arm.seeds,
         "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
         "test": {
-            "error": above_zero(estimate(measured.errors_SN)),
+            "error": of_rate(estimate(measured.errors_SN), len(labels_N)),
             "loss": above_zero(estimate(measured.losses_SN)),
             "ece": float(np.mean([calibration_error(p_NC, labels_N) for p_NC in measured.probabilities_SNC])),
         },
@@ -110,6 +110,14 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
 
 def interval(found: Estimate) -> dict[str, float]:
     return {"mean": found.mean, "low": found.low, "high": found.high}
+
+
+def of_rate(found: Estimate, n_examples: int) -> dict[str, float]:
+    """A share of examples; where all of them are alike, what so many can say (Clopper, Pearson 1934)."""
+    room = 1 - ((1 - LEVEL) / 2) ** (1 / n_examples)
+    if found.mean in (0.0, 1.0):
+        return {**interval(found), **({"high": room} if found.mean == 0.0 else {"low": 1 - room})}
+    return {**interval(found), "low": max(0.0, found.low), "high": min(1.0, found.high)}
 
 
 def above_zero(found: Estimate) -> dict[str, float]:

@@ -26,7 +26,8 @@ LR = "optimizer.lr"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration: its trial in the study (None: it is of none), what was searched of it, the metric found there.
+    """A configuration: its trial in the study (None: it is of none), what was searched of it, the metric found there
+    (None: it was not tried there).
 
     `results`: of the same configuration with new seeds; empty where one of them failed.
     """
@@ -34,7 +35,7 @@ class Candidate:
     config: Config
     trial: int | None
     params: dict[str, Any]
-    searched: float
+    searched: float | None
     results: list[FitResult] = field(default_factory=list)
 
     @property
@@ -92,8 +93,20 @@ def plain(stored: StoredStudy, best: Config, lr_factor: float) -> list[Candidate
         own = as_tree(start)
         for d in space:
             set_value(own, d, point[d.key])
-        candidates.append(Candidate(parse(own), None, point, math.inf))
+        candidates.append(Candidate(parse(own), None, point, None))
     return candidates
+
+
+def with_rates_of(plain: Sequence[Candidate], best: Candidate, stored: StoredStudy) -> list[Candidate]:
+    """`best` with the learning rates that suit the plain network, where the study searched none: else a verdict on
+    regularization would be one on the learning rate."""
+    if LR in [d.key for d in stored.line.space]:
+        return []
+    rates = [c.config.optimizer.lr for c in plain if c.config.optimizer.lr != best.config.optimizer.lr]
+    configs = [replace(best.config, optimizer=replace(best.config.optimizer, lr=lr)) for lr in rates]
+    return [
+        Candidate(config, best.trial, {**best.params, LR: lr}, None) for config, lr in zip(configs, rates, strict=True)
+    ]
 
 
 def _is_plain(d: Dimension) -> bool:
@@ -111,12 +124,10 @@ def search(
 ) -> list[Candidate]:
     """The best of them by one fit each."""
     outcomes = train_all([c.with_seed(seed) for c in candidates], workers, progress)
-    searched = [
-        replace(c, searched=r.value) for c, r in zip(candidates, outcomes, strict=True) if isinstance(r, FitResult)
-    ]
-    if not searched:
+    pairs = [(c, r.value) for c, r in zip(candidates, outcomes, strict=True) if isinstance(r, FitResult)]
+    if not pairs:
         raise FitsFailed(f"No plain network could be trained: {outcomes[-1]}.")
-    return sorted(searched, key=lambda c: c.searched)[:top]
+    return [replace(c, searched=value) for c, value in sorted(pairs, key=lambda pair: pair[1])[:top]]
 
 
 def evaluate(

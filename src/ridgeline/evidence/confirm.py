@@ -65,9 +65,8 @@ def confirm(
     seeds = [FINAL + i for i in range(settings.seeds)]
     best = choosing.of_study(stored, settings.top)
     plain = choosing.plain(stored, best[0].config, settings.lr_factor)
-    fits = len(plain) + (len(best) + min(len(plain), settings.top)) * settings.selection_seeds + 2 * settings.seeds
-    with start_workers(best[0].config) as workers, _bar(fits) as bar:
-        best, plain = _choose(best, plain, stored.config.seed, settings, workers, bar)
+    with start_workers(best[0].config) as workers, _bar(len(plain) + 2 * settings.seeds) as bar:
+        best, plain = _choose(stored, best, plain, settings, workers, bar)
         bar.set_description("retraining both on train + validation")
         chosen = {BEST: best[0], PLAIN: plain[0]}
         arms = dict(zip(chosen, retrain(list(chosen.values()), seeds, workers, bar.update), strict=True))
@@ -90,25 +89,34 @@ def confirm(
         "difference": difference,
         "candidates": {BEST: [_listed(c) for c in best], PLAIN: [_listed(c) for c in plain]},
         "opening": {"number": opening.number, "when": opening.when, **opening.by, "earlier": list(opening.earlier)},
-        "cost": {"fits": fits, "seconds": round(time.monotonic() - started, 1)},
+        "trials": len(ran(stored.study)),
+        "cost": {"fits": bar.n, "seconds": round(time.monotonic() - started, 1)},
     }
     return Confirmation(record, chosen, arms, measured, test, data)
 
 
 def _choose(
+    stored: StoredStudy,
     best: Sequence[Candidate],
     plain: Sequence[Candidate],
-    seed: int,
     settings: ConfirmConfig,
     workers: Workers,
     bar: Any,
 ) -> tuple[list[Candidate], list[Candidate]]:
+    """The candidates of both sides, the chosen one of each first."""
     bar.set_description("plain network: learning rates")
-    plain = choosing.search(plain, seed, settings.top, workers, bar.update)
+    plain = choosing.search(plain, stored.config.seed, settings.top, workers, bar.update)
     fresh = [FRESH + i for i in range(settings.selection_seeds)]
+
+    def evaluate(candidates: Sequence[Candidate]) -> list[Candidate]:
+        bar.total += len(candidates) * len(fresh)
+        return choosing.evaluate(candidates, fresh, workers, bar.update)
+
     bar.set_description("choosing by new seeds")
-    evaluated = choosing.evaluate([*best, *plain], fresh, workers, bar.update)
-    return choosing.ranked(evaluated[: len(best)]), choosing.ranked(evaluated[len(best) :])
+    evaluated = evaluate([*best, *plain])
+    best, plain = choosing.ranked(evaluated[: len(best)]), choosing.ranked(evaluated[len(best) :])
+    bar.set_description("the best with other learning rates")
+    return choosing.ranked([*best, *evaluate(choosing.with_rates_of(plain, best[0], stored))]), plain
 
 
 def _listed(candidate: Candidate) -> dict[str, Any]:

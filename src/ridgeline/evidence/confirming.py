@@ -13,6 +13,7 @@ from ridgeline.evidence.arms import BEST
 from ridgeline.evidence.confirm import Confirmation, OpenTest, check, confirm
 from ridgeline.evidence.files import FOLDER, closing_words, whole_record, write, write_summary
 from ridgeline.evidence.stored import StoredStudy
+from ridgeline.evidence.verdict import HARMS
 from ridgeline.fitted import Fitted
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store
@@ -53,6 +54,8 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
         run.set_tags({"verdict": verdict["word"], "verdict.sentence": verdict["sentence"]})
         for path in paths:
             run.log_file(path, FOLDER)
+        if verdict["word"] == HARMS:
+            return "\nNo champion: the plain network is better."
         registered = register_champion(tracker, run_id, fitted, example_NI, record)
     return f"\nChampion: models:/{registered.name}@champion, version {registered.version} (the first of the seeds)"
 

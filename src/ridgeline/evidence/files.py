@@ -21,7 +21,7 @@ from ridgeline.stack.prediction import logits_KNC
 
 FOLDER = "confirm"
 RECORD = "confirm.json"
-CONFUSED = 24
+CONFUSED, CONFUSED_AT_LEAST = 24, 4
 GRID = 160
 """Points of each axis of a decision boundary."""
 
@@ -132,10 +132,12 @@ def closing_words(record: dict[str, Any], folder: Path) -> str:
 
 
 def _confused(found: Confirmation) -> dict[str, Tensor]:
-    """The test examples to which the best network gives their class the least probability, the mean over seeds."""
+    """Test examples that the best network, its mean over seeds, gets wrong: the least probable class first."""
     mean_NC, labels_N = found.measured[BEST].probabilities_SNC.mean(axis=0), found.test.y_N.numpy()
     own_N = mean_NC[np.arange(len(labels_N)), labels_N]
-    chosen_M = torch.from_numpy(np.argsort(own_N, kind="stable")[:CONFUSED].copy())
+    wrong_N = mean_NC.argmax(axis=1) != labels_N
+    order_N = np.lexsort((own_N, ~wrong_N))  # where it gets few wrong, the least sure ones of the others follow
+    chosen_M = torch.from_numpy(order_N[: max(CONFUSED_AT_LEAST, min(CONFUSED, int(wrong_N.sum())))].copy())
     splits = load_splits(found.arms[BEST].config.data)
     assert splits.image_shape is not None
     return {

@@ -15,14 +15,11 @@ from optuna.study import Study
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
-from ridgeline.search.commandline import CommandLine, restore
+from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.stored_config import check_targets, read_stored
 
 MASTER = "multirun.yaml"
-
-STAGE = "stage"
-"""The configuration of DVC's stages: params.yaml, which lies beside conf/."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
     line = restore(list(master.hydra.overrides.task), config.search.params, space)
     if master.hydra.job.config_name == STAGE:
-        line = replace(line, door=(*line.door, "--config-dir=.", f"--config-name={STAGE}"))
+        line = line.of_stage(folder)
     return StoredStudy(name, folder, config, line, found)
 
 

@@ -6,7 +6,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ NOT_SWEPT = (
 )
 """What a study has one of."""
 
+STAGE, PARAMS = "stage", "params.yaml"
+"""The configuration of DVC's stages, and the file that it is made of."""
+
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +52,10 @@ class CommandLine:
     space: tuple[Dimension, ...]
     door: tuple[str, ...] = ("pipelines/train.py",)
     typed: tuple[str, ...] = ()
+
+    def of_stage(self, folder: Path) -> CommandLine:
+        """The same commands with the configuration of a stage of DVC, whose params.yaml is kept in `folder`."""
+        return replace(self, door=(self.door[0], f"--config-dir={folder}", f"--config-name={STAGE}"))
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError
 from ridgeline.search import identity
+from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
@@ -49,6 +52,9 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     with locked(folder):
         study = _open(plan, folder)
         _set_folder(master, folder)
+        if master.hydra.job.config_name == STAGE:
+            shutil.copy(PARAMS, folder)  # the next experiment writes another one
+            plan = replace(plan, line=plan.line.of_stage(folder))
         if len(ran(study)) >= plan.n_trials and study.user_attrs.get("reported") == len(ran(study)):
             log.info(f"{len(ran(study))} trials of this study are done, and {plan.n_trials} were asked for.")
             write_results(study, plan.config, plan.line, folder)
