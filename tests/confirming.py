@@ -62,6 +62,7 @@ def confirm(folder: Path, study: str, best: Config, trial: int, params: dict[str
             "dirty": True,
             "earlier": earlier,
         },
+        "trials": 2,
         "cost": {"fits": 18, "seconds": 31.4},
         "made": {"commit": "a" * 40, "dirty": False, "versions": {"torch": "2.13.0"}, "seconds": 33.0},
     }

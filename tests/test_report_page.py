@@ -133,6 +133,7 @@ def test_a_confirmed_study_begins_with_its_verdict_and_shows_a_second_opening(st
     assert verdict.index("No difference shown") < verdict.index("<svg")
     assert "opened for the second time on 2026-11-21 08:00 UTC" in verdict
     assert "<b>earlier-1</b> on 2026-10-01 08:00 UTC" in verdict
+    assert "This is of the study when it had 2 trials." in verdict
     numbers = Elements(part(page, "numbers")).text
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
     error = record["arms"]["best"]["test"]["error"]
@@ -156,7 +157,7 @@ def test_a_first_opening_is_no_warning_and_images_are_shown(studies: Studies) ->
             path.unlink()
         (stored.folder / "confirm").rmdir()
     assert "for the first time" in part(page, "verdict")
-    assert "warning" not in part(page, "verdict")
+    assert '<p class="note">The test part was opened' in part(page, "verdict")
     images = Elements(part(page, "confused")).all("img")
     assert len(images) == 16
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
