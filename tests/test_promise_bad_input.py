@@ -49,7 +49,7 @@ CASES = {
     "network.output=sigmoid": "`network.output is softmax unless data in {breast_cancer, moons}` must hold, but got",
     "debug=gradchek": "There is no choice `debug=gradchek`. Did you mean gradcheck?",
     "experiment=by_hand/l3": "There is no choice `l3` of experiment/by_hand. There is: dropout, l2, plain.",
-    "experiment=l2": "There is no choice `l2` of experiment. There is: by_hand/dropout, by_hand/l2, by_hand/plain, case_",
+    "experiment=l2": "There is no choice `l2` of experiment. There is: by_hand/dropout, by_hand/l2, by_hand/plain, ",
     "-m debug=gradcheck seed=1,2": "`debug is null with --multirun (-m)` must hold, but got debug=gradcheck.",
     "-m experiment=by_hand/l2,by_hand/l3": "There is no choice experiment=by_hand/l3. Did you mean by_hand/l2",
     "seed=[": "`seed=[` cannot be read",
