@@ -119,6 +119,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.verify
 def test_door_states_the_difference_and_records_picture_and_numbers_as_one_run(tmp_path: Path) -> None:
     done = run(tmp_path, "experiment=by_hand/dropout", "trainer.max_epochs=50", QUIET)
     assert done.returncode == 0, done.stderr
@@ -137,6 +138,7 @@ def test_door_states_the_difference_and_records_picture_and_numbers_as_one_run(t
     assert found.data.tags["ridgeline.state"] == "COMPLETE"
 
 
+@pytest.mark.verify
 def test_door_refuses_in_one_line_and_writes_nothing(tmp_path: Path) -> None:
     for arguments in ([], ["-m", "experiment=by_hand/l2,by_hand/plain"], ["experiment=by_hand/plain", "loss=hinge"]):
         done = run(tmp_path, *arguments)

@@ -79,6 +79,9 @@ class CaseStudy:
         return {path: path.stat().st_mtime_ns for path in self.folder.glob("fits/*/*.json")}
 
 
+pytestmark = pytest.mark.verify
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> CaseStudy:
     return CaseStudy(tmp_path_factory.mktemp("runs"))
@@ -229,7 +232,6 @@ def test_a_mistake_is_one_line_and_nothing_is_written(arguments: list[str], line
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.verify
 def test_the_command_searches_trains_and_writes_the_page(tmp_path: Path) -> None:
     page = tmp_path / "docs" / "case_study.md"
     small = [

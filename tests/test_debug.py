@@ -182,6 +182,7 @@ def checked_by_door(folder: Path, *arguments: str) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [

@@ -385,6 +385,7 @@ def door(studies: Studies) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.mark.verify
 def test_the_command_writes_the_page_and_says_where(
     studies: Studies, door: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -143,6 +143,7 @@ def test_trials_of_several_structures_end_bitwise_as_one_by_one(
     assert len(set(hashes[0])) == 2
 
 
+@pytest.mark.verify
 def test_batches_stopped_while_asked_and_while_trained_end_with_the_same_table(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
