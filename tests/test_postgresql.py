@@ -141,4 +141,4 @@ def test_a_stored_study_is_opened_with_the_password_that_its_files_do_not_have(t
         open_study(asked, "kept")
     stored = open_study(replace(asked, search=replace(asked.search, storage=url)), "kept")
     assert len(stored.study.get_trials()) == 3
-    assert stored.config_of(2).trial.number == 2
+    assert stored.config_of(2).network.name == "mlp"
