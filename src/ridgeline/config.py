@@ -13,10 +13,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.augmentation import AugmentationConfig
+from ridgeline.callbacks import CallbacksConfig, Metric, ScheduleConfig
 from ridgeline.checking import ConfigError, build, knob, require
+from ridgeline.proof import CaseStudyConfig, ClaimsConfig, ConfirmConfig
 from ridgeline.regularization import RegularizationConfig
 
-__all__ = ["AugmentationConfig", "Config", "ConfigError", "RegularizationConfig", "as_tree", "parse"]
+__all__ = [
+    "AugmentationConfig",
+    "CallbacksConfig",
+    "Config",
+    "ConfigError",
+    "ConfirmConfig",
+    "Metric",
+    "RegularizationConfig",
+    "ScheduleConfig",
+    "as_tree",
+    "parse",
+]
 
 
 @dataclass(frozen=True)
@@ -127,81 +140,6 @@ class LRScheduleConfig:
         require(0 < self.gamma <= 1, "0 < lr_schedule.gamma <= 1", "lr_schedule.gamma", self.gamma)
 
 
-METRICS = ("val/loss", "val/error", "train/loss", "train/error")
-"""What may be monitored. Lower is better for each."""
-
-Metric = Literal["val/loss", "val/error", "train/loss", "train/error"]
-
-
-@dataclass(frozen=True)
-class EarlyStoppingConfig:
-    """As Lightning's: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`.
-
-    As in Keras, the epochs before `start_from_epoch` (from 0) are as if they were not: neither beaten nor waited for.
-    """
-
-    monitor: Metric = "val/loss"
-    patience: int = knob(10)
-    min_delta: float = knob(0.0)
-    start_from_epoch: int = knob(0)
-
-    def check(self) -> None:
-        require(
-            self.patience >= 1,
-            "callbacks.early_stopping.patience >= 1",
-            "callbacks.early_stopping.patience",
-            self.patience,
-        )
-        require(
-            self.min_delta >= 0,
-            "callbacks.early_stopping.min_delta >= 0",
-            "callbacks.early_stopping.min_delta",
-            self.min_delta,
-        )
-        key = "callbacks.early_stopping.start_from_epoch"
-        require(self.start_from_epoch >= 0, f"{key} >= 0", key, self.start_from_epoch)
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """What rates or penalties are multiplied by, as a function of a fit's own epoch.
-
-    constant: 1. early: 1 during the first `epochs`, then 0. late: 0 during the first `epochs`, then 1. curriculum: from
-    0, fast at first, to 1 after `epochs`. linear: from 0 in the first epoch to 1 after `epochs`.
-    """
-
-    name: Literal["constant", "early", "late", "curriculum", "linear"] = knob("linear")
-    epochs: int = knob(10)
-
-
-@dataclass(frozen=True)
-class DiagnosticsConfig:
-    """How units and gradients fare, measured on the first `examples` of the validation part after each epoch."""
-
-    examples: int = 256
-
-    def check(self) -> None:
-        rule = "callbacks.diagnostics.examples >= 1"
-        require(self.examples >= 1, rule, "callbacks.diagnostics.examples", self.examples)
-
-
-@dataclass(frozen=True)
-class CallbacksConfig:
-    """Lightning callbacks; null = absent."""
-
-    early_stopping: EarlyStoppingConfig | None = None
-    dropout_schedule: ScheduleConfig | None = None
-    penalty_schedule: ScheduleConfig | None = None
-    diagnostics: DiagnosticsConfig | None = None
-
-    def check(self) -> None:
-        for name in ("dropout_schedule", "penalty_schedule"):
-            schedule = getattr(self, name)
-            if schedule is not None:
-                key = f"callbacks.{name}.epochs"
-                require(schedule.epochs >= 1, f"{key} >= 1", key, schedule.epochs)
-
-
 Precision = Literal["32-true", "tf32", "bf16-mixed"]
 """Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`."""
 
@@ -294,47 +232,6 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
-class ConfirmConfig:
-    """Of pipelines/confirm.py.
-
-    The `top` best configurations of the study train with `selection_seeds` new seeds, the best of them and the plain
-    network with `seeds` others. `lr_factor`: how far from the study's learning rate that of the plain network is looked
-    for, up and down. `summary`: a JSON file that gets the numbers too, without times (for DVC).
-    """
-
-    top: int = 5
-    selection_seeds: int = 5
-    seeds: int = 20
-    lr_factor: float = 10.0
-    summary: str | None = None
-
-    def check(self) -> None:
-        require(self.top >= 1, "confirm.top >= 1", "confirm.top", self.top)
-        n = self.selection_seeds
-        require(n >= 2, "confirm.selection_seeds >= 2", "confirm.selection_seeds", n)
-        require(self.seeds >= 2, "confirm.seeds >= 2", "confirm.seeds", self.seeds)
-        require(1 < self.lr_factor <= 1e4, "1 < confirm.lr_factor <= 10000", "confirm.lr_factor", self.lr_factor)
-        ends = self.summary is None or self.summary.endswith(".json")
-        require(ends, "confirm.summary ends in .json", "confirm.summary", self.summary)
-
-
-@dataclass(frozen=True)
-class CaseStudyConfig:
-    """Of pipelines/case_study.py: `seeds` of each variant, `n_trials` of the search for the tuned one.
-
-    `out`: the page to write, with its picture in a folder `images` beside it; null: in the runs folder.
-    """
-
-    seeds: int = 10
-    n_trials: int = 32
-    out: str | None = None
-
-    def check(self) -> None:
-        require(self.seeds >= 2, "case_study.seeds >= 2", "case_study.seeds", self.seeds)
-        require(self.n_trials >= 1, "case_study.n_trials >= 1", "case_study.n_trials", self.n_trials)
-
-
-@dataclass(frozen=True)
 class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
@@ -357,6 +254,7 @@ class Config:
     trial: TrialConfig = TrialConfig()
     confirm: ConfirmConfig = ConfirmConfig()
     case_study: CaseStudyConfig = CaseStudyConfig()
+    claims: ClaimsConfig = ClaimsConfig()
     seed: int = knob(0)
     runs: str = "mlruns"
     study: str | None = None

@@ -18,13 +18,12 @@ from torch import Tensor
 
 from ridgeline.config import Config, as_tree
 from ridgeline.data import Scaling
+from ridgeline.knobs import NOT_TRAINED
 from ridgeline.networks import MLP, class_count
-from ridgeline.stored_config import UNUSED, read_stored
+from ridgeline.stored_config import read_stored
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
-LEFT_OUT = (*UNUSED, "confirm", "case_study", "debug", "report", "runs", "study")
-"""Of the configuration: what decides nothing about a fit."""
 SCALING = "scaling."
 """What the names of the scaling's arrays begin with, beside the network's tensors."""
 
@@ -69,7 +68,7 @@ class Fitted:
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS)
-        tree = {key: value for key, value in as_tree(self.config).items() if key not in LEFT_OUT}
+        tree = {key: value for key, value in as_tree(self.config).items() if key not in NOT_TRAINED}
         (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
 
 

@@ -7,8 +7,9 @@ import typing
 from typing import Any
 
 from ridgeline.config import Config, as_tree
+from ridgeline.proof import OF_DOORS
 
-NOT_TRAINED = ("tracking", "search", "trial", "runs", "study", "confirm", "case_study", "report", "debug")
+NOT_TRAINED = ("tracking", "search", "trial", "runs", *OF_DOORS)
 """Parts of a configuration that no training depends on."""
 
 

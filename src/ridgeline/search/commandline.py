@@ -17,21 +17,10 @@ from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution
 
 from ridgeline.checking import ConfigError, require
+from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
-NOT_SWEPT = (
-    "search",
-    "hydra",
-    "tracking",
-    "trial",
-    "runs",
-    "metric",
-    "study",
-    "confirm",
-    "case_study",
-    "report",
-    "debug",
-)
+NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
 """What a study has one of."""
 
 STAGE, PARAMS = "stage", "params.yaml"

@@ -19,7 +19,7 @@ from ridgeline.search.space import Dimension
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
 """Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
 
-AFTERWARDS = ("by_hand.py", "debug", "evidence", "fitted.py", "reference.py", "report")
+AFTERWARDS = ("by_hand.py", "debug", "evidence", "fitted.py", "proof.py", "reference.py", "report")
 """Parts of the package that no trial's numbers depend on."""
 
 REVISIONS = ("code", "torch", "optuna")

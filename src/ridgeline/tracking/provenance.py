@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
 from ridgeline.config import Config, as_tree
+from ridgeline.knobs import NOT_TRAINED
 
 if TYPE_CHECKING:
     from ridgeline.data import DataDescription
 
 PACKAGES = ("torch", "pytorch-lightning", "optuna", "mlflow", "hydra-core", "ridgeline")
-NO_PARAMS = {"trial", "search", "runs", "tracking", "study", "confirm", "case_study", "report", "debug"}
 LONGEST_PARAM = 6000
 DIGEST = 12
 
@@ -60,7 +60,9 @@ def tags(kind: str, description: DataDescription, job_dir: Path | None) -> dict[
 def params(config: Config) -> list[Param]:
     """The flattened configuration, as it would be typed: `regularization.l2` is `0.0001`."""
     return [
-        Param(key, value[:LONGEST_PARAM]) for key, value in _flat(as_tree(config)) if key.split(".")[0] not in NO_PARAMS
+        Param(key, value[:LONGEST_PARAM])
+        for key, value in _flat(as_tree(config))
+        if key.split(".")[0] not in NOT_TRAINED
     ]
 
 

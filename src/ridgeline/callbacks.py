@@ -1,0 +1,82 @@
+"""Settings of the group `callbacks`: what stops, schedules and measures a fit while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ridgeline.checking import knob, require
+
+METRICS = ("val/loss", "val/error", "train/loss", "train/error")
+"""What may be monitored. Lower is better for each."""
+
+Metric = Literal["val/loss", "val/error", "train/loss", "train/error"]
+
+
+@dataclass(frozen=True)
+class EarlyStoppingConfig:
+    """As Lightning's: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`.
+
+    As in Keras, the epochs before `start_from_epoch` (from 0) are as if they were not: neither beaten nor waited for.
+    """
+
+    monitor: Metric = "val/loss"
+    patience: int = knob(10)
+    min_delta: float = knob(0.0)
+    start_from_epoch: int = knob(0)
+
+    def check(self) -> None:
+        require(
+            self.patience >= 1,
+            "callbacks.early_stopping.patience >= 1",
+            "callbacks.early_stopping.patience",
+            self.patience,
+        )
+        require(
+            self.min_delta >= 0,
+            "callbacks.early_stopping.min_delta >= 0",
+            "callbacks.early_stopping.min_delta",
+            self.min_delta,
+        )
+        key = "callbacks.early_stopping.start_from_epoch"
+        require(self.start_from_epoch >= 0, f"{key} >= 0", key, self.start_from_epoch)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """What rates or penalties are multiplied by, as a function of a fit's own epoch.
+
+    constant: 1. early: 1 during the first `epochs`, then 0. late: 0 during the first `epochs`, then 1. curriculum: from
+    0, fast at first, to 1 after `epochs`. linear: from 0 in the first epoch to 1 after `epochs`.
+    """
+
+    name: Literal["constant", "early", "late", "curriculum", "linear"] = knob("linear")
+    epochs: int = knob(10)
+
+
+@dataclass(frozen=True)
+class DiagnosticsConfig:
+    """How units and gradients fare, measured on the first `examples` of the validation part after each epoch."""
+
+    examples: int = 256
+
+    def check(self) -> None:
+        rule = "callbacks.diagnostics.examples >= 1"
+        require(self.examples >= 1, rule, "callbacks.diagnostics.examples", self.examples)
+
+
+@dataclass(frozen=True)
+class CallbacksConfig:
+    """Lightning callbacks; null = absent."""
+
+    early_stopping: EarlyStoppingConfig | None = None
+    dropout_schedule: ScheduleConfig | None = None
+    penalty_schedule: ScheduleConfig | None = None
+    diagnostics: DiagnosticsConfig | None = None
+
+    def check(self) -> None:
+        for name in ("dropout_schedule", "penalty_schedule"):
+            schedule = getattr(self, name)
+            if schedule is not None:
+                key = f"callbacks.{name}.epochs"
+                require(schedule.epochs >= 1, f"{key} >= 1", key, schedule.epochs)
