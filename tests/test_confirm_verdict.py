@@ -39,7 +39,7 @@ def test_dropout_on_few_images_helps(tmp_path: Path) -> None:
     [
         ([], "`study=NAME is given` must hold, but got study=null."),
         (["study=none"], "There is no study `none` in"),
-        (["study=x", "data=mnist"], "`data` is what the study has"),
+        (["study=x", "data=mnist"], "`data` cannot be set here"),
         (["study=x", "confirm.seeds=1"], "`confirm.seeds >= 2` must hold, but got confirm.seeds=1."),
     ],
 )

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ridgeline.evidence.case_study.claims import (
+from ridgeline.evidence.case_study.measuring import Measured, describe, judge
+from ridgeline.evidence.case_study.variants import BY_NAME
+from ridgeline.evidence.rules import (
     FAILS,
     HOLDS,
     OPEN,
@@ -19,8 +21,6 @@ from ridgeline.evidence.case_study.claims import (
     helps_most,
     helps_not,
 )
-from ridgeline.evidence.case_study.measuring import Measured, describe, judge
-from ridgeline.evidence.case_study.variants import BY_NAME
 from ridgeline.evidence.statistics import Estimate, over_seeds
 
 

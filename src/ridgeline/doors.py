@@ -71,11 +71,11 @@ def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
 
 
 def require_overrides_of(*keys: str) -> None:
-    """Raise ConfigError for an argument with another key: a study that is stored has its own values of those."""
+    """Raise ConfigError for an argument with another key: what is read back, or fixed, has its own values of those."""
     for override in HydraConfig.get().overrides.task:
         key = override.lstrip("+~").partition("=")[0]
         if not any(key == known or key.startswith(f"{known}.") for known in keys):
-            raise ConfigError(f"`{key}` is what the study has; here only {', '.join(keys)} can be set: {override}.")
+            raise ConfigError(f"`{key}` cannot be set here, only {', '.join(keys)}: {override}.")
 
 
 def refuse_keys(arguments: Sequence[str], *keys: str) -> None:

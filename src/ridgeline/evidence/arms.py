@@ -40,7 +40,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an arm says of the test part."""
+    """What networks with S seeds say of a part of the examples."""
 
     probabilities_SNC: np.ndarray
     errors_SN: np.ndarray
@@ -73,11 +73,12 @@ def _on_both_parts(config: Config, epochs: int) -> Config:
     )
 
 
-def measure(arm: Arm, test: Part) -> Measured:
-    logits_SNC = logits_KNC(arm.config, [fit.weights for fit in arm.fits], test.x_NI)
+def measure(config: Config, fits: Sequence[FitResult], part: Part) -> Measured:
+    """`config`: with the structure of the fits."""
+    logits_SNC = logits_KNC(config, [fit.weights for fit in fits], part.x_NI)
     s, n, c = logits_SNC.shape
-    labels_SN = test.y_N.expand(s, -1)
-    losses_SN = data_loss_K(logits_SNC.reshape(s * n, 1, c), labels_SN.reshape(-1, 1), arm.config.loss).view(s, n)
+    labels_SN = part.y_N.expand(s, -1)
+    losses_SN = data_loss_K(logits_SNC.reshape(s * n, 1, c), labels_SN.reshape(-1, 1), config.loss).view(s, n)
     errors_SN = (logits_SNC.argmax(dim=2) != labels_SN).double()
     return Measured(logits_SNC.softmax(dim=2).numpy(), errors_SN.numpy(), losses_SN.double().numpy())
 

@@ -72,7 +72,7 @@ def confirm(
         arms = dict(zip(chosen, retrain(list(chosen.values()), seeds, workers, bar.update), strict=True))
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
     test, opening = open_test(arms[BEST].config.data, ledger, by)
-    measured = {name: measure(arm, test) for name, arm in arms.items()}
+    measured = {name: measure(arm.config, arm.fits, test) for name, arm in arms.items()}
     found = {name: describe(arm, measured[name], test.y_N.numpy()) for name, arm in arms.items()}
     difference: dict[str, Any] = {
         "error": tested(estimate(measured[BEST].errors_SN - measured[PLAIN].errors_SN)),

@@ -1,4 +1,4 @@
-"""What the tutorial concluded from one run of each, and whether it holds over seeds.
+"""Whether a claim holds, by the interval of what was measured and never by its mean.
 
 A gain is an accuracy minus another one, of networks with the same seeds on the same examples.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ridgeline.evidence.statistics import Estimate
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not shown"
+HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not shown", "not measured"
 
 A_LITTLE = 0.01
 """Of accuracy, which a gain that is little stays below."""
@@ -48,3 +48,10 @@ def ends_after_about_five(epochs: Estimate) -> str:
     if low <= epochs.low and epochs.high <= high:
         return HOLDS
     return FAILS if epochs.high < low or epochs.low > high else OPEN
+
+
+def both(*verdicts: str) -> str:
+    """All of them hold; it fails by one that does not."""
+    if all(verdict == HOLDS for verdict in verdicts):
+        return HOLDS
+    return FAILS if FAILS in verdicts else OPEN

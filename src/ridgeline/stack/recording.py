@@ -44,6 +44,20 @@ class Beginning(pl.Callback):
         self.weights = stack.rows.unpack(stack.rows.values_KP[0])
 
 
+class WeightPaths(pl.Callback):
+    """`steps`: all weights (no biases) of the K fits before the first step and after each, in the rows' order."""
+
+    def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        self.steps = [stack.rows.weights_KW.detach().clone()]
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, stack: pl.LightningModule, outputs: Any, positions_KB: Tensor, batch_idx: int
+    ) -> None:
+        assert isinstance(stack, Stack)
+        self.steps.append(stack.rows.weights_KW.detach().clone())
+
+
 class KeptMasks(pl.Callback):
     """`steps`: the masks that the first fit used in each step, one for the input of each layer; rows are examples."""
 

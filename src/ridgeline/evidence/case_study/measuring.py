@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ridgeline.evidence import rules
 from ridgeline.evidence.arms import interval, tested
-from ridgeline.evidence.case_study import claims
 from ridgeline.evidence.case_study.kept import TEST, VALIDATION, KeptFit
 from ridgeline.evidence.case_study.variants import BY_NAME, LISTING, PLAIN, TEXT, TUNED
 from ridgeline.evidence.statistics import Estimate, estimate, over_seeds
@@ -58,14 +58,14 @@ def judge(found: Mapping[str, Measured], continued_from: int) -> list[dict[str, 
     """A row a claim and reading. `continued_from`: the epochs before the early stopping of the listing begins."""
     gains = {part: {n: m.gain_over(found[PLAIN], part) for n, m in found.items()} for part in PARTS}
     return [
-        _by_gain("L2 helps", "", gains, "l2", claims.helps),
-        _by_gain("L1 does not help", "", gains, "l1", claims.helps_not),
-        _by_gain("dropout helps a little", "", gains, "dropout", claims.helps_a_little),
+        _by_gain("L2 helps", "", gains, "l2", rules.helps),
+        _by_gain("L1 does not help", "", gains, "l1", rules.helps_not),
+        _by_gain("dropout helps a little", "", gains, "dropout", rules.helps_a_little),
         _helps_most(found, "augmentation", TEXT),
         _helps_most(found, "augmentation_listing", LISTING),
         _ends_early(found[EARLY].epochs_S, TEXT),
         _ends_early(found[LATE].epochs_S - continued_from, LISTING),
-        _by_gain("tuned beats plain", "", gains, TUNED, claims.helps),
+        _by_gain("tuned beats plain", "", gains, TUNED, rules.helps),
     ]
 
 
@@ -88,8 +88,8 @@ def _helps_most(found: Mapping[str, Measured], name: str, reading: str) -> dict[
     others = [PLAIN, "l2", "l1", "dropout", EARLY]
     for part in PARTS:
         gains = {other: found[name].gain_over(found[other], part) for other in others}
-        verdict = claims.helps_most(list(gains.values()))
-        end = "high" if verdict == claims.FAILS else "low"
+        verdict = rules.helps_most(list(gains.values()))
+        end = "high" if verdict == rules.FAILS else "low"
         least = min(gains, key=lambda other: float(getattr(gains[other], end)))
         row[part] = {"what": f"gain over {BY_NAME[least].title}", "value": interval(gains[least]), "verdict": verdict}
     return row
@@ -97,7 +97,7 @@ def _helps_most(found: Mapping[str, Measured], name: str, reading: str) -> dict[
 
 def _ends_early(epochs_S: np.ndarray, reading: str) -> dict[str, Any]:
     epochs = over_seeds(epochs_S)
-    own = {"what": "epochs", "value": interval(epochs), "verdict": claims.ends_after_about_five(epochs)}
+    own = {"what": "epochs", "value": interval(epochs), "verdict": rules.ends_after_about_five(epochs)}
     return {
         "claim": "early stopping ends after about 5 epochs",
         "reading": reading,

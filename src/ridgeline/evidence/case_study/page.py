@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from ridgeline.evidence.case_study.claims import A_LITTLE, ABOUT_FIVE
+from ridgeline.evidence.rules import A_LITTLE, ABOUT_FIVE
 from ridgeline.report import words
 
 TEMPLATE = Path(__file__).with_name("page.md")

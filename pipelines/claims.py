@@ -1,0 +1,39 @@
+"""What is taught about regularization, put to the test: networks for each claim over seeds, as one page with pictures.
+
+python pipelines/claims.py
+python pipelines/claims.py claims.seeds=3 claims.out=docs/claims.md
+"""
+
+import shlex
+from collections.abc import Sequence
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ridgeline.config import Config
+from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+
+
+def claims(cfg: DictConfig) -> None:
+    from ridgeline.evidence.claims.running import run  # torch and more, which --help need not wait for
+    from ridgeline.evidence.fits import FitsFailed
+    from ridgeline.tracking import TrackingError
+
+    require_overrides_of("claims", "runs", "tracking", "trainer.accelerator")
+    given = list(HydraConfig.get().overrides.task)
+    shown = [override for override in given if not override.startswith("runs=")]
+
+    def configured(overrides: Sequence[str]) -> Config:
+        return checked(compose("config", overrides=[*given, *overrides]))
+
+    try:
+        print(run(checked(cfg), configured, shlex.join(["python", "pipelines/claims.py", *shown])))
+    except FitsFailed as failed:
+        refuse(str(failed), code=1)
+    except TrackingError as error:
+        refuse(f"The page is written, but MLflow has not taken it: {error}", code=1)
+
+
+if __name__ == "__main__":
+    enter_without_trial(claims)

@@ -1,0 +1,65 @@
+"""The U curve of the error against lambda. S seeds, N examples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ridgeline.evidence.arms import interval
+from ridgeline.evidence.claims.claim import Claim
+from ridgeline.evidence.claims.lab import OVERFITTING, Group, Lab
+from ridgeline.evidence.claims.words import percent, points
+from ridgeline.evidence.rules import both, helps
+from ridgeline.evidence.statistics import Estimate, estimate
+from ridgeline.report.sweeps import Panel, sweep_figure
+
+STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, 2))
+
+
+def u_curve(lab: Lab) -> Claim:
+    plain, *groups = lab.train(OVERFITTING, [(), *([f"regularization.l2={s}"] for s in STRENGTHS)])
+    best = min(groups, key=lambda group: float(group.validation.errors_SN[:, ::2].mean()))
+    over_plain, over_last = _gain(best, plain), _gain(best, groups[-1])
+    strength = best.config.regularization.l2
+    of_validation = {"validation": [group.error for group in groups]}
+    of_train = {"train": [group.mean_of("train_error") for group in groups]}
+    losses = {
+        "validation": [group.loss for group in groups],
+        "train": [group.mean_of("train_loss") for group in groups],
+    }
+    panels = [
+        Panel(
+            "l2",
+            "error, %",
+            STRENGTHS,
+            {**of_validation, **of_train},
+            {"plain, validation": plain.error},
+            {"lowest": strength},
+            scale=100,
+        ),
+        Panel("l2", "loss", STRENGTHS, losses, {"plain, validation": plain.loss}, {"lowest error": strength}),
+    ]
+    return Claim(
+        name="u_curve",
+        sentence="The error against lambda is a U: too little overfits, too much underfits",
+        holds_if="the lambda that is best on one half of the validation examples has less error on the other half "
+        "than no penalty, and than the largest lambda",
+        verdict=both(helps(over_plain), helps(over_last)),
+        measured=f"Best is l2={strength:.2g}: {points(over_plain)} less error than without, {points(over_last)} less "
+        f"than with l2={STRENGTHS[-1]:.2g}. Over all validation examples: {percent(best.error)} at the best, "
+        f"{percent(plain.error)} without, {percent(groups[-1].error)} at the largest.",
+        setting="digits, 359 to train on and 1,078 to validate with, 64-64-10 with ReLU, Adam, 100 epochs",
+        pictures={"u_curve": (sweep_figure(panels, "Digits, 64 hidden units: too little and too much"), "By lambda")},
+        numbers={
+            "l2": list(STRENGTHS),
+            "val_error": [interval(group.error) for group in groups],
+            "train_error": [interval(group.mean_of("train_error")) for group in groups],
+            "plain": {"val_error": interval(plain.error), "train_error": interval(plain.mean_of("train_error"))},
+        },
+    )
+
+
+def _gain(group: Group, other: Group) -> Estimate:
+    """How much less error, on the half of the examples that the best was not chosen by."""
+    own_SN, other_SN = (one.validation.errors_SN[:, 1::2] for one in (group, other))
+    difference_SN: np.ndarray = other_SN - own_SN
+    return estimate(difference_SN)
