@@ -18,7 +18,7 @@ from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Prog
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
-from ridgeline.stack.precision import float32_products
+from ridgeline.stack.precision import float32_products, no_denormals
 from ridgeline.stack.records import FitResult
 
 
@@ -45,7 +45,7 @@ def fit(
     if job_dir is not None:
         callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
     threads = shared.num_threads or _paying_threads(stack)
-    with quiet_lightning(), _threads(threads), float32_products(shared.precision):
+    with quiet_lightning(), _threads(threads), no_denormals(), float32_products(shared.precision):
         trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
         return harvest(stack, range(len(configs)))

@@ -21,7 +21,7 @@ from ridgeline.stack.harvest import harvest
 from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
 from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
-from ridgeline.stack.precision import float32_products
+from ridgeline.stack.precision import float32_products, no_denormals
 
 
 def work(connection: Connection) -> None:
@@ -58,7 +58,7 @@ def _train(begin: Begin, refill: Refill) -> None:
     configs = list(begin.configs.values())
     splits = load_splits(configs[0].data, pick_device(configs[0]))
     stack = Stack(configs, splits)
-    with quiet_lightning(), float32_products(configs[0].trainer.precision):
+    with quiet_lightning(), no_denormals(), float32_products(configs[0].trainer.precision):
         trainer = build_trainer(stack, [Schedules(), Diagnostics(), EarlyStopping(), refill], max_epochs=-1)
         trainer.fit(stack)
 
