@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from ridgeline import by_hand
 from ridgeline.config import Config, ConfigError, ConfirmConfig, DataConfig
 from ridgeline.data import Part, Splits, load_splits
-from ridgeline.data.folds import fold_rows
+from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import split_rows
 from ridgeline.data.sources import read_source
 from ridgeline.data.test_split import confirming, open_test_split

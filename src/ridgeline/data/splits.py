@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import DataConfig
-from ridgeline.data.folds import fold_rows
+from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import Rows
 from ridgeline.data.scaling import Scaling, fit_scaling
 from ridgeline.data.sources import Source, read_source
