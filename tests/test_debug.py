@@ -31,6 +31,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "softmax": {"network__name": "softmax", "network__hidden": []},
     "one logit": {"data__name": "breast_cancer", "network__output": "sigmoid"},
     "penalties": {"regularization__l1": 0.01, "regularization__l2": 0.1},
+    "groups": {"regularization__l1": 0.01, "regularization__group_lasso": 0.01},
     "hidden penalized": {"regularization__l2": 0.1, "regularization__penalize": "hidden"},
     "long rows": {"network__hidden": [320, 250], "regularization__l2": 0.1},
     "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},

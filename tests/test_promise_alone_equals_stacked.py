@@ -93,6 +93,14 @@ PLAIN = {
         "regularization__l1_form": "subgradient",
         "network__hidden": [320, 250],
     },
+    "groups": {"regularization__l1": 1e-4, "regularization__group_lasso": 3e-3},
+    "groups, subgradient": {"regularization__group_lasso": 3e-3, "regularization__l1_form": "subgradient"},
+    "groups, momentum": {
+        "regularization__group_lasso": 3e-3,
+        "optimizer__name": "sgd",
+        "optimizer__lr": 0.05,
+        "optimizer__momentum": 0.9,
+    },
     "hidden layers": {"regularization__l1": 1e-4, "regularization__l2": 1e-2, "regularization__penalize": "hidden"},
     "long hidden layers": {
         "regularization__l2": 1e-2,

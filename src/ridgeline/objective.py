@@ -1,4 +1,5 @@
-"""J of K fits: mean data loss + l1 * sum|W| + (l2 / 2) * sum W^2, over weight matrices only, never biases.
+"""J of K fits: mean data loss + l1 * sum|W| + (l2 / 2) * sum W^2, over weight matrices only, never biases; and the
+group lasso of hidden units.
 
 Pure functions along the first axis; a NaN stays in its fit.
 K fits, B batch, C classes, I inputs, O outputs, W penalized weights of one fit (all layers in one row).
@@ -6,11 +7,16 @@ K fits, B batch, C classes, I inputs, O outputs, W penalized weights of one fit 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+NEWTON_STEPS = 5
+"""Of the proximal step of a group; one is exact where all step sizes are alike."""
 
 
 def data_loss_K(
@@ -58,23 +64,47 @@ def shrink_(weights_KW: Tensor, by_KW: Tensor) -> None:
     weights_KW.sub_(weights_KW.clamp(-by_KW, by_KW))
 
 
+def group_lasso_K(weights_KIO: Sequence[Tensor], strength_K: Tensor) -> Tensor:
+    """strength * sum of sqrt(I) * ||w||_2 over each layer's units, w a unit's I incoming weights (Yuan, Lin 2006)."""
+    norms_LK = [math.sqrt(w.shape[1]) * torch.linalg.vector_norm(w, dim=1).sum(dim=1) for w in weights_KIO]
+    return strength_K * torch.stack(norms_LK).sum(dim=0)
+
+
+def add_group_lasso_gradient_(grad_KIO: Tensor, weight_KIO: Tensor, strength_K: Tensor) -> None:
+    """Add strength * sqrt(I) * w / ||w||_2 of each unit of a layer, in place; nothing at w = 0."""
+    norm_K1O = torch.linalg.vector_norm(weight_KIO, dim=1, keepdim=True)
+    factor_K1O = math.sqrt(weight_KIO.shape[1]) * strength_K.view(-1, 1, 1) / norm_K1O
+    grad_KIO.addcmul_(weight_KIO, torch.where(norm_K1O > 0, factor_K1O, 0.0))
+
+
+def shrink_groups_(weight_KIO: Tensor, sizes_KIO: Tensor, strength_K: Tensor) -> None:
+    """The proximal step of `group_lasso_K` in step sizes s, in place; a strength of 0 leaves its fit as it is.
+
+    Each unit's incoming weights z become argmin over w of sum (w - z)^2 / (2 s) + t ||w||_2, t = strength * sqrt(I):
+    exactly 0 where ||z / s||_2 <= t, and else z * r / (r + t s) with r = ||w||_2, the root of ||z / (r + t s)||_2 = 1.
+    Where all s are alike that is z * (1 - t s / ||z||_2). 1 / ||z / (r + t s)||_2 is concave in r and nearly a line, so
+    Newton's steps to 1 come, after the first, from below, and no unit is set to 0 or kept by a rounded r.
+    """
+    strength_K11 = strength_K.view(-1, 1, 1)
+    moves_KIO = sizes_KIO * (math.sqrt(weight_KIO.shape[1]) * strength_K11)
+    norm_K1O = torch.linalg.vector_norm
+    is_0_K1O = norm_K1O(weight_KIO / moves_KIO, dim=1, keepdim=True) <= 1
+    r_K1O = norm_K1O(weight_KIO, dim=1, keepdim=True)
+    for _ in range(NEWTON_STEPS):
+        sums_KIO = moves_KIO + r_K1O
+        ratios_KIO = weight_KIO / sums_KIO
+        n_K1O = norm_K1O(ratios_KIO, dim=1, keepdim=True)
+        slope_K1O = (ratios_KIO.square_() / sums_KIO).sum(dim=1, keepdim=True)
+        r_K1O = (r_K1O + n_K1O.square() * (n_K1O - 1) / slope_K1O).clamp_min_(0)
+    factor_KIO = torch.where(is_0_K1O, 0.0, r_K1O / (moves_KIO + r_K1O))
+    weight_KIO.mul_(torch.where(strength_K11 > 0, factor_KIO, 1.0))
+
+
 def limit_norms_(weight_KIO: Tensor, max_norm_K: Tensor) -> None:
     """Scale each unit's incoming weights down to its fit's largest norm, in place; infinity leaves them as they are."""
     norm_K1O = torch.linalg.vector_norm(weight_KIO, dim=1, keepdim=True)
     max_norm_K11 = max_norm_K.view(-1, 1, 1)
     weight_KIO.mul_(torch.where(norm_K1O > max_norm_K11, max_norm_K11 / norm_K1O, 1.0))
-
-
-def objective_K(
-    logits_KBC: Tensor,
-    targets_KB: Tensor,
-    weights_KW: Tensor,
-    l1_K: Tensor,
-    l2_K: Tensor,
-    loss: Literal["cross_entropy", "hinge"] = "cross_entropy",
-) -> Tensor:
-    """J of each fit: what training minimizes."""
-    return data_loss_K(logits_KBC, targets_KB, loss) + penalty_K(weights_KW, l1_K, l2_K)
 
 
 def error_K(logits_KBC: Tensor, targets_KB: Tensor) -> Tensor:

@@ -171,7 +171,7 @@ class Stack(pl.LightningModule):
     # What callbacks set ----------------------------------------------------------------------------------------------
 
     def set_factors(self, lr_K: Sequence[float], dropout_K: Sequence[float], penalty_K: Sequence[float]) -> None:
-        """Multiply each fit's base learning rate, its dropout rates and its l1 and l2 for the epoch to come."""
+        """Multiply each fit's base learning rate, its dropout rates and its penalties for the epoch to come."""
         fits = [c.regularization for c in self.configs]
         learning_rates = [c.optimizer.lr * factor for c, factor in zip(self.configs, lr_K, strict=True)]
         self.optimizer.set(learning_rates, [each.l2 * factor for each, factor in zip(fits, penalty_K, strict=True)])
