@@ -69,6 +69,15 @@ def test_proximal_step_keeps_what_is_no_number_and_units_of_0() -> None:
     assert (w_KIO[2, :, 3:] == 0).all()
 
 
+def test_proximal_step_of_no_size_changes_nothing() -> None:
+    """As where a schedule of the learning rate ends at 0, whatever is 0 already."""
+    w_KIO = torch.randn(2, 4, 5)
+    w_KIO[:, :, 2] = w_KIO[:, 1] = 0.0
+    before_KIO = w_KIO.clone()
+    shrink_groups_(w_KIO, torch.zeros(2, 4, 5), torch.tensor([0.0, 5.0]))
+    assert torch.equal(w_KIO, before_KIO)
+
+
 def test_group_lasso_is_the_formula(digits64: Splits) -> None:
     stack = Stack([group(0.3, regularization__l2=0.1), group(0.0), group(2.0)], digits64)
     hidden = [linear.weight.detach().numpy() for linear in stack.network.linears[:-1]]

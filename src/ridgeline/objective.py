@@ -85,18 +85,18 @@ def shrink_groups_(weight_KIO: Tensor, sizes_KIO: Tensor, strength_K: Tensor) ->
     Where all s are alike that is z * (1 - t s / ||z||_2). 1 / ||z / (r + t s)||_2 is concave in r and nearly a line, so
     Newton's steps to 1 come, after the first, from below, and no unit is set to 0 or kept by a rounded r.
     """
-    strength_K11 = strength_K.view(-1, 1, 1)
-    moves_KIO = sizes_KIO * (math.sqrt(weight_KIO.shape[1]) * strength_K11)
-    norm_K1O = torch.linalg.vector_norm
-    is_0_K1O = norm_K1O(weight_KIO / moves_KIO, dim=1, keepdim=True) <= 1
-    r_K1O = norm_K1O(weight_KIO, dim=1, keepdim=True)
+    strength_K11, tiny = strength_K.view(-1, 1, 1), torch.finfo(weight_KIO.dtype).tiny
+    moves_KIO = (sizes_KIO * (math.sqrt(weight_KIO.shape[1]) * strength_K11)).clamp_min_(tiny)  # 0 / 0 is no number
+    stays_K1O = (weight_KIO / moves_KIO).square_().sum(dim=1, keepdim=True) > 1
+    squares_KIO = weight_KIO.square()
+    r_K1O = squares_KIO.sum(dim=1, keepdim=True).sqrt_()
     for _ in range(NEWTON_STEPS):
-        sums_KIO = moves_KIO + r_K1O
-        ratios_KIO = weight_KIO / sums_KIO
-        n_K1O = norm_K1O(ratios_KIO, dim=1, keepdim=True)
-        slope_K1O = (ratios_KIO.square_() / sums_KIO).sum(dim=1, keepdim=True)
-        r_K1O = (r_K1O + n_K1O.square() * (n_K1O - 1) / slope_K1O).clamp_min_(0)
-    factor_KIO = torch.where(is_0_K1O, 0.0, r_K1O / (moves_KIO + r_K1O))
+        inverse_KIO = (moves_KIO + r_K1O).reciprocal_()
+        shares_KIO = (squares_KIO * inverse_KIO).mul_(inverse_KIO)
+        square_K1O = shares_KIO.sum(dim=1, keepdim=True)
+        slope_K1O = shares_KIO.mul_(inverse_KIO).sum(dim=1, keepdim=True).clamp_min_(tiny)
+        r_K1O = (r_K1O + square_K1O * (square_K1O.sqrt() - 1) / slope_K1O).clamp_min_(0)
+    factor_KIO = torch.where(stays_K1O, r_K1O / (moves_KIO + r_K1O), 0.0)
     weight_KIO.mul_(torch.where(strength_K11 > 0, factor_KIO, 1.0))
 
 
