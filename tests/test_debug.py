@@ -44,6 +44,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "regularization__dropout": 0.5,
     },
     "augmentation": {"data__standardize": "all", "augmentation__rotate": 10, "augmentation__flip": 0.5},
+    "erasing": {"data__standardize": "all", "augmentation__erase": 0.5},
     "bounds": {"regularization__max_norm": 0.5, "regularization__weight_average": 0.9},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9, "optimizer__nesterov": True},
     "clipped": {"optimizer__gradient_clip_val": 1e-3},

@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     MASK = 3
     INPUT_NOISE = 4
     AUGMENTATION = 5
+    ERASING = 6
 
 
 def key(*words: int) -> int:
