@@ -41,7 +41,10 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
     while step < n_steps:
         for positions in noise.order_N(config.seed, epoch, n).split(batch):
             masks = _masks(noise, config, step, len(positions), splits.n_features)
-            a = splits.train.x_NI[positions]
+            a, y = splits.train.x_NI[positions], splits.train.y_N[positions]
+            if regularization.mixup > 0:
+                (share,) = noise.betas_K([config.seed], [step], [regularization.mixup])
+                a = share * a + (1 - share) * a.roll(1, dims=0)
             if regularization.input_noise > 0:
                 (noise_N,) = noise.normals_KN([config.seed], [step], [True], a.numel())
                 a = a + regularization.input_noise * noise_N.view(a.shape)
@@ -59,7 +62,10 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
                 penalty += sum(regularization.group_lasso * len(w) ** 0.5 * w.norm(dim=0).sum() for w in ws[:-1])
             optimizer.zero_grad()
             smoothing = regularization.label_smoothing
-            (F.cross_entropy(z, splits.train.y_N[positions], label_smoothing=smoothing) + penalty).backward()
+            loss = F.cross_entropy(z, y, label_smoothing=smoothing)
+            if regularization.mixup > 0:
+                loss = share * loss + (1 - share) * F.cross_entropy(z, y.roll(1), label_smoothing=smoothing)
+            (loss + penalty).backward()
             if config.optimizer.gradient_clip_val is not None:
                 torch.nn.utils.clip_grad_norm_([*ws, *bs], config.optimizer.gradient_clip_val)
             optimizer.step()

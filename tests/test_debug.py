@@ -35,6 +35,8 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "hidden penalized": {"regularization__l2": 0.1, "regularization__penalize": "hidden"},
     "long rows": {"network__hidden": [320, 250], "regularization__l2": 0.1},
     "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},
+    "mixup": {"regularization__mixup": 0.5, "regularization__label_smoothing": 0.2},
+    "mixup, hinge": {"regularization__mixup": 0.5, "loss": "hinge"},
     "dropout": {"regularization__dropout": [0.5, 0.2], "regularization__input_dropout": 0.2},
     "a point that loses all": {
         "data__name": "moons",
@@ -141,8 +143,8 @@ def test_monotone_fails_on_a_gradient_of_the_wrong_sign(monkeypatch: pytest.Monk
     right = Stack.losses
 
     def turned(stack: Stack, positions_KB: torch.Tensor) -> Any:
-        loss_K, logits_KBC, targets_KB = right(stack, positions_KB)
-        return 2 * loss_K.detach() - loss_K, logits_KBC, targets_KB
+        loss_K, *others = right(stack, positions_KB)
+        return 2 * loss_K.detach() - loss_K, *others
 
     monkeypatch.setattr(Stack, "losses", turned)
     assert not monotone(small(optimizer__name="sgd", optimizer__lr=0.05)).passed

@@ -27,10 +27,11 @@ class RegularizationConfig:
     input_dropout: float = knob(0.0)
     input_noise: float = knob(0.0)
     label_smoothing: float = knob(0.0)
+    mixup: float = knob(0.0)
     weight_average: float = knob(0.0)
 
     def check(self) -> None:
-        for name in ("l1", "l2", "group_lasso", "max_norm", "input_noise"):
+        for name in ("l1", "l2", "group_lasso", "max_norm", "input_noise", "mixup"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"0 <= regularization.{name} < inf", f"regularization.{name}", value)
         for name in ("input_dropout", "label_smoothing", "weight_average"):
