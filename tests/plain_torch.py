@@ -41,7 +41,10 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
     while step < n_steps:
         for positions in noise.order_N(config.seed, epoch, n).split(batch):
             masks = _masks(noise, config, step, len(positions), splits.n_features)
-            a = splits.train.x_NI[positions]
+            a, y = splits.train.x_NI[positions], splits.train.y_N[positions]
+            if regularization.mixup > 0:
+                (share,) = noise.betas_K([config.seed], [step], [regularization.mixup])
+                a = share * a + (1 - share) * a.roll(1, dims=0)
             if regularization.input_noise > 0:
                 (noise_N,) = noise.normals_KN([config.seed], [step], [True], a.numel())
                 a = a + regularization.input_noise * noise_N.view(a.shape)
@@ -56,15 +59,20 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
             penalty = sum(regularization.l2 / 2 * w.square().sum() for w in penalized)
             if regularization.l1_form == "subgradient":
                 penalty += sum(regularization.l1 * w.abs().sum() for w in penalized)
+                penalty += sum(regularization.group_lasso * len(w) ** 0.5 * w.norm(dim=0).sum() for w in ws[:-1])
             optimizer.zero_grad()
             smoothing = regularization.label_smoothing
-            (F.cross_entropy(z, splits.train.y_N[positions], label_smoothing=smoothing) + penalty).backward()
+            loss = F.cross_entropy(z, y, label_smoothing=smoothing)
+            if regularization.mixup > 0:
+                loss = share * loss + (1 - share) * F.cross_entropy(z, y.roll(1), label_smoothing=smoothing)
+            (loss + penalty).backward()
             if config.optimizer.gradient_clip_val is not None:
                 torch.nn.utils.clip_grad_norm_([*ws, *bs], config.optimizer.gradient_clip_val)
             optimizer.step()
             step += 1
             with torch.no_grad():
-                _bound(penalized, config, optimizer)
+                _shrink(penalized, ws[:-1], config, optimizer)
+                _bound(penalized, config)
                 decay = regularization.weight_average
                 newest = (1 - decay) / (1 - decay**step)
                 for average, value in zip(averages, [*ws, *bs], strict=True):
@@ -76,20 +84,39 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
     return named | {f"linears.{i}.bias": b for i, b in enumerate(averages[n_layers:])}
 
 
-def _bound(ws: list[Tensor], config: Config, optimizer: torch.optim.Optimizer) -> None:
-    """The proximal step of l1 in the metric of the optimizer, then the largest norms."""
-    for w in ws:
-        if config.regularization.l1 > 0 and config.regularization.l1_form == "proximal":
-            size = config.optimizer.lr / (1 - config.optimizer.momentum)
-            if config.optimizer.name != "sgd":
-                moment, steps = optimizer.state[w]["exp_avg_sq"], optimizer.state[w]["step"].item()
-                corrected = moment / (1 - config.optimizer.betas[1] ** steps)
-                size = config.optimizer.lr / (corrected.sqrt() + config.optimizer.eps)
-            w.copy_(w.sign() * (w.abs() - size * config.regularization.l1).clamp_min(0))
-        if config.regularization.max_norm > 0:
-            for unit in w.unbind(dim=1):
-                norm = math.sqrt(unit.double().square().sum())
-                unit.mul_(min(1.0, config.regularization.max_norm / norm) if norm > 0 else 1.0)
+def _shrink(penalized: list[Tensor], hidden: list[Tensor], config: Config, optimizer: torch.optim.Optimizer) -> None:
+    """The proximal steps in the metric of the optimizer: of l1, then of the group lasso, its root by bisection."""
+    regularization = config.regularization
+    if regularization.l1_form != "proximal":
+        return
+    for w in penalized if regularization.l1 > 0 else []:
+        w.copy_(w.sign() * (w.abs() - _step_sizes(w, config, optimizer) * regularization.l1).clamp_min(0))
+    for w in hidden if regularization.group_lasso > 0 else []:
+        z = w.double()
+        moves = _step_sizes(w, config, optimizer).double() * regularization.group_lasso * math.sqrt(len(w))
+        low, high = torch.zeros(w.shape[1]).double(), z.norm(dim=0)
+        for _ in range(60):
+            middle = (low + high) / 2
+            is_below = (z / (middle + moves)).norm(dim=0) > 1
+            low, high = torch.where(is_below, middle, low), torch.where(is_below, high, middle)
+        w.copy_(torch.where((z / moves).norm(dim=0) > 1, z * high / (high + moves), 0))
+
+
+def _step_sizes(w: Tensor, config: Config, optimizer: torch.optim.Optimizer) -> Tensor:
+    """By how much a step moves each weight for a lasting gradient of 1."""
+    if config.optimizer.name == "sgd":
+        return torch.full_like(w, config.optimizer.lr / (1 - config.optimizer.momentum))
+    moment, steps = optimizer.state[w]["exp_avg_sq"], optimizer.state[w]["step"].item()
+    corrected = moment / (1 - config.optimizer.betas[1] ** steps)
+    return config.optimizer.lr / (corrected.sqrt() + config.optimizer.eps)
+
+
+def _bound(ws: list[Tensor], config: Config) -> None:
+    """The largest norms."""
+    for w in ws if config.regularization.max_norm > 0 else []:
+        for unit in w.unbind(dim=1):
+            norm = math.sqrt(unit.double().square().sum())
+            unit.mul_(min(1.0, config.regularization.max_norm / norm) if norm > 0 else 1.0)
 
 
 def _masks(noise: KeyedNoise, config: Config, step: int, batch: int, n_features: int) -> list[Tensor]:

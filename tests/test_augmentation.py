@@ -22,6 +22,7 @@ from test_promise_alone_equals_stacked import assert_same_bits
 pytest.importorskip("kornia", reason="needs kornia: pip install 'kornia==0.9.*'")
 
 KNOBS = {"rotate": 15.0, "scale": 0.2, "shift": 0.2, "flip": 0.5, "crop": 0.3, "brightness": 0.5, "contrast": 0.3}
+KNOBS |= {"erase": 0.5}
 ORDER = ["turn", "size", "right", "down", "side", "part", "part_right", "part_down", "light", "contrast"]
 
 

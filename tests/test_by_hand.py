@@ -195,7 +195,7 @@ def test_objective_of_the_case_study_on_a_real_mnist_batch_equals_the_network_by
     splits = load_splits(config.data)
     batch = Part(splits.train.x_NI[:128], splits.train.y_N[:128]).double()
     stack = Stack([config], replace(splits, train=batch))
-    loss_K, _, _ = stack.losses(torch.arange(128).unsqueeze(0))
+    loss_K, *_ = stack.losses(torch.arange(128).unsqueeze(0))
     stack.rows.differentiate(loss_K)
     gradients = stack.rows.unpack(stack.rows.grads_KP[0] + 2e-4 * weights_only(stack))
     layers = [(li.weight[0].detach().numpy(), li.bias[0, 0].detach().numpy()) for li in stack.network.linears]

@@ -25,6 +25,7 @@ KNOBS = [
     {"seed": 3, "regularization__l1": 1e-4, "optimizer__lr": 1e-2, "regularization__label_smoothing": 0.1},
     {"seed": 4, "regularization__l2": 0.1, "optimizer__gradient_clip_val": 0.5, "regularization__max_norm": 1.0},
     {"seed": 5, "regularization__weight_average": 0.9, "regularization__input_noise": 0.1},
+    {"seed": 6, "regularization__group_lasso": 1e-3, "regularization__mixup": 0.4},
 ]
 
 

@@ -31,9 +31,12 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "softmax": {"network__name": "softmax", "network__hidden": []},
     "one logit": {"data__name": "breast_cancer", "network__output": "sigmoid"},
     "penalties": {"regularization__l1": 0.01, "regularization__l2": 0.1},
+    "groups": {"regularization__l1": 0.01, "regularization__group_lasso": 0.01},
     "hidden penalized": {"regularization__l2": 0.1, "regularization__penalize": "hidden"},
     "long rows": {"network__hidden": [320, 250], "regularization__l2": 0.1},
     "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},
+    "mixup": {"regularization__mixup": 0.5, "regularization__label_smoothing": 0.2},
+    "mixup, hinge": {"regularization__mixup": 0.5, "loss": "hinge"},
     "dropout": {"regularization__dropout": [0.5, 0.2], "regularization__input_dropout": 0.2},
     "a point that loses all": {
         "data__name": "moons",
@@ -43,6 +46,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "regularization__dropout": 0.5,
     },
     "augmentation": {"data__standardize": "all", "augmentation__rotate": 10, "augmentation__flip": 0.5},
+    "erasing": {"data__standardize": "all", "augmentation__erase": 0.5},
     "bounds": {"regularization__max_norm": 0.5, "regularization__weight_average": 0.9},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9, "optimizer__nesterov": True},
     "clipped": {"optimizer__gradient_clip_val": 1e-3},
@@ -139,8 +143,8 @@ def test_monotone_fails_on_a_gradient_of_the_wrong_sign(monkeypatch: pytest.Monk
     right = Stack.losses
 
     def turned(stack: Stack, positions_KB: torch.Tensor) -> Any:
-        loss_K, logits_KBC, targets_KB = right(stack, positions_KB)
-        return 2 * loss_K.detach() - loss_K, logits_KBC, targets_KB
+        loss_K, *others = right(stack, positions_KB)
+        return 2 * loss_K.detach() - loss_K, *others
 
     monkeypatch.setattr(Stack, "losses", turned)
     assert not monotone(small(optimizer__name="sgd", optimizer__lr=0.05)).passed

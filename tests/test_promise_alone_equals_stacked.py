@@ -93,6 +93,14 @@ PLAIN = {
         "regularization__l1_form": "subgradient",
         "network__hidden": [320, 250],
     },
+    "groups": {"regularization__l1": 1e-4, "regularization__group_lasso": 3e-3},
+    "groups, subgradient": {"regularization__group_lasso": 3e-3, "regularization__l1_form": "subgradient"},
+    "groups, momentum": {
+        "regularization__group_lasso": 3e-3,
+        "optimizer__name": "sgd",
+        "optimizer__lr": 0.05,
+        "optimizer__momentum": 0.9,
+    },
     "hidden layers": {"regularization__l1": 1e-4, "regularization__l2": 1e-2, "regularization__penalize": "hidden"},
     "long hidden layers": {
         "regularization__l2": 1e-2,
@@ -102,6 +110,7 @@ PLAIN = {
     "bounded": {"regularization__max_norm": 0.8, "regularization__weight_average": 0.9},
     "bounded hidden layers": {"regularization__max_norm": 0.8, "regularization__penalize": "hidden"},
     "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},
+    "mixup": {"regularization__mixup": 0.4, "regularization__label_smoothing": 0.1, "regularization__input_noise": 0.1},
     "dropout": {"regularization__dropout": [0.5, 0.25], "regularization__input_dropout": 0.2},
     "clipped": {"optimizer__gradient_clip_val": 0.3},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},

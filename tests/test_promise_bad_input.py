@@ -14,6 +14,9 @@ from ridgeline.doors import ROOT
 CASES = {
     "regularization.dropout=1.2": "`0 <= dropout < 1` must hold, but got regularization.dropout=1.2.",
     "regularization.l2=-1e-3": "`0 <= regularization.l2 < inf` must hold, but got regularization.l2=-0.001.",
+    "regularization.group_lasso=inf": "`0 <= regularization.group_lasso < inf` must hold, but got",
+    "network=softmax regularization.group_lasso=1": "group_lasso == 0 without hidden layers` must hold, but got",
+    "regularization.mixup=-0.2": "`0 <= regularization.mixup < inf` must hold, but got regularization.mixup=-0.2.",
     "regularization.max_norm=-1": "`0 <= regularization.max_norm < inf` must hold, but got regularization.max_norm=-1",
     "regularization.weight_average=1": "`0 <= weight_average < 1` must hold, but got regularization.weight_average=1",
     "regularization.penalize=output": "`regularization.penalize in {all, hidden}` must hold, but got",
@@ -24,6 +27,7 @@ CASES = {
     "augmentation=affine": "`data.standardize is none or all with augmentation` must hold, but got",
     "augmentation=affine data=wine": "`augmentation only of images (data=digits or data=mnist)` must hold, but got",
     "augmentation.rotate=200": "`0 <= augmentation.rotate <= 180` must hold, but got augmentation.rotate=200.0.",
+    "augmentation.erase=1.5": "`0 <= augmentation.erase <= 1` must hold, but got augmentation.erase=1.5.",
     "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",
     "regularization.dropout=[0.1,0.2,0.3]": "`len(regularization.dropout) == len(network.hidden) == 2` must hold",
     "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean regularization.dropout",

@@ -9,7 +9,7 @@ import torch
 from ridgeline import reference
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.objective import data_loss_K, objective_K
+from ridgeline.objective import data_loss_K
 from ridgeline.stack.module import Stack
 from settings import small
 
@@ -17,6 +17,7 @@ CASES = {
     "plain": {},
     "l2": {"regularization__l2": 0.03},
     "l1": {"regularization__l1": 0.01, "regularization__l1_form": "subgradient"},
+    "group lasso": {"regularization__group_lasso": 0.01, "regularization__l1_form": "subgradient"},
     "dropout": {"regularization__dropout": [0.4, 0.2]},
     "all": {
         "regularization__l1": 0.01,
@@ -62,6 +63,7 @@ class OneStep:
             loss=config.loss,
             l1=regularization.l1,
             l2=regularization.l2,
+            group_lasso=regularization.group_lasso,
             masks=masks,
             keep=[1 - rate for rate in rates],
         )
@@ -76,8 +78,9 @@ def test_objective_and_gradients_equal_the_reference(digits64: Splits, case: str
     rows = step.stack.rows
     logits_KBC = step.stack.network(step.x_KBI)
     penalties = step.stack.penalties
-    j_K = objective_K(logits_KBC, step.y_KB, rows.weights_KW, penalties.l1_K, penalties.l2_K, loss)
-    rows.differentiate(data_loss_K(logits_KBC, step.y_KB, loss))
+    loss_K = data_loss_K(logits_KBC, step.y_KB, loss)
+    j_K = loss_K + penalties.values_K()
+    rows.differentiate(loss_K)
     penalties.add_gradients_()
     for k in range(2):
         j, grads = step.gradients_by_hand(k)

@@ -145,7 +145,8 @@ def test_schedule_of_penalties_reaches_each_fit_and_its_optimizer(digits: Splits
 
 def test_penalty_that_is_scheduled_off_leaves_the_plain_network(digits: Splits) -> None:
     knobs = {"callbacks__penalty_schedule__name": "late", "callbacks__penalty_schedule__epochs": 3}
-    late, plain = fit([small(regularization__l1=0.1, regularization__l2=0.1, **knobs), small(**knobs)], digits)
+    penalties = {f"regularization__{name}": 0.1 for name in ("l1", "l2", "group_lasso")}
+    late, plain = fit([small(**penalties, **knobs), small(**knobs)], digits)
     assert late.history == plain.history
     assert all(torch.equal(late.weights[name], plain.weights[name]) for name in late.weights)
 

@@ -18,7 +18,8 @@ class AugmentationConfig:
 
     `rotate`: degrees to either side. `scale`: size times 1 - scale to 1 + scale. `shift`: part of the side, to all
     sides. `flip`: probability of left for right. `crop`: up to this part of the side is cut off, and the rest fills the
-    image. `brightness`: added, up or down. `contrast`: the image less its background times 1 +- contrast.
+    image. `brightness`: added, up or down. `contrast`: the image less its background times 1 +- contrast. `erase`:
+    probability of a rectangle of background.
     """
 
     rotate: float = knob(0.0)
@@ -28,13 +29,19 @@ class AugmentationConfig:
     crop: float = knob(0.0)
     brightness: float = knob(0.0)
     contrast: float = knob(0.0)
+    erase: float = knob(0.0)
 
     @property
     def is_on(self) -> bool:
         return any(dataclasses.astuple(self))
 
+    @property
+    def is_warped(self) -> bool:
+        """Whether more than erasing is on, which leaves the other pixels exactly as they are."""
+        return dataclasses.replace(self, erase=0.0).is_on
+
     def check(self) -> None:
-        limits = {"rotate": 180, "shift": 1, "flip": 1, "contrast": 1}
+        limits = {"rotate": 180, "shift": 1, "flip": 1, "contrast": 1, "erase": 1}
         for name, value in dataclasses.asdict(self).items():
             key, limit = f"augmentation.{name}", limits.get(name)
             if limit is not None:

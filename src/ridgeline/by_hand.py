@@ -37,6 +37,8 @@ DONE_BY_HAND: dict[str, Any] = {
     "trainer.restore_best": False,
     "regularization.l1": 0.0,
     "regularization.penalize": "all",
+    "regularization.group_lasso": 0.0,
+    "regularization.mixup": 0.0,
     **{f"regularization.{name}": 0.0 for name in ("max_norm", "input_noise", "label_smoothing", "weight_average")},
 }
 """What the NumPy network does not know has to be off, and what it does has to be asked for."""

@@ -28,6 +28,8 @@ class Purpose(IntEnum):
     MASK = 3
     INPUT_NOISE = 4
     AUGMENTATION = 5
+    ERASING = 6
+    MIXUP = 7
 
 
 def key(*words: int) -> int:
@@ -92,6 +94,17 @@ class KeyedNoise:
                 self._restart(key(seed, Purpose.INPUT_NOISE, step))
                 self._cpu_numbers.standard_normal(dtype=np.float32, out=normals_N)
         return torch.from_numpy(normals_KN)
+
+    def betas_K(self, seeds: Sequence[int], steps: Sequence[int], alphas: Sequence[float]) -> list[float]:
+        """A number of the Beta(alpha, alpha) distribution for each fit's own step, in [0, 1]; 1 where alpha is 0.
+
+        NumPy draws it on the CPU whatever the device.
+        """
+        betas = []
+        for seed, step, alpha in zip(seeds, steps, alphas, strict=True):
+            self._restart(key(seed, Purpose.MIXUP, step))
+            betas.append(self._cpu_numbers.beta(alpha, alpha) if alpha > 0 else 1.0)
+        return betas
 
     def _restart(self, first: int) -> None:
         """Set the CPU's SFC64 to the state that a key's hash begins."""

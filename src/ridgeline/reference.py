@@ -30,12 +30,14 @@ class Setting:
 
     `loss`: cross_entropy or hinge over C scores, or binary_cross_entropy over one, whose sigmoid is the probability of
     class 1. An L2 term written as (1 / m) * (lambd / 2) * sum W^2, of m examples, is `l2 = lambd / m`.
+    `group_lasso` is of the columns of hidden layers' W, each norm times the root of the column's length.
     """
 
     activation: str = "relu"
     loss: str = "cross_entropy"
     l1: float = 0.0
     l2: float = 0.0
+    group_lasso: float = 0.0
     masks: Masks | None = None
     keep: Sequence[float] | None = None
 
@@ -72,11 +74,12 @@ def scores(layers: Sequence[Layer], x: Array, setting: Setting) -> tuple[Array, 
 
 
 def objective(layers: Sequence[Layer], x: Array, y: Labels, setting: Setting) -> float:
-    """J = mean data loss + l1 * sum|W| + (l2 / 2) * sum W^2, weights only."""
+    """J = mean data loss + l1 * sum|W| + (l2 / 2) * sum W^2 + group lasso, weights only."""
     z, _ = scores(layers, x, setting)
     loss, _ = _data_loss(z, y, setting.loss)
     penalty = sum(setting.l1 * np.abs(w).sum() + setting.l2 / 2 * np.square(w).sum() for w, _ in layers)
-    return float(loss + penalty)
+    groups = sum(setting.group_lasso * np.sqrt(len(w)) * np.linalg.norm(w, axis=0).sum() for w, _ in layers[:-1])
+    return float(loss + penalty + groups)
 
 
 def gradients(layers: Sequence[Layer], x: Array, y: Labels, setting: Setting) -> list[Layer]:
@@ -88,6 +91,8 @@ def gradients(layers: Sequence[Layer], x: Array, y: Labels, setting: Setting) ->
         w, _ = layers[index]
         a_in, pre_activation = cache[index]
         d_w = a_in.T @ d_out + setting.l1 * np.sign(w) + setting.l2 * w
+        if setting.group_lasso and index < len(layers) - 1:
+            d_w += setting.group_lasso * np.sqrt(len(w)) * w / np.linalg.norm(w, axis=0)
         grads.append((d_w, d_out.sum(axis=0)))
         if index > 0:
             d_in = _drop(d_out @ w.T, index, setting)

@@ -14,21 +14,24 @@ class RegularizationConfig:
     """Penalties, bounds, noise and averages; 0 = off. `dropout` is one rate for every hidden layer, or a rate for each.
 
     `penalize` says on which layers' weights `l1`, `l2` and `max_norm` act: on all, or not on the output layer's.
+    `group_lasso` acts on hidden units alone. `l1_form` says how both penalties with a kink, it and `l1`, are descended.
     """
 
     l1: float = knob(0.0)
     l1_form: Literal["proximal", "subgradient"] = "proximal"
     l2: float = knob(0.0)
+    group_lasso: float = knob(0.0)
     max_norm: float = knob(0.0)
     penalize: Literal["all", "hidden"] = "all"
     dropout: float | tuple[float, ...] = knob(0.0)
     input_dropout: float = knob(0.0)
     input_noise: float = knob(0.0)
     label_smoothing: float = knob(0.0)
+    mixup: float = knob(0.0)
     weight_average: float = knob(0.0)
 
     def check(self) -> None:
-        for name in ("l1", "l2", "max_norm", "input_noise"):
+        for name in ("l1", "l2", "group_lasso", "max_norm", "input_noise", "mixup"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"0 <= regularization.{name} < inf", f"regularization.{name}", value)
         for name in ("input_dropout", "label_smoothing", "weight_average"):
@@ -43,6 +46,8 @@ class RegularizationConfig:
         if n_hidden == 0:
             rule = "regularization.dropout == 0 without hidden layers (input_dropout drops features)"
             require(self.dropout in (0, ()), rule, "regularization.dropout", self.dropout)
+            rule = "regularization.group_lasso == 0 without hidden layers"
+            require(self.group_lasso == 0, rule, "regularization.group_lasso", self.group_lasso)
             rule = "regularization.penalize == all without hidden layers"
             require(self.penalize == "all", rule, "regularization.penalize", self.penalize)
         if isinstance(self.dropout, tuple):

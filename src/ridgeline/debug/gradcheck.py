@@ -32,7 +32,8 @@ def gradcheck(config: Config) -> Finding:
     """One real step of gradient descent with rate 1 moves the weights by the gradient, penalties and masks included.
 
     Before it, J of the same step is measured with one parameter moved by +-1e-5, for a sample of each tensor's.
-    `max_norm` and `weight_average` are no part of J; `l1` is taken in its subgradient form.
+    `max_norm` and `weight_average` are no part of J; `l1` and `group_lasso` are taken in their
+    subgradient form.
     """
     regularization = replace(config.regularization, l1_form="subgradient", max_norm=0.0, weight_average=0.0)
     step = replace(full_batch(config, 1), regularization=regularization, optimizer=OptimizerConfig("sgd", lr=1.0))
@@ -115,9 +116,10 @@ def _objective(stack: Stack, positions_KB: Tensor) -> tuple[float, Tensor]:
     shared = stack.configs[0]
     sides = []
     with inputs_of(tuple(stack.network.linears)[1:]) as inputs:
-        loss_K, logits_KBC, targets_KB = stack.losses(positions_KB)
+        loss_K, logits_KBC, targets_KB, mixing = stack.losses(positions_KB)
     if shared.network.activation == "relu":
         sides += [(a_KBO > 0).flatten() for a_KBO in inputs]
     if shared.loss == "hinge":
-        sides.append((logits_KBC - logits_KBC.gather(2, targets_KB.unsqueeze(2)) > -1).flatten())
+        for each_KB in [targets_KB] if mixing is None else [targets_KB, mixing.targets_KB]:
+            sides.append((logits_KBC - logits_KBC.gather(2, each_KB.unsqueeze(2)) > -1).flatten())
     return (loss_K + stack.penalties.values_K()).item(), torch.cat([*sides, torch.empty(0, dtype=torch.bool)])

@@ -22,10 +22,10 @@ ROUNDING = 1e-12
 def monotone(config: Config) -> Finding:
     """The configured optimizer and learning rate without momentum, which may climb on its way down.
 
-    With dropout, input noise or augmentation configured, a second fit trains beside the first with them on; how often
-    its J rises is told and decides nothing.
+    With dropout, input noise, mixup or augmentation configured, a second fit trains beside the first with them on; how
+    often its J rises is told and decides nothing.
     """
-    still = replace(config.regularization, dropout=0.0, input_dropout=0.0, input_noise=0.0)
+    still = replace(config.regularization, dropout=0.0, input_dropout=0.0, input_noise=0.0, mixup=0.0)
     optimizer = replace(config.optimizer, momentum=0.0, nesterov=False)
     on = replace(full_batch(config, STEPS), optimizer=optimizer)
     off = replace(on, regularization=still, augmentation=AugmentationConfig())

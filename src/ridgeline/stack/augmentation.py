@@ -14,9 +14,10 @@ from torch import Tensor
 from ridgeline.config import AugmentationConfig, Config
 from ridgeline.data import Splits
 from ridgeline.noise import KeyedNoise, Purpose
+from ridgeline.stack.erasing import Erasing
 
 NUMBERS = 10
-"""Random numbers that an image takes, whichever of them are used: so an amount does not change another's draws."""
+"""Random numbers that a warp takes, whichever of them are used: so an amount does not change another's draws."""
 
 
 class Augmentation:
@@ -26,10 +27,12 @@ class Augmentation:
         self._noise, self._shape = noise, splits.image_shape
         by_fold = splits.train.x_NI.view(splits.folds, -1)
         self._background_F = by_fold.amin(dim=1)  # a pixel without ink, on whatever scale
+        self._erasing = Erasing(noise, splits.image_shape, self._background_F)
 
     def load(self, configs: Sequence[Config]) -> None:
         example = self._background_F
-        self._used = [k for k, config in enumerate(configs) if config.augmentation.is_on]
+        self._erasing.load(configs)
+        self._used = [k for k, config in enumerate(configs) if config.augmentation.is_warped]
         self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
         self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
         self._amount_U1 = {
@@ -42,9 +45,12 @@ class Augmentation:
         }
 
     def apply_(self, x_KBI: Tensor, seeds: Sequence[int], steps: Sequence[int]) -> None:
-        """Augment the batches of the fits that ask for it, in place."""
-        if not self._used:
-            return
+        """Augment the batches of the fits that ask for it, in place; rectangles are erased last."""
+        if self._used:
+            self._warp_(x_KBI, seeds, steps)
+        self._erasing.apply_(x_KBI, seeds, steps)
+
+    def _warp_(self, x_KBI: Tensor, seeds: Sequence[int], steps: Sequence[int]) -> None:
         x_UBI = x_KBI.index_select(0, self._used_U)
         u, b, _ = x_UBI.shape
         own_seeds, own_steps = [seeds[k] for k in self._used], [steps[k] for k in self._used]

@@ -22,12 +22,13 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.data import Splits
 from ridgeline.knobs import structure, training_keys
 from ridgeline.networks import MLP
-from ridgeline.objective import data_loss_K, error_K
+from ridgeline.objective import Mixing, data_loss_K, error_K
 from ridgeline.stack.augmentation import Augmentation
 from ridgeline.stack.averaging import WeightAverage
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Sums
+from ridgeline.stack.mixup import Mixup
 from ridgeline.stack.optimizers import RowOptimizer
 from ridgeline.stack.penalties import Penalties
 from ridgeline.stack.precision import predict
@@ -58,6 +59,7 @@ class Stack(pl.LightningModule):
         self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.penalties.n_penalized)
         self.draws = Draws(self.network, device)
         self.augmentation = Augmentation(self.draws.noise, splits)
+        self.mixup = Mixup(self.draws.noise, device)
         self.average = WeightAverage(self.rows)
         self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
         self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
@@ -77,6 +79,7 @@ class Stack(pl.LightningModule):
             self.configs[k], self.records[k] = config, FitRecord()
             self.draws.load(k, self.configs)
             self.augmentation.load(self.configs)
+            self.mixup.load(self.configs)
             self.best_KP[k] = self.rows.values_KP[k]
             self.optimizer.load(k, config)
             self.average.load(k, self.configs)
@@ -111,20 +114,23 @@ class Stack(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._sums_2K.zero_()
 
-    def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Each fit's mean data loss over these examples, with the noise of the step that comes; logits and targets."""
+    def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Tensor, Mixing | None]:
+        """Each fit's mean data loss over these examples, with the noise of the step that comes; logits, targets, and
+        what was mixed in."""
         train = self.splits.train
         # An embedding is a gather of rows, four times as fast as indexing.
         x_KBI, targets_KB = F.embedding(positions_KB, train.x_NI), train.y_N[positions_KB]
         seeds, steps = self._seeds(), [record.step for record in self.records]
         self.augmentation.apply_(x_KBI, seeds, steps)
+        mixing = self.mixup.apply_(x_KBI, targets_KB, seeds, steps)
         self.draws.add_input_noise_(x_KBI, seeds, steps)
         self.draws.fill_masks(seeds, steps, positions_KB.shape[1])
         logits_KBC = predict(self.network, x_KBI, self._shared.trainer.precision)
-        return data_loss_K(logits_KBC, targets_KB, self._shared.loss, self._smoothing_K), logits_KBC, targets_KB
+        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss, self._smoothing_K, mixing)
+        return loss_K, logits_KBC, targets_KB, mixing
 
     def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
-        loss_K, logits_KBC, targets_KB = self.losses(positions_KB)
+        loss_K, logits_KBC, targets_KB, mixing = self.losses(positions_KB)
         self.rows.differentiate(loss_K)
         self.penalties.add_gradients_()
         if self._clip_K is not None:
@@ -134,7 +140,7 @@ class Stack(pl.LightningModule):
         optimizer.step()
         with torch.no_grad():
             self._sums_2K[0] += loss_K * positions_KB.shape[1]
-            self._sums_2K[1] += error_K(logits_KBC, targets_KB) * positions_KB.shape[1]
+            self._sums_2K[1] += error_K(logits_KBC, targets_KB, mixing) * positions_KB.shape[1]
         for record in self.records:
             record.step += 1
         steps = [record.step for record in self.records]
@@ -189,7 +195,7 @@ class Stack(pl.LightningModule):
     # What callbacks set ----------------------------------------------------------------------------------------------
 
     def set_factors(self, lr_K: Sequence[float], dropout_K: Sequence[float], penalty_K: Sequence[float]) -> None:
-        """Multiply each fit's base learning rate, its dropout rates and its l1 and l2 for the epoch to come."""
+        """Multiply each fit's base learning rate, its dropout rates and its penalties for the epoch to come."""
         fits = [c.regularization for c in self.configs]
         learning_rates = [c.optimizer.lr * factor for c, factor in zip(self.configs, lr_K, strict=True)]
         self.optimizer.set(learning_rates, [each.l2 * factor for each, factor in zip(fits, penalty_K, strict=True)])

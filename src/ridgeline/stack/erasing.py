@@ -1,0 +1,74 @@
+"""Rectangles of training images erased at random: each fit with its own probability and seed.
+
+K fits, U of them erasing, F folds, B batch, I inputs (pixels of one channel), H and W an image's sides, P random
+numbers of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ridgeline.config import Config
+from ridgeline.noise import KeyedNoise, Purpose
+
+AREA = (0.02, 0.33)
+"""Of the image: what torchvision's and kornia's RandomErasing take."""
+RATIO = (0.3, 1.0)
+"""Of the shorter side to the longer one."""
+NUMBERS = 6
+
+
+class Erasing:
+    """Random erasing (Zhong et al. 2020), with draws of its own: those of the other augmentations stay as they are.
+
+    Area and ratio are drawn evenly, the rectangle lies or stands with equal chance; its sides are whole pixels, cut to
+    the image's, and each place in the image is equally likely. What is erased becomes background.
+    """
+
+    def __init__(self, noise: KeyedNoise, shape: tuple[int, int] | None, background_F: Tensor) -> None:
+        self._noise, self._shape, self._background_F = noise, shape, background_F
+
+    def load(self, configs: Sequence[Config]) -> None:
+        example = self._background_F
+        self._used = [k for k, config in enumerate(configs) if config.augmentation.erase > 0]
+        self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
+        self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
+        rates = [[configs[k].augmentation.erase] for k in self._used]
+        self._rate_U1 = torch.tensor(rates, dtype=example.dtype, device=example.device)
+
+    def apply_(self, x_KBI: Tensor, seeds: Sequence[int], steps: Sequence[int]) -> None:
+        """Erase in the batches of the fits that ask for it, in place."""
+        if not self._used:
+            return
+        u, b = len(self._used), x_KBI.shape[1]
+        own_seeds, own_steps = [seeds[k] for k in self._used], [steps[k] for k in self._used]
+        words = self._noise.bits_KN(own_seeds, own_steps, [True] * u, b * NUMBERS // 2, Purpose.ERASING)
+        uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_KBI.dtype).mul_(2.0**-32).add_(0.5)  # in [0, 1]
+        erased_UBI = self._erased_UBI(uniform_UBP.unbind(dim=2))
+        kept_UBI = x_KBI.index_select(0, self._used_U)
+        x_KBI.index_copy_(0, self._used_U, torch.where(erased_UBI, self._background_U11, kept_UBI))
+
+    def _erased_UBI(self, uniform: Sequence[Tensor]) -> Tensor:
+        """Whether a pixel is erased."""
+        happens, area, ratio, stands, down, right = uniform
+        assert self._shape is not None, "the configuration was checked"
+        height, width = self._shape
+        pixels = height * width * (AREA[0] + area * (AREA[1] - AREA[0]))
+        part = RATIO[0] + ratio * (RATIO[1] - RATIO[0])
+        short, long = (pixels * part).sqrt_(), (pixels / part).sqrt_()
+        is_tall = stands < 0.5
+        in_rows_UBH = _within(down, torch.where(is_tall, long, short), height)
+        in_columns_UBW = _within(right, torch.where(is_tall, short, long), width)
+        happens_UB11 = (happens <= self._rate_U1)[..., None, None]
+        return (in_rows_UBH.unsqueeze(3) & in_columns_UBW.unsqueeze(2) & happens_UB11).flatten(2)
+
+
+def _within(place_UB: Tensor, length_UB: Tensor, side: int) -> Tensor:
+    """Which of so many places in a row the stretch of this length covers; (U, B, side)."""
+    length_UB = length_UB.round().clamp_(1, side)
+    first_UB1 = (place_UB * (side - length_UB + 1)).floor_().minimum(side - length_UB).unsqueeze(2)
+    places = torch.arange(side, dtype=place_UB.dtype, device=place_UB.device)
+    return (places >= first_UB1) & (places < first_UB1 + length_UB.unsqueeze(2))
