@@ -270,6 +270,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store") / "mlflow.db"
 
 
+@pytest.mark.verify
 def test_study_with_folds_ends_as_one_by_one_and_tells_mlflow(tmp_path: Path, store: Path) -> None:
     grid = (*SMALL, "optimizer.lr=0.05,1e38", "seed=1,2", "tracking.keep_weights=1")
     stacked = Studies(tmp_path / "stacked", store).run(*grid, *SLOTS, task=train)
