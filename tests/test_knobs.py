@@ -36,13 +36,14 @@ KNOBS: dict[str, dict[str, Any]] = {
     "max_norm": {"max_norm": 0.7},
     "dropout": {"dropout": [0.3, 0.1]},
     "input_dropout": {"input_dropout": 0.2},
+    "dropconnect": {"dropconnect": 0.3},
     "input_noise": {"input_noise": 0.3},
     "label_smoothing": {"label_smoothing": 0.2},
     "mixup": {"mixup": 0.4},
     "weight_average": {"weight_average": 0.9},
 }
 EVERYTHING = {"l1": 1e-4, "l2": 1e-3, "max_norm": 1.0, "dropout": 0.2, "input_dropout": 0.1, "input_noise": 0.1}
-EVERYTHING |= {"label_smoothing": 0.1, "weight_average": 0.5, "group_lasso": 1e-4, "mixup": 1.0}
+EVERYTHING |= {"label_smoothing": 0.1, "weight_average": 0.5, "group_lasso": 1e-4, "mixup": 1.0, "dropconnect": 0.1}
 OPTIMIZERS = {"adam": {}, "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9}}
 
 
