@@ -13,6 +13,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys
 
@@ -21,6 +22,8 @@ PLAIN = "experiment=case_study/plain"
 
 
 def case_study(cfg: DictConfig) -> None:
+    folds = checked(cfg).data.folds
+    require(folds is None, "data.folds is null in the case study", "data.folds", folds)
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
     from ridgeline.evidence.case_study.running import run
     from ridgeline.evidence.case_study.variants import compose_all

@@ -16,11 +16,13 @@ from ridgeline.doors import checked, enter_without_trial, refuse, require_overri
 
 
 def claims(cfg: DictConfig) -> None:
-    from ridgeline.evidence.claims.running import run  # torch and more, which --help need not wait for
+    require_overrides_of("claims", "runs", "tracking", "trainer.accelerator")
+    config = checked(cfg)
+
+    from ridgeline.evidence.claims.running import run  # torch and more, which a mistake need not wait for
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
-    require_overrides_of("claims", "runs", "tracking", "trainer.accelerator")
     given = list(HydraConfig.get().overrides.task)
     shown = [override for override in given if not override.startswith("runs=")]
 
@@ -28,7 +30,7 @@ def claims(cfg: DictConfig) -> None:
         return checked(compose("config", overrides=[*given, *overrides]))
 
     try:
-        print(run(checked(cfg), configured, shlex.join(["python", "pipelines/claims.py", *shown])))
+        print(run(config, configured, shlex.join(["python", "pipelines/claims.py", *shown])))
     except FitsFailed as failed:
         refuse(str(failed), code=1)
     except TrackingError as error:

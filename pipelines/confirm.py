@@ -11,14 +11,15 @@ from ridgeline.doors import checked, enter_without_trial, refuse, require_overri
 
 
 def confirm(cfg: DictConfig) -> None:
-    from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
+    require_overrides_of("study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage")
+    config = checked(cfg)
+    require(config.study is not None, "study=NAME is given", "study", "null")
+
+    from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for
     from ridgeline.evidence.confirming import confirm_study
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.evidence.stored import open_study
 
-    require_overrides_of("study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage")
-    config = checked(cfg)
-    require(config.study is not None, "study=NAME is given", "study", "null")
     stored = open_study(config, str(config.study))
     try:
         with confirming():

@@ -10,12 +10,14 @@ from ridgeline.doors import checked, enter_without_trial, refuse, require_overri
 
 
 def report(cfg: DictConfig) -> None:
-    from ridgeline.evidence.writing import write_report  # torch and more, which --help need not wait for
+    require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage")
+    config = checked(cfg)
+
+    from ridgeline.evidence.writing import write_report  # torch and more, which a mistake need not wait for
     from ridgeline.tracking import TrackingError
 
-    require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage")
     try:
-        for path in write_report(checked(cfg)):
+        for path in write_report(config):
             print(f"written: {path}")
     except OSError as error:
         refuse(f"The page could not be made: {error}", code=1)

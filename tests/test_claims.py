@@ -72,6 +72,7 @@ def test_l1_takes_weights_to_zero_in_a_straight_line_and_l2_does_not(lab: Lab) -
     assert 0 < claim.numbers["steps_l1"] < descent.STEPS
 
 
+@pytest.mark.verify
 def test_descent_fails_where_l1_does_not_reach_zero(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descent, "VARIANTS", (descent.VARIANTS[1], *descent.VARIANTS[1:]))
     assert descent.descent(lab).verdict == FAILS

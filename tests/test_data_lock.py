@@ -35,6 +35,7 @@ def words_of(tree):
 def trespasses(tree):
     """The words by which a program outside the package would reach test rows."""
     locked = {"open_test_split", "test_split", "read_source", "split_rows", "read_mnist", "take_part"}
+    locked |= {"pool_and_test", "fold_rows"}
     locked |= {f"ridgeline.data.{module}" for module in INSIDE} | {f"data.{module}" for module in INSIDE}
     found = set()
     for word in words_of(tree):
@@ -92,15 +93,16 @@ def test_the_lock_lets_the_public_names_through():
     assert not trespasses(ast.parse("from ridgeline.data import DataDescription, Part, Splits, load_splits"))
 
 
+@pytest.mark.parametrize("folds", [None, 3])
 @pytest.mark.parametrize("split", ["stratified", "first"])
-def test_splits_hold_train_and_validation_rows_and_nothing_else(split):
-    splits = load_splits(DataConfig("digits", split=split))
+def test_splits_hold_train_and_validation_rows_and_nothing_else(split, folds):
+    splits = load_splits(DataConfig("digits", split=split, folds=folds))
     parts = [value for value in vars(splits).values() if isinstance(value, Part)]
     assert parts == [splits.train, splits.validation]
     assert {field.name for field in dataclasses.fields(splits)} == {
         "train",
         "validation",
-        "scaling",
+        "scalings",
         "n_classes",
         "image_shape",
         "description",
@@ -118,8 +120,9 @@ def test_no_cache_but_that_of_load_splits():
                 assert "cache" not in decorators or (path.name, node.name) == ("splits.py", "_load")
 
 
-def test_the_opened_test_part_shares_no_example_with_the_others(tmp_path):
-    config = DataConfig("digits", standardize="none")
+@pytest.mark.parametrize("folds", [None, 5])
+def test_the_opened_test_part_shares_no_example_with_the_others(folds, tmp_path):
+    config = DataConfig("digits", standardize="none", folds=folds)
     with confirming():
         test, _ = open_test_split(config, tmp_path / "ledger.jsonl", {})
     splits = load_splits(config)

@@ -73,3 +73,18 @@ def test_precision_of_float32_products_is_set_for_the_training_alone(
         assert (seen, torch.get_float32_matmul_precision()) == ([within], "medium")
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+def test_weights_too_small_for_full_precision_are_zero_alone_and_stacked(digits: Splits) -> None:
+    halving = {"optimizer__name": "sgd", "optimizer__lr": 0.5, "regularization__l2": 1.0, "trainer__batch_size": None}
+    config = small(
+        **halving, trainer__max_epochs=135, trainer__num_threads=1, trainer__restore_best=False
+    )  # 0.1 * 0.5 ** 135 = 2e-42
+    (alone,) = fit([config], digits)
+    stacked, _ = fit([config, replace(config, seed=1)], digits)
+    tiny = torch.finfo(torch.float32).tiny
+    for name, weights in alone.weights.items():
+        assert torch.equal(weights, stacked.weights[name])
+        assert not ((weights != 0) & (weights.abs() < tiny)).any()
+    assert (alone.weights["linears.0.weight"][0] == 0).all()  # of a pixel that is blank in all images
+    assert torch.full((1,), 1e-40).mul(1.0) != 0  # elsewhere they are what they were

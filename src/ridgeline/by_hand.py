@@ -25,6 +25,7 @@ from ridgeline.trials import keep
 
 DONE_BY_HAND: dict[str, Any] = {
     "data.name": "moons",
+    "data.folds": None,
     "network.output": "sigmoid",
     "loss": "cross_entropy",
     "optimizer.name": "sgd",

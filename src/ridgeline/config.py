@@ -36,6 +36,7 @@ __all__ = [
 class DataConfig:
     """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
 
+    `folds`: what trains and validates is cut into so many; a trial is a fit for each, which validates on it.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
     """
 
@@ -44,6 +45,7 @@ class DataConfig:
     split: Literal["stratified", "first"] = "stratified"
     train: float = 0.6
     validation: float = 0.2
+    folds: int | None = None
     standardize: Literal["none", "feature", "all", "zca"] = "feature"
     zca_epsilon: float = 0.01
     examples: int | None = None
@@ -60,11 +62,17 @@ class DataConfig:
         require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
         if self.name != "mnist":  # MNIST has a test part of its own
             require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
+        require(self.folds is None or self.folds >= 1, "data.folds >= 1 (or null)", "data.folds", self.folds)
         if self.examples is not None:
             require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
         require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
             require(self.noise >= 0, "data.noise >= 0", "data.noise", self.noise)
+
+    @property
+    def n_folds(self) -> int:
+        """Fits of a trial: 1 without folds."""
+        return self.folds or 1
 
 
 TWO_CLASSES = ("breast_cancer", "moons")
@@ -270,6 +278,7 @@ class Config:
             stops = self.callbacks.early_stopping is not None
             require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
             require(self.metric.startswith("train/"), rule.format("metric is of the train part"), "metric", self.metric)
+            require(self.data.n_folds == 1, rule.format("data.folds is null"), "data.folds", self.data.folds)
         rule = f"network.output is softmax unless data in {{{', '.join(TWO_CLASSES)}}}"
         holds = self.network.output == "softmax" or self.data.name in TWO_CLASSES
         require(holds, rule, "network.output", self.network.output)

@@ -50,7 +50,9 @@ def check(config: Config) -> None:
 def _check_checkpoint(config: Config, path: str) -> None:
     require(Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     try:
-        (stored,) = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
+        stored, *folds = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
+        if any(fold != stored for fold in folds):
+            raise ValueError("trainings of several trials")
     except Exception as error:  # whatever torch finds wrong with a file that is no checkpoint
         rule = "trainer.ckpt_path is a checkpoint of one training"
         raise ConfigError(f"`{rule}` must hold, but got trainer.ckpt_path={path}.") from error
@@ -79,12 +81,17 @@ def closing_words(config: Config, outcome: Outcome) -> str:
     """What a single run ends with: the numbers, where they are, how to look at them."""
     final = outcome["metrics"]
     kept = "best" if config.trainer.restore_best else "last"
+    folds, values = config.data.n_folds, list[str]()
+    if folds > 1:
+        error = f"{config.metric} {outcome['value']:.4f}, standard error {final['final/metric_se']:.4f}"
+        values = [f"Means over {folds} folds: {error}; epochs are the medians."]
     return "\n".join(
         [
             "",
             f"{'':12}{'train':>10}{'validation':>12}",
             f"{'loss':12}{final['final/train_loss']:>10.4f}{final['final/val_loss']:>12.4f}",
             f"{'error':12}{final['final/train_error']:>10.2%}{final['final/val_error']:>12.2%}",
+            *values,
             f"Weights of epoch {outcome['best_epoch'] + 1}, the {kept} of {outcome['epochs']} by {config.metric};"
             f" trained in {outcome['seconds']:.1f} s.",
             f"Files: {outcome['job_dir']}",

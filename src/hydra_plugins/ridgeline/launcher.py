@@ -16,7 +16,7 @@ ConfigStore.instance().store(
         "_target_": "hydra_plugins.ridgeline.launcher.StackLauncher",
         # processes with one thread each; null: one a core, or one for a GPU
         "workers": None,
-        # fits trained as one in each of them; null: chosen by the cache and n_trials
+        # trials trained as one in each of them; null: chosen by the cache and n_trials
         "stack_size": None,
         # where the processes run: local, or ray
         "backend": "local",

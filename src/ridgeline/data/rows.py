@@ -24,6 +24,18 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
 
     So neither `data.examples` nor their proportion changes the test part. Raises ConfigError if a part lacks a class.
     """
+    pool, test = pool_and_test(source, config)
+    fraction = config.train + config.validation
+    train, validation = _divide(pool, round(len(pool) * config.train / fraction), source, config)
+    rows = Rows(train, validation, test)
+    require_every_class(rows, source, asked(config))
+    if config.fit_on == "train_validation":
+        return Rows(np.sort(np.concatenate([train, validation])), validation, test)
+    return rows
+
+
+def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """What trains and validates, and the test part."""
     n_free = len(source.y_N) - source.n_test
     fraction = config.train + config.validation
     pool, rest = _divide(np.arange(n_free), round(fraction * n_free), source, config)
@@ -33,13 +45,7 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
             rule = f"data.examples <= {len(pool)}, as many as train and validate,"
             raise ConfigError(f"`{rule}` must hold, but got data.examples={config.examples}.")
         pool, _ = _divide(pool, config.examples, source, config, stratified=True)
-    train, validation = _divide(pool, round(len(pool) * config.train / fraction), source, config)
-    rows = Rows(train, validation, test)
-    for part in ("train", "validation", "test"):
-        _require_every_class(part, getattr(rows, part), source, config)
-    if config.fit_on == "train_validation":
-        return Rows(np.sort(np.concatenate([train, validation])), validation, test)
-    return rows
+    return pool, test
 
 
 def _divide(
@@ -55,17 +61,19 @@ def _divide(
     try:
         chosen, others = train_test_split(rows, train_size=count, stratify=source.y_N[rows], random_state=config.seed)
     except ValueError as error:  # a class of one, or fewer rows than classes
-        raise ConfigError(f"`each part holds every class` must hold, but got {_asked(config)}: {error}") from None
+        raise ConfigError(f"`each part holds every class` must hold, but got {asked(config)}: {error}") from None
     return np.sort(chosen), np.sort(others)
 
 
-def _require_every_class(part: str, rows: np.ndarray, source: Source, config: DataConfig) -> None:
-    found = len(np.unique(source.y_N[rows]))
-    if found < source.n_classes:
-        rule = f"the {part} part holds all {source.n_classes} classes"
-        raise ConfigError(f"`{rule}` must hold, but got {found} in {len(rows)} examples with {_asked(config)}.")
+def require_every_class(rows: Rows, source: Source, why: str) -> None:
+    """Raise ConfigError if a part lacks a class. `why`: the settings that made the parts."""
+    for part, own in vars(rows).items():
+        found = len(np.unique(source.y_N[own]))
+        if found < source.n_classes:
+            rule = f"the {part} part holds all {source.n_classes} classes"
+            raise ConfigError(f"`{rule}` must hold, but got {found} in {len(own)} examples with {why}.")
 
 
-def _asked(config: DataConfig) -> str:
+def asked(config: DataConfig) -> str:
     text = f"data.split={config.split} data.train={config.train} data.validation={config.validation}"
     return text if config.examples is None else f"{text} data.examples={config.examples}"

@@ -1,8 +1,9 @@
-"""The train and the validation part as tensors, and what the data set is. N examples, I features."""
+"""The train and the validation part as tensors, and what the data set is. N examples, I features, F folds."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
@@ -12,28 +13,44 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import DataConfig
-from ridgeline.data.rows import Rows, split_rows
+from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.rows import Rows
 from ridgeline.data.scaling import Scaling, fit_scaling
 from ridgeline.data.sources import Source, read_source
 
 
 @dataclass(frozen=True)
 class Part:
-    """Features (N, I) float32 and labels (N,) int64, on one device."""
+    """Features (N, I) float32 and labels (N,) int64, on one device; of several folds, one fold after the other.
+
+    `sizes`: how many examples each fold has, where there are folds. All take as many rows as the largest, so that the
+    last row of one that has an example less is only there to fill up.
+    """
 
     x_NI: Tensor
     y_N: Tensor
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def folds(self) -> int:
+        """1 without folds."""
+        return max(1, len(self.sizes))
+
+    @property
+    def n(self) -> int:
+        """Rows of a fold."""
+        return len(self.y_N) // self.folds
 
     def to(self, device: str | torch.device) -> Part:
-        return Part(self.x_NI.to(device), self.y_N.to(device))
+        return replace(self, x_NI=self.x_NI.to(device), y_N=self.y_N.to(device))
 
     def double(self) -> Part:
         """Features in float64, for what is held against a computation by hand."""
-        return Part(self.x_NI.double(), self.y_N)
+        return replace(self, x_NI=self.x_NI.double())
 
 
 class Examples(NamedTuple):
-    """How many examples each part has."""
+    """How many examples each part has; with folds, those of the first."""
 
     train: int
     validation: int
@@ -65,12 +82,12 @@ class SplitLocked(RuntimeError):
 class Splits:
     """What a search may see. The test part is counted in the description, and is nowhere in here.
 
-    `scaling` is what made the features of all parts from those of the source.
+    `scalings`: what made the features of both parts, and of the test part, from those of the source; one for each fold.
     """
 
     train: Part
     validation: Part
-    scaling: Scaling
+    scalings: tuple[Scaling, ...]
     n_classes: int
     image_shape: tuple[int, int] | None
     description: DataDescription
@@ -78,6 +95,17 @@ class Splits:
     @property
     def n_features(self) -> int:
         return self.train.x_NI.shape[1]
+
+    @property
+    def folds(self) -> int:
+        """Fits that a trial consists of: 1 without folds."""
+        return self.train.folds
+
+    @property
+    def scaling(self) -> Scaling:
+        """That of a split without folds."""
+        (scaling,) = self.scalings
+        return scaling
 
     @property
     def test(self) -> NoReturn:
@@ -100,10 +128,11 @@ def _load(config: DataConfig, device: str) -> Splits:
         train, validation = on_cpu.train.to(device), on_cpu.validation.to(device)
         return replace(on_cpu, train=train, validation=validation)
     source = read_source(config)
-    rows = split_rows(source, config)
-    scaling = fit_scaling(source.x_NI[rows.train], config)
-    train, validation = (take_part(source, part, scaling) for part in (rows.train, rows.validation))
-    return Splits(train, validation, scaling, source.n_classes, source.image_shape, _describe(source, rows, config))
+    folds = fold_rows(source, config)
+    scalings = tuple(fit_scaling(source.x_NI[rows.train], config) for rows in folds)
+    train = _joined([take_part(source, rows.train, own) for rows, own in zip(folds, scalings, strict=True)])
+    validation = _joined([take_part(source, rows.validation, own) for rows, own in zip(folds, scalings, strict=True)])
+    return Splits(train, validation, scalings, source.n_classes, source.image_shape, _describe(source, folds, config))
 
 
 def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:
@@ -111,12 +140,23 @@ def take_part(source: Source, rows: np.ndarray, scaling: Scaling) -> Part:
     return Part(torch.from_numpy(scaling.apply(source.x_NI[rows])), torch.from_numpy(source.y_N[rows]))
 
 
-def _describe(source: Source, rows: Rows, config: DataConfig) -> DataDescription:
+def _joined(parts: Sequence[Part]) -> Part:
+    """The folds of a part as one."""
+    if len(parts) == 1:
+        return parts[0]
+    sizes = tuple(len(part.y_N) for part in parts)
+    missing = [max(sizes) - size for size in sizes]
+    x_NI = torch.cat([torch.cat([part.x_NI, part.x_NI[:n]]) for part, n in zip(parts, missing, strict=True)])
+    y_N = torch.cat([torch.cat([part.y_N, part.y_N[:n]]) for part, n in zip(parts, missing, strict=True)])
+    return Part(x_NI, y_N, sizes)
+
+
+def _describe(source: Source, folds: Sequence[Rows], config: DataConfig) -> DataDescription:
     # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
-    parts = (rows.train, rows.validation, rows.test)
+    parts = [part for rows in folds for part in (rows.train, rows.validation)] + [folds[0].test]
     epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""
     digest = hashlib.sha256(f"{source.content} {config.standardize}{epsilon}".encode())
     for part in parts:
         digest.update(f" {len(part)} ".encode() + part.astype("<i8").tobytes())
-    examples = Examples(*(len(part) for part in parts))
+    examples = Examples(*(len(part) for part in (*parts[:2], parts[-1])))
     return DataDescription(config.name, examples, source.x_NI.shape[1], source.n_classes, digest.hexdigest())

@@ -46,7 +46,7 @@ def confirming() -> Iterator[None]:
 
 
 def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> tuple[Part, Opening]:
-    """The test part that belongs to `load_splits(config)`, standardized alike, on the CPU.
+    """The test part that belongs to `load_splits(config)`, standardized alike, on the CPU; `data.folds` play no part.
 
     That it is opened is written to `ledger`, a file of one JSON object a line, before a label is given away. Raises
     SplitLocked outside of `confirming`.

@@ -13,7 +13,7 @@ from ridgeline.data import Part, Splits, load_splits
 
 def few_examples(config: Config, n: int) -> Splits:
     """So many of the train part, the classes in turn, in float64 on the CPU; they are the validation part too."""
-    splits = load_splits(config.data)
+    splits = load_splits(replace(config.data, folds=None))
     labels_N = splits.train.y_N
     rank_N = F.one_hot(labels_N).cumsum(0).gather(1, labels_N.unsqueeze(1)).squeeze(1)  # of each within its class
     chosen_N = torch.argsort(rank_N, stable=True)[:n]

@@ -67,7 +67,7 @@ def _on_both_parts(config: Config, epochs: int) -> Config:
     return replace(
         config,
         metric="train/loss",
-        data=replace(config.data, fit_on="train_validation"),
+        data=replace(config.data, fit_on="train_validation", folds=None),
         trainer=replace(config.trainer, max_epochs=epochs, restore_best=False),
         callbacks=replace(config.callbacks, early_stopping=None),
     )

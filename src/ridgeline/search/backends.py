@@ -17,7 +17,7 @@ INSTALL = "pip install 'ridgeline[ray]' (in a checkout: .venv/bin/python -m pip 
 
 @dataclass(frozen=True)
 class StackSettings:
-    """Of the launcher `stack`; None: as many workers as there are cores or GPUs, as many fits as fit the cache.
+    """Of the launcher `stack`; None: as many workers as there are cores or GPUs, as many trials as fit the cache.
 
     `address`: of a Ray cluster; None: one on this machine alone.
     """

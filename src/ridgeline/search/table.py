@@ -24,10 +24,12 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
     if best:
         words[0] += f"; the best {min(ROWS, len(best))}:"
         params = [d.key for d in line.space]
-        head = ["trial", config.metric, *params, "best epoch", "seconds"]
+        errors = [outcome(t).get("metrics", {}).get("final/metric_se") for t in best]
+        has_folds = any(error is not None for error in errors)
+        head = ["trial", config.metric, *(["standard error"] * has_folds), *params, "best epoch", "seconds"]
         rows = [
-            [t.number, t.value, *(t.params.get(p) for p in params), _attr(t, "best_epoch"), _attr(t, "seconds")]
-            for t in best[:ROWS]
+            [t.number, t.value, *([error] * has_folds), *map(t.params.get, params), *_cost(t)]
+            for t, error in zip(best[:ROWS], errors, strict=False)
         ]
         words += ["", *aligned([head, *([shown(cell) for cell in row] for row in rows)]), ""]
         words += [f"Train the best again:  {line.retrain(best[0].params)}"]
@@ -44,9 +46,9 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
-def _attr(trial: Any, name: str) -> Any:
-    value = outcome(trial).get(name)
-    return round(value, 1) if name == "seconds" and value is not None else value
+def _cost(trial: Any) -> list[Any]:
+    epoch, seconds = (outcome(trial).get(name) for name in ("best_epoch", "seconds"))
+    return [epoch, seconds if seconds is None else round(seconds, 1)]
 
 
 def shown(value: Any) -> str:

@@ -25,14 +25,16 @@ class Augmentation:
 
     def __init__(self, noise: KeyedNoise, splits: Splits) -> None:
         self._noise, self._shape = noise, splits.image_shape
-        self._background = splits.train.x_NI.min()  # a pixel without ink, on whatever scale
-        self._erasing = Erasing(noise, splits.image_shape, self._background)
+        by_fold = splits.train.x_NI.view(splits.folds, -1)
+        self._background_F = by_fold.amin(dim=1)  # a pixel without ink, on whatever scale
+        self._erasing = Erasing(noise, splits.image_shape, self._background_F)
 
     def load(self, configs: Sequence[Config]) -> None:
-        example = self._background
+        example = self._background_F
         self._erasing.load(configs)
         self._used = [k for k, config in enumerate(configs) if config.augmentation.is_warped]
         self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
+        self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
         self._amount_U1 = {
             field.name: torch.tensor(
                 [[getattr(configs[k].augmentation, field.name)] for k in self._used],
@@ -77,10 +79,10 @@ class Augmentation:
             torch.stack([mirrored, scale], dim=2).flatten(0, 1),
             (2 * turn * amount["rotate"]).flatten(),
         )
-        ink = (x_UBI - self._background).view(-1, 1, height, width)  # beyond the edge there is none
+        ink = (x_UBI - self._background_U11).view(-1, 1, height, width)  # beyond the edge there is none
         moved_UBI = warp_affine(ink, matrices[:, :2], (height, width), align_corners=True).view(x_UBI.shape)
         moved_UBI.mul_((1 + 2 * contrast * amount["contrast"]).unsqueeze(2))
-        return moved_UBI.add_((2 * light * amount["brightness"]).unsqueeze(2)).add_(self._background)
+        return moved_UBI.add_((2 * light * amount["brightness"]).unsqueeze(2)).add_(self._background_U11)
 
 
 def samples_RMHW(config: Config, splits: Splits, n_images: int = 10, n_draws: int = 4) -> Tensor:

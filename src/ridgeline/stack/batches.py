@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
+from ridgeline.data import Part
+
 
 class Batches:
     """Yields positions (K, B) of an epoch; `order` is asked for its (K, N) each time. The last batch may be short."""
@@ -27,15 +29,21 @@ class Batches:
 
 
 class Slices:
-    """Yields slices that cover N examples, all fits alike: for evaluation."""
+    """Yields slices that cover the rows of each fold of a part, all fits alike: for evaluation.
 
-    def __init__(self, n: int, batch_size: int) -> None:
-        self._n = n
-        self._batch_size = batch_size
+    The last row is a slice of its own where not every fold has it: so a slice is of examples of a fold, or fills it up.
+    """
+
+    def __init__(self, part: Part, batch_size: int) -> None:
+        ends = sorted({min(part.sizes, default=part.n), part.n})
+        self._slices = [
+            slice(start, min(start + batch_size, end))
+            for begin, end in zip([0, *ends], ends, strict=False)
+            for start in range(begin, end, batch_size)
+        ]
 
     def __len__(self) -> int:
-        return -(-self._n // self._batch_size)
+        return len(self._slices)
 
     def __iter__(self) -> Iterator[slice]:
-        for start in range(0, self._n, self._batch_size):
-            yield slice(start, min(start + self._batch_size, self._n))
+        return iter(self._slices)

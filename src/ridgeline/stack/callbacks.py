@@ -11,11 +11,12 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 
 from ridgeline.schedules import lr_factor, schedule_factor
+from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import Row
 
 Listener = Callable[[int, Row], None]
-"""Called with the slot and its row after each epoch of a fit."""
+"""Called with the place of a trial and its row after each epoch: with folds, their mean."""
 
 
 class EarlyStopping(pl.Callback):
@@ -50,7 +51,7 @@ class Schedules(pl.Callback):
 
 
 class Report(pl.Callback):
-    """Hands every finished epoch of every fit to a listener."""
+    """Hands every finished epoch of every trial to a listener."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -58,14 +59,15 @@ class Report(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
-        self._seen = {k: len(record.history) for k, record in enumerate(stack.records)}
+        self._seen = {trial: epochs_of(stack.records_of(trial)) for trial in range(stack.n_trials)}
 
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
-        for k, record in enumerate(stack.records):
-            for row in record.history[self._seen[k] :]:
-                self._listener(k, row)
-            self._seen[k] = len(record.history)
+        for trial, seen in self._seen.items():
+            records = stack.records_of(trial)
+            for epoch in range(seen, epochs_of(records)):
+                self._listener(trial, mean_row(records, epoch))
+            self._seen[trial] = epochs_of(records)
 
 
 class Checkpoints(pl.Callback):
@@ -83,7 +85,7 @@ class Checkpoints(pl.Callback):
 
 
 class Progress(pl.Callback):
-    """A bar over the steps of all epochs, with the last validation metrics of the first fit."""
+    """A bar over the steps of all epochs, with the last validation metrics of the first trial."""
 
     def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
@@ -95,7 +97,8 @@ class Progress(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
-        row = stack.records[0].history[-1]
+        records = stack.records_of(0)
+        row = mean_row(records, epochs_of(records) - 1)
         epochs = stack.configs[0].trainer.max_epochs
         self._bar.set_description(f"epoch {row['epoch'] + 1:.0f}/{epochs}", refresh=False)
         self._bar.set_postfix_str(f"val/loss {row['val/loss']:.4f}, val/error {row['val/error']:.2%}", refresh=False)

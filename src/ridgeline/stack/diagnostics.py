@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ridgeline.objective import data_loss_K
+from ridgeline.stack.evaluation import examples_of
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import predict
 
@@ -44,8 +45,8 @@ class Diagnostics(pl.Callback):
 def measure(stack: Stack, examples: int) -> dict[str, Tensor]:
     """The figures by name, a number a fit. The rows of gradients are overwritten."""
     validation, shared = stack.splits.validation, stack.configs[0]
-    x_KBI = validation.x_NI[:examples].expand(len(stack.configs), -1, -1)
-    targets_KB = validation.y_N[:examples].expand(len(stack.configs), -1)
+    n = min(examples, *validation.sizes, validation.n)
+    x_KBI, targets_KB = examples_of(validation, slice(0, n), len(stack.configs))
     names, linears = zip(*((f"linears.{i}", linear) for i, linear in enumerate(stack.network.linears)), strict=True)
     with torch.enable_grad(), inputs_of(linears[1:]) as activations:
         stack.rows.differentiate(

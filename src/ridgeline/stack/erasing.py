@@ -1,6 +1,7 @@
 """Rectangles of training images erased at random: each fit with its own probability and seed.
 
-K fits, U of them erasing, B batch, I inputs (pixels of one channel), H and W an image's sides, P random numbers of one.
+K fits, U of them erasing, F folds, B batch, I inputs (pixels of one channel), H and W an image's sides, P random
+numbers of one.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ class Erasing:
     the image's, and each place in the image is equally likely. What is erased becomes background.
     """
 
-    def __init__(self, noise: KeyedNoise, shape: tuple[int, int] | None, background: Tensor) -> None:
-        self._noise, self._shape, self._background = noise, shape, background
+    def __init__(self, noise: KeyedNoise, shape: tuple[int, int] | None, background_F: Tensor) -> None:
+        self._noise, self._shape, self._background_F = noise, shape, background_F
 
     def load(self, configs: Sequence[Config]) -> None:
-        example = self._background
+        example = self._background_F
         self._used = [k for k, config in enumerate(configs) if config.augmentation.erase > 0]
         self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
+        self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
         rates = [[configs[k].augmentation.erase] for k in self._used]
         self._rate_U1 = torch.tensor(rates, dtype=example.dtype, device=example.device)
 
@@ -47,7 +49,7 @@ class Erasing:
         uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_KBI.dtype).mul_(2.0**-32).add_(0.5)  # in [0, 1]
         erased_UBI = self._erased_UBI(uniform_UBP.unbind(dim=2))
         kept_UBI = x_KBI.index_select(0, self._used_U)
-        x_KBI.index_copy_(0, self._used_U, torch.where(erased_UBI, self._background, kept_UBI))
+        x_KBI.index_copy_(0, self._used_U, torch.where(erased_UBI, self._background_U11, kept_UBI))
 
     def _erased_UBI(self, uniform: Sequence[Tensor]) -> Tensor:
         """Whether a pixel is erased."""

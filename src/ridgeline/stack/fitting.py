@@ -16,9 +16,10 @@ from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
 from ridgeline.stack.diagnostics import Diagnostics
+from ridgeline.stack.folds import FailingTogether
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
-from ridgeline.stack.precision import float32_products
+from ridgeline.stack.precision import float32_products, no_denormals
 from ridgeline.stack.records import FitResult
 
 
@@ -32,12 +33,13 @@ def fit(
 ) -> list[FitResult]:
     """Train the configurations, which may differ in knobs only, on splits that lie on the device they train on.
 
-    `listener` gets the rows of each epoch; a long training saves checkpoints in `job_dir`; `watchers` see each step. A
-    fit that diverges ends with its `failure` set and leaves the others as they are.
+    Of splits with folds each trains a fit a fold, and its result is their mean: see `stack.folds`. `listener` gets the
+    rows of each epoch; a long training saves checkpoints in `job_dir`; `watchers` see each step. A fit that diverges
+    ends with its `failure` set and leaves the others as they are.
     """
     shared = configs[0].trainer
     stack = Stack(configs, splits)
-    callbacks: list[pl.Callback] = [Schedules(), *watchers, Diagnostics(), EarlyStopping()]
+    callbacks: list[pl.Callback] = [Schedules(), *watchers, Diagnostics(), EarlyStopping(), FailingTogether()]
     if listener is not None:
         callbacks.append(Report(listener))
     if shared.enable_progress_bar:
@@ -45,7 +47,7 @@ def fit(
     if job_dir is not None:
         callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
     threads = shared.num_threads or _paying_threads(stack)
-    with quiet_lightning(), _threads(threads), float32_products(shared.precision):
+    with quiet_lightning(), _threads(threads), no_denormals(), float32_products(shared.precision):
         trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
         return harvest(stack, range(len(configs)))
@@ -71,7 +73,7 @@ def build_trainer(
 
 def _paying_threads(stack: Stack) -> int:
     """One below 50 million multiplications a step: threads that wait for each other then cost more than they gain."""
-    batch = stack.configs[0].trainer.batch_size or len(stack.splits.train.y_N)
+    batch = stack.configs[0].trainer.batch_size or stack.splits.train.n
     multiplications = 3 * batch * stack.rows.weights_KW.numel()
     return 1 if multiplications < 50e6 else os.cpu_count() or 1
 

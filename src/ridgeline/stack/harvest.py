@@ -1,4 +1,4 @@
-"""The results of fits that have ended, measured at the weights that are kept."""
+"""The results of trials that have ended, measured at the weights that are kept."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterable
 
 from ridgeline.stack.evaluation import train_loss_and_error_2K
+from ridgeline.stack.folds import as_one
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.sparsity import weight_figures
 
 
-def harvest(stack: Stack, slots: Iterable[int]) -> list[FitResult]:
-    """The results of these slots, in this order. The stack stays as it is."""
-    slots = list(slots)
+def harvest(stack: Stack, trials: Iterable[int]) -> list[FitResult]:
+    """The results of the trials in these places, in this order. The stack stays as it is."""
+    slots = [k for trial in trials for k in stack.fits_of(trial)]
     rows_KP = [stack.best_KP[k] for k in slots]
     train_2K = train_loss_and_error_2K(stack.configs[slots[0]], rows_KP, stack.splits).tolist()
-    return [_result(stack, k, loss, error) for k, loss, error in zip(slots, *train_2K, strict=True)]
+    fits = [_result(stack, k, loss, error) for k, loss, error in zip(slots, *train_2K, strict=True)]
+    folds = stack.splits.folds
+    return [as_one(fits[start : start + folds]) for start in range(0, len(fits), folds)]
 
 
 def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitResult:

@@ -3,6 +3,9 @@
 A fit alone is a stack of one. Nothing here runs across fits: losses are summed, gradients, norms, masks, orders and
 clocks are a fit's own.
 K fits, B batch, I inputs, C classes, N examples.
+
+With folds a trial is as many fits: fold f of trial t is fit t * folds + f. They begin together, and each trains and
+validates on its own rows of the same tensors.
 """
 
 from __future__ import annotations
@@ -34,19 +37,22 @@ from ridgeline.stack.rows import Rows
 
 
 class Stack(pl.LightningModule):
-    """Trains `configs` on `splits`. `records[k]` is what is known of fit k; the clock of each starts at 0."""
+    """Trains `configs`, a trial each, on `splits`.
+
+    `configs[k]` and `records[k]` are then what is known of fit k; the clock of each starts at 0.
+    """
 
     best_KP: Tensor
 
     def __init__(self, configs: Sequence[Config], splits: Splits) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.configs = list(configs)
+        self.configs = [config for config in configs for _ in range(splits.folds)]
         self.splits = splits
-        self.records = [FitRecord() for _ in configs]
+        self.records = [FitRecord() for _ in self.configs]
         self._shared = configs[0]
         x_NI = splits.train.x_NI
-        k, dtype, device = len(configs), x_NI.dtype, x_NI.device
+        k, dtype, device = len(self.configs), x_NI.dtype, x_NI.device
         self.network = MLP(configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device)
         self.rows = Rows(self.network)
         self.penalties = Penalties(configs[0], self.network, self.rows)
@@ -57,29 +63,41 @@ class Stack(pl.LightningModule):
         self.average = WeightAverage(self.rows)
         self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
         self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
-        for slot, config in enumerate(configs):
-            self.load(slot, config)
+        for trial, config in enumerate(configs):
+            self.load(trial, config)
         self.set_factors([1.0] * k, [1.0] * k, [1.0] * k)
 
     @torch.no_grad()
-    def load(self, k: int, config: Config) -> None:
-        """Put a fresh fit into slot `k`, at its epoch 0. Its neighbours train on, wherever they are.
+    def load(self, trial: int, config: Config) -> None:
+        """Put a fresh one into the place of a trial, at its epoch 0. Its neighbours train on, wherever they are.
 
         Its rates and penalties are those of `set_factors`, which the epoch begins with.
         """
         if structure(config) != structure(self._shared):
             raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
-        self.configs[k], self.records[k] = config, FitRecord()
-        self.draws.load(k, self.configs)
-        self.augmentation.load(self.configs)
-        self.mixup.load(self.configs)
-        self.best_KP[k] = self.rows.values_KP[k]
-        self.optimizer.load(k, config)
-        self.average.load(k, self.configs)
+        for k in self.fits_of(trial):
+            self.configs[k], self.records[k] = config, FitRecord()
+            self.draws.load(k, self.configs)
+            self.augmentation.load(self.configs)
+            self.mixup.load(self.configs)
+            self.best_KP[k] = self.rows.values_KP[k]
+            self.optimizer.load(k, config)
+            self.average.load(k, self.configs)
         clips = [c.optimizer.gradient_clip_val for c in self.configs]
         self._clip_K = None if not any(clips) else self._each(torch.inf if clip is None else clip for clip in clips)
         smoothings = [c.regularization.label_smoothing for c in self.configs]
         self._smoothing_K = self._each(smoothings) if any(smoothings) else None
+
+    @property
+    def n_trials(self) -> int:
+        return len(self.configs) // self.splits.folds
+
+    def fits_of(self, trial: int) -> range:
+        """The fits of a trial, a fold each."""
+        return range(trial * self.splits.folds, (trial + 1) * self.splits.folds)
+
+    def records_of(self, trial: int) -> list[FitRecord]:
+        return [self.records[k] for k in self.fits_of(trial)]
 
     # What Lightning asks for ---------------------------------------------------------------------------------------
 
@@ -87,11 +105,11 @@ class Stack(pl.LightningModule):
         return self.optimizer.torch_optimizer
 
     def train_dataloader(self) -> Batches:
-        n = len(self.splits.train.y_N)
+        n = self.splits.train.n
         return Batches(self._order_KN, n, self._shared.trainer.batch_size or n)
 
     def val_dataloader(self) -> Slices:
-        return Slices(len(self.splits.validation.y_N), EVALUATION_BATCH)
+        return Slices(self.splits.validation, EVALUATION_BATCH)
 
     def on_train_epoch_start(self) -> None:
         self._sums_2K.zero_()
@@ -140,7 +158,7 @@ class Stack(pl.LightningModule):
     @torch.no_grad()
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: a row of metrics for each fit that still trains, its weights kept where they are best."""
-        train_2K = self._sums_2K / len(self.splits.train.y_N)
+        train_2K = self._sums_2K / self.splits.train.n
         objective_K = train_2K[0] + self.penalties.values_K()
         table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync
         for k, record in enumerate(self.records):
@@ -200,4 +218,9 @@ class Stack(pl.LightningModule):
         return [config.seed for config in self.configs]
 
     def _order_KN(self) -> Tensor:
-        return self.draws.order_KN(self._seeds(), [r.epoch for r in self.records], len(self.splits.train.y_N))
+        n = self.splits.train.n
+        order_KN = self.draws.order_KN(self._seeds(), [r.epoch for r in self.records], n)
+        if self.splits.folds > 1:  # to each fit its own rows
+            first_F1 = n * torch.arange(self.splits.folds, device=order_KN.device).unsqueeze(1)
+            order_KN += first_F1.repeat(self.n_trials, 1)
+        return order_KN

@@ -1,4 +1,4 @@
-"""How many fits to train as one: on a CPU as many as share the cache, on a GPU, which waits for launches, many more."""
+"""How many trials to train as one: on a CPU as share the cache, on a GPU, which waits for launches, many more."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ SHARE = 4
 
 
 def fitting_stack_size(config: Config, workers: int) -> int:
-    """Of each of so many workers, from the machine's caches and its total memory, which are the same at each start."""
+    """Trials in a stack of each of so many workers, from the machine's caches and its total memory, which are the same
+    at each start. With folds a trial is as many fits."""
     splits, device = load_splits(config.data), pick_device(config)
     fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits)
     if device.type == "cuda":
-        return max(1, min(LARGEST_ON_GPU, fitting_memory))
+        return max(1, min(LARGEST_ON_GPU, fitting_memory) // splits.folds)
     fitting_cache = core_cache() / _bytes_touched(config, splits)
     power_of_two = 2 ** round(math.log2(fitting_cache))
-    return max(1, min(max(SMALLEST, min(LARGEST, power_of_two)), fitting_memory))
+    return max(1, min(max(SMALLEST, min(LARGEST, power_of_two)), fitting_memory) // splits.folds)
 
 
 def core_cache() -> int:
@@ -68,7 +69,7 @@ def _bytes_touched(config: Config, splits: Splits) -> int:
 def _bytes_held(config: Config, splits: Splits) -> int:
     """By one fit at most: the gradient before it is copied and the best weights too, and an evaluation's layers."""
     sizes, parameters = _sizes(config, splits)
-    evaluated = min(EVALUATION_BATCH, max(len(splits.train.y_N), len(splits.validation.y_N)))
+    evaluated = min(EVALUATION_BATCH, max(splits.train.n, splits.validation.n))
     return 4 * (6 * parameters + max(4 * _batch(config, splits), 2 * evaluated) * sum(sizes))
 
 
@@ -79,7 +80,7 @@ def _sizes(config: Config, splits: Splits) -> tuple[list[int], int]:
 
 
 def _batch(config: Config, splits: Splits) -> int:
-    n = len(splits.train.y_N)
+    n = splits.train.n
     return min(config.trainer.batch_size or n, n)
 
 

@@ -17,11 +17,12 @@ from ridgeline.stack.callbacks import EarlyStopping, Schedules
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
+from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
 from ridgeline.stack.harvest import harvest
 from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
 from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
-from ridgeline.stack.precision import float32_products
+from ridgeline.stack.precision import float32_products, no_denormals
 
 
 def work(connection: Connection) -> None:
@@ -58,13 +59,18 @@ def _train(begin: Begin, refill: Refill) -> None:
     configs = list(begin.configs.values())
     splits = load_splits(configs[0].data, pick_device(configs[0]))
     stack = Stack(configs, splits)
-    with quiet_lightning(), float32_products(configs[0].trainer.precision):
-        trainer = build_trainer(stack, [Schedules(), Diagnostics(), EarlyStopping(), refill], max_epochs=-1)
+    with quiet_lightning(), no_denormals(), float32_products(configs[0].trainer.precision):
+        trainer = build_trainer(
+            stack, [Schedules(), Diagnostics(), EarlyStopping(), FailingTogether(), refill], max_epochs=-1
+        )
         trainer.fit(stack)
 
 
 class Refill(pl.Callback):
-    """Hands every epoch over, and loads what has come into free slots. Waits only when no fit is left to train."""
+    """Hands every epoch over, and loads what has come into free slots. Waits only when no fit is left to train.
+
+    A slot here, as for whoever sends, is the place of a trial: of all its folds.
+    """
 
     def __init__(self, connection: Connection, numbers: list[int]) -> None:
         self._connection = connection
@@ -81,8 +87,9 @@ class Refill(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
         busy = sorted(self._busy)
-        rows = {self._numbers[k]: stack.records[k].history[-1] for k in busy}
-        ended = [k for k in busy if stack.records[k].end is not None]
+        records = {slot: stack.records_of(slot) for slot in busy}
+        rows = {self._numbers[slot]: mean_row(folds, epochs_of(folds) - 1) for slot, folds in records.items()}
+        ended = [slot for slot, folds in records.items() if all(record.end is not None for record in folds)]
         results = harvest(stack, ended) if ended else []
         send(
             self._connection,
@@ -97,7 +104,8 @@ class Refill(pl.Callback):
             if isinstance(message, Drain):
                 self._draining = True
             elif isinstance(message, Stop):
-                stack.records[message.slot].end = "pruned"
+                for record in stack.records_of(message.slot):
+                    record.end = "pruned"
                 self._busy.discard(message.slot)
             elif isinstance(message, Load):
                 stack.load(message.slot, message.config)

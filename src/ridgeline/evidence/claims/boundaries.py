@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ridgeline.evidence.arms import interval
 from ridgeline.evidence.claims.claim import Claim
-from ridgeline.evidence.claims.lab import Group, Lab, cut_train
+from ridgeline.evidence.claims.lab import FEW_POINTS, Group, Lab, cut_train
 from ridgeline.evidence.claims.words import number
 from ridgeline.evidence.rules import both, helps
 from ridgeline.evidence.statistics import over_seeds
@@ -20,14 +20,6 @@ from ridgeline.report.axes import DPI
 from ridgeline.report.by_hand import COLOURS, SHADES
 from ridgeline.stack.prediction import logits_KNC
 
-BASE = (
-    "data=moons",
-    "data.examples=2000",
-    "network.hidden=[100,100]",
-    "optimizer.lr=0.01",
-    "trainer.batch_size=null",
-    "trainer.max_epochs=600",
-)
 COUNT = 100
 STRENGTHS = (0.0, 0.001, 0.01, 0.03, 0.1)
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
@@ -36,7 +28,7 @@ GRID, REACH = 200, 2.6
 
 def boundaries(lab: Lab) -> Claim:
     variants = [[f"regularization.l2={s}"] for s in STRENGTHS] + [[f"regularization.dropout={r}"] for r in RATES[1:]]
-    groups = lab.train(BASE, variants, partial(cut_train, count=COUNT))
+    groups = lab.train(FEW_POINTS, variants, partial(cut_train, count=COUNT))
     of_l2 = groups[: len(STRENGTHS)]
     of_dropout = [groups[0], *groups[len(STRENGTHS) :]]
     x_G = np.linspace(-REACH, REACH, GRID)

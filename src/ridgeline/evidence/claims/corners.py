@@ -26,11 +26,12 @@ BASE = (
     "optimizer.lr=0.5",
     "optimizer.momentum=0.9",
     "trainer.batch_size=null",
-    "trainer.max_epochs=1500",
+    "trainer.max_epochs=500",
 )
-STRENGTHS = {"l1": (0.003, 0.01, 0.03, 0.1, 0.2), "l2": (0.003, 0.01, 0.03, 0.1, 0.3)}
-SHOWN = {"l1": 0.1, "l2": 0.1}
+STRENGTHS = {"l1": (0.01, 0.03, 0.07, 0.16, 0.25), "l2": (0.01, 0.03, 0.07, 0.16, 0.4)}
+SHOWN = {"l1": 0.16, "l2": 0.16}
 GRID = 201
+MARGIN = 2.0
 
 
 def corners(lab: Lab) -> Claim:
@@ -42,22 +43,24 @@ def corners(lab: Lab) -> Claim:
     best = _weights([plain])[0]
     on_axis = {kind: int((points == 0).any(axis=1).sum()) for kind, points in ends.items()}
     train = plain.splits.train
-    reach = 1.25 * max(float(np.abs(best).max()), 1.0)
-    w_G = np.linspace(-reach, reach, GRID)
-    loss_GG = profile(w_G, w_G, train)
+    every = np.vstack([best, *ends.values()])
+    w_G, v_G = (
+        np.linspace(low - MARGIN, high + MARGIN, GRID) for low, high in zip(every.min(0), every.max(0), strict=True)
+    )
+    loss_GG = profile(w_G, v_G, train)
     return Claim(
         name="corners",
         sentence="The minimum under L1 lies on an axis, the minimum under L2 does not",
-        holds_if="with L1 the smaller of two weights is exactly 0 from some strength on, before both are, and with L2 "
-        "at none",
+        holds_if="with L1 one of two weights alone is exactly 0 at some strength, and with L2 none is at any",
         verdict=HOLDS if (_on_one_axis(ends["l1"]) and on_axis["l2"] == 0) else FAILS,
         measured=f"With L1 {on_axis['l1']} of {n} strengths leave a weight at exactly 0, with L2 {on_axis['l2']} of "
         f"{n}. At l1={SHOWN['l1']:g} the weights are {_shown(ends, 'l1')}, at l2={SHOWN['l2']:g} "
         f"{_shown(ends, 'l2')}, without a penalty ({best[0]:.2f}, {best[1]:.2f}).",
-        setting=f"breast_cancer, {NAMES[0]} and {NAMES[1]} alone, logistic regression, gradient descent to the minimum",
+        setting=f"breast_cancer, {NAMES[0]} and {NAMES[1]} alone, logistic regression, gradient descent to "
+        "the minimum, of which there is one",
         pictures={
             "corners": (
-                _picture(w_G, loss_GG, ends, best),
+                _picture((w_G, v_G), loss_GG, ends, best),
                 "Contours of the loss over both weights, and where fits end: without a penalty (cross), and with more "
                 "and more of one (dots)",
             )
@@ -103,11 +106,13 @@ def profile(w_G: np.ndarray, v_G: np.ndarray, train: Part) -> np.ndarray:
     return np.stack(rows)
 
 
-def _picture(w_G: np.ndarray, loss_GG: np.ndarray, ends: dict[str, np.ndarray], best: np.ndarray) -> Figure:
-    figure = Figure(figsize=(11, 5.2), dpi=DPI, layout="constrained")
+def _picture(
+    grid: tuple[np.ndarray, np.ndarray], loss_GG: np.ndarray, ends: dict[str, np.ndarray], best: np.ndarray
+) -> Figure:
+    figure = Figure(figsize=(11, 4.4), dpi=DPI, layout="constrained")
     for axes, kind, colour in zip(figure.subplots(1, 2), ("l1", "l2"), COLOURS, strict=False):
         shown = ends[kind][STRENGTHS[kind].index(SHOWN[kind])]
-        _contours(axes, w_G, loss_GG, shown)
+        _contours(axes, grid, loss_GG, shown)
         size = float(np.abs(shown).sum()) if kind == "l1" else float(np.linalg.norm(shown))
         if kind == "l1":
             shape: Polygon | Circle = Polygon([(size, 0), (0, size), (-size, 0), (0, -size)])
@@ -124,15 +129,22 @@ def _picture(w_G: np.ndarray, loss_GG: np.ndarray, ends: dict[str, np.ndarray], 
         axes.axhline(0, color="black", linewidth=0.6)
         axes.axvline(0, color="black", linewidth=0.6)
         name = "L1: equal penalties lie on a diamond" if kind == "l1" else "L2: equal penalties lie on a circle"
-        axes.set(aspect="equal", xlabel=f"weight of {NAMES[0]}", ylabel=f"weight of {NAMES[1]}", title=name)
-        axes.legend(fontsize="small", loc="upper right")
+        axes.set(
+            aspect="equal",
+            xlim=grid[0][[0, -1]],
+            ylim=grid[1][[0, -1]],
+            xlabel=f"weight of {NAMES[0]}",
+            ylabel=f"weight of {NAMES[1]}",
+            title=name,
+        )
+        axes.legend(fontsize="small", loc="lower left")
     return figure
 
 
-def _contours(axes: Axes, w_G: np.ndarray, loss_GG: np.ndarray, through: np.ndarray) -> None:
+def _contours(axes: Axes, grid: tuple[np.ndarray, np.ndarray], loss_GG: np.ndarray, through: np.ndarray) -> None:
     """Of the loss, one of them through that point."""
-    column, row = (int(np.abs(w_G - w).argmin()) for w in through)
+    column, row = (int(np.abs(along_G - w).argmin()) for along_G, w in zip(grid, through, strict=True))
     least, here = float(loss_GG.min()), float(loss_GG[row, column])
     levels = sorted({least + (here - least) * factor for factor in (0.1, 0.4, 1.0, 2.0, 4.0, 8.0)})
-    axes.contour(w_G, w_G, loss_GG, levels=levels, colors="#888888", linewidths=0.9)
-    axes.contour(w_G, w_G, loss_GG, levels=[here], colors="black", linewidths=1.3)
+    axes.contour(*grid, loss_GG, levels=levels, colors="#888888", linewidths=0.9)
+    axes.contour(*grid, loss_GG, levels=[here], colors="black", linewidths=1.3)

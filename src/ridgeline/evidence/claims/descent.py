@@ -58,7 +58,7 @@ def descent(lab: Lab) -> Claim:
         f"each is left, as (1 - lr * l2)^{STEPS} = {(1 - LR * L2) ** STEPS:.1e}. L1 as a term of the gradient swings "
         f"around 0 in the end, by up to {swing:.1e}.",
         setting="digits, softmax classifier, gradient descent on all examples, lr 0.1; the weights of the pixels that "
-        "are blank in all of them, which the penalty alone moves",
+        "are blank in all of them, which the penalty alone moves; one seed",
         pictures={"descent": (_picture(paths), "Weights of blank pixels, step by step: as they are, and their size")},
         numbers={
             "weights": proximal_TW.shape[1],
@@ -74,9 +74,10 @@ def _picture(paths: list[np.ndarray]) -> Figure:
     straight, logarithmic = figure.subplots(1, 2)
     chosen = np.argsort(paths[0][0])[:: max(1, paths[0].shape[1] // 8)]
     for path_TW, name, colour, style in zip(paths, NAMES, COLOURS, ("-", ":", "--"), strict=False):
-        for i, w in enumerate(chosen):
-            straight.plot(path_TW[:, w], style, color=colour, linewidth=1.3, label=name if i == 0 else None)
-        w = chosen[-1]
+        if name != NAMES[1]:  # it lies on the line of L1 until it is at 0
+            for i, w in enumerate(chosen):
+                straight.plot(path_TW[:, w], style, color=colour, linewidth=1.3, label=name if i == 0 else None)
+        w = chosen[np.abs(path_TW[0, chosen]).argmax()]
         size_T = np.abs(path_TW[:, w])
         logarithmic.plot(np.where(size_T > 0, size_T, np.nan), style, color=colour, linewidth=1.6, label=name)
         zeros = np.flatnonzero(size_T == 0)
@@ -86,7 +87,7 @@ def _picture(paths: list[np.ndarray]) -> Figure:
             )
     straight.axhline(0, color="black", linewidth=0.6)
     straight.set(xlabel="step", ylabel="weight", title="Eight weights")
-    logarithmic.set(xlabel="step", ylabel="size of the weight", yscale="log", title="The largest of them")
+    logarithmic.set(xlabel="step", ylabel="size of the weight", yscale="log", title="The largest of them in size")
     for axes in (straight, logarithmic):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")

@@ -10,7 +10,7 @@ from ridgeline.evidence.claims.lab import Group, Lab, cut_train
 from ridgeline.evidence.claims.words import number, percent, points
 from ridgeline.evidence.rules import both, helps
 from ridgeline.evidence.statistics import estimate, over_seeds
-from ridgeline.report.sweeps import Panel, sweep_figure
+from ridgeline.report.sweeps import SHARE, Panel, sweep_figure
 
 COUNTS = (32, 64, 128, 256, 512, 1024)
 STEPS, BATCH = 1600, 32
@@ -31,7 +31,7 @@ def examples(lab: Lab) -> Claim:
         "train": [groups[count].mean_of("train_error") for count in COUNTS],
     }
     panels = [
-        Panel("examples to train on", "error, %", COUNTS, errors, scale=100),
+        Panel("examples to train on", "error, %", COUNTS, errors, scale=100, bounds=SHARE),
         Panel(
             "examples to train on",
             "validation loss less train loss",

@@ -38,6 +38,16 @@ OVERFITTING = (
 )
 """Few digits to train on and many to validate with, so that a plain network overfits."""
 
+FEW_POINTS = (
+    "data=moons",
+    "data.examples=6000",
+    "network.hidden=[100,100]",
+    "optimizer.lr=0.01",
+    "trainer.batch_size=null",
+    "trainer.max_epochs=600",
+)
+"""A network that can follow each of a few noisy points, which are left when the train part is cut."""
+
 
 @dataclass(frozen=True)
 class Group:

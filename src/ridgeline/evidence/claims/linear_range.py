@@ -10,7 +10,7 @@ from ridgeline.evidence.claims.lab import OVERFITTING, Group, Lab
 from ridgeline.evidence.claims.words import percent
 from ridgeline.evidence.rules import both, helps
 from ridgeline.evidence.statistics import over_seeds
-from ridgeline.report.sweeps import Panel, sweep_figure
+from ridgeline.report.sweeps import SHARE, Panel, sweep_figure
 from ridgeline.stack.prediction import logits_KNC
 
 STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, 0))
@@ -38,6 +38,7 @@ def linear_range(lab: Lab) -> Claim:
             },
             {"plain: |z| < 0.5": over_seeds(plain_share_S), "plain: linear map": over_seeds(plain_fit_S)},
             scale=100,
+            bounds=SHARE,
         ),
         Panel(
             "l2",

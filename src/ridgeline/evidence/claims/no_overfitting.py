@@ -14,8 +14,8 @@ from ridgeline.evidence.rules import FAILS, HOLDS, OPEN
 from ridgeline.evidence.statistics import Estimate, estimate, over_seeds
 from ridgeline.report.sweeps import Panel, sweep_figure
 
-BASE = ("data=moons", "data.examples=6000", "network.hidden=[20]", "optimizer.lr=0.01", "trainer.batch_size=32")
-FEW, MANY = 32, 3600
+BASE = ("data=moons", "data.examples=20000", "network.hidden=[20]", "optimizer.lr=0.01", "trainer.batch_size=32")
+FEW, MANY = 64, 3600
 STEPS, BATCH = 3600, 32
 STRENGTHS = tuple(10 ** (n / 2) for n in range(-8, -1))
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -57,7 +57,7 @@ def no_overfitting(lab: Lab) -> Claim:
         measured=f"On {MANY:,} points, where the loss on validation is {number(many.gap, '+.3f')} above that on "
         f"train, the best gains {points(many.best)}. On {FEW} of them, where it is {number(few.gap, '+.3f')} above, "
         f"{points(few.best)}.",
-        setting=f"two moons with noise 0.3, {MANY:,} points to train on, or {FEW} of them, the same 1,200 to validate "
+        setting=f"two moons with noise 0.3, {MANY:,} points to train on, or {FEW} of them, the same 4,000 to validate "
         f"with, 2-20-2 with ReLU, Adam, {STEPS:,} steps of {BATCH} points",
         pictures={
             "no_overfitting": (

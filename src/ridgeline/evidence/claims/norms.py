@@ -30,8 +30,10 @@ def norms(lab: Lab) -> Claim:
     falls = {name: over_seeds(_norm_S(plain) - _norm_S(best[name])) for name in ("L2", "dropout")}
     rate, strength = best["dropout"].config.regularization.dropout, best["L2"].config.regularization.l2
     panels = [
-        Panel("l2", "L2 norm of all weights", STRENGTHS, {"L2": _norms(of_l2)}, {"plain": _norms([plain])[0]}),
-        Panel("dropout rate", "L2 norm of all weights", RATES, {"dropout": _norms(of_dropout)}, log_x=False),
+        Panel(
+            "l2", "L2 norm of all weights", STRENGTHS, {"L2": _norms(of_l2)}, {"plain": _norms([plain])[0]}, zero=True
+        ),
+        Panel("dropout rate", "L2 norm of all weights", RATES, {"dropout": _norms(of_dropout)}, log_x=False, zero=True),
     ]
     return Claim(
         name="norms",

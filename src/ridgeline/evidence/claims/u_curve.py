@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ridgeline.evidence.arms import interval
 from ridgeline.evidence.claims.claim import Claim
-from ridgeline.evidence.claims.lab import OVERFITTING, Group, Lab
+from ridgeline.evidence.claims.lab import FEW_POINTS, Group, Lab, cut_train
 from ridgeline.evidence.claims.words import percent, points
 from ridgeline.evidence.rules import both, helps
 from ridgeline.evidence.statistics import Estimate, estimate
-from ridgeline.report.sweeps import Panel, sweep_figure
+from ridgeline.report.sweeps import SHARE, SIZE, Panel, sweep_figure
 
-STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, 2))
+COUNT = 100
+STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, 1))
 
 
 def u_curve(lab: Lab) -> Claim:
-    plain, *groups = lab.train(OVERFITTING, [(), *([f"regularization.l2={s}"] for s in STRENGTHS)])
+    plain, *groups = lab.train(
+        FEW_POINTS, [(), *([f"regularization.l2={s}"] for s in STRENGTHS)], partial(cut_train, count=COUNT)
+    )
     best = min(groups, key=lambda group: float(group.validation.errors_SN[:, ::2].mean()))
     over_plain, over_last = _gain(best, plain), _gain(best, groups[-1])
     strength = best.config.regularization.l2
@@ -35,8 +40,18 @@ def u_curve(lab: Lab) -> Claim:
             {"plain, validation": plain.error},
             {"lowest": strength},
             scale=100,
+            bounds=SHARE,
         ),
-        Panel("l2", "loss", STRENGTHS, losses, {"plain, validation": plain.loss}, {"lowest error": strength}),
+        Panel(
+            "l2",
+            "loss",
+            STRENGTHS,
+            losses,
+            {"plain, validation": plain.loss},
+            {"lowest error": strength},
+            bounds=SIZE,
+            log_y=True,
+        ),
     ]
     return Claim(
         name="u_curve",
@@ -47,8 +62,11 @@ def u_curve(lab: Lab) -> Claim:
         measured=f"Best is l2={strength:.2g}: {points(over_plain)} less error than without, {points(over_last)} less "
         f"than with l2={STRENGTHS[-1]:.2g}. Over all validation examples: {percent(best.error)} at the best, "
         f"{percent(plain.error)} without, {percent(groups[-1].error)} at the largest.",
-        setting="digits, 359 to train on and 1,078 to validate with, 64-64-10 with ReLU, Adam, 100 epochs",
-        pictures={"u_curve": (sweep_figure(panels, "Digits, 64 hidden units: too little and too much"), "By lambda")},
+        setting=f"{COUNT} points of two moons with noise 0.3, 1,200 to validate with, 2-100-100-2 with ReLU, Adam on "
+        f"all points, 600 epochs",
+        pictures={
+            "u_curve": (sweep_figure(panels, f"Two moons, {COUNT} points: too little and too much"), "By lambda")
+        },
         numbers={
             "l2": list(STRENGTHS),
             "val_error": [interval(group.error) for group in groups],

@@ -7,7 +7,7 @@ from ridgeline.evidence.claims.claim import Claim
 from ridgeline.evidence.claims.lab import OVERFITTING, Group, Lab
 from ridgeline.evidence.claims.words import percent
 from ridgeline.evidence.rules import FAILS, HOLDS
-from ridgeline.report.sweeps import Panel, sweep_figure
+from ridgeline.report.sweeps import SHARE, Panel, sweep_figure
 
 STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, -1))
 FORMS = {
@@ -57,6 +57,15 @@ def _panels(plain: Group, by_form: dict[str, list[Group]]) -> list[Panel]:
     shares = {name: [group.mean_of("zero_weights") for group in own] for name, own in by_form.items()}
     errors = {name: [group.error for group in own] for name, own in by_form.items()}
     return [
-        Panel("l1 or l2", "weights that are exactly 0, %", STRENGTHS, shares, scale=100),
-        Panel("l1 or l2", "validation error, %", STRENGTHS, errors, {"plain": plain.error}, scale=100),
+        Panel("l1 or l2", "weights that are exactly 0, %", STRENGTHS, shares, scale=100, bounds=SHARE),
+        Panel(
+            "l1 or l2",
+            "validation error, %",
+            STRENGTHS,
+            errors,
+            {"plain": plain.error},
+            scale=100,
+            bounds=SHARE,
+            log_y=True,
+        ),
     ]

@@ -1,0 +1,40 @@
+"""K-fold cross-validation: what trains and validates is cut into `data.folds` parts, each of which validates once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ridgeline.checking import require
+from ridgeline.config import DataConfig
+from ridgeline.data.rows import Rows, asked, pool_and_test, require_every_class, split_rows
+from ridgeline.data.sources import Source
+
+
+def fold_rows(source: Source, config: DataConfig) -> list[Rows]:
+    """The parts of each fold, or of the one split; the test part is the same. Raises ConfigError if one lacks a class.
+
+    Folds validate on all of the pool, and their sizes differ by one at most. They train on equally many, so that they
+    can share a stack: where a fold could train on one more, its last example is left out.
+    """
+    if config.n_folds == 1:
+        return [split_rows(source, config)]
+    pool, test = pool_and_test(source, config)
+    rarest = int(np.bincount(source.y_N[pool], minlength=source.n_classes).min())
+    rule = f"data.folds <= {rarest}, as many as train and validate of the rarest class,"
+    require(config.n_folds <= rarest, rule, "data.folds", config.folds)
+    validations = _cut(pool, source, config)
+    n_train = len(pool) - max(len(validation) for validation in validations)
+    folds = [Rows(np.setdiff1d(pool, validation)[:n_train], validation, test) for validation in validations]
+    for rows in folds:
+        require_every_class(rows, source, f"{asked(config)} data.folds={config.folds}")
+    return folds
+
+
+def _cut(pool: np.ndarray, source: Source, config: DataConfig) -> list[np.ndarray]:
+    """Each class in its share, keyed by `data.seed`; or simply one piece after the other."""
+    if config.split == "first":
+        return np.array_split(pool, config.n_folds)
+    from sklearn.model_selection import StratifiedKFold
+
+    cutter = StratifiedKFold(config.n_folds, shuffle=True, random_state=config.seed)
+    return [pool[places] for _, places in cutter.split(pool, source.y_N[pool])]
