@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -339,3 +340,11 @@ def test_sparsity_and_norms_are_counted(digits: Splits) -> None:
     n_weights = 64 * 24 + 24 * 16 + 16 * 10
     assert figures["final/zero_weights"] == pytest.approx((64 + 16 + 24 - 1 + 10) / n_weights)
     assert figures["final/zero_units"] == pytest.approx(3 / 40)
+
+
+@pytest.mark.parametrize(
+    "name", [f.name for f in fields(RegularizationConfig) if f.name not in ("l1_form", "penalize")]
+)
+def test_plain_network_has_every_knob_off(name: str) -> None:
+    assert RegularizationConfig(penalize="hidden", l1_form="subgradient").is_off
+    assert not replace(RegularizationConfig(), **{name: 0.1}).is_off

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from ridgeline.checking import knob, require
@@ -58,6 +58,12 @@ class RegularizationConfig:
         rule = "regularization.label_smoothing == 0 unless loss == cross_entropy"
         holds = self.label_smoothing == 0 or loss == "cross_entropy"
         require(holds, rule, "regularization.label_smoothing", self.label_smoothing)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether this is the plain network's."""
+        strengths = (getattr(self, f.name) for f in fields(self) if f.name not in ("l1_form", "penalize", "dropout"))
+        return not any(strengths) and not any(self.dropout_rates(1))
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
         """The rate of each of `n_hidden` layers."""
