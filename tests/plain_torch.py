@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.noise import KeyedNoise
+from ridgeline.noise import KeyedNoise, Purpose
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -50,8 +50,9 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
                 a = a + regularization.input_noise * noise_N.view(a.shape)
             if regularization.input_dropout > 0:
                 a = a * masks[-1] / (1 - regularization.input_dropout)
+            dropped = _weight_factors(noise, config, step, ws)
             for i in range(n_layers):
-                z = a @ ws[i] + bs[i].squeeze(0)
+                z = a @ (ws[i] * dropped[i]) + bs[i].squeeze(0)
                 if i < n_layers - 1:
                     a = activation(z)
                     if rates[i] > 0:
@@ -117,6 +118,17 @@ def _bound(ws: list[Tensor], config: Config) -> None:
         for unit in w.unbind(dim=1):
             norm = math.sqrt(unit.double().square().sum())
             unit.mul_(min(1.0, config.regularization.max_norm / norm) if norm > 0 else 1.0)
+
+
+def _weight_factors(noise: KeyedNoise, config: Config, step: int, ws: list[Tensor]) -> list[Tensor | float]:
+    """DropConnect: 0 for the weights that are dropped, 1 / (1 - rate) for the others; 1 for the first layer's."""
+    rate, sizes = config.regularization.dropconnect, [w.numel() for w in ws[1:]]
+    if rate == 0:
+        return [1.0] * len(ws)
+    (bits,) = noise.bits_KN([config.seed], [step], [True], -(-sum(sizes) // 4), Purpose.WEIGHT_MASK)
+    pieces = bits.view(torch.int16)[: sum(sizes)].split(sizes)
+    kept = [piece.int() < round((1 - rate) * 65536) - 32768 for piece in pieces]
+    return [1.0, *(each.view(w.shape) / (1 - rate) for each, w in zip(kept, ws[1:], strict=True))]
 
 
 def _masks(noise: KeyedNoise, config: Config, step: int, batch: int, n_features: int) -> list[Tensor]:

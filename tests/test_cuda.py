@@ -26,6 +26,7 @@ KNOBS = [
     {"seed": 4, "regularization__l2": 0.1, "optimizer__gradient_clip_val": 0.5, "regularization__max_norm": 1.0},
     {"seed": 5, "regularization__weight_average": 0.9, "regularization__input_noise": 0.1},
     {"seed": 6, "regularization__group_lasso": 1e-3, "regularization__mixup": 0.4},
+    {"seed": 7, "regularization__dropconnect": 0.3},
 ]
 
 
@@ -70,6 +71,7 @@ def test_host_reads_no_tensor_in_a_step(digits: Splits, optimizer: str, device: 
 def test_numbers_on_cuda_are_those_of_the_cpu(digits: Splits, cuda_digits: Splits) -> None:
     """Without dropout and noise, which each device draws on its own: loss within 1%, error within half a point."""
     plain = configs(regularization__dropout=0.0, regularization__input_dropout=0.0, regularization__input_noise=0.0)
+    plain = [config for config in plain if config.regularization.dropconnect == 0]
     for on_cpu, on_cuda in zip(fit(plain, digits), fit(plain, cuda_digits), strict=True):
         assert on_cuda.value == pytest.approx(on_cpu.value, rel=0.01)
         assert on_cuda.metrics["final/val_error"] == pytest.approx(on_cpu.metrics["final/val_error"], abs=0.005)

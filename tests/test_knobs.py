@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,14 @@ KNOBS: dict[str, dict[str, Any]] = {
     "max_norm": {"max_norm": 0.7},
     "dropout": {"dropout": [0.3, 0.1]},
     "input_dropout": {"input_dropout": 0.2},
+    "dropconnect": {"dropconnect": 0.3},
     "input_noise": {"input_noise": 0.3},
     "label_smoothing": {"label_smoothing": 0.2},
     "mixup": {"mixup": 0.4},
     "weight_average": {"weight_average": 0.9},
 }
 EVERYTHING = {"l1": 1e-4, "l2": 1e-3, "max_norm": 1.0, "dropout": 0.2, "input_dropout": 0.1, "input_noise": 0.1}
-EVERYTHING |= {"label_smoothing": 0.1, "weight_average": 0.5, "group_lasso": 1e-4, "mixup": 1.0}
+EVERYTHING |= {"label_smoothing": 0.1, "weight_average": 0.5, "group_lasso": 1e-4, "mixup": 1.0, "dropconnect": 0.1}
 OPTIMIZERS = {"adam": {}, "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9}}
 
 
@@ -338,3 +340,11 @@ def test_sparsity_and_norms_are_counted(digits: Splits) -> None:
     n_weights = 64 * 24 + 24 * 16 + 16 * 10
     assert figures["final/zero_weights"] == pytest.approx((64 + 16 + 24 - 1 + 10) / n_weights)
     assert figures["final/zero_units"] == pytest.approx(3 / 40)
+
+
+@pytest.mark.parametrize(
+    "name", [f.name for f in fields(RegularizationConfig) if f.name not in ("l1_form", "penalize")]
+)
+def test_plain_network_has_every_knob_off(name: str) -> None:
+    assert RegularizationConfig(penalize="hidden", l1_form="subgradient").is_off
+    assert not replace(RegularizationConfig(), **{name: 0.1}).is_off

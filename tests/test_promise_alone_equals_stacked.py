@@ -112,6 +112,7 @@ PLAIN = {
     "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},
     "mixup": {"regularization__mixup": 0.4, "regularization__label_smoothing": 0.1, "regularization__input_noise": 0.1},
     "dropout": {"regularization__dropout": [0.5, 0.25], "regularization__input_dropout": 0.2},
+    "dropconnect": {"regularization__dropconnect": 0.3, "regularization__dropout": 0.2, "regularization__l2": 1e-3},
     "clipped": {"optimizer__gradient_clip_val": 0.3},
     "sgd": {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},
     "nesterov": {

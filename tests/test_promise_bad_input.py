@@ -17,6 +17,8 @@ CASES = {
     "regularization.group_lasso=inf": "`0 <= regularization.group_lasso < inf` must hold, but got",
     "network=softmax regularization.group_lasso=1": "group_lasso == 0 without hidden layers` must hold, but got",
     "regularization.mixup=-0.2": "`0 <= regularization.mixup < inf` must hold, but got regularization.mixup=-0.2.",
+    "regularization.dropconnect=1": "`0 <= dropconnect < 1` must hold, but got regularization.dropconnect=1.0.",
+    "network=softmax regularization.dropconnect=0.3": "dropconnect == 0 without hidden layers` must hold, but got",
     "regularization.max_norm=-1": "`0 <= regularization.max_norm < inf` must hold, but got regularization.max_norm=-1",
     "regularization.weight_average=1": "`0 <= weight_average < 1` must hold, but got regularization.weight_average=1",
     "regularization.penalize=output": "`regularization.penalize in {all, hidden}` must hold, but got",

@@ -38,6 +38,7 @@ DONE_BY_HAND: dict[str, Any] = {
     "regularization.l1": 0.0,
     "regularization.penalize": "all",
     "regularization.group_lasso": 0.0,
+    "regularization.dropconnect": 0.0,
     "regularization.mixup": 0.0,
     **{f"regularization.{name}": 0.0 for name in ("max_norm", "input_noise", "label_smoothing", "weight_average")},
 }

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     AUGMENTATION = 5
     ERASING = 6
     MIXUP = 7
+    WEIGHT_MASK = 8
 
 
 def key(*words: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from ridgeline.checking import knob, require
@@ -25,6 +25,7 @@ class RegularizationConfig:
     penalize: Literal["all", "hidden"] = "all"
     dropout: float | tuple[float, ...] = knob(0.0)
     input_dropout: float = knob(0.0)
+    dropconnect: float = knob(0.0)
     input_noise: float = knob(0.0)
     label_smoothing: float = knob(0.0)
     mixup: float = knob(0.0)
@@ -34,7 +35,7 @@ class RegularizationConfig:
         for name in ("l1", "l2", "group_lasso", "max_norm", "input_noise", "mixup"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"0 <= regularization.{name} < inf", f"regularization.{name}", value)
-        for name in ("input_dropout", "label_smoothing", "weight_average"):
+        for name in ("input_dropout", "dropconnect", "label_smoothing", "weight_average"):
             value = getattr(self, name)
             require(0 <= value < 1, f"0 <= {name} < 1", f"regularization.{name}", value)
         rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
@@ -46,8 +47,9 @@ class RegularizationConfig:
         if n_hidden == 0:
             rule = "regularization.dropout == 0 without hidden layers (input_dropout drops features)"
             require(self.dropout in (0, ()), rule, "regularization.dropout", self.dropout)
-            rule = "regularization.group_lasso == 0 without hidden layers"
-            require(self.group_lasso == 0, rule, "regularization.group_lasso", self.group_lasso)
+            for name in ("dropconnect", "group_lasso"):
+                key, value = f"regularization.{name}", getattr(self, name)
+                require(value == 0, f"{key} == 0 without hidden layers", key, value)
             rule = "regularization.penalize == all without hidden layers"
             require(self.penalize == "all", rule, "regularization.penalize", self.penalize)
         if isinstance(self.dropout, tuple):
@@ -56,6 +58,12 @@ class RegularizationConfig:
         rule = "regularization.label_smoothing == 0 unless loss == cross_entropy"
         holds = self.label_smoothing == 0 or loss == "cross_entropy"
         require(holds, rule, "regularization.label_smoothing", self.label_smoothing)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether this is the plain network's."""
+        strengths = (getattr(self, f.name) for f in fields(self) if f.name not in ("l1_form", "penalize", "dropout"))
+        return not any(strengths) and not any(self.dropout_rates(1))
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
         """The rate of each of `n_hidden` layers."""

@@ -25,7 +25,8 @@ def monotone(config: Config) -> Finding:
     With dropout, input noise, mixup or augmentation configured, a second fit trains beside the first with them on; how
     often its J rises is told and decides nothing.
     """
-    still = replace(config.regularization, dropout=0.0, input_dropout=0.0, input_noise=0.0, mixup=0.0)
+    quiet_layers = replace(config.regularization, dropout=0.0, input_dropout=0.0, dropconnect=0.0)
+    still = replace(quiet_layers, input_noise=0.0, mixup=0.0)
     optimizer = replace(config.optimizer, momentum=0.0, nesterov=False)
     on = replace(full_batch(config, STEPS), optimizer=optimizer)
     off = replace(on, regularization=still, augmentation=AugmentationConfig())

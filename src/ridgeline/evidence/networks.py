@@ -63,9 +63,7 @@ def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial 
     able = (t for t in complete if all(not v or v == "none" for k, v in t.params.items() if k.startswith("regulariz")))
     for _, trial in zip(range(LOOKED_AT), able, strict=False):
         if _is_there(stored, trial, ".hydra/config.yaml"):
-            regularization = stored.config_of(trial.number).regularization
-            rates = regularization.dropout_rates(1)
-            if not any((regularization.l1, regularization.l2, regularization.input_dropout, *rates)):
+            if stored.config_of(trial.number).regularization.is_off:
                 return trial
     return None
 

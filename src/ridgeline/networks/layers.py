@@ -14,6 +14,7 @@ from torch import Tensor, nn
 class Linear(nn.Module):
     """x W + b of K fits as one batched product. Weight (K, I, O), bias (K, 1, O).
 
+    With factors, as DropConnect has them, x (W * factors) + b; the gradient by W is multiplied by them too.
     Where the parameters' `grad` exists, a backward pass overwrites it instead of adding to it: a row of gradients needs
     then no copy and no zeros.
     """
@@ -23,8 +24,8 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.empty(k, n_inputs, n_outputs, dtype=dtype, device=device))
         self.bias = nn.Parameter(torch.zeros(k, 1, n_outputs, dtype=dtype, device=device))
 
-    def forward(self, x_KBI: Tensor) -> Tensor:
-        product_KBO: Tensor = _Product.apply(x_KBI, self.weight, self.bias)
+    def forward(self, x_KBI: Tensor, factors_KIO: Tensor | None = None) -> Tensor:
+        product_KBO: Tensor = _Product.apply(x_KBI, self.weight, self.bias, factors_KIO)
         return product_KBO
 
 
@@ -32,22 +33,25 @@ class _Product(torch.autograd.Function):
     """x W + b in the type of x, whose gradients go straight into `grad` of its parameters."""
 
     @staticmethod
-    def forward(ctx: Any, x_KBI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor) -> Tensor:
-        rounded_KIO = weight_KIO.to(x_KBI.dtype)
-        ctx.save_for_backward(x_KBI, rounded_KIO)
+    def forward(ctx: Any, x_KBI: Tensor, weight_KIO: Tensor, bias_K1O: Tensor, factors_KIO: Tensor | None) -> Tensor:
+        rounded_KIO = (weight_KIO if factors_KIO is None else weight_KIO * factors_KIO).to(x_KBI.dtype)
+        ctx.save_for_backward(x_KBI, rounded_KIO, factors_KIO)
         ctx.parameters = weight_KIO, bias_K1O
         return torch.baddbmm(bias_K1O.to(x_KBI.dtype), x_KBI, rounded_KIO)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        (grad_KBO,), (x_KBI, rounded_KIO), (weight_KIO, bias_K1O) = grads, ctx.saved_tensors, ctx.parameters
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        (grad_KBO,), (weight_KIO, bias_K1O) = grads, ctx.parameters
+        x_KBI, rounded_KIO, factors_KIO = ctx.saved_tensors
         written, same_type = weight_KIO.grad is not None, x_KBI.dtype == weight_KIO.dtype
         weight_grad = torch.bmm(x_KBI.transpose(1, 2), grad_KBO, out=weight_KIO.grad if same_type else None)
         if written and not same_type:  # a product writes its own type only
             weight_KIO.grad.copy_(weight_grad)
+        if factors_KIO is not None:
+            (weight_KIO.grad if written else weight_grad).mul_(factors_KIO)
         bias_grad = torch.sum(grad_KBO, 1, keepdim=True, dtype=bias_K1O.dtype, out=bias_K1O.grad)
         x_grad = torch.bmm(grad_KBO, rounded_KIO.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        return x_grad, None if written else weight_grad, None if written else bias_grad
+        return x_grad, None if written else weight_grad, None if written else bias_grad, None
 
 
 class Dropout(nn.Module):
@@ -82,9 +86,14 @@ class Dropout(nn.Module):
         return any(rate > 0 for rate in self.rates)
 
     def forward(self, x_KBI: Tensor) -> Tensor:
+        factors_KBI = self.factors_KBI(x_KBI)
+        return x_KBI if factors_KBI is None else x_KBI * factors_KBI
+
+    def factors_KBI(self, like_KBI: Tensor) -> Tensor | None:
+        """1 / (1 - rate) where something is kept, 0 where it is dropped; None where nothing can be."""
         if not (self.training and self.is_on):
-            return x_KBI
-        return x_KBI * self._kept_KBI(x_KBI).mul_(self.scale)
+            return None
+        return self._kept_KBI(like_KBI).mul_(self.scale)
 
     def after_relu(self, x_KBI: Tensor) -> Tensor:
         """forward(relu(x)), with the mask of the ReLU and of the dropout as one."""

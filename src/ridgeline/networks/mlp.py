@@ -33,6 +33,9 @@ def class_count(config: NetworkConfig, n_outputs: int) -> int:
 class MLP(nn.Module):
     """(Dropout, Linear, activation) a hidden layer, then Dropout and the output Linear: logits (K, B, C).
 
+    `dropconnects` drop single weights of the Linears that hidden units enter (DropConnect; Wan et al. 2013), the same
+    ones for all examples of a step, where the source draws a mask an example.
+
     With `network.output=sigmoid` the output Linear has one logit z, and the logits are (0, z): their softmax is
     (1 - sigmoid(z), sigmoid(z)), so that their cross-entropy is the binary one of z.
     """
@@ -52,6 +55,8 @@ class MLP(nn.Module):
         sizes = layer_sizes(config, n_features, n_classes)
         self.linears = nn.ModuleList(Linear(k, i, o, dtype=dtype, device=device) for i, o in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(k, width, dtype=dtype, device=device) for width in sizes[:-1])
+        hidden = list(pairwise(sizes))[1:]
+        self.dropconnects = nn.ModuleList(Dropout(k, i * o, dtype=dtype, device=device) for i, o in hidden)
         self.activation = _ACTIVATIONS[config.activation]
 
     @property
@@ -60,14 +65,21 @@ class MLP(nn.Module):
         first, *hidden = (layer for layer in self.dropouts if isinstance(layer, Dropout))
         return [*hidden, first]
 
+    @property
+    def weight_droppers(self) -> list[Dropout]:
+        """One for each Linear but the first; `width` is the number of its weights."""
+        return [layer for layer in self.dropconnects if isinstance(layer, Dropout)]
+
     def forward(self, x_KBI: Tensor) -> Tensor:
         for index, (dropout, linear) in enumerate(zip(self.dropouts, self.linears, strict=True)):
             assert isinstance(dropout, Dropout)
+            assert isinstance(linear, Linear)
             if index > 0 and self.config.activation == "relu":
                 x_KBI = dropout.after_relu(x_KBI)
             else:
                 x_KBI = dropout(self.activation(x_KBI) if index > 0 else x_KBI)
-            x_KBI = linear(x_KBI)
+            dropped = self.weight_droppers[index - 1].factors_KBI(linear.weight) if index > 0 else None
+            x_KBI = linear(x_KBI, dropped)
         return x_KBI if self.config.output == "softmax" else F.pad(x_KBI, (1, 0))
 
     @torch.no_grad()

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.networks import MLP
-from ridgeline.noise import KeyedNoise
+from ridgeline.noise import KeyedNoise, Purpose
 
 
 class Draws:
-    """Initial weights, orders, masks and input noise of K fits."""
+    """Initial weights, orders, masks of units and weights, and input noise of K fits."""
 
     def __init__(self, network: MLP, device: torch.device) -> None:
         self.noise = KeyedNoise(device)
@@ -51,6 +51,18 @@ class Draws:
             size = layer.width * batch
             layer.bits = int16_KN[:, offset : offset + size].view(-1, batch, layer.width)
             offset += size
+
+    def fill_weight_masks(self, seeds: Sequence[int], steps: Sequence[int]) -> None:
+        """Random bits for the weights that a step drops: one row a fit, layer after layer."""
+        layers = self._network.weight_droppers
+        if not any(layer.is_on for layer in layers):
+            return
+        needed = [any(layer.rates[k] > 0 for layer in layers) for k in range(len(seeds))]
+        total = sum(layer.width for layer in layers)
+        int16_KN = self.noise.bits_KN(seeds, steps, needed, -(-total // 4), Purpose.WEIGHT_MASK).view(torch.int16)
+        pieces_KN = int16_KN[:, :total].split([layer.width for layer in layers], dim=1)
+        for layer, linear, piece_KN in zip(layers, list(self._network.linears)[1:], pieces_KN, strict=True):
+            layer.bits = piece_KN.view(linear.weight.shape)
 
     def add_input_noise_(self, x_KBI: Tensor, seeds: Sequence[int], steps: Sequence[int]) -> None:
         """Gaussian noise of each fit's own standard deviation."""

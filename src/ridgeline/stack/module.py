@@ -125,6 +125,7 @@ class Stack(pl.LightningModule):
         mixing = self.mixup.apply_(x_KBI, targets_KB, seeds, steps)
         self.draws.add_input_noise_(x_KBI, seeds, steps)
         self.draws.fill_masks(seeds, steps, positions_KB.shape[1])
+        self.draws.fill_weight_masks(seeds, steps)
         logits_KBC = predict(self.network, x_KBI, self._shared.trainer.precision)
         loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss, self._smoothing_K, mixing)
         return loss_K, logits_KBC, targets_KB, mixing
@@ -204,6 +205,8 @@ class Stack(pl.LightningModule):
         *hidden_layers, input_layer = self.network.noisy_layers
         for i, layer in enumerate(hidden_layers):
             layer.set_rates([rates[i] * factor for rates, factor in zip(hidden, dropout_K, strict=True)])
+        for layer in self.network.weight_droppers:
+            layer.set_rates([each.dropconnect * factor for each, factor in zip(fits, dropout_K, strict=True)])
         input_layer.set_rates([each.input_dropout * factor for each, factor in zip(fits, dropout_K, strict=True)])
 
     # Inside ----------------------------------------------------------------------------------------------------------
