@@ -53,8 +53,8 @@ def descent(lab: Lab) -> Claim:
         holds_if="of the weights that no example holds, with L1 each is exactly 0 in the end, and with L2 none is at "
         "any step",
         verdict=HOLDS if all_arrive else FAILS,
-        measured=f"{proximal_TW.shape[1]} weights. L1: all exactly 0 after {int(steps.max())} steps at most, each "
-        f"within {int(np.abs(steps - expected).max())} step of |w| / (lr * l1). L2: after {STEPS} steps {left:.1e} of "
+        measured=f"{proximal_TW.shape[1]} weights. L1: all exactly 0 after {int(steps.max())} steps at most, "
+        f"|w| / (lr * l1) to within {int(np.abs(steps - expected).max())} steps. L2: after {STEPS} steps {left:.1e} of "
         f"each is left, as (1 - lr * l2)^{STEPS} = {(1 - LR * L2) ** STEPS:.1e}. L1 as a term of the gradient swings "
         f"around 0 in the end, by up to {swing:.1e}.",
         setting="digits, softmax classifier, gradient descent on all examples, lr 0.1; the weights of the pixels that "

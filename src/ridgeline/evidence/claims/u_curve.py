@@ -8,7 +8,7 @@ import numpy as np
 
 from ridgeline.evidence.arms import interval
 from ridgeline.evidence.claims.claim import Claim
-from ridgeline.evidence.claims.lab import FEW_POINTS, Group, Lab, cut_train
+from ridgeline.evidence.claims.lab import FEW_POINTS, OVERFITTING, Group, Lab, cut_train
 from ridgeline.evidence.claims.words import percent, points
 from ridgeline.evidence.rules import both, helps
 from ridgeline.evidence.statistics import Estimate, estimate
@@ -19,10 +19,11 @@ STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, 1))
 
 
 def u_curve(lab: Lab) -> Claim:
-    plain, *groups = lab.train(
-        FEW_POINTS, [(), *([f"regularization.l2={s}"] for s in STRENGTHS)], partial(cut_train, count=COUNT)
-    )
-    best = min(groups, key=lambda group: float(group.validation.errors_SN[:, ::2].mean()))
+    variants = [(), *([f"regularization.l2={s}"] for s in STRENGTHS)]
+    plain, *groups = lab.train(FEW_POINTS, variants, partial(cut_train, count=COUNT))
+    of_digits, *digits = lab.train(OVERFITTING, variants)
+    best = _best(groups)
+    over_digits = _gain(_best(digits), of_digits)
     over_plain, over_last = _gain(best, plain), _gain(best, groups[-1])
     strength = best.config.regularization.l2
     of_validation = {"validation": [group.error for group in groups]}
@@ -61,9 +62,10 @@ def u_curve(lab: Lab) -> Claim:
         verdict=both(helps(over_plain), helps(over_last)),
         measured=f"Best is l2={strength:.2g}: {points(over_plain)} less error than without, {points(over_last)} less "
         f"than with l2={STRENGTHS[-1]:.2g}. Over all validation examples: {percent(best.error)} at the best, "
-        f"{percent(plain.error)} without, {percent(groups[-1].error)} at the largest.",
+        f"{percent(plain.error)} without, {percent(groups[-1].error)} at the largest. On digits, "
+        f"359 to train on, the best gains {points(over_digits)}: {helps(over_digits)}.",
         setting=f"{COUNT} points of two moons with noise 0.3, 1,200 to validate with, 2-100-100-2 with ReLU, Adam on "
-        f"all points, 600 epochs",
+        "all points, 600 epochs; taken after two seeds on digits, 359 to train on, had shown no gain",
         pictures={
             "u_curve": (sweep_figure(panels, f"Two moons, {COUNT} points: too little and too much"), "By lambda")
         },
@@ -74,6 +76,11 @@ def u_curve(lab: Lab) -> Claim:
             "plain": {"val_error": interval(plain.error), "train_error": interval(plain.mean_of("train_error"))},
         },
     )
+
+
+def _best(groups: list[Group]) -> Group:
+    """By one half of the examples."""
+    return min(groups, key=lambda group: float(group.validation.errors_SN[:, ::2].mean()))
 
 
 def _gain(group: Group, other: Group) -> Estimate:

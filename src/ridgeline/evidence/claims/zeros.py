@@ -34,7 +34,7 @@ def zeros(lab: Lab) -> Claim:
         "above 0, and no network with L2 has a weight that is 0, at any strength",
         verdict=HOLDS if at_best.low > 0 and of_l2 == 0 else FAILS,
         measured=f"L1 at its best strength, {best.config.regularization.l1:.2g}: {percent(at_best)} of the {weights:,} "
-        f"weights are exactly 0. L2: at most {of_l2} weights in {len(lab.seeds)} networks, at any of {n} strengths. L1 "
+        f"weights are exactly 0. L2: {of_l2 or 'none'} in {len(lab.seeds)} networks, at any of {n} strengths. L1 "
         f"as a term of the gradient, `l1_form=subgradient`, as most libraries have it: at most "
         f"{100 * as_gradient:.1f}%.",
         setting="digits, 359 to train on and 1,078 to validate with, 64-64-10 with ReLU, Adam, 100 epochs",
