@@ -290,10 +290,8 @@ def test_study_with_folds_ends_as_one_by_one_and_tells_mlflow(tmp_path: Path, st
     assert {name.split("/")[1] for name in load_file(stacked / best["job_dir"] / "weights.safetensors")} == set("012")
 
 
-@pytest.mark.parametrize(
-    "pruner",
-    ["none", pytest.param("asha search.pruner.min_resource=1", marks=pytest.mark.verify)],
-)
+@pytest.mark.verify
+@pytest.mark.parametrize("pruner", ["none", "asha search.pruner.min_resource=1"])
 def test_stopped_study_with_folds_ends_with_the_same_table(
     pruner: str, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,9 +123,14 @@ def operations(digits: Splits, values: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     "optimizer",
     [
-        {"optimizer__name": "sgd", "optimizer__lr": 0.5},
-        {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9},
-        {"optimizer__name": "sgd", "optimizer__lr": 0.05, "optimizer__momentum": 0.9, "optimizer__nesterov": True},
+        *(
+            pytest.param({"optimizer__name": "sgd", "optimizer__lr": lr, **momentum}, marks=pytest.mark.verify)
+            for lr, momentum in (
+                (0.5, {}),
+                (0.05, {"optimizer__momentum": 0.9}),
+                (0.05, {"optimizer__momentum": 0.9, "optimizer__nesterov": True}),
+            )
+        ),
         {"optimizer__name": "adam", "optimizer__lr": 0.02},
     ],
 )

@@ -73,7 +73,7 @@ def test_started_again_it_is_found_complete_and_grows(
     assert results(grown) == results(at_once)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 3])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.verify), 3])
 def test_stopped_anywhere_it_ends_with_the_same_table(
     n_jobs: int, studies: Studies, tmp_path: Path, store: Path
 ) -> None:

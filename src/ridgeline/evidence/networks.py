@@ -62,9 +62,9 @@ def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial 
     """The best trial without any regularization, if one was tried."""
     able = (t for t in complete if all(not v or v == "none" for k, v in t.params.items() if k.startswith("regulariz")))
     for _, trial in zip(range(LOOKED_AT), able, strict=False):
-        if _is_there(stored, trial, ".hydra/config.yaml"):
-            if stored.config_of(trial.number).regularization.is_off:
-                return trial
+        is_there = _is_there(stored, trial, ".hydra/config.yaml")
+        if is_there and stored.config_of(trial.number).regularization.is_off:
+            return trial
     return None
 
 
