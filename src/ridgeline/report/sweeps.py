@@ -84,7 +84,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
         means = [s * one.mean for line in panel.lines.values() for one in line if one.mean > 0]
         axes.set_ylim(bottom=min(means) / 1.5)
     if panel.zero:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
     axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
