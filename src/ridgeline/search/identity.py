@@ -19,9 +19,6 @@ from ridgeline.search.space import Dimension
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
 """Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
 
-OFF = {"data.folds": (None, 1)}
-"""Keys that came later than studies which have a name already, with the values that leave everything as it was."""
-
 AFTERWARDS = ("by_hand.py", "debug", "evidence", "fitted.py", "proof.py", "reference.py", "report")
 """Parts of the package that no trial's numbers depend on."""
 
@@ -35,10 +32,9 @@ def definition(
     """All that a study's results follow from, as it is stored with the study. `data`: the hashes of its data."""
     fixed = {key: value for key, value in tree.items() if key not in (*NOT_TRAINED, "metric")}
     flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
-    without = {*(d.key for d in space), "trainer.enable_progress_bar"}
-    without |= {key for key, values in OFF.items() if flat.get(key) in values}
+    swept = {d.key for d in space}
     return {
-        "config": {key: value for key, value in flat.items() if key not in without},
+        "config": {key: value for key, value in flat.items() if key not in {*swept, "trainer.enable_progress_bar"}},
         "space": {d.key: d.definition for d in space},
         "metric": config.metric,
         "data": list(data),
