@@ -14,9 +14,9 @@ from ridgeline.doors import checked, enter_without_trial
 
 
 def prepare(cfg: DictConfig) -> None:
-    from ridgeline.data import load_splits  # torch, which --help need not wait for
+    from ridgeline.data import describe  # NumPy and scikit-learn, which --help need not wait for
 
-    data = load_splits(checked(cfg).data).description
+    data = describe(checked(cfg).data)
     print(f"{data.name}: {data.features} features, {data.classes} classes")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")

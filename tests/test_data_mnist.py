@@ -16,7 +16,7 @@ import torch
 
 from opening import opened
 from ridgeline.config import ConfigError, DataConfig
-from ridgeline.data import load_splits, mnist, splits
+from ridgeline.data import arrays, load_splits, mnist, splits
 
 REAL = Path(os.environ.get("RIDGELINE_MNIST", Path(__file__).parents[1] / "../shared/data/mnist"))
 needs_mnist = pytest.mark.skipif(
@@ -31,9 +31,15 @@ def config(root=None, **values):
     )
 
 
+def forget():
+    """What was read is read again."""
+    splits._load.cache_clear()
+    arrays.load_arrays.cache_clear()
+
+
 def refusal(root=None):
     """The line by which the folder, or the download, is refused."""
-    splits._load.cache_clear()
+    forget()
     with pytest.raises(ConfigError) as caught:
         load_splits(config(root))
     assert "\n" not in str(caught.value)
@@ -53,9 +59,9 @@ def contents(monkeypatch):
         contents[f"{part}-images-idx3-ubyte"] = idx(rng.integers(0, 256, (n, 28, 28), np.uint8))
         contents[f"{part}-labels-idx1-ubyte"] = idx((np.arange(n) % 10).astype(np.uint8))
     monkeypatch.setattr(mnist, "SHA256", {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()})
-    splits._load.cache_clear()
+    forget()
     yield contents
-    splits._load.cache_clear()
+    forget()
 
 
 @pytest.fixture
@@ -185,7 +191,7 @@ def test_download_falls_back_to_the_second_mirror_and_is_the_same_data(folder, m
 def test_download_happens_once(mirror):
     load_splits(config())
     mirror.clear()
-    splits._load.cache_clear()
+    forget()
     load_splits(config())
     assert mirror == []
 
@@ -194,7 +200,7 @@ def test_damaged_cache_is_downloaded_again(mirror, contents, tmp_path):
     load_splits(config())
     mirror.clear()
     cached(tmp_path, IMAGES).write_bytes(contents[IMAGES][:-1])
-    splits._load.cache_clear()
+    forget()
     load_splits(config())
     assert mirror == [f"{IMAGES}.gz"]
     assert cached(tmp_path, IMAGES).read_bytes() == contents[IMAGES]

@@ -9,7 +9,7 @@ import torch
 
 from opening import opened
 from ridgeline.config import ConfigError, DataConfig
-from ridgeline.data import load_splits, splits
+from ridgeline.data import arrays, load_splits, splits
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaling import Scaling, fit_scaling
 from ridgeline.data.sources import Source, read_source
@@ -22,9 +22,14 @@ BUNDLED = [DIGITS, DataConfig("breast_cancer"), DataConfig("wine"), MOONS]
 @pytest.fixture
 def fresh_cache():
     """Forgets what this process has loaded, now and after the test."""
+    forget()
+    yield forget
+    forget()
+
+
+def forget():
     splits._load.cache_clear()
-    yield splits._load.cache_clear
-    splits._load.cache_clear()
+    arrays.load_arrays.cache_clear()
 
 
 def change(config, **values):
@@ -129,7 +134,7 @@ def test_changed_validation_values_leave_the_training_tensors_unchanged(monkeypa
     rows = split_rows(source, DIGITS)
     source.x_NI[rows.validation] *= 100
     source.x_NI[rows.test] *= 100
-    monkeypatch.setattr(splits, "read_source", lambda config: source)
+    monkeypatch.setattr(arrays, "read_source", lambda config: source)
     fresh_cache()
     spoiled = load_splits(DIGITS)
     assert torch.equal(spoiled.train.x_NI, clean.train.x_NI)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ridgeline.config import DataConfig
+from ridgeline.data.arrays import take_rows
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaling import fit_scaling
 from ridgeline.data.sources import read_source
-from ridgeline.data.splits import Part, SplitLocked, take_part
+from ridgeline.data.splits import Part, SplitLocked, as_tensors
 
 _CONFIRMING: ContextVar[bool] = ContextVar("confirming", default=False)
 
@@ -57,7 +58,7 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     rows = split_rows(source, config)
     part = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
     opening = _record(ledger, part, dict(by))
-    return take_part(source, rows.test, fit_scaling(source.x_NI[rows.train], config)), opening
+    return as_tensors(take_rows(source, rows.test, fit_scaling(source.x_NI[rows.train], config))), opening
 
 
 def _record(ledger: Path, part: str, by: dict[str, Any]) -> Opening:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import BaseTrial
 
-from ridgeline.config import DataConfig, parse
-from ridgeline.data import DataDescription, load_splits
+from ridgeline.config import parse
+from ridgeline.data import describe
 from ridgeline.search.folder import job_folder
 from ridgeline.search.job import ATTRIBUTES, Ending
 from ridgeline.search.job_folder import JobFolders
@@ -78,8 +77,3 @@ class OpenTrials:
             return {}
         values = {n: row[self.plan.config.metric] for n, row in enumerate(curve, start=1)}
         return {n: value for n, value in values.items() if math.isfinite(value)}
-
-
-@functools.cache
-def describe(data: DataConfig) -> DataDescription:
-    return load_splits(data).description

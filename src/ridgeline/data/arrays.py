@@ -1,0 +1,112 @@
+"""The train and the validation part as NumPy arrays, and what the data set is: all that is known before torch is there.
+
+N examples, I features, F folds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ridgeline.config import DataConfig
+from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.rows import Rows
+from ridgeline.data.scaling import Scaling, fit_scaling
+from ridgeline.data.sources import Source, read_source
+
+
+class Examples(NamedTuple):
+    """How many examples each part has; with folds, those of the first."""
+
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """What is logged with every run. `hash`: SHA-256 over the contents read, the split and the standardization, as hex.
+
+    Equal hashes mean equal tensors, whatever folder, compression or mirror the data came from.
+    """
+
+    name: str
+    examples: Examples
+    features: int
+    classes: int
+    hash: str
+
+
+class PartArrays(NamedTuple):
+    """Standardized features (N, I) float32 and labels (N,) int64; of several folds, one fold after the other.
+
+    `sizes`: how many examples each fold has, where there are folds.
+    """
+
+    x_NI: np.ndarray
+    y_N: np.ndarray
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class SplitArrays:
+    """What a search may see. The test part is counted in the description, and is nowhere in here."""
+
+    train: PartArrays
+    validation: PartArrays
+    scalings: tuple[Scaling, ...]
+    n_classes: int
+    image_shape: tuple[int, int] | None
+    description: DataDescription
+
+
+@lru_cache(maxsize=4)
+def load_arrays(config: DataConfig) -> SplitArrays:
+    """The data set, read once per process. Raises ConfigError, one line, for bad files or splits.
+
+    The arrays are shared by all who ask: do not write into them.
+    """
+    source = read_source(config)
+    folds = fold_rows(source, config)
+    scalings = tuple(fit_scaling(source.x_NI[rows.train], config) for rows in folds)
+    train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalings, strict=True)])
+    validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalings, strict=True)])
+    described = _describe(source, folds, config)
+    return SplitArrays(train, validation, scalings, source.n_classes, source.image_shape, described)
+
+
+def describe(config: DataConfig) -> DataDescription:
+    """What the data set is. Raises ConfigError as `load_arrays` does."""
+    return load_arrays(config).description
+
+
+def take_rows(source: Source, rows: np.ndarray, scaling: Scaling) -> PartArrays:
+    """The standardized examples of `rows`: copies, so that a part's storage holds no other row."""
+    return PartArrays(scaling.apply(source.x_NI[rows]), source.y_N[rows])
+
+
+def _joined(parts: Sequence[PartArrays]) -> PartArrays:
+    """The folds of a part as one; those that have an example less repeat their first one."""
+    if len(parts) == 1:
+        return parts[0]
+    sizes = tuple(len(part.y_N) for part in parts)
+    missing = [max(sizes) - size for size in sizes]
+    x_NI = np.concatenate([rows for part, n in zip(parts, missing, strict=True) for rows in (part.x_NI, part.x_NI[:n])])
+    y_N = np.concatenate([rows for part, n in zip(parts, missing, strict=True) for rows in (part.y_N, part.y_N[:n])])
+    return PartArrays(x_NI, y_N, sizes)
+
+
+def _describe(source: Source, folds: Sequence[Rows], config: DataConfig) -> DataDescription:
+    # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
+    parts = [part for rows in folds for part in (rows.train, rows.validation)] + [folds[0].test]
+    epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""
+    digest = hashlib.sha256(f"{source.content} {config.standardize}{epsilon}".encode())
+    for part in parts:
+        digest.update(f" {len(part)} ".encode() + part.astype("<i8").tobytes())
+    examples = Examples(*(len(part) for part in (*parts[:2], parts[-1])))
+    return DataDescription(config.name, examples, source.x_NI.shape[1], source.n_classes, digest.hexdigest())
