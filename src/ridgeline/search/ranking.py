@@ -1,12 +1,25 @@
-"""A study's trials, sorted into those that count, and the best."""
+"""A study's trials, sorted into those that count, and its settings, which are what is ranked.
+
+A swept seed is no hyperparameter: trials that differ in their seeds alone repeat one setting. A setting is ranked by
+the mean over all of its seeds. One of which a seed failed, was pruned or has not been trained has no such mean and no
+rank: what is left of it may be its luckier half.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+
+REPEATED = ("seed", "data.seed")
+"""Keys that repeat a setting: `seed` with another initialization and noise, `data.seed` on another split."""
 
 INTERRUPTED = "interrupted"
 """User attribute of a trial whose process ended before the trial did: FAIL for Optuna, but it counts for nothing."""
@@ -14,6 +27,85 @@ INTERRUPTED = "interrupted"
 
 OUTCOME = "outcome"
 """User attribute, one write a trial: `run_id`, `best_epoch`, `epochs`, `seconds`, `metrics`, `reason` if failed."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Parameters, and their trials: one for each seed where seeds are swept, else one.
+
+    `params`: without the seeds. `trials`: by number, one a seed. `seeds`: how many there are to be.
+    """
+
+    params: dict[str, Any]
+    trials: tuple[FrozenTrial, ...]
+    seeds: int = 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every seed has a value."""
+        return len(self.trials) == self.seeds and all(t.state == TrialState.COMPLETE for t in self.trials)
+
+    @cached_property
+    def value(self) -> float:
+        """The mean over the seeds; NaN unless it is complete."""
+        return statistics.fmean(_values(self.trials)) if self.is_complete else math.nan
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation between seeds; None of a single one, or unless it is complete."""
+        return statistics.stdev(_values(self.trials)) if self.is_complete and self.seeds > 1 else None
+
+    @property
+    def trial(self) -> FrozenTrial:
+        """What stands for it: the trial nearest to the mean, the earlier of equals; without a mean, the first."""
+        if not self.is_complete:
+            return self.trials[0]
+        return min(self.trials, key=lambda t: (abs((t.value or 0.0) - self.value), t.number))
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The means over the seeds of what its trials measured; empty unless it is complete."""
+        found = [outcome(t).get("metrics", {}) for t in self.trials] if self.is_complete else [{}]
+        return {
+            name: statistics.fmean(own[name] for own in found) for name in found[0] if all(name in o for o in found)
+        }
+
+
+def best_settings(trials: Sequence[FrozenTrial]) -> list[Setting]:
+    """The complete settings of these trials, the best first; of equal ones the earlier."""
+    return sorted((s for s in settings(trials) if s.is_complete), key=lambda s: (s.value, s.trials[0].number))
+
+
+def settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
+    """All settings of these trials, by their first trial. Without swept seeds each trial is one."""
+    trials, found = list(trials), dict[Any, dict[Any, FrozenTrial]]()
+    if not trials or not repeated(trials[0]):
+        return [Setting(t.params, (t,)) for t in trials]
+    for trial in trials:
+        own = found.setdefault(tuple(params_of(trial).items()), {})
+        own.setdefault(seeds_of(trial), trial)  # drawn again, it would only say the same
+    return [Setting(dict(key), tuple(own.values()), n_seeds(trials[0])) for key, own in found.items()]
+
+
+def repeated(trial: FrozenTrial) -> list[str]:
+    """The keys of `REPEATED` that its study sweeps."""
+    return [key for key in REPEATED if isinstance(trial.distributions.get(key), CategoricalDistribution)]
+
+
+def n_seeds(trial: FrozenTrial) -> int:
+    """How many trials its setting is to have."""
+    lists = (d for key, d in trial.distributions.items() if key in REPEATED)
+    return math.prod(len(d.choices) for d in lists if isinstance(d, CategoricalDistribution))
+
+
+def params_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Those of its setting."""
+    keys = repeated(trial)
+    return {key: value for key, value in trial.params.items() if key not in keys}
+
+
+def seeds_of(trial: FrozenTrial) -> tuple[Any, ...]:
+    return tuple(trial.params[key] for key in repeated(trial))
 
 
 def outcome(trial: FrozenTrial) -> dict[str, Any]:
@@ -47,3 +139,7 @@ def best_first(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 def counts(trials: Sequence[FrozenTrial]) -> dict[str, int]:
     states = [state_of(t) for t in trials]
     return {state.lower(): states.count(state) for state in ("COMPLETE", "PRUNED", "FAILED")}
+
+
+def _values(trials: Sequence[FrozenTrial]) -> list[float]:
+    return [t.value for t in trials if t.value is not None]
