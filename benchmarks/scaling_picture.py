@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ridgeline.report.axes import DPI, make_log
+from ridgeline.report.axes import DPI, log_axis
 
 COLOURS = ("#1f77b4", "#2ca02c", "#d62728")
 GREY = "#444444"
@@ -42,7 +42,7 @@ def draw(report: Mapping[str, Any]) -> Figure:
         for colour, (name, line) in zip(COLOURS, lines.items(), strict=False):
             _draw_line(axes, colour, name, line)
         sizes = next(iter(lines.values()))["k"]
-        make_log(axes)
+        log_axis(axes, "y")
         axes.set_xscale("log", base=2)
         axes.set_xlim(0.85 * sizes[0], 3 * sizes[-1])  # room for the lines' names
         axes.xaxis.set_major_locator(FixedLocator(sizes))

@@ -12,7 +12,7 @@ from torch import Tensor
 from ridgeline.config import AugmentationConfig
 from ridgeline.data import Part, Splits, load_splits
 from ridgeline.knobs import is_knob
-from ridgeline.report.figures import augmentation_figure
+from ridgeline.report.curves import augmentation_figure
 from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack

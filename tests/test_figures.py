@@ -10,7 +10,8 @@ import numpy as np
 import optuna
 import pytest
 
-from ridgeline.report.figures import curve_figure, study_figures
+from ridgeline.report.curves import curve_figure
+from ridgeline.report.studies import study_figures
 
 HISTORY = [
     {

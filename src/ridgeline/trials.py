@@ -15,7 +15,7 @@ from ridgeline.checking import require
 from ridgeline.config import Config, ConfigError
 from ridgeline.data import load_splits
 from ridgeline.knobs import training_keys
-from ridgeline.report.figures import augmentation_figure, curve_figure
+from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed

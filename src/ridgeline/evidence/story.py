@@ -15,7 +15,7 @@ from ridgeline.evidence.making import how_made
 from ridgeline.evidence.networks import curves_of, weights_by_name
 from ridgeline.evidence.stored import StoredStudy
 from ridgeline.report.facts import Axis, Story, Trial
-from ridgeline.report.names import short_names
+from ridgeline.report.words import short_names
 from ridgeline.search.ranking import best_first, outcome, ran, state_of
 from ridgeline.search.space import Dimension
 from ridgeline.tracking import how_to_look, server_of

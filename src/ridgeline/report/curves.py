@@ -1,4 +1,7 @@
-"""The curves of one fit."""
+"""Pictures of one fit, as pixels for MLflow and job folders: its curves, and what augmentation makes of its images.
+
+R rows, M images of H by W pixels.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from ridgeline.report.axes import DPI, make_log, needs_log
+from ridgeline.report.axes import DPI, count_axis, log_axis, needs_log
 
 TRAIN, VALIDATION, MARK = "#1f77b4", "#d62728", "#444444"
 
@@ -39,9 +41,9 @@ def curve_figure(
         if best_epoch is not None:
             axes.axvline(best_epoch, color=MARK, linestyle="--", linewidth=1, label=f"restored: epoch {best_epoch}")
         axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        count_axis(axes)
         if kind == "loss" and needs_log(train + validation):
-            make_log(axes)
+            log_axis(axes, "y")
         elif np.isfinite(train + validation).any():
             axes.set_ylim(bottom=0)
         else:
@@ -49,4 +51,18 @@ def curve_figure(
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     figure.suptitle(title or "Training and validation", fontsize="medium")
+    return figure
+
+
+def augmentation_figure(images_RMHW: np.ndarray) -> Figure:
+    """A column an image: the image itself on top, below it a draw of augmentation a row. All on one grey scale."""
+    n_rows, n_images = images_RMHW.shape[:2]
+    figure = Figure(figsize=(max(8.0, n_images), 1.1 * n_rows + 0.5), dpi=DPI, layout="constrained")
+    limits = {"vmin": float(images_RMHW[0].min()), "vmax": float(images_RMHW[0].max())}
+    for row, axes_row in enumerate(figure.subplots(n_rows, n_images, squeeze=False)):
+        for axes, image_HW in zip(axes_row, images_RMHW[row], strict=True):
+            axes.imshow(image_HW, cmap="gray", **limits)
+            axes.set(xticks=[], yticks=[])
+        axes_row[0].set_ylabel("image" if row == 0 else f"draw {row}", fontsize="small")
+    figure.suptitle("Training images and what augmentation makes of them", fontsize="medium")
     return figure

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ridgeline.report.axes import log_axis, number_axis
 from ridgeline.report.facts import Axis, Trial
-from ridgeline.report.names import in_picture
-from ridgeline.report.vector import FAINT, MANY, log_axis, number_axis
+from ridgeline.report.vector import FAINT, MANY
+from ridgeline.report.words import in_picture
 from ridgeline.report.words import number as in_words
 
 GREY = "#808080"

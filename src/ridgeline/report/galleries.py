@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from ridgeline.report import words
 from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Story, Trial
-from ridgeline.report.intervals import difference_interval, error_intervals
 from ridgeline.report.learning import learning_curves
+from ridgeline.report.measured import difference_interval, error_intervals
 from ridgeline.report.seen import boundaries
 from ridgeline.report.spaces import curve, surface
 from ridgeline.report.weighing import histogram

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from matplotlib.ticker import MaxNLocator
-
-from ridgeline.report.axes import needs_log
+from ridgeline.report.axes import count_axis, log_axis, needs_log
 from ridgeline.report.facts import Curves
-from ridgeline.report.names import in_picture
-from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, log_axis, panel, svg
+from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, panel, svg
+from ridgeline.report.words import in_picture
 
 KINDS = {"loss": (1.0, "loss"), "error": (100.0, "error, %")}
 
@@ -41,7 +39,7 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
         axes.set(xlabel="epoch", ylim=(low, high))
         if is_log:
             log_axis(axes, "y")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+        count_axis(axes)
         axes.set_title(in_picture(f"{network}: {label}"))
         axes.legend(labelcolor=FAINT)
         seeds = "" if alone else f", {len(curves.histories)} seeds"

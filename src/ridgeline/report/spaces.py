@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
-from ridgeline.report.axes import needs_log
+from ridgeline.report.axes import log_axis, needs_log, number_axis
 from ridgeline.report.dots import Number, colour_bar, dots, places, prepare, shown_on, size_of, spread, ticks_of
 from ridgeline.report.facts import Axis, Trial
-from ridgeline.report.names import in_picture
 from ridgeline.report.smoothing import smooth
-from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, log_axis, number_axis, panel, svg
+from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, panel, svg
+from ridgeline.report.words import in_picture
 
 COLOURS = "viridis_r"
 TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128)))

@@ -14,12 +14,11 @@ import numpy as np
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as drawing
 
-from ridgeline.report.axes import DPI, make_log, needs_log
-from ridgeline.report.names import short_names
+from ridgeline.report.axes import DPI, count_axis, log_axis, needs_log
+from ridgeline.report.words import short_names
 
 MOST_CONTOURS = 3
 """Params of a contour picture, each against each."""
@@ -65,15 +64,15 @@ def _history(study: optuna.Study, metric: str, is_log: bool) -> Figure:
     axes.lines[-1].set_drawstyle("steps-post")
     axes.set_xlabel("trial number")
     if is_log:
-        make_log(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        log_axis(axes, "y")
+    count_axis(axes)
     return _sized(axes, 8, 4.5)
 
 
 def _slice(study: optuna.Study, varied: list[str], metric: str, is_log: bool) -> Figure:
     axes = drawing.plot_slice(study, params=varied, target_name=metric)
     if is_log:
-        make_log(_first(axes))  # the others share it
+        log_axis(_first(axes), "y")  # the others share it
     return _sized(axes, max(8, 3.6 * len(varied)), 4.5)
 
 

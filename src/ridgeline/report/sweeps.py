@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ridgeline.report.axes import DPI, make_log
+from ridgeline.report.axes import DPI, log_axis
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 STYLES = ("-", "--", ":")
@@ -80,7 +80,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if panel.log_y:
-        make_log(axes)
+        log_axis(axes, "y")
         means = [s * one.mean for line in panel.lines.values() for one in line if one.mean > 0]
         axes.set_ylim(bottom=min(means) / 1.5)
     if panel.zero:

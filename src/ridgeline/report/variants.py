@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from ridgeline.report.axes import DPI
+from ridgeline.report.axes import DPI, count_axis
 
 History = Sequence[Mapping[str, float]]
 
@@ -32,7 +31,7 @@ def variants_figure(histories: Mapping[str, Sequence[History]], title: str) -> F
             axes.plot(epochs, values, color=colour, linewidth=max(1.0, 4.0 - 0.5 * i), label=name)
             axes.plot(epochs[-1], values[-1], "o", color=colour, markersize=5)
         axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        count_axis(axes)
         axes.grid(alpha=0.3)
     figure.axes[0].legend(fontsize="small", loc="lower right")
     figure.suptitle(title, fontsize="medium")

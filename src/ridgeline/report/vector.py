@@ -13,9 +13,6 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-
-from ridgeline.report.axes import needs_log
 
 INK, FAINT, GRID = "#010203", "#040506", "#070809"
 PLAIN, BEST, OVER = "#d97706", "#2563eb", "#9333ea"
@@ -86,23 +83,3 @@ def svg(figure: Figure, description: str) -> str:
     assert box is not None
     opening = f'<svg {box[0]} role="img" aria-label="{escape(description, quote=True)}">'
     return opening + text[text.index(">") + 1 :]
-
-
-def number_axis(axes: Axes, which: str, values: list[float] | None = None) -> None:
-    """Sensible ticks; logarithmic if the values span a large factor. `which`: x or y."""
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    if values is not None and needs_log(values):
-        log_axis(axes, which)
-    else:
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-
-
-def log_axis(axes: Axes, which: str) -> None:
-    """Logarithmic, with a label at each power of ten, or at 1, 2 and 5 of each where there are few powers."""
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
-    is_short = low > 0 and high / low < 300
-    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if is_short else (1,), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-")))
-    axis.set_minor_formatter(NullFormatter())

@@ -1,16 +1,17 @@
-"""Numbers as the page writes them."""
+"""Numbers and keys as the page writes them: the one place that turns a value into text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from ridgeline.report.names import short_names
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 NBSP = "\N{NO-BREAK SPACE}"
+LONGEST = 32
+"""Letters of a text from data in a picture."""
 
 
 def number(value: Any) -> str:
@@ -20,6 +21,14 @@ def number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}").replace("-", MINUS, 1 if value < 0 else 0)
+
+
+def tick(value: float) -> str:
+    """Along an axis: `1e-4`, `0.001`, `20000`."""
+    if 0 < abs(value) < 1e-3:
+        digits, _, power = f"{value:e}".partition("e")
+        return f"{float(digits):g}e{int(power)}".replace("-", MINUS, 1 if value < 0 else 0)
+    return f"{value:g}".replace("e+0", "e").replace("-", MINUS)
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -75,3 +84,20 @@ def moment(text: str) -> str:
 
 def revision(commit: str | None) -> str:
     return commit[:10] if commit else "unknown"
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """`l2` instead of `regularization.l2` where that is unambiguous."""
+    keys = list(keys)
+    last = Counter(_last(key) for key in keys)
+    return {key: _last(key) if last[_last(key)] == 1 else key for key in keys}
+
+
+def in_picture(text: str) -> str:
+    """Text that comes from data, for matplotlib: not too long, and a dollar is no formula."""
+    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return shown.replace("$", r"\$")
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]

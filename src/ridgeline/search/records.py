@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ridgeline.config import Config
 from ridgeline.data import DataDescription
-from ridgeline.report.figures import curve_figure, study_figures
+from ridgeline.report.curves import curve_figure
+from ridgeline.report.studies import study_figures
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.folder import job_folder
 from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
