@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.data import DataDescription
-from ridgeline.data.splits import Examples
+from ridgeline.data.arrays import Examples
 from ridgeline.tracking import Run, Tracker, TrackingError, check_store, store_uri
 from ridgeline.tracking.provenance import revision
 from ridgeline.tracking.store import open_store

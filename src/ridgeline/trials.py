@@ -19,7 +19,8 @@ from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
-from ridgeline.tracking import Run, Tracker, check_store, how_to_look
+from ridgeline.surroundings import check_surroundings
+from ridgeline.tracking import Run, Tracker, how_to_look
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +39,21 @@ class Outcome(TypedDict):
 
 def check(config: Config) -> None:
     """Refuse, with ConfigError, what only the machine can tell: no data, no device, no store to write to."""
+    check_surroundings(config)
+    check_device(config)
+
+
+def check_device(config: Config) -> None:
+    """Refuse what torch can tell: a device that is not there, a checkpoint of another training."""
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
+    pick_device(config)
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path)
-    load_splits(config.data, pick_device(config))
-    check_store(config)
 
 
 def _check_checkpoint(config: Config, path: str) -> None:
-    require(Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     try:
         stored, *folds = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
         if any(fold != stored for fold in folds):

@@ -8,8 +8,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-from mlflow import MlflowClient
-
 from ridgeline.config import Config, ConfigError
 from ridgeline.tracking.store import SQLITE, store_uri, without_password
 
@@ -52,6 +50,8 @@ def _check_file(path: Path, uri: str) -> None:
 
 
 def _check_server(uri: str) -> None:
+    from mlflow import MlflowClient  # a second, which a file need not wait for
+
     answers: list[Exception | None] = []
 
     def ask() -> None:

@@ -6,13 +6,13 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
 from ridgeline.config import Config
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -63,6 +63,9 @@ def open_store(config: Config) -> Store:
 
     The artifacts of an SQLite store lie in the runs folder, by absolute path; a server chooses for itself.
     """
+    from mlflow import MlflowClient  # a second, which whoever only wants an address need not wait for
+    from mlflow.exceptions import MlflowException
+
     uri = store_uri(config)
     artifacts = None
     if uri.startswith(SQLITE):
@@ -88,6 +91,8 @@ def _create_tables(path: Path, artifacts: str) -> None:
     """
     if path.exists():
         return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     draft.unlink(missing_ok=True)  # of a killed process with this number

@@ -10,8 +10,10 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mlflow.entities import ExperimentTag
+if TYPE_CHECKING:
+    from mlflow.entities import ExperimentTag
 
 PREFIX = "mlflow.sharedViewState."
 MOST_KEYS = 20
@@ -69,6 +71,8 @@ def address(view: str, experiment: str) -> str:
 
 def as_tag(view: View) -> ExperimentTag:
     """The tag by which the UI knows the view; what follows its prefix is the view's key in addresses."""
+    from mlflow.entities import ExperimentTag
+
     columns = [_column(column) for column in view.columns]
     order = {"orderByKey": "attributes.start_time", "orderByAsc": False}
     if not view.newest_first:
