@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,23 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
+from optuna.distributions import FloatDistribution
 from safetensors.torch import load_file
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import Config, ConfirmConfig, parse
+from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, OptimizerConfig, RegularizationConfig, parse
 from ridgeline.data import SplitLocked, load_splits
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evidence import candidates
+from ridgeline.evidence.baseline import FORMS, baseline, regularizers, without_regularization
+from ridgeline.evidence.candidates import Candidate, Trainer
 from ridgeline.evidence.confirming import confirm_study
+from ridgeline.evidence.fits import start_workers
+from ridgeline.evidence.json_text import json_text
 from ridgeline.evidence.stored import StoredStudy, open_study
 from ridgeline.evidence.verdict import verdict
 from ridgeline.objective import data_loss_K
+from ridgeline.search.space import Dimension
 from ridgeline.stack.prediction import logits_KNC
 from settings import small
 from sweeping import Studies
@@ -33,11 +40,16 @@ STUDY = (
     "search=bayes",
     "search.n_trials=6",
     "search.study_name=one",
-    "network.hidden=[16]",
+    "network.hidden=[16],[12]",
+    "data.standardize=feature,all",
+    "optimizer=adamw",
     "trainer.max_epochs=6",
     "optimizer.lr=0.02",
     "hydra.launcher.stack_size=3",
 )
+
+
+GROUPS = {RegularizationConfig: "regularization", AugmentationConfig: "augmentation"}
 
 
 @pytest.fixture(scope="module")
@@ -84,16 +96,150 @@ def test_plain_has_no_regularization_and_as_many_trials_as_the_study(
     record: dict[str, Any], stored: StoredStudy
 ) -> None:
     best = candidates.of_study(stored, 1)[0].config
-    plain = candidates.plain(stored, best, lr_factor=10.0)
+    plain = baseline(best, stored.line.space, budget=6, lr_factor=10.0)
     assert len(plain) == 6
     assert plain[0].config.optimizer.lr == best.optimizer.lr
     for candidate in plain:
         knobs = candidate.config.regularization
         assert (knobs.l1, knobs.l2, knobs.dropout, knobs.input_dropout) == (0.0, 0.0, 0.0, 0.0)
         assert best.optimizer.lr / 10 <= candidate.config.optimizer.lr <= best.optimizer.lr * 10
+        assert candidate.config.optimizer.weight_decay == 0.0
         assert replace(candidate.config, optimizer=best.optimizer, regularization=best.regularization) == best
-    retrained = parse({**record["arms"]["plain"]["config"]})
-    assert retrained.regularization.l2 == 0.0
+
+
+def test_plain_is_the_winners_network_on_the_winners_data(record: dict[str, Any]) -> None:
+    best, plain = (parse({**record["arms"][name]["config"]}) for name in ("best", "plain"))
+    assert best.optimizer.weight_decay == 0.01
+    assert without_regularization(best) == replace(
+        plain,
+        optimizer=replace(plain.optimizer, lr=best.optimizer.lr),
+        trainer=replace(plain.trainer, max_epochs=best.trainer.max_epochs),
+    )
+    assert record["off"]["optimizer.weight_decay"] == 0.01
+    assert record["early_stopping"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "regularization.l1",
+        "regularization.l2",
+        "regularization.group_lasso",
+        "regularization.max_norm",
+        "regularization.dropout",
+        "regularization.input_dropout",
+        "regularization.dropconnect",
+        "regularization.input_noise",
+        "regularization.label_smoothing",
+        "regularization.mixup",
+        "regularization.weight_average",
+        "augmentation.rotate",
+        "augmentation.erase",
+        "optimizer.weight_decay",
+    ],
+)
+def test_whatever_regularizes_is_named_and_off_in_plain(key: str) -> None:
+    on = small(**{"optimizer.name": "adamw", "data.standardize": "all", key: 0.1})
+    assert regularizers(on) == {key: 0.1}
+    assert regularizers(without_regularization(on)) == {}
+    swept = [Dimension(key, "", "", FloatDistribution(0.0, 0.5))]
+    for candidate in baseline(on, swept, budget=3, lr_factor=10.0):
+        assert regularizers(candidate.config) == {}
+
+
+def test_each_field_of_regularization_and_augmentation_counts_as_one() -> None:
+    """A new one of them is off in plain without anybody thinking of it."""
+    for group in (RegularizationConfig, AugmentationConfig):
+        names = {f.name for f in fields(group)} - set(FORMS)
+        on = replace(small(), **{GROUPS[group]: group(**dict.fromkeys(names, 0.1))})
+        assert set(regularizers(on)) == {f"{GROUPS[group]}.{name}" for name in names}
+        assert getattr(without_regularization(on), GROUPS[group]) == group()
+
+
+def test_schedules_of_penalties_and_rates_are_off_in_plain_and_early_stopping_is_not() -> None:
+    schedule = {"name": "linear", "epochs": 2}
+    on = small(regularization__l2=0.1, callbacks={"penalty_schedule": schedule, "early_stopping": {"patience": 3}})
+    assert regularizers(on) == {"regularization.l2": 0.1, "callbacks.penalty_schedule": schedule}
+    off = without_regularization(on).callbacks
+    assert (off.penalty_schedule, off.early_stopping) == (None, on.callbacks.early_stopping)
+    assert regularizers(replace(on, regularization=RegularizationConfig())) == {}  # it schedules nothing
+
+
+@pytest.mark.parametrize(
+    ("moved", "line"),
+    [
+        ("data.seed=0,1", "data.seed=0 and data.seed=1"),
+        pytest.param("data=wine,breast_cancer", "data.name=wine and data.name=breast_cancer", marks=pytest.mark.verify),
+        ("data.validation=0.2,0.3", "data.validation=0.2 and data.validation=0.3"),
+        pytest.param("data.examples=60,80", "data.examples=60 and data.examples=80", marks=pytest.mark.verify),
+        pytest.param(
+            "data.permute_labels=false,true",
+            "data.permute_labels=False and data.permute_labels=True",
+            marks=pytest.mark.verify,
+        ),
+    ],
+)
+def test_a_study_that_moved_its_split_is_not_confirmed(
+    moved: str, line: str, tmp_path: Path, stored: StoredStudy
+) -> None:
+    Studies(tmp_path, Path(stored.config.runs) / "mlflow.db").run("data=wine", moved, "search.study_name=moved")
+    study = open_study(replace(small(), runs=str(tmp_path)), "moved")
+    with pytest.raises(ConfigError, match=re.escape(line)) as refused, confirming():
+        confirm_study(study, SETTINGS, open_test_split)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "test_openings.jsonl").exists()
+    assert not (study.folder / "confirm").exists()
+
+
+def test_a_winner_without_regularization_is_told_so() -> None:
+    arm = {"test": {"error": {"mean": 0.1}}, "seeds": [1, 2]}
+    error = {"mean": -0.1, "low": -0.2, "high": -0.05, "p_value": 1e-5}
+    found = verdict(arm, arm, {"error": error}, {}, 100)
+    assert found["word"] == "no regularization chosen"
+    assert "helps" not in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("error", "n", "borderline", "words"),
+    [
+        ((-0.0025, -0.005, -0.00001, 0.049), 359, True, "helps, but only just: 10.00% test error with it"),
+        ((-0.0025, -0.005, -0.00001, 0.049), 359, True, "to -0.001, p = 0.049) over 2 seeds: -0.9 errors on 359 test"),
+        ((-0.01, -0.02, -0.005, 0.0004), 359, False, "Regularization helps: 10.00%"),
+        ((-0.002, -0.003, -0.001, 0.0004), 359, True, "helps, but only just"),  # less than one image
+        ((0.01, 0.0001, 0.02, 0.03), 1000, True, "harms, but only just"),
+        ((0.0, -0.1, 0.1, 1.0), 36, False, "No difference shown"),
+    ],
+)
+def test_a_borderline_verdict_says_how_small_it_is_in_examples(
+    error: tuple[float, ...], n: int, borderline: bool, words: str
+) -> None:
+    arm = {"test": {"error": {"mean": 0.1}}, "seeds": [1, 2]}
+    found = verdict(arm, arm, {"error": dict(zip(("mean", "low", "high", "p_value"), error, strict=True))}, {"a": 1}, n)
+    assert found["borderline"] == borderline
+    assert words in found["sentence"]
+    assert found["examples"]["mean"] == pytest.approx(error[0] * n)
+
+
+def test_stored_json_is_json(record: dict[str, Any], stored: StoredStudy) -> None:
+    for path in [*folder(stored).glob("*.json"), summary(stored, 1)]:
+        assert not re.search(r"\b(NaN|Infinity)\b", path.read_text())
+    assert json.loads(json_text({"a": math.inf, "b": [math.nan, 1.5], "c": (2, -math.inf)})) == {
+        "a": None,
+        "b": [None, 1.5],
+        "c": [2, None],
+    }
+
+
+def test_fits_that_fail_on_the_way_to_a_verdict_are_said() -> None:
+    candidate = Candidate(small(optimizer__name="sgd", optimizer__lr=0.05, data__name="wine"), 0, {}, 0.1)
+    diverging = replace(candidate, config=replace(candidate.config, optimizer=OptimizerConfig("sgd", lr=1e30)))
+    with start_workers(candidate.config) as workers:
+        trainer = Trainer(workers, lambda: None)
+        good, bad = trainer.evaluate([candidate, diverging], [1, 2], "plain networks with new seeds")
+    assert len(good.results) == 2
+    assert bad.results == []
+    (lost,) = trainer.lost
+    assert lost.sentence.startswith("2 of 4 fits failed (plain networks with new seeds); 1 of 2 candidates are out: ")
 
 
 def test_both_are_retrained_on_train_and_validation_with_the_same_seeds(record: dict[str, Any]) -> None:
@@ -198,7 +344,7 @@ def test_permuted_labels_keep_each_class_share_and_say_nothing_of_the_features()
 def test_verdict_is_what_the_interval_leaves_out(low: float, high: float, word: str) -> None:
     arm = {"test": {"error": {"mean": 0.1}}, "seeds": [1, 2]}
     error = {"mean": (low + high) / 2, "low": low, "high": high, "p_value": 0.01}
-    assert verdict(arm, arm, {"error": error})["word"] == word
+    assert verdict(arm, arm, {"error": error}, {"regularization.l2": 0.1}, 100)["word"] == word
 
 
 def test_fit_on_both_parts_refuses_to_choose_by_what_it_trained_on() -> None:

@@ -53,11 +53,55 @@ def test_more_seeds_of_the_same_examples_do_not_shrink_the_examples_part() -> No
     assert (many.high - many.low) == pytest.approx(few.high - few.low, rel=0.1)
 
 
-def test_values_all_alike_have_no_interval() -> None:
-    assert estimate(np.zeros((3, 5))).p_value == 1.0
-    found = estimate(np.full((3, 5), 0.25))
-    assert (found.low, found.high, found.p_value) == (0.25, 0.25, 0.0)
-    assert math.isinf(found.degrees_of_freedom)
+@pytest.mark.parametrize("n", [36, 359])
+def test_networks_that_err_alike_may_differ_by_what_so_many_examples_can_hide(n: int) -> None:
+    found = estimate(np.zeros((3, n)))
+    share = stats.binomtest(0, n).proportion_ci(0.95, "exact").high
+    assert (found.mean, found.p_value, found.degrees_of_freedom) == (0.0, 1.0, None)
+    assert (found.low, found.high) == pytest.approx((-share, share))
+    assert share > 3 / n  # the rule of three
+
+
+def test_one_example_told_apart_proves_nothing() -> None:
+    one_SN = np.zeros((20, 36))
+    one_SN[:, 5] = 1.0
+    found = estimate(one_SN)
+    assert found.p_value == 1.0
+    assert found.low < 0 < found.mean < found.high
+    assert found.high == pytest.approx(stats.binomtest(1, 36).proportion_ci(0.95, "exact").high)
+
+
+def test_five_examples_told_apart_the_same_way_are_not_significant() -> None:
+    five_SN = np.zeros((20, 359))
+    five_SN[:, :5] = -1.0
+    found = estimate(five_SN)
+    assert found.low < 0 < found.high
+    assert found.p_value > 2 * 0.5**5  # the sign test's
+
+
+@pytest.mark.parametrize("told_apart", [0.5, 2.0, 4.0, 8.0])
+@pytest.mark.parametrize("one_way", [0.5, 0.9, 1.0])
+def test_interval_covers_where_few_examples_tell_the_networks_apart(told_apart: float, one_way: float) -> None:
+    draw, n, covered = np.random.default_rng(4), 200, 0
+    true = told_apart / n * (2 * one_way - 1) / 2  # in half of the seeds
+    for _ in range(200):
+        sign_N = np.where(draw.random(n) < one_way, 1.0, -1.0) * (draw.random(n) < told_apart / n)
+        values_SN = sign_N * (draw.random((8, n)) < draw.beta(0.5, 0.5, n))
+        found = estimate(values_SN)
+        covered += found.low <= true <= found.high
+    assert covered / 200 >= 0.95
+
+
+def test_every_example_told_apart_is_as_sure_as_the_sign_test() -> None:
+    found = estimate(np.full((3, 8), -1.0))
+    assert found.p_value == pytest.approx(stats.binomtest(0, 8).pvalue)
+    assert found.low < -1 < found.high < 0
+    assert estimate(np.full((3, 5), -1.0)).high > 0
+
+
+def test_equal_losses_have_no_bound_to_speak_of() -> None:
+    found = estimate(np.zeros((3, 5)), reach=math.inf)
+    assert (found.low, found.high, found.p_value) == (0.0, 0.0, 1.0)
 
 
 def test_calibration_error_of_known_cases() -> None:

@@ -5,6 +5,7 @@ S seeds, N examples, C classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -96,11 +97,11 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
         "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
         "test": {
             "error": of_rate(estimate(measured.errors_SN), len(labels_N)),
-            "loss": above_zero(estimate(measured.losses_SN)),
+            "loss": above_zero(estimate(measured.losses_SN, reach=math.inf)),
             "ece": float(np.mean([calibration_error(p_NC, labels_N) for p_NC in measured.probabilities_SNC])),
         },
         "train": {"error": float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
-        "gap": interval(estimate(measured.losses_SN - train_S[:, 1:])),
+        "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf)),
         "sparsity": {
             "weights": float(np.mean([(w == 0).double().mean() for w in weights_S])),
             "small": float(np.mean([(w.abs() < SMALL).double().mean() for w in weights_S])),
@@ -126,5 +127,5 @@ def above_zero(found: Estimate) -> dict[str, float]:
     return {**interval(found), "low": max(0.0, found.low)}
 
 
-def tested(found: Estimate) -> dict[str, float]:
+def tested(found: Estimate) -> dict[str, float | None]:
     return {**interval(found), "p_value": found.p_value, "degrees_of_freedom": found.degrees_of_freedom}

@@ -1,27 +1,19 @@
-"""Who may win: the best configurations of a study, and plain networks with an equal budget."""
+"""Who may win: configurations that train with new seeds, ranked by their means on validation."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from optuna.distributions import FloatDistribution
-
-from ridgeline.config import Config, RegularizationConfig, TrialConfig, as_tree, parse
+from ridgeline.config import Config, TrialConfig
 from ridgeline.evidence.fits import FitsFailed, train_all
 from ridgeline.evidence.stored import StoredStudy
-from ridgeline.knobs import is_knob
-from ridgeline.search.design import design_point
 from ridgeline.search.ranking import best_first, ran
-from ridgeline.search.space import Dimension
-from ridgeline.search.trees import set_value
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.workers import Workers
-
-LR = "optimizer.lr"
 
 
 @dataclass(frozen=True)
@@ -74,74 +66,54 @@ def alone(config: Config) -> Config:
     return replace(config, trainer=trainer, trial=TrialConfig(), seed=0)
 
 
-def plain(stored: StoredStudy, best: Config, lr_factor: float) -> list[Candidate]:
-    """The network of `best` with `regularization.*` off, as many of them as the study has trials.
+@dataclass(frozen=True)
+class Lost:
+    """Fits that failed on the way to a verdict. `dropped`: so many of the candidates could not be chosen any more."""
 
-    They differ in the learning rate, a quasi-random point each within `lr_factor` of that of `best` or within what the
-    study searched, and in all else that the study searched, regularization and what shapes the network apart.
-    """
-    start = replace(best, regularization=RegularizationConfig())
-    space = [d for d in stored.line.space if _is_plain(d)]
-    if LR not in [d.key for d in space]:
-        lr = best.optimizer.lr
-        space.append(Dimension(LR, "", "", FloatDistribution(lr / lr_factor, lr * lr_factor, log=True)))
-    tree = as_tree(start)
-    held = {d.key: _get(tree, d.key) for d in space}
-    points = [held, *(design_point(space, 0, place) for place in range(len(ran(stored.study)) - 1))]
-    candidates = []
-    for point in points:
-        own = as_tree(start)
-        for d in space:
-            set_value(own, d, point[d.key])
-        candidates.append(Candidate(parse(own), None, point, None))
-    return candidates
+    of: str
+    failed: int
+    fits: int
+    dropped: int
+    candidates: int
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        out = f"; {self.dropped} of {self.candidates} candidates are out" if self.dropped else ""
+        return f"{self.failed} of {self.fits} fits failed ({self.of}){out}: {self.reason.rstrip('.')}."
 
 
-def with_rates_of(plain: Sequence[Candidate], best: Candidate, stored: StoredStudy) -> list[Candidate]:
-    """`best` with the learning rates that suit the plain network, where the study searched none: else a verdict on
-    regularization would be one on the learning rate."""
-    if LR in [d.key for d in stored.line.space]:
-        return []
-    rates = [c.config.optimizer.lr for c in plain if c.config.optimizer.lr != best.config.optimizer.lr]
-    configs = [replace(best.config, optimizer=replace(best.config.optimizer, lr=lr)) for lr in rates]
-    return [
-        Candidate(config, best.trial, {**best.params, LR: lr}, None) for config, lr in zip(configs, rates, strict=True)
-    ]
+class Trainer:
+    """Trains candidates in the workers, and remembers which fits were `lost`."""
 
+    def __init__(self, workers: Workers, progress: Callable[[], None]) -> None:
+        self.workers, self.progress = workers, progress
+        self.lost: list[Lost] = []
 
-def _is_plain(d: Dimension) -> bool:
-    return is_knob(d.key) and d.key != "seed" and not d.key.startswith("regularization.")
+    def search(self, candidates: Sequence[Candidate], seed: int, top: int, of: str) -> list[Candidate]:
+        """The best of them by one fit each. Raises FitsFailed where none has a value. `of`: what they are, in words."""
+        results = self._train(candidates, [seed], of)
+        pairs = [(c, own[0].value) for c, own in zip(candidates, results, strict=True) if own]
+        if not pairs:
+            raise FitsFailed(f"No plain network could be trained: {self.lost[-1].reason}.")
+        return [replace(c, searched=value) for c, value in sorted(pairs, key=lambda pair: pair[1])[:top]]
 
+    def evaluate(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[Candidate]:
+        """Each trained with all of the seeds; without results where one of them failed."""
+        results = self._train(candidates, seeds, of)
+        return [replace(c, results=own) for c, own in zip(candidates, results, strict=True)]
 
-def _get(tree: Any, key: str) -> Any:
-    for name in key.split("."):
-        tree = tree[name]
-    return tree
-
-
-def search(
-    candidates: Sequence[Candidate], seed: int, top: int, workers: Workers, progress: Callable[[], None]
-) -> list[Candidate]:
-    """The best of them by one fit each."""
-    outcomes = train_all([c.with_seed(seed) for c in candidates], workers, progress)
-    pairs = [(c, r.value) for c, r in zip(candidates, outcomes, strict=True) if isinstance(r, FitResult)]
-    if not pairs:
-        raise FitsFailed(f"No plain network could be trained: {outcomes[-1]}.")
-    return [replace(c, searched=value) for c, value in sorted(pairs, key=lambda pair: pair[1])[:top]]
-
-
-def evaluate(
-    candidates: Iterable[Candidate], seeds: Sequence[int], workers: Workers, progress: Callable[[], None]
-) -> list[Candidate]:
-    """Each trained with all of the seeds."""
-    candidates = list(candidates)
-    outcomes = train_all([c.with_seed(seed) for c in candidates for seed in seeds], workers, progress)
-    evaluated = []
-    for i, candidate in enumerate(candidates):
-        own = outcomes[i * len(seeds) : (i + 1) * len(seeds)]
-        results = [r for r in own if isinstance(r, FitResult)]
-        evaluated.append(replace(candidate, results=results if len(results) == len(seeds) else []))
-    return evaluated
+    def _train(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[list[FitResult]]:
+        """Of each candidate the results with all seeds, or none."""
+        outcomes = train_all([c.with_seed(seed) for c in candidates for seed in seeds], self.workers, self.progress)
+        by_candidate = [outcomes[i * len(seeds) : (i + 1) * len(seeds)] for i in range(len(candidates))]
+        whole = [[r for r in own if isinstance(r, FitResult)] for own in by_candidate]
+        whole = [own if len(own) == len(seeds) else [] for own in whole]
+        reasons = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        if reasons:
+            dropped = sum(not own for own in whole)
+            self.lost.append(Lost(of, len(reasons), len(outcomes), dropped, len(candidates), reasons[0]))
+        return whole
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

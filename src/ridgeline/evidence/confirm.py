@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +18,14 @@ from ridgeline.config import ConfirmConfig, DataConfig
 from ridgeline.data import DataDescription, Part, load_splits
 from ridgeline.evidence import candidates as choosing
 from ridgeline.evidence.arms import BEST, PLAIN, Arm, Measured, describe, measure, retrain, tested
-from ridgeline.evidence.candidates import Candidate
+from ridgeline.evidence.baseline import baseline, regularizers, with_rates_of
+from ridgeline.evidence.candidates import Candidate, Trainer
 from ridgeline.evidence.fits import start_workers
+from ridgeline.evidence.one_split import check_one_split
 from ridgeline.evidence.statistics import TEST, estimate
 from ridgeline.evidence.stored import StoredStudy
 from ridgeline.evidence.verdict import verdict
 from ridgeline.search.ranking import ran
-from ridgeline.stack.workers import Workers
 
 FRESH, FINAL = 10_000, 20_000
 """Seeds are counted from here: those of the choice on validation, and those that the test part is measured with."""
@@ -54,6 +56,7 @@ def check(stored: StoredStudy) -> None:
         raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
     if not any(t.value is not None for t in ran(stored.study)):
         raise ConfigError(f"The study {stored.name} has no complete trial, so there is nothing to confirm.")
+    check_one_split(stored)
 
 
 def confirm(
@@ -63,28 +66,36 @@ def confirm(
     started = time.monotonic()
     torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
     seeds = [FINAL + i for i in range(settings.seeds)]
-    best = choosing.of_study(stored, settings.top)
-    plain = choosing.plain(stored, best[0].config, settings.lr_factor)
-    with start_workers(best[0].config) as workers, _bar(len(plain) + 2 * settings.seeds) as bar:
-        best, plain = _choose(stored, best, plain, settings, workers, bar)
+    finalists = choosing.of_study(stored, settings.top)
+    with start_workers(finalists[0].config) as workers, _bar(2 * settings.seeds) as bar:
+        trainer = Trainer(workers, bar.update)
+        best, plain = _choose(stored, finalists, settings, trainer, bar)
         bar.set_description("retraining both on train + validation")
         chosen = {BEST: best[0], PLAIN: plain[0]}
-        arms = dict(zip(chosen, retrain(list(chosen.values()), seeds, workers, bar.update), strict=True))
+        different = best[:1] if plain[0] is best[0] else [best[0], plain[0]]
+        retrained = retrain(different, seeds, workers, bar.update)
+        arms = {BEST: retrained[0], PLAIN: retrained[-1]}
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
     test, opening = open_test(arms[BEST].config.data, ledger, by)
     measured = {name: measure(arm.config, arm.fits, test) for name, arm in arms.items()}
+    n = len(test.y_N)
     found = {name: describe(arm, measured[name], test.y_N.numpy()) for name, arm in arms.items()}
+    losses_SN = measured[BEST].losses_SN - measured[PLAIN].losses_SN
     difference: dict[str, Any] = {
         "error": tested(estimate(measured[BEST].errors_SN - measured[PLAIN].errors_SN)),
-        "loss": tested(estimate(measured[BEST].losses_SN - measured[PLAIN].losses_SN)),
+        "loss": tested(estimate(losses_SN, reach=math.inf)),
         "test": TEST,
     }
+    off = regularizers(chosen[BEST].config)
     data = load_splits(best[0].config.data).description
     record = {
         "study": stored.name,
         "metric": stored.config.metric,
         "settings": {name: getattr(settings, name) for name in ("top", "selection_seeds", "seeds", "lr_factor")},
-        "verdict": verdict(found[BEST], found[PLAIN], difference),
+        "verdict": verdict(found[BEST], found[PLAIN], difference, off, n),
+        "off": off,
+        "early_stopping": chosen[BEST].config.callbacks.early_stopping is not None,
+        "lost": [{**vars(lost), "sentence": lost.sentence} for lost in trainer.lost],
         "arms": found,
         "difference": difference,
         "candidates": {BEST: [_listed(c) for c in best], PLAIN: [_listed(c) for c in plain]},
@@ -96,27 +107,30 @@ def confirm(
 
 
 def _choose(
-    stored: StoredStudy,
-    best: Sequence[Candidate],
-    plain: Sequence[Candidate],
-    settings: ConfirmConfig,
-    workers: Workers,
-    bar: Any,
+    stored: StoredStudy, finalists: Sequence[Candidate], settings: ConfirmConfig, trainer: Trainer, bar: Any
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """The candidates of both sides, the chosen one of each first."""
-    bar.set_description("plain network: learning rates")
-    plain = choosing.search(plain, stored.config.seed, settings.top, workers, bar.update)
-    fresh = [FRESH + i for i in range(settings.selection_seeds)]
+    """The candidates of both sides, the chosen one of each first: the winner, then the plain network of the winner.
 
-    def evaluate(candidates: Sequence[Candidate]) -> list[Candidate]:
+    A winner with nothing on that regularizes is its own plain network.
+    """
+    fresh, budget = [FRESH + i for i in range(settings.selection_seeds)], len(ran(stored.study))
+
+    def evaluate(candidates: Sequence[Candidate], of: str) -> list[Candidate]:
         bar.total += len(candidates) * len(fresh)
-        return choosing.evaluate(candidates, fresh, workers, bar.update)
+        bar.set_description(of)
+        return trainer.evaluate(candidates, fresh, of)
 
-    bar.set_description("choosing by new seeds")
-    evaluated = evaluate([*best, *plain])
-    best, plain = choosing.ranked(evaluated[: len(best)]), choosing.ranked(evaluated[len(best) :])
-    bar.set_description("the best with other learning rates")
-    return choosing.ranked([*best, *evaluate(choosing.with_rates_of(plain, best[0], stored))]), plain
+    best = choosing.ranked(evaluate(finalists, "the study's best with new seeds"))
+    winner = best[0]
+    if not regularizers(winner.config):
+        return best, [winner]
+    candidates = baseline(winner.config, stored.line.space, budget, settings.lr_factor)
+    bar.total += len(candidates)
+    bar.set_description("plain network: learning rates")
+    plain = trainer.search(candidates, stored.config.seed, settings.top, "learning rates of the plain network")
+    plain = choosing.ranked(evaluate(plain, "plain networks with new seeds"))
+    others = with_rates_of(plain, winner, stored.line.space)
+    return choosing.ranked([*best, *evaluate(others, "the best with the plain network's learning rates")]), plain
 
 
 def _listed(candidate: Candidate) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,12 @@ def read_curves(study: Path) -> dict[str, list[History]]:
     """Of the best and the plain network, a history a seed; empty if the study is not confirmed."""
     path = study / FOLDER / "curves.json"
     found: dict[str, list[History]] = json.loads(path.read_text()) if path.exists() else {}
-    return found
+    return {name: [[_numbers(row) for row in rows] for rows in histories] for name, histories in found.items()}
+
+
+def _numbers(row: Mapping[str, float | None]) -> dict[str, float]:
+    """JSON has null for what is no finite number."""
+    return {key: value for key, value in row.items() if value is not None}
 
 
 def read_weights(path: Path) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from ridgeline.config import Config, as_tree
 from ridgeline.data import load_splits
 from ridgeline.evidence.arms import BEST, PLAIN, Arm
 from ridgeline.evidence.confirm import Confirmation
+from ridgeline.evidence.json_text import json_text
 from ridgeline.stack.prediction import logits_KNC
 
 FOLDER = "confirm"
@@ -63,6 +63,8 @@ def write_summary(found: Confirmation, path: Path) -> None:
     content = {
         "study": record["study"],
         "verdict": record["verdict"]["word"],
+        "off": record["off"],
+        "failed_fits": sum(lost["failed"] for lost in record["lost"]),
         "difference": {"test": difference["test"], **_named("test", difference)},
         **{
             name: {
@@ -113,13 +115,11 @@ def closing_words(record: dict[str, Any], folder: Path) -> str:
     rows.append(f"{'calibration error (ECE)':26}{arms[0]['test']['ece']:>24.4f}{arms[1]['test']['ece']:>24.4f}")
     rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
     for name, arm in record["arms"].items():
-        shown = ", ".join(
-            f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-            for key, value in arm["params"].items()
-        )
+        shown = ", ".join(f"{key}={_short(value)}" for key, value in arm["params"].items())
         rows.append(f"{name}: {shown}")
     opening = record["opening"]
-    words = [record["verdict"]["sentence"], "", *rows, ""]
+    lost = [one["sentence"] for one in record["lost"]]
+    words = [record["verdict"]["sentence"], *lost, "", *rows, *_off(record), ""]
     if opening["number"] > 1:
         last = opening["earlier"][-1]
         words.append(
@@ -129,6 +129,19 @@ def closing_words(record: dict[str, Any], folder: Path) -> str:
     else:
         words.append(f"The test part was opened for the first time, on {opening['when']}.")
     return "\n".join([*words, f"Files: {folder}"])
+
+
+def _off(record: dict[str, Any]) -> list[str]:
+    """What sets the two apart, and what does not though it may be thought to."""
+    if not record["off"]:
+        return []
+    shown = ", ".join(f"{key}={_short(value)}" for key, value in record["off"].items())
+    stays = "; early stopping is on for both" if record["early_stopping"] else ""
+    return [f"Off in plain: {shown}{stays}."]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _confused(found: Confirmation) -> dict[str, Tensor]:
@@ -181,5 +194,5 @@ def _seconds(arm: Arm) -> float:
 
 
 def _write_json(path: Path, content: Any) -> Path:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json_text(content))
     return path

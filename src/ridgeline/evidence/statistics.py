@@ -17,39 +17,56 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95% interval, and the test of whether it is 0."""
+    """A mean with its 95% interval, and the test of whether it is 0. No degrees of freedom: too few values differ."""
 
     mean: float
     low: float
     high: float
     p_value: float
-    degrees_of_freedom: float
+    degrees_of_freedom: float | None
 
 
-def estimate(values_SN: np.ndarray) -> Estimate:
+def estimate(values_SN: np.ndarray, *, reach: float = 1.0) -> Estimate:
     """The mean over seeds and examples, both a sample of many: another seed and another example would differ.
 
     The variance of a mean of crossed random effects is V_seeds + V_examples - V_rest, each estimated from its own
     means (Cameron, Gelbach, Miller 2011; Owen 2007); it is taken no smaller than the larger of the first two. Degrees
-    of freedom by Satterthwaite. Needs two seeds and two examples. Values that are all alike have no variance: their
-    interval is a point.
+    of freedom by Satterthwaite. Needs two seeds and two examples.
+
+    Errors, and differences of two networks' errors, are 0 for most examples. Those on which all is alike say nothing of
+    the spread, so the degrees of freedom of examples are counted by the k others. And the mean is no further from that
+    common value than the share of others which N examples may hide: the upper end of the interval of k in N (Clopper,
+    Pearson 1934; with k = 0 it is 3.7 / N, as in the rule of three). So where two networks err alike, the interval is
+    as wide as so few examples leave it, and p is 1.
+
+    `reach`: how far from 0 a value may be; infinite for losses, which have no such bound.
     """
     n_seeds, n_examples = values_SN.shape
-    mean = float(values_SN.mean())
+    mean, common = float(values_SN.mean()), float(np.median(values_SN))
+    others = int((values_SN != common).any(axis=0).sum())
+    if others < 2 and math.isinf(reach):
+        return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, None)
+    hidden = (reach + abs(common)) * _largest_share(others, n_examples) if math.isfinite(reach) else math.inf
+    if others < 2:
+        p_value = min(1.0, 2 * (1 - abs(common) / (reach + abs(common))) ** n_examples)
+        return Estimate(mean, common - hidden, common + hidden, p_value, None)
     of_seeds_S, of_examples_N = values_SN.mean(axis=1), values_SN.mean(axis=0)
     rest_SN = values_SN - of_seeds_S[:, None] - of_examples_N[None, :] + mean
     by_seeds = float(of_seeds_S.var(ddof=1)) / n_seeds
     by_examples = float(of_examples_N.var(ddof=1)) / n_examples
     rest = float((rest_SN**2).sum()) / ((n_seeds - 1) * (n_examples - 1)) / (n_seeds * n_examples)
-    variance = max(by_seeds, by_examples, by_seeds + by_examples - rest)
-    if variance == 0:
-        return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, math.inf)
-    parts = by_seeds**2 / (n_seeds - 1) + by_examples**2 / (n_examples - 1)
-    parts += rest**2 / ((n_seeds - 1) * (n_examples - 1))
+    variance = max(by_seeds, by_examples, by_seeds + by_examples - rest) or rest  # 0 where only seeds trade examples
+    parts = by_seeds**2 / (n_seeds - 1) + by_examples**2 / (others - 1)
+    parts += rest**2 / ((n_seeds - 1) * (others - 1))
     freedom = variance**2 / parts
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(variance)
     p_value = 2 * float(stats.t.sf(abs(mean) / math.sqrt(variance), freedom))
-    return Estimate(mean, mean - half, mean + half, p_value, freedom)
+    return Estimate(mean, max(mean - half, common - hidden), min(mean + half, common + hidden), p_value, freedom)
+
+
+def _largest_share(count: int, n: int) -> float:
+    """The upper end of Clopper and Pearson's interval of a share, when `count` of `n` have been seen."""
+    return 1.0 if count == n else float(stats.beta.ppf((1 + LEVEL) / 2, count + 1, n - count))
 
 
 def over_seeds(values_S: np.ndarray) -> Estimate:
@@ -57,7 +74,7 @@ def over_seeds(values_S: np.ndarray) -> Estimate:
     mean, freedom = float(values_S.mean()), len(values_S) - 1
     error = float(values_S.std(ddof=1)) / math.sqrt(len(values_S))
     if error == 0:
-        return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, math.inf)
+        return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, None)
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
     return Estimate(mean, mean - half, mean + half, 2 * float(stats.t.sf(abs(mean) / error, freedom)), freedom)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -56,7 +57,7 @@ def render(story: Story) -> str:
         tally=_tally(story.trials),
         best=story.complete[0] if story.complete else None,
         record=record,
-        verdict_class=VERDICTS.get(record["verdict"]["word"], "none") if record else "open",
+        verdict_class=_verdict_class(record["verdict"]) if record else "open",
         opening=opening_in_words(record["opening"]) if record else None,
         numbers=rows(record) if record else [],
         seeds=len(record["arms"]["best"]["seeds"]) if record else 0,
@@ -69,6 +70,12 @@ def render(story: Story) -> str:
         rows=[row(story, trial) for trial in story.complete[:ROWS]],
         missing=missing,
     )
+
+
+def _verdict_class(verdict: Mapping[str, Any]) -> str:
+    """Its colour: one that holds only just has not that of a sure one."""
+    known = VERDICTS.get(verdict["word"], "none")
+    return f"{known} borderline" if verdict.get("borderline") else known
 
 
 def _tally(trials: Sequence[Trial]) -> str:

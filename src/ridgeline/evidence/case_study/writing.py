@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from ridgeline.data import load_splits
 from ridgeline.evidence.case_study.measuring import PARTS
 from ridgeline.evidence.case_study.page import render
 from ridgeline.evidence.case_study.results import Results
+from ridgeline.evidence.json_text import json_text
 from ridgeline.report.variants import variants_figure
 from ridgeline.report.words import counted
 from ridgeline.tracking import Tracker
@@ -23,7 +23,7 @@ def write(results: Results, folder: Path, page: Path) -> list[Path]:
     picture.parent.mkdir(parents=True, exist_ok=True)
     title = f"{results.record['data']['name']}: means over {counted(len(results.record['seeds']), 'seed')}"
     variants_figure(results.histories, title).savefig(picture)
-    numbers.write_text(json.dumps(results.record, indent=2) + "\n")
+    numbers.write_text(json_text(results.record))
     draft = page.with_name(f"{page.name}.part")
     draft.write_text(render(results.record, f"images/{picture.name}"), encoding="utf-8")
     os.replace(draft, page)

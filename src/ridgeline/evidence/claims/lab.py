@@ -5,6 +5,7 @@ S seeds, N examples, W weights of a network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -80,7 +81,7 @@ class Group:
     @property
     def loss(self) -> Estimate:
         """Of the validation part."""
-        return estimate(self.validation.losses_SN)
+        return estimate(self.validation.losses_SN, reach=math.inf)
 
     def mean_of(self, name: str) -> Estimate:
         """One of `FitResult.metrics`, over seeds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -30,6 +29,7 @@ from ridgeline.evidence.claims.page import render
 from ridgeline.evidence.claims.u_curve import u_curve
 from ridgeline.evidence.claims.widths import widths
 from ridgeline.evidence.claims.zeros import zeros
+from ridgeline.evidence.json_text import json_text
 from ridgeline.evidence.machine import describe_machine
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store, how_to_look
@@ -92,7 +92,7 @@ def write(found: list[Claim], record: dict[str, Any], folder: Path, page: Path) 
         for name, (figure, _) in claim.pictures.items():
             pictures.append(images / f"claims_{name}.png")
             figure.savefig(pictures[-1])
-    numbers.write_text(json.dumps(record, indent=2) + "\n")
+    numbers.write_text(json_text(record))
     draft = page.with_name(f"{page.name}.part")
     draft.write_text(render(found, record), encoding="utf-8")
     os.replace(draft, page)
