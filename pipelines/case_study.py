@@ -4,7 +4,6 @@ python pipelines/case_study.py data.root=FOLDER
 python pipelines/case_study.py data.root=FOLDER case_study.seeds=3 case_study.out=docs/case_study.md
 """
 
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ridgeline import commands
 from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys
@@ -44,7 +44,7 @@ def case_study(cfg: DictConfig) -> None:
         study = ["search=bayes", f"search.n_trials={trials}", f"search.summary={summary}"]
         subprocess.run([sys.executable, train, "-m", PLAIN, *own, *study], check=True)
 
-    command = shlex.join(["python", "pipelines/case_study.py", *shown])
+    command = commands.command("case_study", *shown, where="project")
     try:
         with confirming():
             print(run(compose_all(variant), search, open_test_split, command))

@@ -4,13 +4,13 @@ python pipelines/claims.py
 python pipelines/claims.py claims.seeds=3 claims.out=docs/claims.md
 """
 
-import shlex
 from collections.abc import Sequence
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ridgeline.commands import command
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
 
@@ -30,7 +30,7 @@ def claims(cfg: DictConfig) -> None:
         return checked(compose("config", overrides=[*given, *overrides]))
 
     try:
-        print(run(config, configured, shlex.join(["python", "pipelines/claims.py", *shown])))
+        print(run(config, configured, command("claims", *shown, where="project")))
     except FitsFailed as failed:
         refuse(str(failed), code=1)
     except TrackingError as error:

@@ -118,7 +118,7 @@ def test_a_study_without_confirmation_says_so_first_and_how_to_confirm(studies: 
     expected = ["verdict", "space", "importance", "curves", "gap", "weights", "trials", "made"]
     assert sections(page) == expected
     assert "Not confirmed" in part(page, "verdict")
-    assert "python pipelines/confirm.py study=digits" in part(page, "verdict")
+    assert "pipelines/confirm.py study=digits" in part(page, "verdict")
     assert part(page, "space").count("<svg") == 2  # error and loss
     assert part(page, "gap").count("<svg") == 2  # against lambda, and against the dropout rate
     assert "PED-ANOVA" in part(page, "importance")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ridgeline.commands import ROOT
 from ridgeline.config import Config, ConfigError
 from ridgeline.evidence.stored import open_study
 from ridgeline.search.ranking import ran
@@ -42,7 +44,7 @@ def test_a_stored_study_has_the_space_the_trials_and_the_configurations_that_it_
         config = stored.config_of(trial.number)
         assert config.regularization.l2 == trial.params["regularization.l2"]
         command = shlex.split(stored.line.retrain(trial.params))
-        assert command[:2] == ["python", "pipelines/train.py"]
+        assert command[:2] == [sys.executable, str(ROOT / "pipelines" / "train.py")]
         assert f"+data.examples={trial.params['data.examples']}" in command
         assert "optimizer.lr=1e-2" in command
 
@@ -57,7 +59,9 @@ def test_an_unknown_study_names_the_nearest(studies: Studies, tmp_path: Path) ->
         open_study(asked(studies), "fuond")
     with pytest.raises(ConfigError, match=r"There is no study `\.\./found` in "):
         open_study(asked(studies), "../found")
-    with pytest.raises(ConfigError, match=r"no study `found` in .*Make one: python pipelines/train\.py"):
+    with pytest.raises(
+        ConfigError, match=r"no study `found` in .*Make one: .*python.* .*pipelines/train\.py -m search=bayes"
+    ):
         open_study(replace(asked(studies), runs=str(tmp_path)), "found")
     wrong = tmp_path / "search.json"
     for content in ("", "[]", json.dumps({"metric": "val/loss"})):

@@ -20,12 +20,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest, unknown_key
+from ridgeline.commands import ROOT, RUNS
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The project: conf/, pipelines/, mlruns/ lie here."""
-
 
 WITHOUT_A_TRIAL = [
     "hydra.run.dir=.",
@@ -39,7 +36,7 @@ WITHOUT_A_TRIAL = [
 def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run a pipeline's task as a Hydra app. A user's mistake ends in one line and exit code 2."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
-    os.environ.setdefault("RIDGELINE_RUNS", str(ROOT / "mlruns"))
+    os.environ.setdefault("RIDGELINE_RUNS", str(RUNS))
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"

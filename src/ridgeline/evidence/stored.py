@@ -13,6 +13,7 @@ from optuna.distributions import json_to_distribution
 from optuna.study import Study
 
 from ridgeline.checking import ConfigError, nearest
+from ridgeline.commands import command
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.search.commandline import STAGE, CommandLine, restore
@@ -64,7 +65,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     runs = Path(asked.runs).absolute()
     known = sorted(path.parent.name for path in runs.glob(f"studies/*/{MASTER}"))
     if name not in known:
-        there = nearest(name, known) if known else "Make one: python pipelines/train.py -m search=bayes."
+        there = nearest(name, known) if known else f"Make one: {command('train', '-m', 'search=bayes')}."
         raise ConfigError(f"There is no study `{name}` in {runs / 'studies'}. {there}")
     master = OmegaConf.load(runs / "studies" / name / MASTER)
     assert isinstance(master, DictConfig)
@@ -77,7 +78,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     folder = study_folder(config, name)
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
-    line = restore(list(master.hydra.overrides.task), config.search.params, space)
+    line = restore(master, config.search.params, space, str(runs))
     if master.hydra.job.config_name == STAGE:
         line = line.of_stage(folder)
     return StoredStudy(name, folder, config, line, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +17,7 @@ from ridgeline.report.facts import Axis, Story, Trial
 from ridgeline.report.words import short_names
 from ridgeline.search.ranking import best_first, outcome, ran, state_of
 from ridgeline.search.space import Dimension
-from ridgeline.tracking import how_to_look, server_of
+from ridgeline.tracking import server_of, ui_command
 
 FEWEST_FOR_IMPORTANCE = 10
 
@@ -38,10 +37,10 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
         curves=curves_of(stored, confirmed, missing),
         weights=weights_by_name(stored, confirmed, missing),
         confirmed=confirmed,
-        confirm_command=shlex.join(["python", "pipelines/confirm.py", f"study={stored.name}"]),
+        confirm_command=stored.line.follow("confirm", stored.name),
         commands={t.number: stored.line.retrain(t.params) for t in frozen if t.state == TrialState.COMPLETE},
         server=server_of(stored.config),
-        how_to_look=how_to_look(stored.config),
+        how_to_look=ui_command(stored.config) or "",
         made=how_made(stored, tags, confirmed.record if confirmed else None),
         missing=missing,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shlex
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +14,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
+from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution
 
 from ridgeline.checking import ConfigError, require
+from ridgeline.commands import Where, command, runs_setting, setting, started_with
 from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
@@ -29,58 +31,103 @@ STAGE, PARAMS = "stage", "params.yaml"
 log = logging.getLogger(__name__)
 
 
+ONLY_OF_STUDIES = re.compile(r"[+~]*(search|hydra[./](launcher|sweeper))\b")
+"""Settings that a trial alone does not take."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How the study was started, beside what is set and swept. `typed`: its arguments, without a password.
+
+    `script` trains. `options` name its configuration, `hydra` are the settings of Hydra itself; paths are absolute.
+    `search`: what chooses no search where the configuration chooses one without being asked.
+    """
+
+    runs: str
+    typed: tuple[str, ...] = ()
+    script: str | Path = "train"
+    options: tuple[str, ...] = ()
+    hydra: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class CommandLine:
-    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
-
-    `door`: the script that trains, and the options that name its configuration where that is another one. `typed`: its
-    arguments, without a password.
-    """
+    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest."""
 
     fixed: tuple[str, ...]
     space: tuple[Dimension, ...]
-    door: tuple[str, ...] = ("pipelines/train.py",)
-    typed: tuple[str, ...] = ()
+    start: Start
 
     def of_stage(self, folder: Path) -> CommandLine:
         """The same commands with the configuration of a stage of DVC, whose params.yaml is kept in `folder`."""
-        return replace(self, door=(self.door[0], f"--config-dir={folder}", f"--config-name={STAGE}"))
+        return replace(self, start=replace(self.start, options=(f"--config-dir={folder}", f"--config-name={STAGE}")))
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
         return [*self.fixed, *(d.override(params[d.key]) for d in self.space if d.key in params)]
 
-    def retrain(self, params: Mapping[str, Any]) -> str:
-        """The shell command that trains these parameters again, alone."""
-        own = [o for o in self.overrides(params) if not o.lstrip("+~").startswith(("search=", "search."))]
-        return shlex.join(["python", *self.door, *own])
+    def retrain(
+        self, params: Mapping[str, Any], more: Mapping[str, Any] | None = None, *, where: Where = "anywhere"
+    ) -> str:
+        """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
+        more = more or {}
+        own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and _key(o) not in (*more, "runs")]
+        own += [setting(f"++{key}", value) for key, value in more.items()]
+        hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
+        given = [*self.start.options, *hydra, *self.start.search, *runs_setting(self.start.runs), *own]
+        return command(self.start.script, *given, where=where)
 
-    def again(self) -> str:
+    def again(self, *, where: Where = "anywhere") -> str:
         """The shell command that goes on with the study."""
-        return shlex.join(["python", *self.door, "-m", *self.typed])
+        typed = [argument for argument in self.start.typed if _key(argument) != "runs"]
+        given = [*self.start.options, "-m", *self.start.hydra, *runs_setting(self.start.runs), *typed]
+        return command(self.start.script, *given, where=where)
 
-    def follow(self, door: str, study: str) -> str:
+    def follow(self, pipeline: str, study: str, *, where: Where = "anywhere") -> str:
         """The shell command of the pipeline `confirm` or `report` for this study."""
-        where = [argument for argument in self.typed if argument.startswith("runs=")]
-        return shlex.join(["python", str(Path(self.door[0]).with_name(f"{door}.py")), f"study={study}", *where])
+        return command(pipeline, setting("study", study), *runs_setting(self.start.runs), where=where)
 
 
 def read(
-    arguments: Sequence[str], params: Mapping[str, Any], loader: ConfigLoader, *, grid: bool, seed: int
+    arguments: Sequence[str],
+    params: Mapping[str, Any],
+    loader: ConfigLoader,
+    master: DictConfig,
+    *,
+    grid: bool,
+    seed: int,
 ) -> CommandLine:
     """Sort the arguments, and the entries of `search.params` that none of them replaces, into fixed and swept ones."""
     every = _every(OverridesParser.create(config_loader=loader), arguments, params)
     space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
-    script = sys.argv[:1] if sys.argv[0].endswith(".py") else CommandLine.door
-    options = [word for word in sys.argv[1:] if word.startswith("--config-")]
-    return CommandLine(_fixed(every), space, (*script, *options), tuple(arguments))
+    start = _start(master, arguments, master.runs)
+    script = Path(sys.argv[0]).absolute()
+    if script.suffix == ".py" and script.stem == master.hydra.job.name:  # a pipeline of the user's own
+        start = replace(start, script=script)
+    return CommandLine(_fixed(every), space, start)
 
 
-def restore(arguments: Sequence[str], params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> CommandLine:
-    """What `read` made of a study that is stored, whose distributions are known."""
+def restore(
+    master: DictConfig, params: Mapping[str, Any], space: Mapping[str, BaseDistribution], runs: str
+) -> CommandLine:
+    """What `read` made of a study that is stored, whose distributions are known. `runs`: where it lies now."""
+    arguments = list(master.hydra.overrides.task)
     every = _every(OverridesParser.create(), arguments, params)
     swept = [known_dimension(override, space) for override in every if override.is_sweep_override()]
-    return CommandLine(_fixed(every), tuple(swept))
+    return CommandLine(_fixed(every), tuple(swept), _start(master, arguments, runs))
+
+
+def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
+    options, hydra = started_with(master.hydra)
+    searches = master.hydra.runtime.choices.get("search", "grid") != "grid"
+    chosen_elsewhere = options or master.hydra.runtime.choices.get("experiment") is not None
+    search = ("search=grid",) if searches and chosen_elsewhere else ()
+    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search)
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:

@@ -9,7 +9,7 @@ from optuna.study import Study
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import best_first, counts, ran
-from ridgeline.search.table import near, shown
+from ridgeline.search.table import shown
 
 
 def study_note(study: Study, config: Config, line: CommandLine, folder: Path, table: str) -> str:
@@ -31,5 +31,5 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path, ta
             f"Confirm it on the test part: `{line.follow('confirm', study.study_name)}`",
             f"One page about it: `{line.follow('report', study.study_name)}`",
         ]
-    commands += [f"Folder: `{near(folder)}`"]
+    commands += [f"Folder: `{folder}`"]
     return "\n".join([f"{value} of {tally}.", "", *rows, "", *(f"- {command}" for command in commands)])

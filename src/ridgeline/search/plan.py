@@ -48,7 +48,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
         raise ConfigError("A study has its own folder, runs/studies/NAME: set runs=... or search.study_name=NAME.")
     search: SearchConfig = build(SearchConfig, plain(master)["search"], "search")
     grid = search.sampler is None
-    line = read(arguments, search.params, loader, grid=grid, seed=search.seed)
+    line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
     config = parse(checked.trees.first)
     check_limits(config, line, grid=grid)

@@ -32,10 +32,10 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
             for t, error in zip(best[:ROWS], errors, strict=False)
         ]
         words += ["", *aligned([head, *([shown(cell) for cell in row] for row in rows)]), ""]
-        words += [f"Train the best again:  {line.retrain(best[0].params)}"]
-        words += [f"Does it help?          {line.follow('confirm', study.study_name)}"]
-        words += [f"As a page:             {line.follow('report', study.study_name)}"]
-    words += [f"Results:               {near(folder)}"]
+        words += [f"Train the best again:  {line.retrain(best[0].params, where='here')}"]
+        words += [f"Does it help?          {line.follow('confirm', study.study_name, where='here')}"]
+        words += [f"As a page:             {line.follow('report', study.study_name, where='here')}"]
+    words += [f"Results:               {folder}"]
     words += [f"Look at it:            {how_to_look(config)}, run {study.study_name}"]
     return "\n".join(words)
 
@@ -55,8 +55,3 @@ def shown(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def near(folder: Path) -> str:
-    """Relative to here, if it is below."""
-    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)

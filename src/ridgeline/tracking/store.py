@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from ridgeline.commands import Where, look_at
 from ridgeline.config import Config
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ def without_password(uri: str) -> str:
 
 
 def how_to_look(config: Config) -> str:
-    """What to type or open to see the runs."""
+    """What to type or open, here and now, to see the runs."""
+    return server_of(config) or f"{ui_command(config, where='here')}, then http://127.0.0.1:5000"
+
+
+def ui_command(config: Config, *, where: Where = "anywhere") -> str | None:
+    """The shell command that starts the MLflow UI; None where a server shows the runs."""
     uri = store_uri(config)
-    if not uri.startswith(SQLITE):
-        return without_password(uri)
-    here = uri == f"{SQLITE}{Path('mlruns').absolute() / 'mlflow.db'}"
-    return "make ui, then http://127.0.0.1:5000" if here else f"mlflow ui --backend-store-uri {uri}"
+    return look_at(Path(uri.removeprefix(SQLITE)), where=where) if uri.startswith(SQLITE) else None
 
 
 def server_of(config: Config) -> str | None:

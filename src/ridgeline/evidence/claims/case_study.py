@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ridgeline.commands import command
 from ridgeline.evidence.claims.claim import Claim
 from ridgeline.evidence.rules import UNTESTED
 
@@ -24,7 +25,7 @@ RULES = {
     "augmentation helps most": "the gain over each of the other variants is above 0",
     "early stopping ends after about 5 epochs": "it ends after 4 to 6 epochs on average",
 }
-COMMAND = "python pipelines/case_study.py data.root=FOLDER"
+COMMAND = command("case_study", "data.root=FOLDER", where="project")
 
 
 def from_case_study(path: Path) -> list[Claim]:

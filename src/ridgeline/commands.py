@@ -1,0 +1,141 @@
+"""Every command that is printed, logged, written into MLflow or put onto a page is made here, so that it can be pasted.
+
+A command is read by two grammars: the shell's, and Hydra's for each argument. `setting` quotes for Hydra, `command` for
+the shell.
+
+A command is short where the project's own folder is the working directory and `python` is the one that runs;
+anywhere else, and in what is read later, it names the interpreter and the script by their absolute paths.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import DictConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project: conf/, pipelines/, mlruns/ lie here."""
+
+RUNS = ROOT / "mlruns"
+"""The runs folder that a pipeline has without `runs=` and RIDGELINE_RUNS."""
+
+Where = Literal["here", "anywhere", "project"]
+
+PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
+"""Text that Hydra reads as it stands."""
+
+
+def command(pipeline: str | Path, *arguments: str, where: Where = "here") -> str:
+    """The shell command that runs `pipelines/NAME.py`, or a script by its path, with these arguments.
+
+    `where` it will be pasted. Here: now, in this shell, so that it may be short. Anywhere: it depends on no working
+    directory and on no activated environment. Project: documentation, which is read in the project's own folder.
+    """
+    script = pipeline if isinstance(pipeline, Path) else ROOT / "pipelines" / f"{pipeline}.py"
+    if script.is_relative_to(ROOT) and (where == "project" or (where == "here" and _is_home())):
+        return shlex.join(["python", str(script.relative_to(ROOT)), *arguments])
+    return shlex.join([sys.executable, str(script), *arguments])
+
+
+def look_at(store: Path, *, where: Where = "here") -> str:
+    """The shell command that starts the MLflow UI on the SQLite file `store`."""
+    if store == RUNS / "mlflow.db" and shutil.which("make"):
+        return "make ui" if where == "here" and Path.cwd() == ROOT else shlex.join(["make", "-C", str(ROOT), "ui"])
+    return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{store}"])
+
+
+def setting(key: str, value: Any) -> str:
+    """`key=value` in Hydra's grammar, for a value of any kind: text that does not read as it stands is quoted."""
+    return f"{key}={_written(value)}"
+
+
+def _written(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    text = str(value)
+    if PLAIN.fullmatch(text) and not _is_number(text) and text.lower() not in ("null", "true", "false"):
+        return text
+    # An interpolation in a quoted value is still one; a text that looks like one is meant as it stands.
+    return str(QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes())
+
+
+def started_with(hydra: DictConfig) -> tuple[list[str], list[str]]:
+    """How a pipeline was started, beside the settings of its task: the options that name its configuration, and the
+    settings of Hydra itself. Paths are absolute; what says where it writes is left out.
+
+    `hydra`: that node of what was composed, or of what a study has stored.
+    """
+    options = []
+    for source in hydra.runtime.config_sources:
+        if source.provider == "command-line":
+            options.append(f"--config-dir={source.path}")
+        if source.provider == "main" and Path(source.path) != ROOT / "conf":
+            options.append(f"--config-path={source.path}")
+    if hydra.job.config_name not in (None, "config"):
+        options.append(f"--config-name={hydra.job.config_name}")
+    own = [
+        str(o) for o in hydra.overrides.hydra if not re.match(r"[+~]*hydra\.(run|sweep|mode|output_subdir)\b", str(o))
+    ]
+    return options, [_absolute_searchpath(o, Path(hydra.runtime.cwd)) for o in own]
+
+
+def _absolute_searchpath(override: str, base: Path) -> str:
+    key, _, _ = override.partition("=")
+    if key.lstrip("+") != "hydra.searchpath":
+        return override
+    entries = OverridesParser.create().parse_override(override).value()
+    assert isinstance(entries, list)  # Hydra has read it
+    kept = []
+    for entry in map(str, entries):
+        scheme, found, path = entry.partition("://")
+        is_file = not found or scheme == "file"
+        kept.append(f"file://{base / (path if found else entry)}" if is_file else entry)
+    return setting(key, kept)
+
+
+def runs_setting(runs: str | Path) -> list[str]:
+    """The argument that names this runs folder; none where a new shell means it anyway."""
+    folder = Path(runs).absolute()
+    usual = Path(os.environ.get("RIDGELINE_RUNS") or RUNS).absolute()
+    return [] if folder == RUNS == usual else [setting("runs", folder)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.cache
+def _interpreter() -> bool:
+    """Whether `python` on the path is the interpreter that runs."""
+    found = shutil.which("python")
+    if found is None:
+        return False
+    # Environments share one binary, so folders are compared, in which several names may be the same program.
+    ours = os.path.realpath(os.path.dirname(sys.executable))
+    return os.path.realpath(os.path.dirname(found)) == ours and os.path.realpath(found) == os.path.realpath(
+        sys.executable
+    )
+
+
+def _is_home() -> bool:
+    return Path.cwd() == ROOT and _interpreter()
