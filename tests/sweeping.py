@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+from ridgeline.composed import as_typed
 from ridgeline.data import load_splits
 from ridgeline.doors import ROOT, checked
 from ridgeline.search import study
@@ -51,13 +52,13 @@ class Studies:
         """What `run` would do; raises its ConfigError."""
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             context, master = self._compose(arguments)
-            return make_plan(context, master, list(master.hydra.overrides.task))
+            return make_plan(context, master, as_typed(master.hydra.overrides.task))
 
     def run(self, *arguments: str, task: Task = formula) -> Path:
         """The command `train.py -m ...`; the study's folder."""
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             context, master = self._compose(arguments)
-            study.run(context, task, master, list(master.hydra.overrides.task))
+            study.run(context, task, master, as_typed(master.hydra.overrides.task))
             return Path(master.hydra.sweep.dir)
 
     def _compose(self, arguments: tuple[str, ...]) -> tuple[HydraContext, DictConfig]:

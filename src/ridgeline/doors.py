@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest, unknown_key
 from ridgeline.commands import ROOT, RUNS
-from ridgeline.composed import plain
+from ridgeline.composed import as_typed, plain
 from ridgeline.config import Config, parse
 
 WITHOUT_A_TRIAL = [
@@ -69,7 +69,7 @@ def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
 
 def require_overrides_of(*keys: str) -> None:
     """Raise ConfigError for an argument with another key: what is read back, or fixed, has its own values of those."""
-    for override in HydraConfig.get().overrides.task:
+    for override in as_typed(HydraConfig.get().overrides.task):
         key = override.lstrip("+~").partition("=")[0]
         if not any(key == known or key.startswith(f"{known}.") for known in keys):
             raise ConfigError(f"`{key}` cannot be set here, only {', '.join(keys)}: {override}.")

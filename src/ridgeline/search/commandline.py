@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.commands import Where, command, runs_setting, setting, started_with
+from ridgeline.composed import as_typed
 from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
@@ -112,7 +113,7 @@ def restore(
     master: DictConfig, params: Mapping[str, Any], space: Mapping[str, BaseDistribution], runs: str
 ) -> CommandLine:
     """What `read` made of a study that is stored, whose distributions are known. `runs`: where it lies now."""
-    arguments = list(master.hydra.overrides.task)
+    arguments = as_typed(master.hydra.overrides.task)
     every = _every(OverridesParser.create(), arguments, params)
     swept = [known_dimension(override, space) for override in every if override.is_sweep_override()]
     return CommandLine(_fixed(every), tuple(swept), _start(master, arguments, runs))

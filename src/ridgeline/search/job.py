@@ -12,6 +12,9 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from ridgeline.composed import plain
 
 RESULT = "result.json"
 """In the job's folder, from the moment the job has ended."""
@@ -40,6 +43,9 @@ class Recorded:
 
     def __call__(self, config: Any) -> Any:
         path = Path(HydraConfig.get().runtime.output_dir) / RESULT
+        stored = path.parent / ".hydra" / "config.yaml"
+        if stored.exists():  # Hydra leaves references in it, which no later reader could resolve
+            OmegaConf.save(OmegaConf.create(plain(config)), stored)
         try:
             result = self.task(config)
         except SystemExit as error:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.types import HydraContext
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError, build
-from ridgeline.composed import plain
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.data import DataDescription, load_splits
 from ridgeline.search import identity, sampling
@@ -46,7 +45,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     loader = context.config_loader
     if any(str(o).startswith("hydra.sweep.dir=") for o in master.hydra.overrides.hydra):
         raise ConfigError("A study has its own folder, runs/studies/NAME: set runs=... or search.study_name=NAME.")
-    search: SearchConfig = build(SearchConfig, plain(master)["search"], "search")
+    search: SearchConfig = build(SearchConfig, OmegaConf.to_container(master.search, resolve=True), "search")
     grid = search.sampler is None
     line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
@@ -60,7 +59,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
         check(one)
     check_storage(config)
     data = [load_splits(one.data).description for one in checked.by_data]
-    defined = identity.definition(checked.trees.first, config, line.space, [d.hash for d in data])
+    defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data])
     names: dict[str, list[str]] = {"data": [one.data.name for one in checked.by_data], "network": checked.networks}
     combinations = sampling.combinations(line.space) if grid else None
     goal = search.n_trials or len(combinations or [])

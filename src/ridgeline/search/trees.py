@@ -1,24 +1,29 @@
-"""The plain configuration of any trial of a study.
+"""The plain configuration of any trial of a study: what Hydra composes of its parameters.
 
 Composing takes Hydra some 150 ms, so it is done once for each combination of group choices; all other values are set in
-a copy of what came out, which takes less than a millisecond.
+a copy of what came out, which takes less than a millisecond. Where another value follows from a swept one, through an
+interpolation, the copy is of the configuration before it was resolved, and takes some ten.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest
-from ridgeline.composed import plain
+from ridgeline.composed import plain, without_hydra
+from ridgeline.search.interpolations import following, is_reference, refers_to_hydra, refuse_job
 from ridgeline.search.space import Dimension
 
 
@@ -31,41 +36,118 @@ class Composed:
 
 
 @dataclass(frozen=True)
+class Combination:
+    """What Hydra composed of one combination of groups: `config`, as it is before references are resolved, and `hydra`,
+    the same with Hydra's own node, where `${hydra:...}` looks.
+
+    `tree` is resolved before any key is set, but where values follow from swept keys: there with the first value of
+    each. `followers`: the text of such values, by dotted key.
+    """
+
+    config: DictConfig
+    hydra: DictConfig
+    tree: dict[str, Any]
+    choices: dict[str, Any]
+    followers: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Trees:
     """Of a space: the dimensions that are groups, those that are keys, what was composed by the groups' values."""
 
     groups: Sequence[Dimension]
     keys: Sequence[Dimension]
-    composed: Mapping[tuple[Any, ...], Composed]
+    composed: Mapping[tuple[Any, ...], Combination]
 
     @property
     def first(self) -> dict[str, Any]:
-        """The mapping of the first combination, where no key is set."""
+        """The mapping of the first combination."""
         return next(iter(self.composed.values())).tree
+
+    @property
+    def defined(self) -> dict[str, Any]:
+        """The same with the text of what follows from swept keys: `${optimizer.lr}` is no number of its own."""
+        combination = next(iter(self.composed.values()))
+        tree = copy(combination.tree)
+        for key, text in combination.followers.items():
+            *parents, leaf = key.split(".")
+            node = tree
+            for name in parents:
+                node = node[name]
+            node[leaf] = text
+        return tree
 
     def of(self, params: Mapping[str, Any]) -> Composed:
         """What Hydra would compose of a trial's parameters."""
         base = self.composed[tuple(params[d.key] for d in self.groups)]
-        tree = copy(base.tree)
-        for d in self.keys:
-            set_value(tree, d, params[d.key])
-        return Composed(tree, base.choices)
+        values = [params[d.key] for d in self.keys]
+        return Composed(tree_with(base, self.keys, values), base.choices)
 
 
-def compose(loader: ConfigLoader, master: DictConfig, overrides: Sequence[str]) -> Composed:
+def compose(
+    loader: ConfigLoader, master: DictConfig, overrides: Sequence[str], keys: Sequence[Dimension]
+) -> Combination:
     """Raises ConfigError, one line, where Hydra cannot."""
     try:
-        config = loader.load_sweep_config(master, list(overrides))
-        choices = OmegaConf.to_container(config.hydra.runtime.choices)
+        whole = loader.load_sweep_config(master, list(overrides))
+        choices = OmegaConf.to_container(whole.hydra.runtime.choices)
         assert isinstance(choices, dict)
-        return Composed(plain(config), {str(group): choice for group, choice in choices.items()})
+        config = without_hydra(whole)
+        for d in keys:
+            refuse_job(d.key, d.ends)
+        followers = following(config, keys)
+        first = [d.ends[0] for d in keys] if followers or _are_composed(keys) else None
+        tree = _resolved(config, whole, keys, first)
+        return Combination(config, whole, tree, {str(group): choice for group, choice in choices.items()}, followers)
     except (HydraException, OmegaConfBaseException) as error:
-        reason = f"{error} {error.__cause__ or ''}".split("\n")[0]
-        raise ConfigError(f"{' '.join(overrides)} cannot be composed: {reason.strip()}") from error
+        raise ConfigError(f"{' '.join(overrides)} cannot be composed: {_reason(error)}") from error
 
 
-def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> bool:
-    """Set a key; False if it was not there and the user did not say + to add it."""
+def tree_with(base: Combination, keys: Sequence[Dimension], values: Sequence[Any]) -> dict[str, Any]:
+    """A mapping of its own with these values of the keys. Raises ConfigError for a key that is not there."""
+    if not base.followers and not _are_composed(keys):
+        tree = copy(base.tree)
+        for d, value in zip(keys, values, strict=True):
+            set_value(tree, d, value)
+        return tree
+    try:
+        return _resolved(base.config, base.hydra, keys, values)
+    except (HydraException, OmegaConfBaseException) as error:
+        shown = " ".join(d.override(value) for d, value in zip(keys, values, strict=True))
+        raise ConfigError(f"{shown} cannot be composed: {_reason(error)}") from error
+
+
+def _are_composed(keys: Sequence[Dimension]) -> bool:
+    """Whether a value of a key is more than a value: a reference, or a mapping, which Hydra merges."""
+    texts = [end for d in keys for end in d.ends if isinstance(end, str)]
+    return any(is_reference(text) or text.startswith("{") for text in texts)
+
+
+def _resolved(
+    config: DictConfig, hydra: DictConfig, keys: Sequence[Dimension], values: Sequence[Any] | None
+) -> dict[str, Any]:
+    """Resolved, with these overrides set as Hydra sets them."""
+    if values is not None:
+        parser = OverridesParser.create()
+        overrides = [parser.parse_override(d.override(value)) for d, value in zip(keys, values, strict=True)]
+        config = deepcopy(config)
+        ConfigLoaderImpl._apply_overrides_to_config(overrides, config)
+    if not refers_to_hydra(config):
+        return plain(config)
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(hydra)  # as when Hydra runs a job
+    try:
+        return plain(config)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} {error.__cause__ or ''}".split("\n")[0].strip()
+
+
+def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> None:
+    """Set a key."""
     *parents, leaf = d.key.split(".")
     node: Any = tree
     for name in parents:
@@ -74,11 +156,18 @@ def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> bool:
         node = node[name]
         if not isinstance(node, dict):
             raise ConfigError(f"There is no key `{d.key}`: `{name}` is {node}.")
-    known = leaf in node or d.prefix != ""
     if not isinstance(value, (int, float)):  # as Hydra would read it; a number is what it is
         value = OverridesParser.create().parse_override(d.override(value)).value()
     node[leaf] = value
-    return known
+
+
+def is_there(tree: Mapping[str, Any], key: str) -> bool:
+    node: Any = tree
+    for name in key.split("."):
+        if not isinstance(node, Mapping) or name not in node:
+            return False
+        node = node[name]
+    return True
 
 
 def copy(tree: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,11 @@ from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution
 
 from ridgeline.checking import ConfigError, nearest, require
-from ridgeline.config import Config, parse
-from ridgeline.knobs import is_knob, structure
+from ridgeline.config import Config, DataConfig, parse
+from ridgeline.knobs import NOT_TRAINED, is_knob, structure
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.space import Dimension
-from ridgeline.search.trees import Composed, Trees, compose, copy, set_value
+from ridgeline.search.trees import Combination, Trees, compose, is_there, tree_with
 
 MOST_COMBINATIONS = 2000
 """Of a sampler's choices; beyond, each choice is checked beside the first of the others. A grid's are all checked."""
@@ -42,19 +41,22 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
     keys = [d for d in line.space if d not in groups]
     for group in groups:
         _check_choices(loader, group)
-    composed, structures = dict[tuple[Any, ...], Composed](), dict[tuple[Any, ...], Config]()
-    by_data, networks = dict[str, Config](), dict[str, None]()
+    composed, structures = dict[tuple[Any, ...], Combination](), dict[tuple[Any, ...], Config]()
+    by_data, networks = dict[DataConfig, Config](), dict[str, None]()
     for choices in itertools.product(*(d.ends for d in groups)):
         chosen = [d.override(value) for d, value in zip(groups, choices, strict=True)]
-        composed[choices] = compose(loader, master, [*line.fixed, *chosen])
-        tree = copy(composed[choices].tree)
+        base = composed[choices] = compose(loader, master, [*line.fixed, *chosen], keys)
         for values in _combinations(keys, grid):
-            config = _parse_with(tree, keys, values)
+            config = parse(tree_with(base, keys, values))  # an unknown key is refused here, with the nearest
             structures.setdefault(choices, structure(config))
-            by_data.setdefault(json.dumps(tree["data"], sort_keys=True), config)
+            by_data.setdefault(config.data, config)
             networks[config.network.name] = None
+        for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
+            if d.prefix == "" and not is_there(base.tree, d.key):
+                raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
     structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
-    structural += [d.key for d in keys if not is_knob(d.key)]
+    followers = {key for base in composed.values() for key in base.followers if key.split(".")[0] not in NOT_TRAINED}
+    structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_knob(key)]
     return Checked(Trees(groups, keys, composed), structural, list(by_data.values()), list(networks))
 
 
@@ -83,14 +85,6 @@ def _product(lists: list[list[Any]]) -> int:
     for values in lists:
         count *= len(values)
     return count
-
-
-def _parse_with(tree: dict[str, Any], keys: list[Dimension], values: tuple[Any, ...]) -> Config:
-    absent = [d for d, value in zip(keys, values, strict=True) if not set_value(tree, d, value)]
-    config = parse(tree)  # an unknown key is refused here, with the nearest
-    for d in absent:  # known, but not in the chosen file: Hydra would refuse it in the job
-        raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
-    return config
 
 
 def _is_group(loader: ConfigLoader, d: Dimension) -> bool:
