@@ -37,8 +37,15 @@ def _numbers(row: Mapping[str, float | None]) -> dict[str, float]:
 
 def read_weights(path: Path) -> np.ndarray:
     """The entries of all weight matrices of a network, in one row; biases are not among them."""
-    matrices = [values.ravel() for values in load_file(path).values() if values.ndim > 1]
+    matrices = [values.ravel() for name, values in load_file(path).items() if name.endswith("weight")]
     return np.concatenate(matrices) if matrices else np.empty(0, np.float32)
+
+
+def read_predictions(study: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels (N,) of the test examples, and of each network the probabilities (S, N, C) of its seeds."""
+    held = load_file(study / FOLDER / "predictions.safetensors")
+    labels_N = held.pop("labels_N")
+    return labels_N, {name: held[f"{name}_SNC"] for name in ("best", "plain") if f"{name}_SNC" in held}
 
 
 def weights_of(study: Path, network: str) -> Path:

@@ -24,7 +24,7 @@ def how_made(
     states = [state_of(t) for t in trials]
     sampler = str((search.sampler or {}).get("_target_", "every combination")).rpartition(".")[2]
     pruner = str((search.pruner or {}).get("_target_", "none")).rpartition(".")[2]
-    versions = {k.removeprefix("versions."): v for k, v in sorted(tags.items()) if k.startswith("versions.")}
+    versions = _short({k: v for k, v in sorted(tags.items()) if k.startswith("versions.")})
     versions = versions or {"torch": defined["torch"], "optuna": defined["optuna"]}
     rows = [
         ("Data", f"{config.data.name}, hash {', '.join(defined['data'])}"),
@@ -42,7 +42,7 @@ def how_made(
         made, arms = confirmed["made"], confirmed["arms"]
         rows += [
             ("Confirmed", _revision(made["commit"], made["dirty"])),
-            ("Its versions", _listed(made["versions"])),
+            ("Its versions", _listed(_short(made["versions"]))),
             ("Its seeds", ", ".join(str(seed) for seed in arms["best"]["seeds"])),
             ("Its time", seconds(made["seconds"])),
         ]
@@ -89,6 +89,11 @@ def _revision(commit: str | None, is_dirty: bool) -> str:
     if not commit:
         return ""
     return f"{commit}, with uncommitted changes" if is_dirty else commit
+
+
+def _short(versions: Mapping[str, str]) -> dict[str, str]:
+    """By the packages' names, without what MLflow has before them."""
+    return {name.removeprefix("versions."): version for name, version in versions.items()}
 
 
 def _listed(versions: Mapping[str, str]) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from ridgeline.evidence.arms import SMALL
 from ridgeline.evidence.confirm_files import read_curves, read_weights, weights_of
 from ridgeline.evidence.stored import StoredStudy
-from ridgeline.report.facts import Confirmed, Curves
+from ridgeline.report.facts import Confirmed, Curves, Weights
 from ridgeline.report.words import settings
 from ridgeline.search.leftovers import HISTORY, read_history
-from ridgeline.search.ranking import best_first, outcome, ran
+from ridgeline.search.ranking import best_settings, outcome, ran
 from ridgeline.search.records import WEIGHTS
 
 WHY_NO_CURVE = {
@@ -28,7 +29,7 @@ LOOKED_AT = 10
 def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Curves]:
     """Of plain, best and over-regularized, as far as there are any."""
     found: dict[str, Curves] = {}
-    complete = best_first(ran(stored.study))
+    complete = [setting.trial for setting in best_settings(ran(stored.study))]
     best: Mapping[str, Any] = complete[0].params if complete else {}
     if confirmed is not None:
         best = confirmed.record["arms"]["best"]["params"]
@@ -46,16 +47,28 @@ def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[st
     return {name: found[name] for name in ("plain", "best", "over-regularized") if name in found}
 
 
-def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, np.ndarray]:
+def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Weights]:
     """Of the plain and the best network; before confirming, of the best alone."""
     if confirmed is not None:
-        return {name: read_weights(weights_of(stored.folder, name)) for name in ("plain", "best")}
-    complete = best_first(ran(stored.study))
+        arms = confirmed.record["arms"]
+        return {
+            name: _measured(read_weights(weights_of(stored.folder, name)), arms[name]) for name in ("plain", "best")
+        }
+    complete = [setting.trial for setting in best_settings(ran(stored.study))]
     if not complete or not _is_there(stored, complete[0], WEIGHTS):
         missing["weights"] = "The study has not kept the weights of its best trial (tracking.keep_weights)."
         return {}
     missing["weights"] = "Those of the plain network come with confirming."
-    return {"best": read_weights(stored.job(complete[0].number) / WEIGHTS)}
+    values_W = read_weights(stored.job(complete[0].number) / WEIGHTS)
+    size_W = np.abs(values_W.astype(np.float64))
+    zero, small = (float(part.mean()) for part in (size_W == 0, size_W < SMALL))
+    return {"best": Weights(values_W, 1, zero, small, float(np.sqrt((size_W**2).sum())))}
+
+
+def _measured(values_W: np.ndarray, arm: Mapping[str, Any]) -> Weights:
+    """With the numbers that confirm has of all seeds."""
+    sparsity = arm["sparsity"]
+    return Weights(values_W, len(arm["seeds"]), sparsity["weights"], sparsity["small"], arm["weight_norm"])
 
 
 def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial | None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ridgeline.report.axes import log_axis, number_axis
 from ridgeline.report.facts import Axis, Trial
-from ridgeline.report.vector import FAINT, MANY
+from ridgeline.report.vector import FAINT, MANY, Spot
 from ridgeline.report.words import in_picture
 from ridgeline.report.words import number as in_words
 
@@ -56,6 +56,11 @@ def shown_on(
 
 def places(trials: Sequence[Trial], axis: Axis) -> np.ndarray:
     return np.array([axis.place(t.params[axis.key]) for t in trials], float)
+
+
+def spots(trials: Sequence[Trial], at: Sequence[np.ndarray]) -> list[Spot]:
+    """What `svg` is to know of them."""
+    return [(t.number, float(x), float(y)) for t, x, y in zip(trials, at[0], at[1], strict=True)]
 
 
 def dots(axes: Axes, at: Sequence[np.ndarray], size: float, **look: Any) -> Any:

@@ -39,7 +39,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Trial:
-    """`state`: one of `STATES`. `metrics`: `final/...` of those that are complete."""
+    """`state`: one of `STATES`. `metrics`: `final/...` of those that are complete.
+
+    Of a setting that was trained with several `seeds` it is the trial nearest to their mean; value and metrics are the
+    means, `deviation` the standard deviation between the seeds.
+    """
 
     number: int
     state: str
@@ -50,6 +54,40 @@ class Trial:
     epochs: int | None
     seconds: float | None
     run_id: str | None
+    seeds: int = 1
+    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All weight matrices of one network, flat; biases are not among them.
+
+    `values_W` are of one fit, for a picture. The numbers are means over the network's fits: the shares of weights that
+    are exactly 0, and below 1e-3 in size, and `norm`, the square root of the sum of all squared weights.
+    """
+
+    values_W: np.ndarray
+    fits: int
+    zero: float
+    small: float
+    norm: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What networks say of examples that they did not learn from. C classes, B bins of confidence.
+
+    `where`: which examples, and which networks, in words. By the network's name, over all of its fits: `confusion_CC`,
+    of the examples of a class (row) the share that is taken for another (column); `error_C3`, of each class the share
+    of wrong ones and its 95% interval; `bins_B3`, the mean confidence, the share of right ones, how many predictions.
+    NaN where there is no example.
+    """
+
+    where: str
+    classes: Sequence[str]
+    confusion_CC: Mapping[str, np.ndarray]
+    error_C3: Mapping[str, np.ndarray]
+    bins_B3: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -96,28 +134,31 @@ class Curves:
 class Story:
     """A study as the page tells it. `axes` are those of the space, the ones to look at first first.
 
-    `curves` and `weights` are by the network's name: plain, best, over-regularized; `weights` all weight matrices of
-    one network, flat. `missing` says in one sentence each why a part is not there. `commands` retrain a trial.
-    `importance` are shares by key, or why there are none. `server`: where the MLflow UI is, if it is a web address.
+    `settings` are what is ranked: where a seed is swept, all trials of a setting are one of them; else they are the
+    `trials`. `curves` and `weights` are by the network's name: plain, best, over-regularized. `missing` says in one
+    sentence each why a part is not there. `commands` retrain a trial. `importance` are shares by key, or why there are
+    none. `server`: where runs open in MLflow; `how_to_look`: what starts it there, None where it runs by itself.
     """
 
     name: str
     metric: str
     axes: Sequence[Axis]
     trials: Sequence[Trial]
+    settings: Sequence[Trial]
     importance: Mapping[str, float] | str
     curves: Mapping[str, Curves]
-    weights: Mapping[str, np.ndarray]
+    weights: Mapping[str, Weights]
+    predicted: Predicted | None
     confirmed: Confirmed | None
     confirm_command: str
     commands: Mapping[int, str]
-    server: str | None
-    how_to_look: str
+    server: str
+    how_to_look: str | None
     made: Sequence[tuple[str, str]]
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def complete(self) -> list[Trial]:
         """The best first, of equal ones the earlier."""
-        known = [t for t in self.trials if t.state == "COMPLETE" and t.value is not None and math.isfinite(t.value)]
+        known = [t for t in self.settings if t.state == "COMPLETE" and t.value is not None and math.isfinite(t.value)]
         return sorted(known, key=lambda t: (t.value, t.number))

@@ -11,11 +11,16 @@ from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Story, Trial
 from ridgeline.report.learning import learning_curves
 from ridgeline.report.measured import difference_interval, error_intervals
+from ridgeline.report.overview import MOST_DIMENSIONS, history, parallel
+from ridgeline.report.predictions import predictions
 from ridgeline.report.seen import boundaries
 from ridgeline.report.spaces import curve, surface
 from ridgeline.report.weighing import histogram
 
-SECTIONS = ("intervals", "space", "strips", "curves", "gap", "weights", "boundary")
+SECTIONS = (
+    *("intervals", "history", "space", "strips", "parallel", "curves", "gap", "weights"),
+    *("predictions", "boundary"),
+)
 
 FEWEST = 3
 """Complete trials for a picture of the space."""
@@ -42,9 +47,14 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
 
     if story.confirmed is not None:
         record, boundary = story.confirmed.record, story.confirmed.boundary
-        draw("intervals", lambda: [error_intervals(record["arms"]), difference_interval(record["difference"])])
+        if record.get("off", True):  # else there is but one network
+            draw("intervals", lambda: [error_intervals(record["arms"]), difference_interval(record["difference"])])
         if boundary is not None:
             draw("boundary", lambda: boundaries(boundary))
+    if story.complete:
+        draw("history", lambda: [history(story.trials, story.metric)])
+    if enough and len(varied) > 1:
+        draw("parallel", lambda: [parallel(_to_compare(story, varied), story.complete, story.metric)])
     if not enough:
         missing["space"] = f"It takes {FEWEST} complete trials to draw how the error depends on the space."
     elif not varied:
@@ -52,7 +62,7 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
     else:
         draw("space", lambda: _space(story, main))
         others = [axis for axis in varied if axis not in main]
-        draw("strips", lambda: [curve(a, story.trials, _value, story.metric) for a in others[:MOST_STRIPS]])
+        draw("strips", lambda: [curve(a, story.settings, _value, story.metric) for a in others[:MOST_STRIPS]])
     if not enough or strength is None:
         missing["gap"] = f"It takes {FEWEST} complete trials that differ in a number to draw the gap."
     else:
@@ -63,9 +73,19 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
             missing["gap"] = "The trials have not recorded their gap."
     if story.curves:
         draw("curves", lambda: learning_curves(story.curves))
+    seen = story.predicted
+    if seen is not None:
+        draw("predictions", lambda: predictions(seen))
     if story.weights:
         draw("weights", lambda: [histogram(story.weights)])
     return drawn, len(main) == 2
+
+
+def _to_compare(story: Story, varied: Sequence[Axis]) -> list[Axis]:
+    """As many dimensions as a picture has room for: those that matter most, in the space's order."""
+    shares = {} if isinstance(story.importance, str) else story.importance
+    able = sorted(varied, key=lambda axis: -shares.get(axis.key, 0.0))[:MOST_DIMENSIONS]
+    return [axis for axis in varied if axis in able]
 
 
 def _space(story: Story, main: Sequence[Axis]) -> list[str]:
@@ -75,8 +95,8 @@ def _space(story: Story, main: Sequence[Axis]) -> list[str]:
         numbers[story.metric] = _value
     shown = {name: f for name, f in numbers.items() if any(math.isfinite(f(t)) for t in story.complete)}
     if len(main) == 2:
-        return [surface(main[0], main[1], story.trials, number, name) for name, number in shown.items()]
-    return [curve(main[0], story.trials, number, name) for name, number in shown.items()] if main else []
+        return [surface(main[0], main[1], story.settings, number, name) for name, number in shown.items()]
+    return [curve(main[0], story.settings, number, name) for name, number in shown.items()] if main else []
 
 
 def _value(trial: Trial) -> float:
@@ -91,6 +111,6 @@ def _gaps(story: Story, against: Sequence[Axis]) -> list[str]:
     """Against each, coloured by the other."""
     name, others = f"validation loss {words.MINUS} train loss", [*against[1:], against[0]]
     return [
-        curve(x, story.trials, _gap, name, colour=other if other is not x else None)
+        curve(x, story.settings, _gap, name, colour=other if other is not x else None)
         for x, other in zip(against, others, strict=True)
     ]

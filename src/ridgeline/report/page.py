@@ -15,15 +15,17 @@ from ridgeline.report import words
 from ridgeline.report.facts import STATES, Story, Trial
 from ridgeline.report.galleries import draw_all
 from ridgeline.report.measured import opening_in_words, rows
+from ridgeline.report.overview import MOST_LINES, best_of, drawn_of
+from ridgeline.report.predictions import mistakes
 from ridgeline.report.seen import confused
-from ridgeline.report.table import heads, row
-from ridgeline.report.weighing import weigh
+from ridgeline.report.table import has_seeds, heads, row, told
 
 HERE = Path(__file__).parent
 ROWS = 200
 """Of the table: the best trials."""
 
-VERDICTS = {"helps": "helps", "harms": "harms"}
+OPEN_ROWS = 10
+"""The others are folded."""
 
 
 def render(story: Story) -> str:
@@ -34,6 +36,7 @@ def render(story: Story) -> str:
     environment.filters |= {
         "number": words.number,
         "percent": words.percent,
+        "digits": lambda value, n: words.number(None if value is None else float(f"{value:.{n}g}")),
         "moment": words.moment,
         "settings": words.settings,
         "revision": words.revision,
@@ -57,25 +60,23 @@ def render(story: Story) -> str:
         tally=_tally(story.trials),
         best=story.complete[0] if story.complete else None,
         record=record,
-        verdict_class=_verdict_class(record["verdict"]) if record else "open",
+        tone=_tone(record["verdict"]) if record else "open",
         opening=opening_in_words(record["opening"]) if record else None,
         numbers=rows(record) if record else [],
         seeds=len(record["arms"]["best"]["seeds"]) if record else 0,
         pictures={name: [Markup(one) for one in drawn] for name, drawn in pictures.items()},
         is_surface=is_surface,
         importance=[(labels[key], share) for key, share in shares.items()],
-        weighed={name: weigh(weights) for name, weights in story.weights.items()},
+        mistakes=mistakes(story.predicted) if story.predicted else [],
+        lines=(len(drawn_of(story.complete)), best_of(min(len(story.complete), MOST_LINES))),
         confused=confused(examples) if examples else [],
         heads=heads(story),
         rows=[row(story, trial) for trial in story.complete[:ROWS]],
+        open_rows=OPEN_ROWS,
+        has_seeds=has_seeds(story),
+        told=told(story),
         missing=missing,
     )
-
-
-def _verdict_class(verdict: Mapping[str, Any]) -> str:
-    """Its colour: one that holds only just has not that of a sure one."""
-    known = VERDICTS.get(verdict["word"], "none")
-    return f"{known} borderline" if verdict.get("borderline") else known
 
 
 def _tally(trials: Sequence[Trial]) -> str:
@@ -83,6 +84,12 @@ def _tally(trials: Sequence[Trial]) -> str:
     counts = {state: sum(t.state == state for t in trials) for state in STATES}
     parts = ", ".join(f"{count:,} {state.lower()}" for state, count in counts.items() if count or state == "COMPLETE")
     return f"{words.counted(len(trials), 'trial')}: {parts}"
+
+
+def _tone(verdict: Mapping[str, Any]) -> str:
+    """The panel's class: a borderline verdict has not the colour of a sure one."""
+    word = verdict["word"] if verdict["word"] in ("helps", "harms") else "none"
+    return f"{word} borderline" if verdict.get("borderline") else word
 
 
 def _policy(script: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
 from ridgeline.report.axes import log_axis, needs_log, number_axis
-from ridgeline.report.dots import Number, colour_bar, dots, places, prepare, shown_on, size_of, spread, ticks_of
+from ridgeline.report.dots import Number, colour_bar, dots, places, prepare, shown_on, size_of, spots, spread, ticks_of
 from ridgeline.report.facts import Axis, Trial
 from ridgeline.report.smoothing import smooth
 from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, panel, svg
@@ -45,8 +45,12 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
             drawn = _smooth_surface(axes, (x, y), places_N2, values_N, norm)
         for i, axis in enumerate((x, y)):
             places_N2[:, i] += spread(len(shown), i) if axis.choices else 0
+        known = spots(shown, list(places_N2.T))
         for state, marker, size in (("PRUNED", ".", 5.0), ("FAILED", "x", 14.0)):
-            dots(axes, [places(shown_on(trials, None, x, y, state=state), a) for a in (x, y)], size, marker=marker)
+            ended = shown_on(trials, None, x, y, state=state)
+            at = [places(ended, axis) for axis in (x, y)]
+            dots(axes, at, size, marker=marker)
+            known += spots(ended, at)
         many = len(shown) > MANY
         look = {"linewidths": 0.0} if many else {"linewidths": 0.4, "edgecolors": INK}
         dots(axes, list(places_N2.T), size_of(len(shown)), c=values_N, cmap=COLOURS, norm=norm, zorder=3, **look)
@@ -56,7 +60,7 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
         if isinstance(norm, LogNorm):
             log_axis(bar.ax, "y")
         axes.set_title(in_picture(name))
-        return svg(figure, f"{name} over {x.label} and {y.label}: {len(shown)} trials")
+        return svg(figure, f"{name} over {x.label} and {y.label}: {len(shown)} trials", known)
 
 
 def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour: Axis | None = None) -> str:
@@ -85,7 +89,7 @@ def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour
         _trend(axes, x, places_N, values_N)
         number_axis(axes, "y", values_N.tolist())
         axes.set_title(in_picture(name))
-        return svg(figure, f"{name} against {x.label}: {len(shown)} trials")
+        return svg(figure, f"{name} against {x.label}: {len(shown)} trials", spots(shown, at))
 
 
 def _smooth_surface(

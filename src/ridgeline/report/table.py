@@ -1,4 +1,4 @@
-"""The table of the best trials."""
+"""What is told of each trial: a row of the table, and what stands under the mouse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,15 @@ class Row:
 def heads(story: Story) -> list[Head]:
     params = [Head(axis.label, axis.is_numeric, axis.key) for axis in story.axes]
     measured = [Head(name) for name in ("val error", "gap", "best epoch", "seconds")]
-    return [Head("trial"), Head(story.metric), *params, *measured, Head("MLflow run", numeric=False)]
+    means = (
+        [Head(f"{story.metric}, mean"), Head("deviation"), Head("seeds")] if has_seeds(story) else [Head(story.metric)]
+    )
+    return [Head("trial"), *means, *params, *measured, Head("MLflow run", numeric=False)]
+
+
+def has_seeds(story: Story) -> bool:
+    """Whether what is ranked are means over seeds."""
+    return any(t.seeds > 1 for t in story.settings)
 
 
 def row(story: Story, trial: Trial) -> Row:
@@ -50,15 +58,41 @@ def row(story: Story, trial: Trial) -> Row:
     ]
     error = trial.metrics.get("final/val_error")
     measured = [Cell(words.percent(error), _sorted_by(error))]
-    measured += [
-        Cell(words.number(value), _sorted_by(value)) for value in (trial.metrics.get("final/gap"), trial.best_epoch)
-    ]
+    gap = trial.metrics.get("final/gap")
+    measured += [Cell(words.number(gap, aligned=True), _sorted_by(gap))]
+    measured += [Cell(words.number(trial.best_epoch), _sorted_by(trial.best_epoch))]
     seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-    link = f"{story.server}/#/runs/{trial.run_id}" if story.server and trial.run_id else None
+    link = f"{story.server}/#/runs/{trial.run_id}" if trial.run_id else None
     run = Cell((trial.run_id or words.NOTHING)[:RUN_SHOWN], trial.run_id or "", False, link)
-    first = [Cell(str(trial.number), str(trial.number)), Cell(words.number(trial.value), _sorted_by(trial.value))]
+    first = [
+        Cell(str(trial.number), str(trial.number)),
+        Cell(words.number(trial.value, aligned=True), _sorted_by(trial.value)),
+    ]
+    if has_seeds(story):
+        deviation = words.number(trial.deviation, aligned=True)
+        first += [Cell(deviation, _sorted_by(trial.deviation)), Cell(str(trial.seeds), str(trial.seeds))]
     cells = [*first, *params, *measured, Cell(seconds, seconds), run]
     return Row(cells, story.commands[trial.number], trial.run_id)
+
+
+def told(story: Story) -> str:
+    """A line a trial for page.js: its number and what is said of it, a tab before each line of that."""
+    labels = {axis.key: axis.label for axis in story.axes}
+    means = {t.number: t for t in story.settings if t.seeds > 1}
+    lines = []
+    for t in story.trials:
+        said = [f"trial {t.number}, {t.state.lower()}"]
+        if t.value is not None:
+            said.append(f"{story.metric} {words.number(t.value)}")
+        if t.number in means and means[t.number].value is not None:
+            own = means[t.number]
+            said.append(f"mean {words.number(own.value)} ± {words.number(own.deviation)} of {own.seeds} seeds")
+        error = t.metrics.get("final/val_error")
+        if error is not None:
+            said.append(f"validation error {words.percent(error)}")
+        said += [f"{labels.get(key, key)} {words.number(value)}" for key, value in t.params.items()]
+        lines.append("\t".join([str(t.number), *(" ".join(one.split()) for one in said)]))
+    return "\n".join(lines)
 
 
 def _sorted_by(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from io import StringIO
@@ -14,14 +14,17 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, FAINT, GRID = "#010203", "#040506", "#070809"
+INK, FAINT, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 PLAIN, BEST, OVER = "#d97706", "#2563eb", "#9333ea"
 BY_NETWORK = {"plain": PLAIN, "best": BEST, "over-regularized": OVER}
-VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PLAIN: "plain", BEST: "best", OVER: "over"}
+VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper", PLAIN: "plain", BEST: "best", OVER: "over"}
 """Colours that become those of the page, light or dark, by the names of its variables."""
 
 WIDTH, HEIGHT = 4.8, 3.3
 """Inches of 72 points; as wide as a phone, so that the text of a picture stays readable there."""
+
+Spot = tuple[int, float, float]
+"""A trial's number and where it is drawn, in the units of the picture's first axes."""
 
 MANY = 400
 """Points beyond which a layer is drawn as pixels."""
@@ -67,8 +70,11 @@ def panel(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figure
         yield figure, figure.subplots()
 
 
-def svg(figure: Figure, description: str) -> str:
-    """The picture as an element of the page, with a description for those who do not see it."""
+def svg(figure: Figure, description: str, spots: Sequence[Spot] = ()) -> str:
+    """The picture as an element of the page, with a description for those who do not see it.
+
+    `spots`: where page.js says which trial is under the mouse. Those of one trial in a row are joined by a line.
+    """
     drawn = StringIO()
     figure.savefig(drawn, format="svg", dpi=PIXELS, metadata={"Date": None, "Creator": None})
     text = drawn.getvalue()
@@ -81,5 +87,17 @@ def svg(figure: Figure, description: str) -> str:
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}", text)
     box = re.search(r'viewBox="[\d. -]*"', text)
     assert box is not None
-    opening = f'<svg {box[0]} role="img" aria-label="{escape(description, quote=True)}">'
+    places = f' data-spots="{_in_view(figure, spots)}"' if spots else ""
+    opening = f'<svg {box[0]} role="img" aria-label="{escape(description, quote=True)}"{places}>'
     return opening + text[text.index(">") + 1 :]
+
+
+def _in_view(figure: Figure, spots: Sequence[Spot]) -> str:
+    """`number x y number x y ...` in the units of the picture's viewBox. The figure has been drawn."""
+    axes, (width, height) = figure.axes[0], 72 * figure.get_size_inches()
+    in_pixels = axes.transData.transform([(x, y) for _, x, y in spots])
+    in_figure = figure.transFigure.inverted().transform(in_pixels)
+    return " ".join(
+        f"{number} {width * x:.1f} {height * (1 - y):.1f}"
+        for (number, _, _), (x, y) in zip(spots, in_figure.tolist(), strict=True)
+    )

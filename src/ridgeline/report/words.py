@@ -14,13 +14,14 @@ LONGEST = 32
 """Letters of a text from data in a picture."""
 
 
-def number(value: Any) -> str:
-    """Four significant digits; text as it is."""
+def number(value: Any, *, aligned: bool = False) -> str:
+    """Four significant digits; text as it is. `aligned`: with zeros at the end, as in a column of what was measured."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}").replace("-", MINUS, 1 if value < 0 else 0)
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}" if aligned else f"{value:.4g}"
+    return shown.replace("-", MINUS, 1 if value < 0 else 0)
 
 
 def tick(value: float) -> str:
