@@ -1,0 +1,153 @@
+"""What the page tells of trials, predictions and weights, held against numbers that are known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from ridgeline.evidence.predicted import describe
+from ridgeline.evidence.story import gather
+from ridgeline.report.overview import drawn_of
+from ridgeline.report.page import render
+from ridgeline.report.predictions import mistakes
+from ridgeline.report.words import tick
+from ridgeline.search.ranking import best_first, ran
+from sweeping import Studies
+from test_report_page import BAYES, TINY, Elements, _confirm, opened, part, story, train
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    folder = tmp_path_factory.mktemp("facts")
+    studies = Studies(folder / "runs", folder / "mlflow.db")
+    studies.run(*BAYES, *TINY, "search.study_name=digits", task=train)
+    return studies
+
+
+def spots(picture: dict[str, str | None]) -> list[tuple[int, float, float]]:
+    values = (picture["data-spots"] or "").split()
+    return [(int(n), float(x), float(y)) for n, x, y in zip(*[iter(values)] * 3, strict=True)]
+
+
+def test_every_dot_says_which_trial_it_is_and_where(caplog: pytest.LogCaptureFixture) -> None:
+    base = story(20)
+    trials = [replace(t, state="FAILED", value=None) if t.number == 7 else t for t in base.trials]
+    page = render(replace(base, trials=trials, settings=trials))
+    told = page.partition('<div id="told" hidden>')[2].partition("</div>")[0].split("\n")
+    assert [line.split("\t")[0] for line in told] == [str(t.number) for t in trials]
+    assert told[7].split("\t")[1] == "trial 7, failed"
+    assert told[0].split("\t")[2] == f"val/loss {trials[0].value:.4g}"
+    pictures = [one for one in Elements(page).all("svg") if "data-spots" in one]
+    assert len(pictures) == 6  # history, two surfaces, parallel coordinates, two of the gap
+    for picture in pictures:
+        assert {n for n, _, _ in spots(picture)} >= {t.number for t in trials if t.state == "COMPLETE"}
+        width, height = map(float, (picture["viewbox"] or "").split()[2:])
+        assert all(0 <= x <= width and 0 <= y <= height for _, x, y in spots(picture))
+    history = {n: (x, y) for n, x, y in spots(pictures[0])}
+    assert sorted(history) == list(range(20))
+    across = [history[n][0] for n in range(20)]
+    assert across == sorted(across)
+    assert history[7][1] >= max(y for _, y in history.values())  # without a value: at the foot
+    done = [t for t in trials if t.value is not None]
+    heights = [history[t.number][1] for t in sorted(done, key=lambda t: -(t.value or 0))]
+    assert heights == sorted(heights)
+    assert not caplog.records
+
+
+def test_parallel_coordinates_draw_the_best_and_an_even_selection_of_the_others() -> None:
+    ranked = story(450).complete
+    drawn = drawn_of(ranked)
+    assert len(drawn) == 200
+    assert drawn[:20] == ranked[:20]
+    assert drawn[-1] == ranked[-1]
+    gaps = np.diff([ranked.index(t) for t in drawn[20:]])
+    assert set(gaps.tolist()) <= {2, 3}
+    assert drawn_of(ranked[:200]) == ranked[:200]
+
+
+def test_a_mistake_is_counted_where_it_was_made_and_certainty_beside_how_often_it_is_right() -> None:
+    labels_N = np.array([0, 0, 1, 1, 1, 1])
+    right, wrong = [0.9, 0.1, 0.0], [0.05, 0.95, 0.0]
+    p_SNC = np.array([[right, wrong, wrong, wrong, wrong, right], [right, right, wrong, wrong, wrong, wrong]])
+    seen = describe("made up", labels_N, {"best": p_SNC})
+    np.testing.assert_allclose(seen.confusion_CC["best"], [[0.75, 0.25, 0], [1 / 8, 7 / 8, 0], [np.nan] * 3])
+    assert mistakes(seen) == ["0 taken for 1 (25.0% of class 0)", "1 taken for 0 (12.5% of class 1)"]
+    error_C, low_C, high_C = seen.error_C3["best"].T
+    np.testing.assert_allclose(error_C, [0.25, 0.125, np.nan])
+    assert ((low_C < error_C) & (error_C < high_C))[:2].all()
+    bins_B3 = seen.bins_B3["best"]
+    assert bins_B3[:, 2].sum() == 12
+    np.testing.assert_allclose(bins_B3[13], [0.9, 3 / 4, 4])
+    np.testing.assert_allclose(bins_B3[14], [0.95, 7 / 8, 8])
+
+
+def test_no_mistake_in_few_examples_is_not_certainty() -> None:
+    seen = describe("made up", np.array([0] * 36), {"best": np.tile([1.0, 0.0], (1, 36, 1))})
+    np.testing.assert_allclose(seen.error_C3["best"][0], [0, 0, 1 - 0.025 ** (1 / 36)])
+
+
+def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_said(studies: Studies) -> None:
+    stored = opened(studies, "digits")
+    best = best_first(ran(stored.study))[0]
+    told = gather(stored, {})
+    assert told.predicted is not None
+    section = part(render(told), "predictions")
+    assert f"the 360 validation examples, by trial {best.number}" in section
+    assert section.count("<svg") == 3  # one matrix, errors by class, reliability
+    _, right_B, count_B = np.nan_to_num(told.predicted.bins_B3["best"]).T
+    assert count_B.sum() == 360
+    error = best.user_attrs["outcome"]["metrics"]["final/val_error"]
+    assert 1 - (right_B * count_B).sum() / 360 == pytest.approx(error)
+
+
+def test_a_norm_is_one_number_and_leaves_biases_out(studies: Studies) -> None:
+    stored = opened(studies, "digits")
+    best = best_first(ran(stored.study))[0]
+    weights = load_file(stored.job(best.number) / "weights.safetensors")
+    squares = sum(float((w.astype(float) ** 2).sum()) for name, w in weights.items() if name.endswith(".weight"))
+    assert gather(stored, {}).weights["best"].norm == pytest.approx(squares**0.5)
+
+
+def test_a_swept_seed_repeats_a_setting_and_is_no_dimension(studies: Studies) -> None:
+    sweep = ["regularization.l2=0,1e-3,1e-2", "seed=1,2", "hydra.launcher.workers=1", "network.hidden=[8]"]
+    studies.run(*sweep, "trainer.max_epochs=1", "search.study_name=seeds", task=train)
+    told = gather(opened(studies, "seeds"), {})
+    assert [axis.key for axis in told.axes] == ["regularization.l2"]
+    assert len(told.trials) == 6
+    values = {s.params["regularization.l2"]: s.value for s in told.settings}
+    for l2, mean in values.items():
+        own = [t.value or 0.0 for t in told.trials if t.params["regularization.l2"] == l2]
+        assert mean == pytest.approx(sum(own) / 2)
+    page = render(told)
+    assert "the mean of 2 seeds" in page
+    assert part(page, "trials").count("<details>") == 3
+    assert "validation error, % against l2: 3 trials" in part(page, "space")
+
+
+def test_a_confirmed_page_has_the_norm_once_what_was_mistaken_and_a_borderline_verdict_in_its_own_colour(
+    studies: Studies,
+) -> None:
+    stored = opened(studies, "digits")
+    _confirm(stored)
+    path = stored.folder / "confirm" / "confirm.json"
+    record = json.loads(path.read_text())
+    record["verdict"] = {"word": "helps", "sentence": "It helps, but only just.", "borderline": True}
+    path.write_text(json.dumps(record))
+    page = render(gather(stored, {}))
+    assert page.count(">norm<") == 1
+    assert "norm" not in part(page, "numbers")
+    for name in ("best", "plain"):
+        assert f"{record['arms'][name]['weight_norm']:#.4g}" in part(page, "weights")
+    assert "the 360 test examples, over 3 seeds" in part(page, "predictions")
+    assert part(page, "predictions").count("<svg") == 4  # a matrix of each network
+    assert '<section id="verdict" class="verdict helps borderline">' in page
+
+
+def test_ticks_are_short() -> None:
+    assert [tick(v) for v in (1e-4, 2.5e-5, 0.001, 0.25, 1, 20000, 1e6, -0.5)] == [
+        *("1e-4", "2.5e-5", "0.001", "0.25", "1", "20000", "1e6", "\N{MINUS SIGN}0.5")
+    ]
