@@ -40,6 +40,18 @@ def formula(cfg: DictConfig) -> dict[str, Any]:
     return {"value": value, "run_id": run.id, "job_dir": str(folder), **found}
 
 
+def stopping(at: int, error: type[BaseException], task: Task = formula) -> Task:
+    """The task, but job number `at` raises before it ends."""
+
+    def stop(cfg: DictConfig) -> Any:
+        result = task(cfg)
+        if HydraConfig.get().job.num == at:
+            raise error("stopped")
+        return result
+
+    return stop
+
+
 class Studies:
     """One runs folder; the MLflow store may be shared, so that its tables are made once."""
 

@@ -263,7 +263,6 @@ SMALL = ("data=wine", "data.folds=3", "network.hidden=[8]", "trainer.max_epochs=
 SMALL += ("callbacks.early_stopping.patience=1",)
 SLOTS = ("hydra.launcher.workers=1", "hydra.launcher.stack_size=2")
 BAYES = (*SMALL, *SLOTS, "search=bayes", "search.n_trials=9", "search.n_startup_trials=3")
-BAYES += ("search.sampler.n_startup_trials=3",)
 
 
 @pytest.fixture(scope="module")

@@ -134,8 +134,7 @@ def test_gap_in_the_numbers_changes_nothing_of_what_is_pruned(
 @pytest.mark.parametrize("sampler", ["random", "tpe", "sobol", "gp", "cmaes"])
 @pytest.mark.parametrize("pruner", ["none", "median"])
 def test_every_sampler_runs(sampler: str, pruner: str, tmp_path: Path, store: Path) -> None:
-    own = () if sampler in ("random", "sobol") else ("search.sampler.n_startup_trials=2",)
-    command = (*TINY, "search=bayes", f"search/sampler={sampler}", *own, f"search/pruner={pruner}")
+    command = (*TINY, "search=bayes", f"search/sampler={sampler}", f"search/pruner={pruner}")
     short = ("search.n_trials=5", "search.n_startup_trials=2", "trainer.max_epochs=2")
     folder = Studies(tmp_path, store).run(*command, *short, *SLOTS, task=train)
     assert {row["state"] for row in table(folder)} <= {"COMPLETE", "PRUNED"}
@@ -185,14 +184,6 @@ def test_enqueued_trials_come_first_with_the_values_they_have(tmp_path: Path, st
     assert (rows[0]["regularization.l2"], rows[0]["regularization.dropout"]) == ("0.001", "0.5")
     assert rows[1]["regularization.l2"] == "1e-05"
     assert rows[1]["regularization.dropout"] not in ("", "0.5")  # a key that is not said is drawn
-
-
-def test_what_the_space_does_not_hold_is_drawn(tmp_path: Path, store: Path) -> None:
-    first = "search.enqueue=[{regularization.l2:1e-3,regularization.dropout:0.25,optimizer.lr:7}]"
-    command = (*BAYES, first, "regularization.dropout=0,0.5", "search.n_trials=2", "trainer.max_epochs=1", *SLOTS)
-    rows = table(Studies(tmp_path, store).run(*command, task=train))
-    assert rows[0]["regularization.l2"] == "0.001"
-    assert rows[0]["regularization.dropout"] in ("0", "0.5")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -37,7 +37,7 @@ def test_name_stays_when_the_study_does(same: str, studies: Studies) -> None:
         "regularization.dropout=interval(0, 0.6)",
         "regularization.l1=1e-5",
         "search.seed=1",
-        "search.sampler.n_startup_trials=8",
+        "search.n_startup_trials=8",
         "metric=val/error",
         "data.seed=1",
         "data=wine",

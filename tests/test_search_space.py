@@ -68,8 +68,8 @@ REFUSED = {
     "search=bayes regularization.l2=0 regularization.dropout=0": "search.params",
     "search=bayes search.n_trials=null": "search.n_trials=None",
     "search=bayes search.sampler._target_=optuna.samplers.TPSampler": "Did you mean optuna.samplers.TPESampler",
-    "search=bayes search.sampler._target_=optuna.samplers.QMCSampler": "~search.sampler.n_startup_trials",
-    "search=bayes search.sampler._target_=optuna.samplers.GridSampler": "~search.sampler.n_startup_trials",
+    "search=bayes search.sampler._target_=optuna.samplers.GridSampler": "`search.sampler can be made` must hold",
+    "search=bayes +search.sampler.n_startup_trials=3": "`search.n_startup_trials alone says when the sampler begins`",
     "search=bayes search.study_name=a/b": "search.study_name=a/b",
     "search=bayes search.storage=sqlite:////nowhere/s.db": "search.storage=sqlite:////nowhere/s.db",
     "regularization.l2=interval(0,1)": "add search=bayes",
@@ -88,6 +88,12 @@ REFUSED = {
     "search.seed=1,2": "`search.seed` cannot be swept",
     "metric=val/loss,val/error": "`metric` cannot be swept",
     "tracking.keep_weights=1,2": "`tracking.keep_weights` cannot be swept",
+    "data.folds=null,5": "`data.folds` cannot be swept, for a mean over folds and a value of one split",
+    "loss=cross_entropy,hinge": "`metric=val/error` must hold where `loss` is swept",
+    "search=bayes seed=interval(0,9)": "`seed is swept by a list or a range, for each setting is trained",
+    "search=bayes seed=1,2 regularization.l2=0 regularization.dropout=0": "something to search besides seeds",
+    "seed=1,2 search.n_startup_trials=1": "`search.n_startup_trials == 0 without a sampler`",
+    "search=bayes search.enqueue=[{regularization.l3:1}]": "but got search.enqueue[0].regularization.l3=1.",
     "seed=1,2 hydra.sweep.dir=here": "search.study_name=NAME",
 }
 

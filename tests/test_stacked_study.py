@@ -27,7 +27,7 @@ from ridgeline.trials import run_trial
 from sweeping import OWN_COLUMNS, Studies, formula, results, table
 
 SMALL = ("network.hidden=[16]", "trainer.max_epochs=6", "optimizer.lr=0.02", "callbacks.early_stopping.patience=1")
-BAYES = (*SMALL, "search=bayes", "search.n_trials=14", "search.sampler.n_startup_trials=3", "search.n_startup_trials=3")
+BAYES = (*SMALL, "search=bayes", "search.n_trials=14", "search.n_startup_trials=3")
 SLOTS = ("hydra.launcher.workers=2", "hydra.launcher.stack_size=2")
 ONE_WORKER = ("hydra.launcher.workers=1", "hydra.launcher.stack_size=4")
 

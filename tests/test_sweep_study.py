@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hydra.core.hydra_config import HydraConfig
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from omegaconf import DictConfig
@@ -17,9 +15,9 @@ from omegaconf import DictConfig
 from ridgeline.config import ConfigError
 from ridgeline.search.folder import locked
 from ridgeline.search.records import StudyStopped
-from sweeping import Studies, formula, results, table
+from sweeping import Studies, formula, results, stopping, table
 
-BAYES = ("search=bayes", "search.sampler.n_startup_trials=3", "search.n_startup_trials=3")
+BAYES = ("search=bayes", "search.n_startup_trials=3")
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +35,6 @@ def runs_of(studies: Studies, store: Path, kind: str) -> list[Run]:
     experiment = client.get_experiment_by_name(studies.runs.name)
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], f"tags.`ridgeline.kind` = '{kind}'", max_results=500))
-
-
-def stopping(at: int, error: type[BaseException]) -> Callable[[DictConfig], Any]:
-    """The formula, but job number `at` raises before it ends."""
-
-    def task(cfg: DictConfig) -> Any:
-        result = formula(cfg)
-        if HydraConfig.get().job.num == at:
-            raise error("stopped")
-        return result
-
-    return task
 
 
 def test_same_command_gives_the_same_table(studies: Studies, tmp_path: Path, store: Path) -> None:

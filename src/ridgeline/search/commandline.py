@@ -26,6 +26,8 @@ from ridgeline.search.space import Dimension, dimension, full_key, known_dimensi
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
 """What a study has one of."""
 
+FOLDS = "data.folds"
+
 STAGE, PARAMS = "stage", "params.yaml"
 """The configuration of DVC's stages, and the file that it is made of."""
 
@@ -154,6 +156,9 @@ def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[st
             key = override.key_or_group
             if key.replace("/", ".").split(".")[0] in NOT_SWEPT:
                 raise ConfigError(f"`{key}` cannot be swept, for a study has one; but got {override.input_line}.")
+            if key == FOLDS:
+                why = "for a mean over folds and a value of one split cannot be compared"
+                raise ConfigError(f"`{key}` cannot be swept, {why}; but got {override.input_line}.")
     return every
 
 

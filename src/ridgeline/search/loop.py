@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.study import Study
@@ -20,6 +21,7 @@ from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import INTERRUPTED, OUTCOME, best_first, counts, is_interrupted, outcome, ran
 from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped, drop_weights
+from ridgeline.search.repeats import Repeats
 from ridgeline.search.streaming import Streaming
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class Loop:
         self.plan, self.study, self.folder = plan, study, folder
         self.records, self.progress, self.launcher = records, progress, launcher
         self.distributions = {d.key: d.distribution for d in plan.line.space}
+        self.repeats = Repeats(plan.config.search, plan.line.space)
         self.exhausted = False
 
     def run(self) -> None:
@@ -61,14 +64,20 @@ class Loop:
         self.check_failures()
 
     def ask(self) -> Trial:
-        trials = [t for t in self.study.get_trials(deepcopy=False) if not is_interrupted(t)]
-        if self.plan.grid is None:
-            self.study.sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, trials)
-        else:
+        trials, kept = [t for t in self.study.get_trials(deepcopy=False) if not is_interrupted(t)], dict[str, Any]()
+        if self.plan.grid is not None:
             asked = {tuple(t.params[key] for key in self.distributions) for t in trials}
             combination = next(c for c in self.plan.grid if tuple(c.values()) not in asked)
             self.study.sampler = sampling.fixed_sampler(combination)
-        return self.study.ask(self.distributions)
+        elif self.repeats.keys:
+            params, kept = self.repeats.next(self.study, trials)
+            self.study.sampler = sampling.fixed_sampler(params)
+        else:
+            self.study.sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, len(trials))
+        trial = self.study.ask(self.distributions)
+        for key, value in kept.items():
+            self.study._storage.set_trial_system_attr(trial._trial_id, key, value)
+        return trial
 
     def run_batch(self, batch: Sequence[Trial]) -> None:
         """Run a batch and tell it in order. A job's number is its trial's, also where the numbers have gaps."""
@@ -125,10 +134,13 @@ class Loop:
     def close_running(self, streaming: Streaming | None) -> None:
         """Trials whose process is gone: told if the job had ended, and else interrupted, which counts for nothing.
 
-        Those of a stream stay RUNNING: they keep their slots and are trained anew.
+        Those of a stream stay RUNNING: they keep their slots and are trained anew, the first ones, as many as the goal
+        leaves room for.
         """
+        room = self.plan.n_trials - len(ran(self.study))
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if streaming is not None and streaming.takes_up(trial):
+            if room > 0 and streaming is not None and streaming.takes_up(trial):
+                room -= 1
                 continue
             ending = recorded_ending(self.folder / job_folder(trial.number))
             if ending is not None:

@@ -69,7 +69,7 @@ class OpenTrials:
         # Afterwards: a run without its end is completed by the next start, a second one of a trial would stay.
         run.finish(*how_it_ended(told), wait=False)
         if self.pruning is not None:
-            self.pruning.ended(told)
+            self.pruning.ended(told, (fit.start + fit.epochs, fit.slot))
 
     def _reported(self, curve: Sequence[Row]) -> dict[int, float]:
         """The metric after so many epochs, for whoever prunes."""

@@ -16,6 +16,7 @@ from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.folder import check_storage
 from ridgeline.search.pruning import make_pruner
+from ridgeline.search.repeats import searched
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
 from ridgeline.trials import check
@@ -52,7 +53,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     config = parse(checked.trees.first)
     check_limits(config, line, grid=grid)
     if not grid:
-        sampling.rehearse(search, line.space)
+        sampling.rehearse(search, searched(line.space))
     if search.pruner is not None:
         make_pruner(search.pruner)
     for one in checked.by_data:

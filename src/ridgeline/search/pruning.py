@@ -4,12 +4,18 @@ The pruner sees a copy of the study in memory, to which every epoch is reported;
 curve when the trial ends, for a write an epoch would cost more than the epoch. A study that is taken up again reports
 the curves of its finished trials anew, in the same order. Its running trials train anew; they survived until the last
 trial ended, so up to that moment nobody asks whether they should.
+
+Where seeds are swept, the copy holds settings: after so many epochs it gets the mean over the seeds, once every one of
+them got there (one that stopped early counts with its last value). A setting is pruned as a whole, each of its trials
+at its next epoch. So none is pruned for an unlucky seed or spared for a lucky one.
 """
 
 from __future__ import annotations
 
+import statistics
 from bisect import bisect_left
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -17,7 +23,7 @@ from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ridgeline.search.ranking import is_interrupted, outcome
+from ridgeline.search.ranking import drawn_settings, is_interrupted, n_seeds, outcome, repeated
 from ridgeline.search.targets import make
 
 PLACE = "place"
@@ -27,58 +33,104 @@ Moment = tuple[int, int]
 """On the logical clock: tick, slot."""
 
 
+@dataclass
+class Watched:
+    """A setting as the pruner sees it: `trial` is its like in the copy, `curves` and `ended` are by trial number."""
+
+    trial: Trial
+    seeds: int
+    curves: dict[int, dict[int, float]] = field(default_factory=dict)
+    ended: dict[int, FrozenTrial] = field(default_factory=dict)
+    reported: int = 0
+    is_condemned: bool = False
+
+    def advance(self, *, counts: bool) -> None:
+        """Report what all seeds know by now, and ask; `counts`: whether the answer does."""
+        while (mean := self._mean(self.reported + 1)) is not None:
+            self.reported += 1
+            self.trial.report(mean, self.reported)
+            if self.trial.should_prune() and counts:
+                self.is_condemned = True
+
+    def _mean(self, epochs: int) -> float | None:
+        """Over the seeds after so many epochs; None as long as one has not got there, or if none will."""
+        if len(self.curves) < self.seeds or all(epochs not in curve for curve in self.curves.values()):
+            return None
+        values = []
+        for number, curve in self.curves.items():
+            has_stopped = number in self.ended and self.ended[number].state == TrialState.COMPLETE
+            if epochs not in curve and not has_stopped:
+                return None
+            values.append(curve[epochs] if epochs in curve else curve[max(curve)])
+        return statistics.fmean(values)
+
+
 class Pruning:
     """A study's pruner and what it has seen."""
 
     def __init__(self, study: Study, pruner: BasePruner) -> None:
+        self._study = study
         self._copy = optuna.create_study(
             study_name=study.study_name,
             direction=study.direction,
             pruner=pruner,
             sampler=optuna.samplers.RandomSampler(),
         )
-        self._trials: list[Trial] = []
-        # Of trials that a killed process left; the others have the numbers that they would have without.
-        self._unused = [t.number for t in study.get_trials(deepcopy=False) if is_interrupted(t)]
-        self._survived: Moment = (-1, -1)
         trials = study.get_trials(deepcopy=False)
+        # Of trials that a killed process left; the others have the numbers that they would have without.
+        self._unused = [t.number for t in trials if is_interrupted(t)]
+        self._watched: list[Watched] = []
+        self._places: dict[int, int] = {}
+        self._survived: Moment = (-1, -1)
         self._replay([t for t in trials if t.state.is_finished() and not is_interrupted(t)])
 
     def prunes(self, number: int, epochs: int, value: float, moment: Moment) -> bool:
-        """Report the metric after so many epochs of a trial, and ask."""
-        trial = self._trial(number)
-        trial.report(value, epochs)
-        return trial.should_prune() and moment > self._survived
+        """Take in the metric after so many epochs of a trial, and ask."""
+        watched = self._of(number)
+        watched.curves.setdefault(number, {})[epochs] = value
+        watched.advance(counts=moment > self._survived)
+        return watched.is_condemned and moment > self._survived
 
-    def ended(self, trial: FrozenTrial) -> None:
+    def ended(self, trial: FrozenTrial, moment: Moment) -> None:
         """A trial that was told to the study."""
-        value = trial.value if trial.state == TrialState.COMPLETE else None
-        self._copy.tell(self._trial(trial.number), value, state=trial.state)
+        watched = self._of(trial.number)
+        watched.ended[trial.number] = trial
+        watched.is_condemned |= trial.state == TrialState.PRUNED
+        watched.advance(counts=moment > self._survived)
+        if len(watched.ended) == watched.seeds:
+            states = {t.state for t in watched.ended.values()}
+            state = next((s for s in (TrialState.FAIL, TrialState.PRUNED) if s in states), TrialState.COMPLETE)
+            values = [t.value for t in watched.ended.values() if t.value is not None]
+            value = statistics.fmean(values) if state == TrialState.COMPLETE else None
+            self._copy.tell(watched.trial, value, state=state)
 
-    def _trial(self, number: int) -> Trial:
-        """Its like in the copy. Pruners choose by number too: Hyperband its brackets."""
-        place = number - bisect_left(self._unused, number)
-        while len(self._trials) <= place:
-            self._trials.append(self._copy.ask())
-        return self._trials[place]
+    def _of(self, number: int) -> Watched:
+        """The setting of a trial. Pruners choose by the number of its like in the copy too: Hyperband its brackets."""
+        if number not in self._places:
+            trials = self._study.get_trials(deepcopy=False)
+            if not repeated(trials[number]):
+                self._places[number] = number - bisect_left(self._unused, number)
+            else:
+                drawn = drawn_settings(t for t in trials if not is_interrupted(t))
+                self._places = {t.number: place for place, setting in enumerate(drawn) for t in setting.trials}
+            while len(self._watched) <= self._places[number]:
+                self._watched.append(Watched(self._copy.ask(), n_seeds(trials[number])))
+        return self._watched[self._places[number]]
 
     def _replay(self, finished: list[FrozenTrial]) -> None:
-        epochs: list[tuple[Moment, FrozenTrial, int, float]] = []
+        events: list[tuple[Moment, bool, FrozenTrial, int]] = []
         for trial in finished:
-            if PLACE not in trial.user_attrs:
-                for n, value in trial.intermediate_values.items():
-                    self.prunes(trial.number, n, value, (-1, -1))
-                self.ended(trial)
-                continue
-            slot, tick = trial.user_attrs[PLACE]
-            epochs += [((tick + n, slot), trial, n, value) for n, value in trial.intermediate_values.items()]
-            last = tick + int(outcome(trial).get("epochs", 0)), slot
-            self._survived = max(self._survived, last)
-        told: Mapping[int, int] = {t.number: max(t.intermediate_values, default=0) for t in finished}
-        for _, trial, n, value in sorted(epochs, key=lambda epoch: epoch[0]):
-            self.prunes(trial.number, n, value, (-1, -1))
-            if n == told[trial.number]:
-                self.ended(trial)
+            curve, placed = trial.intermediate_values, trial.user_attrs.get(PLACE)
+            slot, tick = placed or (trial.number, -1)
+            last = tick + max([int(outcome(trial).get("epochs", 0)), *curve]) if placed else -1
+            events += [((tick + n if placed else -1, slot), False, trial, n) for n in sorted(curve)]
+            events.append(((last, slot), True, trial, 0))
+            self._survived = max(self._survived, (last, slot)) if placed else self._survived
+        for _, is_end, trial, n in sorted(events, key=lambda event: event[:2]):
+            if is_end:
+                self.ended(trial, (-1, -1))
+            else:
+                self.prunes(trial.number, n, trial.intermediate_values[n], (-1, -1))
 
 
 def make_pruner(settings: Mapping[str, Any]) -> BasePruner:

@@ -51,6 +51,20 @@ class Setting:
         return statistics.fmean(_values(self.trials)) if self.is_complete else math.nan
 
     @property
+    def state(self) -> TrialState:
+        """FAIL or PRUNED as soon as one of its trials is."""
+        states = {t.state for t in self.trials}
+        ended = next((state for state in (TrialState.FAIL, TrialState.PRUNED) if state in states), TrialState.RUNNING)
+        return TrialState.COMPLETE if self.is_complete else ended
+
+    @property
+    def curve(self) -> dict[int, float]:
+        """By epoch, the mean over its seeds of what was reported to a pruner; as far as every seed got."""
+        curves = [t.intermediate_values for t in self.trials]
+        steps = set.intersection(*(set(curve) for curve in curves)) if len(curves) == self.seeds else set()
+        return {step: statistics.fmean(curve[step] for curve in curves) for step in sorted(steps)}
+
+    @property
     def deviation(self) -> float | None:
         """The standard deviation between seeds; None of a single one, or unless it is complete."""
         return statistics.stdev(_values(self.trials)) if self.is_complete and self.seeds > 1 else None
@@ -78,13 +92,30 @@ def best_settings(trials: Sequence[FrozenTrial]) -> list[Setting]:
 
 def settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
     """All settings of these trials, by their first trial. Without swept seeds each trial is one."""
-    trials, found = list(trials), dict[Any, dict[Any, FrozenTrial]]()
+    drawn = drawn_settings(trials)
+    if all(s.seeds == 1 for s in drawn[:1]):
+        return drawn
+    found: dict[Any, Setting] = {}
+    for setting in drawn:  # one that was drawn again says the same again
+        found.setdefault(tuple(setting.params.items()), setting)
+    return list(found.values())
+
+
+def drawn_settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
+    """As `settings`, but one that was drawn again is there again."""
+    trials, drawn = list(trials), list[tuple[dict[str, Any], dict[Any, FrozenTrial]]]()
     if not trials or not repeated(trials[0]):
         return [Setting(t.params, (t,)) for t in trials]
+    lacking: dict[Any, list[dict[Any, FrozenTrial]]] = {}
     for trial in trials:
-        own = found.setdefault(tuple(params_of(trial).items()), {})
-        own.setdefault(seeds_of(trial), trial)  # drawn again, it would only say the same
-    return [Setting(dict(key), tuple(own.values()), n_seeds(trials[0])) for key, own in found.items()]
+        params, seeds = params_of(trial), seeds_of(trial)
+        piles = lacking.setdefault(tuple(params.items()), [])
+        pile = next((pile for pile in piles if seeds not in pile), None)
+        if pile is None:
+            piles.append(pile := {})
+            drawn.append((params, pile))
+        pile[seeds] = trial
+    return [Setting(params, tuple(pile.values()), n_seeds(trials[0])) for params, pile in drawn]
 
 
 def repeated(trial: FrozenTrial) -> list[str]:

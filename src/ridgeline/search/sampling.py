@@ -1,4 +1,9 @@
-"""What the next trial tries: a function of the seed, the trial's place in the study, and the finished trials."""
+"""What the next setting tries: a function of the seed, its place in the study, and what has ended.
+
+The start belongs to places, not to what has ended: the settings whose trials come before number
+`search.n_startup_trials` are those of a quasi-random design, and all others the sampler's. So the design, and with it
+every sampler that learns nothing, draws the same points however many trials run at once.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +15,31 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, RandomSampler
-from optuna.trial import FrozenTrial, TrialState
 
-from ridgeline.checking import ConfigError
+from ridgeline.checking import ConfigError, require
 from ridgeline.config import SearchConfig
 from ridgeline.search.design import design_point
+from ridgeline.search.enqueuing import enqueued
 from ridgeline.search.space import Dimension
 from ridgeline.search.targets import find, make
 
+START = "n_startup_trials"
+REHEARSED = 3
+"""Trials that a sampler has seen when it is rehearsed."""
+
 
 def seed_of(base: int, place: int) -> int:
-    """31 bits from the study's seed and a trial's place among those that count."""
+    """31 bits from the study's seed and a place."""
     return int.from_bytes(hashlib.sha256(f"{base}/{place}".encode()).digest()[:4], "big") >> 1
 
 
-def sampler_for(search: SearchConfig, space: Sequence[Dimension], trials: Sequence[FrozenTrial]) -> BaseSampler:
-    """The sampler of the next trial, after these, of which none was interrupted; fresh for one draw.
+def sampler_for(search: SearchConfig, space: Sequence[Dimension], place: int, seeds: int = 1) -> BaseSampler:
+    """The sampler of the setting of this place, whose trials are one for each of so many seeds; fresh for one draw.
 
-    So a study that was stopped anywhere draws what it would have drawn. What `search.enqueue` fixes comes first; until
-    `search.n_startup_trials` have ended, points of a quasi-random design; then `search.sampler`.
+    So a study that was stopped anywhere draws what it would have drawn. What `search.enqueue` fixes comes first; the
+    rest is drawn.
     """
-    place = len(trials)
-    ended = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
-    if ended < search.n_startup_trials:
+    if place * seeds < search.n_startup_trials:
         sampler = fixed_sampler(design_point(space, search.seed, place))
     else:
         sampler = sampler_at(search, place)
@@ -41,41 +48,55 @@ def sampler_for(search: SearchConfig, space: Sequence[Dimension], trials: Sequen
 
 
 def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
-    """The sampler of `search.sampler` for the trial of this place.
+    """The sampler of `search.sampler` for the setting of this place.
 
-    A sampler's own `seed` takes the place of search.seed. Quasi-random sequences keep one seed: their points are spread
-    by the order in which they are drawn.
+    A sampler's own `seed` takes the place of search.seed. Quasi-random sequences keep one seed, and the point number
+    `place` is drawn from them, however many a process that was killed has drawn.
     """
     settings = dict(search.sampler or {})
     cls = find(settings, "search.sampler", BaseSampler, optuna.samplers)
     base = settings.get("seed", search.seed)
     if "seed" in inspect.signature(cls).parameters:
         settings["seed"] = base if issubclass(cls, QMCSampler) or base is None else seed_of(base, place)
-    sampler: BaseSampler = make(settings, "search.sampler", BaseSampler, optuna.samplers)
+    sampler: BaseSampler = make(_begins_at_once(settings), "search.sampler", BaseSampler, optuna.samplers)
+    if isinstance(sampler, QMCSampler):
+        sampler._find_sample_id = lambda study, search_space: place  # type: ignore[method-assign]  # else a counter
     return sampler
 
 
-def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> dict[str, Any]:
-    """What `search.enqueue` says of the trial of this place, as far as the space holds it; the rest is drawn."""
-    given = search.enqueue[place] if place < len(search.enqueue) else {}
-    return {d.key: given[d.key] for d in space if d.key in given and d.contains(given[d.key])}
+def _begins_at_once(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A sampler, and those in it, without a start of their own: they begin with the first result that there is."""
+    own = {
+        name: _begins_at_once(v) if isinstance(v, Mapping) and "_target_" in v else v for name, v in settings.items()
+    }
+    cls = find(settings, "search.sampler", BaseSampler, optuna.samplers)
+    return own | {START: 1} if START in inspect.signature(cls).parameters else own
 
 
 def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
-    """Draw once in memory, after the random trials: a sampler that cannot (a missing package, say) is refused early."""
+    """Draw in memory, knowing results: a sampler that cannot (a missing package, say) is refused early."""
     settings = dict(search.sampler or {})
+    _check_start(settings, "search.sampler")
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     distributions = {d.key: d.distribution for d in space}
-    n_random = settings.get("n_startup_trials", 10)  # Optuna's default
-    for place in range(n_random):
+    for place in range(REHEARSED):
         study.tell(study.ask(distributions), float(place))
-    study.sampler = sampler_at(search, n_random)
+    study.sampler = sampler_at(search, REHEARSED)
     try:
         study.ask(distributions)
     except Exception as error:
         target, reason = settings.get("_target_"), str(error).split("\n")[0]
         rule = "the sampler draws from this space"
         raise ConfigError(f"`{rule}` must hold, but got search.sampler._target_={target}: {reason}") from error
+
+
+def _check_start(settings: Mapping[str, Any], key: str) -> None:
+    """Two numbers for one thing would leave a short search without a trial of its sampler."""
+    rule = f"search.{START} alone says when the sampler begins"
+    require(START not in settings, rule, f"{key}.{START}", settings.get(START))
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            _check_start(value, f"{key}.{name}")
 
 
 def combinations(space: Sequence[Dimension]) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@
 - int(interval(a, b)): an integer, both ends included.
 - range(a, b, step): a, a + step, ... below b, as everywhere in Hydra.
 - choice(a, b), or a,b: one of the values. glob(...): one of a group's choices.
+
+A swept seed is a list or a range: no dimension of a sampler, but what each setting is trained with.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from optuna.distributions import (
 )
 
 from ridgeline.checking import ConfigError, require
+from ridgeline.search.ranking import REPEATED
 
 PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_ADD: "++"}
 
@@ -88,6 +91,10 @@ def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
     """The dimension of a sweep override; on a grid every sweep must be a list. `seed` is that of shuffle(...)."""
     key, text = full_key(override), override.get_value_string()
     require(override.type in PREFIXES, "a swept key is set, not deleted", key, text)
+    if key in REPEATED:
+        rule = f"{key} is swept by a list or a range, for each setting is trained with all of them"
+        require(not override.is_interval_sweep(), rule, key, text)
+        grid = True
     if not grid and override.is_interval_sweep():
         distribution = _interval(key, text, override.value())
     elif not grid and override.is_range_sweep():

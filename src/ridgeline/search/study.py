@@ -14,6 +14,7 @@ import optuna
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from optuna.trial import TrialState
 
 from ridgeline.checking import ConfigError
 from ridgeline.search import identity
@@ -55,7 +56,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         if master.hydra.job.config_name == STAGE:
             shutil.copy(PARAMS, folder)  # the next experiment writes another one
             plan = replace(plan, line=plan.line.of_stage(folder))
-        if len(ran(study)) >= plan.n_trials and study.user_attrs.get("reported") == len(ran(study)):
+        if len(ran(study)) >= plan.n_trials and _is_reported(study):
             log.info(f"{len(ran(study))} trials of this study are done, and {plan.n_trials} were asked for.")
             write_results(study, plan.config, plan.line, folder)
         else:
@@ -88,6 +89,12 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     if revised:
         log.warning(f"Since the study {plan.name} began, this changed: {', '.join(revised)}. Its trials are of both.")
     return study
+
+
+def _is_reported(study: optuna.Study) -> bool:
+    """Whether nothing happened since the study ended for the last time."""
+    is_running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))) > 0
+    return not is_running and study.user_attrs.get("reported") == len(ran(study))
 
 
 def _lasting(definition: dict[str, Any]) -> dict[str, Any]:

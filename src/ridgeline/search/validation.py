@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.config import Config, DataConfig, parse
 from ridgeline.knobs import NOT_TRAINED, is_knob, structure
 from ridgeline.search.commandline import CommandLine
+from ridgeline.search.enqueuing import check_enqueue
+from ridgeline.search.ranking import REPEATED
+from ridgeline.search.repeats import searched
 from ridgeline.search.space import Dimension
 from ridgeline.search.trees import Combination, Trees, compose, is_there, tree_with
 
@@ -109,7 +113,24 @@ def _check_choices(loader: ConfigLoader, group: Dimension) -> None:
 
 def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:
     """What a study as a whole needs."""
+    search = config.search
     require(config.debug is None, "debug is null with --multirun (-m)", "debug", config.debug)
-    if not grid:
-        require(len(line.space) > 0, "a search has something to search: search.params or a sweep,", "search.params", {})
-        require(config.search.n_trials is not None, "search.n_trials >= 1", "search.n_trials", None)
+    if grid:
+        require(not search.enqueue, "search.enqueue is empty without a sampler", "search.enqueue", list(search.enqueue))
+        n = search.n_startup_trials
+        require(n == 0, "search.n_startup_trials == 0 without a sampler", "search.n_startup_trials", n)
+    else:
+        rule = "a search has something to search besides seeds: search.params or a sweep,"
+        require(len(searched(line.space)) > 0, rule, "search.params", {})
+        require(search.n_trials is not None, "search.n_trials >= 1", "search.n_trials", None)
+        seeds = math.prod(len(d.ends) for d in line.space if d.key in REPEATED)
+        rule = f"search.n_trials >= {seeds}, a trial for each seed,"
+        require((search.n_trials or 0) >= seeds, rule, "search.n_trials", search.n_trials)
+        check_enqueue(search, searched(line.space))
+        rule = (
+            f"search.n_trials >= {seeds * len(search.enqueue)}, a trial for each seed of each entry of search.enqueue,"
+        )
+        require((search.n_trials or 0) >= seeds * len(search.enqueue), rule, "search.n_trials", search.n_trials)
+    if config.metric.endswith("/loss") and any(d.key == "loss" for d in line.space):
+        which = config.metric.replace("loss", "error")
+        raise ConfigError(f"`metric={which}` must hold where `loss` is swept, but got metric={config.metric}.")

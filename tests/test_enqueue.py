@@ -1,0 +1,90 @@
+"""What `search.enqueue` asks for is tried, or refused in one line (issue 12, A.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from ridgeline.config import ConfigError, SearchConfig
+from ridgeline.search.enqueuing import check_enqueue, enqueued
+from ridgeline.search.space import Dimension, dimension
+
+SPACE = (
+    "regularization.l2=tag(log,interval(1e-6,1e-1))",
+    "regularization.dropout=interval(0.0,0.7)",
+    "trainer.batch_size=null,64",
+    "trainer.max_epochs=range(4,20,4)",
+    "network.hidden=choice([16],[32,16])",
+    "optimizer.nesterov=true,false",
+    "+optimizer.momentum=0,0.9",
+    "lr_schedule=constant,cosine",
+)
+
+
+def parsed(text: str) -> Any:
+    return OverridesParser.create().parse_override(f"a={text}").value()
+
+
+@pytest.fixture(scope="module")
+def space() -> list[Dimension]:
+    parser = OverridesParser.create()
+    return [dimension(parser.parse_override(text), grid=False, seed=0) for text in SPACE]
+
+
+TRIED = {
+    "{regularization.l2:0.1}": {"regularization.l2": 0.1},
+    "{regularization.dropout:0,lr_schedule:cosine}": {"regularization.dropout": 0.0, "lr_schedule": "cosine"},
+    "{network.hidden:[32,16],optimizer.nesterov:false}": {"network.hidden": "[32,16]", "optimizer.nesterov": False},
+    "{trainer.batch_size:null,trainer.max_epochs:8.0}": {"trainer.batch_size": None, "trainer.max_epochs": 8},
+    "{optimizer.momentum:0}": {"optimizer.momentum": 0},
+}
+
+
+@pytest.mark.parametrize(("entry", "params"), TRIED.items())
+def test_enqueued_value_is_the_one_that_the_space_has(
+    entry: str, params: dict[str, Any], space: list[Dimension]
+) -> None:
+    search = SearchConfig(enqueue=(parsed(entry),))
+    check_enqueue(search, space)
+    assert enqueued(search, space, 0) == params
+    assert [type(value) for value in enqueued(search, space, 0).values()] == [type(value) for value in params.values()]
+    assert enqueued(search, space, 1) == {}
+
+
+REFUSED = {
+    "{regularization.l2:7}": "`regularization.l2 in tag(log,interval(1e-6,1e-1))` must hold, but got ",
+    "{regularization.l2:0}": "search.enqueue[0].regularization.l2=0.",
+    "{regularization.l2:0.10000001}": "search.enqueue[0].regularization.l2=0.10000001.",
+    "{regularization.l2:many}": "search.enqueue[0].regularization.l2=many.",
+    "{regularization.dropout:true}": "search.enqueue[0].regularization.dropout=True.",
+    "{regularization.dropout:[0.1]}": "search.enqueue[0].regularization.dropout=[0.1].",
+    "{regularization.dropout:nan}": "search.enqueue[0].regularization.dropout=nan.",
+    "{regularization.dropout:null}": "search.enqueue[0].regularization.dropout=None.",
+    "{trainer.max_epochs:8.5}": "search.enqueue[0].trainer.max_epochs=8.5.",
+    "{trainer.max_epochs:10}": "search.enqueue[0].trainer.max_epochs=10.",
+    "{trainer.max_epochs:20}": "search.enqueue[0].trainer.max_epochs=20.",
+    "{network.hidden:[16,32]}": "search.enqueue[0].network.hidden=[16, 32].",
+    "{network.hidden:16}": "search.enqueue[0].network.hidden=16.",
+    "{optimizer.nesterov:1}": "search.enqueue[0].optimizer.nesterov=1.",
+    "{optimizer.momentum:false}": "search.enqueue[0].optimizer.momentum=False.",
+    "{lr_schedule:step}": "search.enqueue[0].lr_schedule=step.",
+    "{regularization.l3:1e-3}": "but got search.enqueue[0].regularization.l3=0.001. Did you mean regularization.l2",
+    "{regularization:{l2:1e-3}}": "`regularization` is not searched",
+    "{+optimizer.momentum:0}": "Did you mean optimizer.momentum",
+    "{}": "`an entry of search.enqueue sets a searched key`",
+}
+
+
+@pytest.mark.parametrize(("entry", "words"), REFUSED.items())
+def test_what_the_space_does_not_hold_is_refused_in_one_line(entry: str, words: str, space: list[Dimension]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_enqueue(SearchConfig(enqueue=(parsed(entry),)), space)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_seed_of_an_entry_is_refused_for_every_seed_is_trained(space: list[Dimension]) -> None:
+    with pytest.raises(ConfigError, match="`seed` is not searched"):
+        check_enqueue(SearchConfig(enqueue=({"seed": 1},)), space)
