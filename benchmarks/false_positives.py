@@ -48,7 +48,7 @@ def verdict_of(made: Studies, number: int) -> dict[str, Any]:
         asked = replace(made.plans[0].config, runs=str(runs))
         stored = open_study(asked, folder.name)
         with confirming(), contextlib.redirect_stderr(io.StringIO()):
-            confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split)
+            confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split, say=lambda words: None)
         record = json.loads((folder / FOLDER / RECORD).read_text())
         error = record["difference"]["error"]
         found.update(word=record["verdict"]["word"], difference=error["mean"], p_value=error["p_value"])

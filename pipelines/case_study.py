@@ -16,14 +16,16 @@ from ridgeline import commands
 from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys
+from ridgeline.outputs import require_writable
 
 PLAIN = "experiment=case_study/plain"
 """What the command line is read with; the other variants differ from it."""
 
 
 def case_study(cfg: DictConfig) -> None:
-    folds = checked(cfg).data.folds
-    require(folds is None, "data.folds is null in the case study", "data.folds", folds)
+    config = checked(cfg)
+    require(config.data.folds is None, "data.folds is null in the case study", "data.folds", config.data.folds)
+    require_writable(config.case_study.out, "case_study.out", images=True)
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
     from ridgeline.evidence.case_study.running import run
     from ridgeline.evidence.case_study.variants import compose_all
@@ -40,7 +42,7 @@ def case_study(cfg: DictConfig) -> None:
 
     def search(summary: Path) -> None:
         train = str(Path(__file__).with_name("train.py"))
-        trials = checked(cfg).case_study.n_trials
+        trials = config.case_study.n_trials
         study = ["search=bayes", f"search.n_trials={trials}", f"search.summary={summary}"]
         subprocess.run([sys.executable, train, "-m", PLAIN, *own, *study], check=True)
 

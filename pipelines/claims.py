@@ -13,11 +13,13 @@ from omegaconf import DictConfig
 from ridgeline.commands import command
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.outputs import require_writable
 
 
 def claims(cfg: DictConfig) -> None:
     require_overrides_of("claims", "runs", "tracking", "trainer.accelerator")
     config = checked(cfg)
+    require_writable(config.claims.out, "claims.out", images=True)
 
     from ridgeline.evidence.claims.running import run  # torch and more, which a mistake need not wait for
     from ridgeline.evidence.fits import FitsFailed

@@ -4,28 +4,38 @@ python pipelines/confirm.py study=NAME
 python pipelines/confirm.py study=results/search.json confirm.seeds=50
 """
 
+from functools import partial
+
 from omegaconf import DictConfig
 
 from ridgeline.checking import require
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.outputs import require_writable
 
 
 def confirm(cfg: DictConfig) -> None:
     require_overrides_of("study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage")
     config = checked(cfg)
     require(config.study is not None, "study=NAME is given", "study", "null")
+    require_writable(config.confirm.summary, "confirm.summary", csv=True)
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for
     from ridgeline.evidence.confirming import confirm_study
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.evidence.stored import open_study
+    from ridgeline.tracking import TrackingError
 
     stored = open_study(config, str(config.study))
     try:
         with confirming():
-            print(confirm_study(stored, config.confirm, open_test_split))
+            confirm_study(stored, config.confirm, open_test_split, partial(print, flush=True))
     except FitsFailed as failed:
         refuse(str(failed), code=1)
+    except OSError as error:
+        refuse(f"The verdict cannot be stored: {error}.", code=1)
+    except TrackingError as error:
+        again = "The same command brings it there, and opens the test part no second time for the same networks"
+        refuse(f"The verdict is stored, but MLflow has not taken it: {error} {again}.", code=1)
 
 
 if __name__ == "__main__":

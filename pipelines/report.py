@@ -7,11 +7,13 @@ python pipelines/report.py study=results/search.json report=results/report.html
 from omegaconf import DictConfig
 
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.outputs import require_writable
 
 
 def report(cfg: DictConfig) -> None:
     require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage")
     config = checked(cfg)
+    require_writable(config.report, "report")
 
     from ridgeline.evidence.writing import write_report  # torch and more, which a mistake need not wait for
     from ridgeline.tracking import TrackingError

@@ -26,7 +26,9 @@ def fitted_digits(**overrides: Any) -> tuple[Fitted, np.ndarray]:
     return Fitted(config, result.weights, scaling), source.x_NI[rows.validation]
 
 
-def confirmed(config: Config, study: str = "bayes-digits-mlp-01234567") -> dict[str, Any]:
+def confirmed(
+    config: Config, study: str = "bayes-digits-mlp-01234567", word: str = "helps", seeds: int = 3
+) -> dict[str, Any]:
     """As in confirm.json."""
     described = load_splits(config.data).description
     tree = {key: value for key, value in as_tree(config).items() if key not in ("search", "tracking", "trial")}
@@ -37,7 +39,7 @@ def confirmed(config: Config, study: str = "bayes-digits-mlp-01234567") -> dict[
             "params": params,
             "config": tree,
             "epochs": 17,
-            "seeds": [11, 12, 13],
+            "seeds": [11 + i for i in range(seeds)],
             "parameters": 2170,
             "test": {"error": estimate(error), "loss": estimate(3 * error), "ece": error / 2},
             "train": {"error": 0.001, "loss": 0.01},
@@ -59,14 +61,21 @@ def confirmed(config: Config, study: str = "bayes-digits-mlp-01234567") -> dict[
             "hash": described.hash,
         },
         "settings": {"top": 5, "selection_seeds": 4, "seeds": 3, "lr_factor": 1.0},
-        "verdict": {"word": "helps", "sentence": "Regularization helps: test error 2.00% against 3.00%."},
+        "verdict": {"word": word, "sentence": "Regularization helps: test error 2.00% against 3.00%."},
         "arms": {
             "best": arm(7, {"regularization.l2": 0.000123456, "regularization.dropout": 0.2}, 0.02),
             "plain": arm(None, {}, 0.03),
         },
         "difference": {"error": compared, "loss": compared, "test": "a named test"},
         "candidates": {"best": [], "plain": []},
-        "opening": {"number": 2, "when": "2026-11-21T08:00:00+00:00", "commit": "f" * 40, "dirty": True, "earlier": []},
+        "opening": {
+            "number": 2,
+            "test_part": "a" * 64,
+            "when": "2026-11-21T08:00:00+00:00",
+            "commit": "f" * 40,
+            "dirty": True,
+            "earlier": [],
+        },
         "cost": {"fits": 40, "seconds": 12.0},
         "made": {"commit": "f" * 40, "dirty": True, "versions": {}, "seconds": 12.0},
     }

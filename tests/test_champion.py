@@ -14,9 +14,11 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from mlflow.exceptions import MlflowException
 
 from champions import confirmed, fitted_digits
@@ -25,6 +27,7 @@ from ridgeline.fitted import Fitted, load_fitted
 from ridgeline.networks import MLP
 from ridgeline.tracking import Tracker, store_uri
 from ridgeline.tracking.champion import Registered, register_champion
+from ridgeline.tracking.standing import why_it_stays
 from test_tracking import configuration
 
 SPACE = {
@@ -63,11 +66,11 @@ def study_run(config, digits_network, client):
         return study.id
 
 
-def register(config, run_id, fitted, raw_NI) -> Registered:
+def register(config, run_id, fitted, raw_NI, **verdict) -> Registered:
     mlflow.set_tracking_uri("sqlite:////proc/nowhere/mlflow.db")  # MLflow's global store is none of our business
     try:
         with Tracker(config) as tracker:
-            return register_champion(tracker, run_id, fitted, raw_NI[:2], confirmed(fitted.config, "lambda"))
+            return register_champion(tracker, run_id, fitted, raw_NI[:2], confirmed(fitted.config, "lambda", **verdict))
     finally:
         mlflow.set_tracking_uri(store_uri(config))
 
@@ -104,19 +107,92 @@ def test_the_model_by_its_alias_answers_raw_features_with_the_networks_probabili
     assert answered_NC.std() > 0.05  # it does tell them apart
 
 
-def test_registering_again_makes_another_version_to_which_the_alias_moves(
-    config, study_run, registered, digits_network, client
-):
+@pytest.fixture(scope="module")
+def other(digits_network):
+    fitted, _ = digits_network
+    return Fitted(fitted.config, {name: -tensor for name, tensor in fitted.weights.items()}, fitted.scaling)
+
+
+def test_the_same_confirm_again_makes_no_other_version(config, study_run, registered, digits_network, client):
+    again = register(config, study_run, *digits_network)
+    assert (again.version, again.is_new) == (registered.version, False)
+    assert len(client.search_model_versions("name='ridgeline-digits'")) == 1
+    assert "as the same confirm registered it before" in again.sentence
+
+
+def test_the_alias_stays_with_the_stronger_verdict(config, study_run, registered, digits_network, other, client):
+    _, raw_NI = digits_network
+    weaker = register(config, study_run, other, raw_NI, word="no difference shown", seeds=50)
+    assert int(weaker.version) > int(registered.version)
+    assert weaker.holder == registered.version == version_of_alias(client)
+    stays = f"models:/ridgeline-digits@champion stays version {registered.version}, whose verdict is stronger (helps)."
+    assert stays in weaker.sentence
+    note = client.get_run(study_run).data.tags["mlflow.note.content"]
+    assert f"ridgeline-digits, version {weaker.version}](" in note
+    assert "without the alias" in note
+    register(config, study_run, *digits_network)
+
+
+def test_the_alias_moves_to_a_verdict_at_least_as_strong(config, study_run, registered, digits_network, other, client):
     fitted, raw_NI = digits_network
-    other = Fitted(fitted.config, {name: -tensor for name, tensor in fitted.weights.items()}, fitted.scaling)
     again = register(config, study_run, other, raw_NI)
-    assert int(again.version) == int(registered.version) + 1
+    assert again.is_new
     assert version_of_alias(client) == again.version
     first = mlflow.pyfunc.load_model(f"models:/ridgeline-digits/{registered.version}").predict(raw_NI)
     latest = mlflow.pyfunc.load_model("models:/ridgeline-digits@champion").predict(raw_NI)
     np.testing.assert_allclose(first, fitted.probabilities_NC(raw_NI), atol=1e-6)
     np.testing.assert_allclose(latest, other.probabilities_NC(raw_NI), atol=1e-6)
     client.set_registered_model_alias("ridgeline-digits", "champion", registered.version)
+    register(config, study_run, *digits_network)
+
+
+HELPS_20 = {"ridgeline.verdict": "helps", "ridgeline.seeds": "20", "ridgeline.test_part": "a"}
+
+
+@pytest.mark.parametrize(
+    ("change", "moves"),
+    [
+        ({}, True),
+        ({"ridgeline.seeds": "21"}, True),
+        ({"ridgeline.seeds": "3"}, False),
+        ({"ridgeline.seeds": "3", "ridgeline.test_part": "b"}, True),  # other examples: seeds are no measure
+        ({"ridgeline.verdict": "no difference shown", "ridgeline.seeds": "50"}, False),
+        ({"ridgeline.verdict": "no difference shown", "ridgeline.test_part": "b"}, False),
+        ({"ridgeline.verdict": "no regularization chosen"}, False),
+    ],
+)
+def test_how_strong_a_verdict_is_goes_by_its_word_then_by_seeds_on_the_same_test_part(change, moves):
+    holder = ModelVersion("m", "1", 0, tags=[ModelVersionTag(key, value) for key, value in HELPS_20.items()])
+    assert (why_it_stays(holder, HELPS_20 | change) is None) == moves
+    nobody = ModelVersion("m", "1", 0, tags=[])
+    assert why_it_stays(nobody, HELPS_20 | change) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.float64,
+        np.int64,
+        np.uint8,
+        pd.DataFrame,
+        lambda raw_NI: pd.DataFrame(raw_NI.astype(int), columns=[f"pixel {i}" for i in range(64)]),
+        lambda raw_NI: raw_NI.tolist(),
+        lambda raw_NI: pd.DataFrame(raw_NI).astype(object),
+    ],
+)
+def test_a_champion_takes_every_kind_of_numbers(given, registered, digits_network, client):
+    fitted, raw_NI = digits_network
+    model = mlflow.pyfunc.load_model(f"models:/ridgeline-digits/{registered.version}")
+    asked = raw_NI[:3].astype(given) if isinstance(given, type) and issubclass(given, np.number) else given(raw_NI[:3])
+    np.testing.assert_array_equal(model.predict(asked), fitted.probabilities_NC(raw_NI[:3]))
+
+
+@pytest.mark.parametrize("given", [[["a"] * 64], pd.DataFrame([["a"] * 64]), [[1j] * 64]])
+def test_a_champion_refuses_what_is_not_numbers(given, registered, client):
+    model = mlflow.pyfunc.load_model(f"models:/ridgeline-digits/{registered.version}")
+    with pytest.raises(MlflowException, match="numbers") as refused:
+        model.predict(given)
+    assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
 def test_the_model_holds_safetensors_and_code_and_no_pickle(registered, tmp_path, client):
@@ -281,7 +357,7 @@ def test_a_champion_is_registered_on_a_server(digits_network, tmp_path):
             study = tracker.start_study("served", config, load_splits(fitted.config.data).description, SPACE)
             done = register_champion(tracker, study.id, fitted, raw_NI[:2], confirmed(fitted.config))
             study.finish("COMPLETE")
-        assert done == Registered("ridgeline-digits", "1")
+        assert done == Registered("ridgeline-digits", "1", True, "1", None)
         mlflow.set_tracking_uri(server.uri)
         model = mlflow.pyfunc.load_model("models:/ridgeline-digits@champion")
         np.testing.assert_allclose(model.predict(raw_NI), fitted.probabilities_NC(raw_NI), atol=1e-6)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,19 +20,22 @@ from safetensors.torch import load_file
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, OptimizerConfig, RegularizationConfig, parse
-from ridgeline.data import SplitLocked, load_splits
+from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evidence import candidates
 from ridgeline.evidence.baseline import FORMS, baseline, regularizers, without_regularization
 from ridgeline.evidence.candidates import Candidate, Trainer
+from ridgeline.evidence.confirm import LEDGER
 from ridgeline.evidence.confirming import confirm_study
 from ridgeline.evidence.fits import start_workers
 from ridgeline.evidence.json_text import json_text
 from ridgeline.evidence.stored import StoredStudy, open_study
 from ridgeline.evidence.verdict import verdict
 from ridgeline.objective import data_loss_K
+from ridgeline.outputs import require_writable
 from ridgeline.search.space import Dimension
 from ridgeline.stack.prediction import logits_KNC
+from ridgeline.tracking import TrackingError
 from settings import small
 from sweeping import Studies
 from test_stacked_study import train
@@ -61,16 +66,26 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredStudy:
 
 @pytest.fixture(scope="module")
 def record(stored: StoredStudy) -> dict[str, Any]:
-    with confirming():
-        words = confirm_study(stored, replace(SETTINGS, summary=str(summary(stored, 1))), open_test_split)
+    words = confirm(stored, 1)
     found: dict[str, Any] = json.loads((folder(stored) / "confirm.json").read_text())
     assert words.startswith(found["verdict"]["sentence"])
     assert "opened for the first time" in words
     return found
 
 
+def confirm(stored: StoredStudy, number: int) -> str:
+    said: list[str] = []
+    with confirming():
+        confirm_study(stored, replace(SETTINGS, summary=str(summary(stored, number))), open_test_split, said.append)
+    return "\n".join(said)
+
+
 def folder(stored: StoredStudy) -> Path:
     return stored.folder / "confirm"
+
+
+def ledger(stored: StoredStudy) -> Path:
+    return Path(stored.config.runs) / LEDGER
 
 
 def summary(stored: StoredStudy, number: int) -> Path:
@@ -279,17 +294,87 @@ def test_stored_weights_give_the_stored_predictions(record: dict[str, Any], stor
     assert math.isfinite(data_loss_K(logits_KNC_, test.y_N.unsqueeze(0), "cross_entropy").item())
 
 
-def test_second_opening_is_shown_and_the_numbers_are_the_same_bytes(
+def test_the_same_networks_open_the_test_part_once_and_the_numbers_are_the_same_bytes(
     record: dict[str, Any], stored: StoredStudy
 ) -> None:
-    with confirming():
-        words = confirm_study(stored, replace(SETTINGS, summary=str(summary(stored, 2))), open_test_split)
+    assert stored.run_id is not None
+    before = {path.name: path.read_bytes() for path in folder(stored).glob("*.safetensors")}
+    words = confirm(stored, 2)
     again = json.loads((folder(stored) / "confirm.json").read_text())
-    assert "opened 2 times" in words
-    assert again["opening"]["number"] == record["opening"]["number"] + 1
-    assert again["opening"]["earlier"][-1]["when"] == record["opening"]["when"]
-    assert again["opening"]["study"] == "one"
+    assert "used again" in words
+    assert "as the same confirm registered it before" in words
+    assert again["opening"] == {**record["opening"], "reused": True}
+    assert (again["opening"]["number"], again["opening"]["study"]) == (1, "one")
+    assert {path.name: path.read_bytes() for path in folder(stored).glob("*.safetensors")} == before
     assert summary(stored, 1).read_bytes() == summary(stored, 2).read_bytes()
+    opened, reused = [json.loads(line) for line in ledger(stored).read_text().splitlines()]
+    assert reused["reused"] == opened["when"]
+    assert reused["study"] == "one"
+
+
+def test_where_mlflow_fails_the_verdict_is_said_and_stored(
+    record: dict[str, Any], stored: StoredStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an outage: nothing is opened for it, and the next one brings it to MLflow."""
+
+    def gone(*_: Any) -> None:
+        raise TrackingError("the store is gone")
+
+    n = len(ledger(stored).read_text().splitlines())
+    (folder(stored) / "confirm.json").unlink()
+    monkeypatch.setattr("ridgeline.evidence.confirming.register_champion", gone)
+    said: list[str] = []
+    with pytest.raises(TrackingError), confirming():
+        confirm_study(stored, SETTINGS, open_test_split, said.append)
+    assert said[0].startswith(record["verdict"]["sentence"])
+    assert json.loads((folder(stored) / "confirm.json").read_text())["verdict"] == record["verdict"]
+    entries = [json.loads(line) for line in ledger(stored).read_text().splitlines()]
+    assert all("reused" in entry for entry in entries[n:])
+
+
+@pytest.mark.parametrize("cut", [10, -40, -1])
+def test_the_ledger_survives_half_a_last_line(cut: int, tmp_path: Path) -> None:
+    file = tmp_path / "ledger.jsonl"
+    with confirming():
+        open_test_split(small().data, file, {"study": "a"})
+        file.write_text(file.read_text()[:cut])
+        _, second = open_test_split(small().data, file, {"study": "b"})
+        _, third = open_test_split(small().data, file, {"study": "c"})
+    known = 0 if cut == 10 else 1  # as far as the line says which test part
+    assert (second.number, third.number) == (known + 1, known + 2)
+    assert json.loads(file.read_text().splitlines()[-2])["study"] == "b"
+
+
+def test_openings_at_the_same_time_are_all_in_the_ledger(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from ridgeline.data.ledger import record\n"
+        "for i in range(50): record(Path(sys.argv[1]), 'part', {'study': sys.argv[2]})"
+    )
+    file = str(tmp_path / "ledger.jsonl")
+    processes = [subprocess.Popen([sys.executable, "-c", script, file, name]) for name in "abc"]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    entries = [json.loads(line) for line in Path(file).read_text().splitlines()]
+    assert [entries.count({**entry}) >= 1 for entry in entries] == [True] * 150
+    assert len(record_of(Path(file))) == 150
+
+
+def record_of(file: Path) -> list[dict[str, Any]]:
+    return note_reuse(file, "part", {}, "then")
+
+
+@pytest.mark.parametrize("bad", ["/proc/1/x/confirm.json", "{folder}/file/confirm.json", "{folder}/here.json"])
+def test_outputs_are_tried_before_any_work(bad: str, stored: StoredStudy, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "here.json").mkdir()
+    path = bad.format(folder=tmp_path)
+    for key, options in (("report", {}), ("search.summary", {"csv": True}), ("claims.out", {"images": True})):
+        with pytest.raises(ConfigError, match=re.escape(f"can be written` must hold, but got {key}={path}")) as refused:
+            require_writable(path, key, **options)
+        assert "\n" not in str(refused.value)
+    with pytest.raises(ConfigError, match=r"confirm\.summary"), confirming():
+        confirm_study(stored, replace(SETTINGS, summary=path), open_test_split)
+    require_writable(tmp_path / "a" / "b" / "new.json", "report", csv=True, images=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "here.json"]
 
 
 def test_mlflow_has_the_verdict_the_numbers_and_the_files(record: dict[str, Any], stored: StoredStudy) -> None:

@@ -8,12 +8,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.data.arrays import DataDescription, Examples, describe
+from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaling import Scaling
 
 if TYPE_CHECKING:
     from ridgeline.data.splits import Part, SplitLocked, Splits, load_splits
 
-__all__ = ["DataDescription", "Examples", "Part", "Scaling", "SplitLocked", "Splits", "describe", "load_splits"]
+__all__ = [
+    "DataDescription",
+    "Examples",
+    "Part",
+    "Scaling",
+    "SplitLocked",
+    "Splits",
+    "describe",
+    "load_splits",
+    "note_reuse",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,8 +4,6 @@ may; a test reads the sources to see that, and at run time the door stays shut o
 from __future__ import annotations
 
 import hashlib
-import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +13,7 @@ from typing import Any
 
 from ridgeline.config import DataConfig
 from ridgeline.data.arrays import take_rows
+from ridgeline.data.ledger import record
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaling import fit_scaling
 from ridgeline.data.sources import read_source
@@ -27,9 +26,11 @@ _CONFIRMING: ContextVar[bool] = ContextVar("confirming", default=False)
 class Opening:
     """The `number`-th time that this test part was opened in a runs folder, 1 for the first; `when` in UTC.
 
-    `by` says for what and by which revision; `earlier` has the openings before, as the ledger has them.
+    `test_part`: a hash of its examples. `by` says for what and by which revision; `earlier` has the openings before, as
+    the ledger has them.
     """
 
+    test_part: str
     number: int
     when: str
     by: dict[str, Any]
@@ -57,15 +58,6 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     source = read_source(config)
     rows = split_rows(source, config)
     part = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
-    opening = _record(ledger, part, dict(by))
+    when, earlier = record(ledger, part, by)
+    opening = Opening(part, len(earlier) + 1, when, dict(by), tuple(earlier))
     return as_tensors(take_rows(source, rows.test, fit_scaling(source.x_NI[rows.train], config))), opening
-
-
-def _record(ledger: Path, part: str, by: dict[str, Any]) -> Opening:
-    lines = ledger.read_text().splitlines() if ledger.exists() else []
-    earlier = tuple(known for known in map(json.loads, lines) if known["test_part"] == part)
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    ledger.parent.mkdir(parents=True, exist_ok=True)
-    with ledger.open("a") as file:
-        file.write(json.dumps({"test_part": part, "when": when, **by}) + "\n")
-    return Opening(len(earlier) + 1, when, by, earlier)

@@ -11,15 +11,15 @@ from typing import Any
 from ridgeline.config import Config, TrialConfig
 from ridgeline.evidence.fits import FitsFailed, train_all
 from ridgeline.evidence.stored import StoredStudy
-from ridgeline.search.ranking import best_first, ran
+from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.workers import Workers
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration: its trial in the study (None: it is of none), what was searched of it, the metric found there
-    (None: it was not tried there).
+    """A configuration: its trial in the study (None: it is of none; the one nearest to the mean, if it was tried with
+    several seeds), what was searched of it, the metric found there (None: it was not tried there).
 
     `results`: of the same configuration with new seeds; empty where one of them failed.
     """
@@ -49,12 +49,16 @@ class Candidate:
 
 
 def of_study(stored: StoredStudy, top: int) -> list[Candidate]:
-    """The best trials of different configurations. Raises FitsFailed where none is complete."""
+    """The best settings of the study, different configurations apart from their seeds. Raises FitsFailed where none is
+    complete."""
     found: dict[Config, Candidate] = {}
-    for trial in best_first(ran(stored.study)):
-        config = alone(stored.config_of(trial.number))
-        if len(found) < top and config not in found:  # trials may differ in their seeds alone
-            found[config] = Candidate(config, trial.number, trial.params, trial.value or 0.0)
+    for setting in best_settings(ran(stored.study)):
+        if len(found) == top:
+            break
+        number = setting.trial.number
+        config = alone(stored.config_of(number))
+        if config not in found:
+            found[config] = Candidate(config, number, dict(setting.params), setting.value)
     if not found:
         raise FitsFailed(f"The study {stored.name} has no complete trial, so there is nothing to confirm.")
     return list(found.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,27 +14,25 @@ import torch
 from tqdm import tqdm
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import ConfirmConfig, DataConfig
-from ridgeline.data import DataDescription, Part, load_splits
+from ridgeline.config import ConfirmConfig
+from ridgeline.data import DataDescription, load_splits
 from ridgeline.evidence import candidates as choosing
-from ridgeline.evidence.arms import BEST, PLAIN, Arm, Measured, describe, measure, retrain, tested
+from ridgeline.evidence.arms import BEST, PLAIN, Arm, describe, retrain, tested
 from ridgeline.evidence.baseline import baseline, regularizers, with_rates_of
 from ridgeline.evidence.candidates import Candidate, Trainer
 from ridgeline.evidence.fits import start_workers
 from ridgeline.evidence.one_split import check_one_split
+from ridgeline.evidence.opened import Opened, OpenTest, open_once
 from ridgeline.evidence.statistics import TEST, estimate
 from ridgeline.evidence.stored import StoredStudy
 from ridgeline.evidence.verdict import verdict
-from ridgeline.search.ranking import ran
+from ridgeline.search.ranking import best_settings, ran
 
 FRESH, FINAL = 10_000, 20_000
 """Seeds are counted from here: those of the choice on validation, and those that the test part is measured with."""
 
 LEDGER = "test_openings.jsonl"
 """In the runs folder: one line for each time that a test part was opened."""
-
-OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Part, Any]]
-"""`ridgeline.data.test_split.open_test_split`, which pipelines/confirm.py alone may name."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class Confirmation:
     record: dict[str, Any]
     chosen: dict[str, Candidate]
     arms: dict[str, Arm]
-    measured: dict[str, Measured]
-    test: Part
+    opened: Opened
     data: DataDescription
 
 
@@ -54,15 +51,16 @@ def check(stored: StoredStudy) -> None:
     rule = "the study trains on the train part alone"
     if stored.config.data.fit_on != "train":
         raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
-    if not any(t.value is not None for t in ran(stored.study)):
-        raise ConfigError(f"The study {stored.name} has no complete trial, so there is nothing to confirm.")
+    if not best_settings(ran(stored.study)):
+        raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     check_one_split(stored)
 
 
 def confirm(
-    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, revision: Mapping[str, Any]
+    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, folder: Path, revision: Mapping[str, Any]
 ) -> Confirmation:
-    """Raises FitsFailed where a network of which a number is needed cannot be trained."""
+    """`folder`: where what the test part showed is kept. Raises FitsFailed where a network of which a number is needed
+    cannot be trained."""
     started = time.monotonic()
     torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
     seeds = [FINAL + i for i in range(settings.seeds)]
@@ -76,10 +74,9 @@ def confirm(
         retrained = retrain(different, seeds, workers, bar.update)
         arms = {BEST: retrained[0], PLAIN: retrained[-1]}
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
-    test, opening = open_test(arms[BEST].config.data, ledger, by)
-    measured = {name: measure(arm.config, arm.fits, test) for name, arm in arms.items()}
-    n = len(test.y_N)
-    found = {name: describe(arm, measured[name], test.y_N.numpy()) for name, arm in arms.items()}
+    opened = open_once(arms, folder, open_test, ledger, by)
+    measured, n = opened.measured, len(opened.labels_N)
+    found = {name: describe(arm, measured[name], opened.labels_N) for name, arm in arms.items()}
     losses_SN = measured[BEST].losses_SN - measured[PLAIN].losses_SN
     difference: dict[str, Any] = {
         "error": tested(estimate(measured[BEST].errors_SN - measured[PLAIN].errors_SN)),
@@ -99,11 +96,11 @@ def confirm(
         "arms": found,
         "difference": difference,
         "candidates": {BEST: [_listed(c) for c in best], PLAIN: [_listed(c) for c in plain]},
-        "opening": {"number": opening.number, "when": opening.when, **opening.by, "earlier": list(opening.earlier)},
+        "opening": opened.opening,
         "trials": len(ran(stored.study)),
         "cost": {"fits": bar.n, "seconds": round(time.monotonic() - started, 1)},
     }
-    return Confirmation(record, chosen, arms, measured, test, data)
+    return Confirmation(record, chosen, arms, opened, data)
 
 
 def _choose(

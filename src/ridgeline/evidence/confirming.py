@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import ridgeline
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import load_splits
 from ridgeline.evidence.arms import BEST
-from ridgeline.evidence.confirm import Confirmation, OpenTest, check, confirm
-from ridgeline.evidence.files import FOLDER, closing_words, whole_record, write, write_summary
+from ridgeline.evidence.confirm import LEDGER, Confirmation, check, confirm
+from ridgeline.evidence.files import FOLDER, RECORD, closing_words, whole_record, write, write_summary
+from ridgeline.evidence.opened import OpenTest
 from ridgeline.evidence.stored import StoredStudy
 from ridgeline.evidence.verdict import HARMS
 from ridgeline.fitted import Fitted
+from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.champion import register_champion
@@ -24,21 +26,31 @@ EXAMPLES = 5
 """Of the train part, which the champion shows as its input."""
 
 
-def confirm_study(stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest) -> str:
-    """The words to end with. Raises ConfigError before anything is written, FitsFailed where training fails."""
+def confirm_study(
+    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, say: Callable[[str], None] = print
+) -> None:
+    """Says the verdict, stores it, and then brings it to MLflow: what fails there takes nothing from it.
+
+    Raises ConfigError before anything is written, FitsFailed where training fails, TrackingError where MLflow does.
+    """
     check(stored)
     check_store(stored.config)
+    folder, ledger = stored.folder / FOLDER, Path(stored.config.runs) / LEDGER
+    require_writable(settings.summary, "confirm.summary", csv=True)
+    for path in (ledger, folder / RECORD):  # else it is found out when the test part is open already
+        require_writable(path, "runs")
     known = revision(Path(ridgeline.__file__).parent)
     by = {"commit": known.get(GIT_COMMIT), "dirty": known.get(GIT_DIRTY) == "true"}
     with locked(stored.folder):
-        found = confirm(stored, settings, open_test, by)
-        folder = stored.folder / FOLDER
+        found = confirm(stored, settings, open_test, folder, by)
+        say(closing_words(found.record))
         record = whole_record(found, {**by, "versions": versions()})
         paths = write(found, record, folder)
         if settings.summary is not None:
             write_summary(found, Path(settings.summary))
-        champion = "" if stored.run_id is None else _log(found, record, stored, stored.run_id, paths)
-    return closing_words(found.record, folder) + champion
+        say(f"Files: {folder}")
+        if stored.run_id is not None:
+            say(_log(found, record, stored, stored.run_id, paths))
 
 
 def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
@@ -55,9 +67,9 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
         for path in paths:
             run.log_file(path, FOLDER)
         if verdict["word"] == HARMS:
-            return "\nNo champion: the plain network is better."
+            return "No champion: the plain network is better."
         registered = register_champion(tracker, run_id, fitted, example_NI, record)
-    return f"\nChampion: models:/{registered.name}@champion, version {registered.version} (the first of the seeds)"
+    return registered.sentence
 
 
 def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -13,29 +13,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ridgeline.config import Config, as_tree
-from ridgeline.data import load_splits
 from ridgeline.evidence.arms import BEST, PLAIN, Arm
 from ridgeline.evidence.confirm import Confirmation
 from ridgeline.evidence.json_text import json_text
-from ridgeline.stack.prediction import logits_KNC
 
 FOLDER = "confirm"
 RECORD = "confirm.json"
-CONFUSED, CONFUSED_AT_LEAST = 24, 4
-GRID = 160
-"""Points of each axis of a decision boundary."""
 
 
 def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Path]:
     """All of it, `record` last as `confirm.json`; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
-    predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.measured.items()}
-    tensors["predictions"] = {"labels_N": found.test.y_N, **predicted}
-    if load_splits(found.arms[BEST].config.data).image_shape is not None:
-        tensors["examples"] = _confused(found)
-    if found.test.x_NI.shape[1] == 2:
-        tensors["boundary"] = _boundary(found)
+    predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.opened.measured.items()}
+    tensors["predictions"] = {"labels_N": torch.from_numpy(found.opened.labels_N), **predicted}
+    tensors |= found.opened.pictures
     paths = []
     for name, content in tensors.items():
         paths.append(folder / f"{name}.safetensors")
@@ -101,8 +93,8 @@ def _write_curves(found: Confirmation, path: Path) -> None:
         writer.writerows([epoch, *row] for epoch, row in enumerate(itertools.zip_longest(*columns.values())))
 
 
-def closing_words(record: dict[str, Any], folder: Path) -> str:
-    """The verdict, the two beside each other, how often the test part was opened, where all is."""
+def closing_words(record: dict[str, Any]) -> str:
+    """The verdict, the two beside each other, how often the test part was opened."""
     rows = [f"{'':26}{'best':>30}{'plain':>30}"]
     arms = [record["arms"][name] for name in (BEST, PLAIN)]
     for title, get, style in (
@@ -117,18 +109,20 @@ def closing_words(record: dict[str, Any], folder: Path) -> str:
     for name, arm in record["arms"].items():
         shown = ", ".join(f"{key}={_short(value)}" for key, value in arm["params"].items())
         rows.append(f"{name}: {shown}")
-    opening = record["opening"]
     lost = [one["sentence"] for one in record["lost"]]
-    words = [record["verdict"]["sentence"], *lost, "", *rows, *_off(record), ""]
-    if opening["number"] > 1:
-        last = opening["earlier"][-1]
-        words.append(
-            f"This test part was opened {opening['number']} times now, last on {last['when']} for {last['study']}:"
-            " what was decided in between may have been fitted to it."
-        )
-    else:
-        words.append(f"The test part was opened for the first time, on {opening['when']}.")
-    return "\n".join([*words, f"Files: {folder}"])
+    return "\n".join([record["verdict"]["sentence"], *lost, "", *rows, *_off(record), "", *_opening(record["opening"])])
+
+
+def _opening(opening: dict[str, Any]) -> list[str]:
+    """How often the test part was opened, and whether it was for this."""
+    reused = f" These are the predictions of {opening['when']}, used again." if opening["reused"] else ""
+    if opening["number"] == 1:
+        return [f"The test part was opened for the first time, on {opening['when']}.{reused}"]
+    last = opening["earlier"][-1]
+    return [
+        f"This test part was opened {opening['number']} times now, last on {last['when']} for {last['study']}:"
+        f" what was decided in between may have been fitted to it.{reused}"
+    ]
 
 
 def _off(record: dict[str, Any]) -> list[str]:
@@ -142,41 +136,6 @@ def _off(record: dict[str, Any]) -> list[str]:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _confused(found: Confirmation) -> dict[str, Tensor]:
-    """Test examples that the best network, its mean over seeds, gets wrong: the least probable class first."""
-    mean_NC, labels_N = found.measured[BEST].probabilities_SNC.mean(axis=0), found.test.y_N.numpy()
-    own_N = mean_NC[np.arange(len(labels_N)), labels_N]
-    wrong_N = mean_NC.argmax(axis=1) != labels_N
-    order_N = np.lexsort((own_N, ~wrong_N))  # where it gets few wrong, the least sure ones of the others follow
-    chosen_M = torch.from_numpy(order_N[: max(CONFUSED_AT_LEAST, min(CONFUSED, int(wrong_N.sum())))].copy())
-    splits = load_splits(found.arms[BEST].config.data)
-    assert splits.image_shape is not None
-    return {
-        "x_MI": torch.from_numpy(splits.scaling.undo(found.test.x_NI[chosen_M].numpy())),
-        "label_M": found.test.y_N[chosen_M],
-        "predicted_M": torch.from_numpy(mean_NC.argmax(axis=1))[chosen_M],
-        "probability_M": torch.from_numpy(own_N.copy())[chosen_M],
-        "image_shape": torch.tensor(splits.image_shape),
-    }
-
-
-def _boundary(found: Confirmation) -> dict[str, Tensor]:
-    """Mean probabilities over a plane of two features, in the data's own units."""
-    scaling = load_splits(found.arms[BEST].config.data).scaling
-    points_N2 = torch.from_numpy(scaling.undo(found.test.x_NI.numpy()))
-    low, high = points_N2.min(dim=0).values, points_N2.max(dim=0).values
-    margin = 0.15 * (high - low)
-    x_G, y_G = (torch.linspace(float(low[i] - margin[i]), float(high[i] + margin[i]), GRID) for i in (0, 1))
-    y_GG, x_GG = torch.meshgrid(y_G, x_G, indexing="ij")
-    grid_N2 = torch.from_numpy(scaling.apply(torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1).numpy()))
-    means = {
-        f"{name}_GGC": logits_KNC(arm.config, [fit.weights for fit in arm.fits], grid_N2).softmax(dim=2).mean(dim=0)
-        for name, arm in found.arms.items()
-    }
-    planes = {name: plane.view(GRID, GRID, -1) for name, plane in means.items()}
-    return {"x_G": x_G, "y_G": y_G, **planes, "points_N2": points_N2, "labels_N": found.test.y_N}
 
 
 def _tree(config: Config) -> dict[str, Any]:

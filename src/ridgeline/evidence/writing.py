@@ -9,6 +9,7 @@ from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.evidence.stored import open_study
 from ridgeline.evidence.story import gather
+from ridgeline.outputs import require_writable
 from ridgeline.report.page import render
 from ridgeline.tracking import Tracker, check_store
 
@@ -20,6 +21,8 @@ def write_report(config: Config) -> list[Path]:
     require(config.study is not None, "study=NAME is given", "study", "null")
     stored = open_study(config, str(config.study))
     check_store(stored.config)
+    require_writable(stored.folder / PAGE, "runs")
+    require_writable(config.report, "report")
     paths = [stored.folder / PAGE, *([Path(config.report)] if config.report is not None else [])]
     with Tracker(stored.config) as tracker:
         page = render(gather(stored, tracker.tags_of(stored.run_id) if stored.run_id else {}))

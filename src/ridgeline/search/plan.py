@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ridgeline.checking import ConfigError, build
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.data import DataDescription, load_splits
+from ridgeline.outputs import require_writable
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.folder import check_storage
@@ -59,6 +60,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     for one in checked.by_data:
         check(one)
     check_storage(config)
+    require_writable(config.search.summary, "search.summary", csv=True)
     data = [load_splits(one.data).description for one in checked.by_data]
     defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data])
     names: dict[str, list[str]] = {"data": [one.data.name for one in checked.by_data], "network": checked.networks}

@@ -102,7 +102,7 @@ With `MLFLOW_TRACKING_URI` set to the store that this model is in:
 import mlflow
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
-probabilities = model.predict(x)  # float32, (examples, {features})
+probabilities = model.predict(x)  # any numbers, an array or a DataFrame, (examples, {features})
 ```
 
 ```

@@ -5,111 +5,102 @@ N examples, I features, C classes.
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
-import logging
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mlflow.pyfunc
 import numpy as np
-from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
+from mlflow.entities import LoggedModel
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
 
-import ridgeline
 from ridgeline.fitted import Fitted
 from ridgeline.tracking import provenance
 from ridgeline.tracking.card import champion_card
+from ridgeline.tracking.logged_model import log_model
 from ridgeline.tracking.run import LONGEST_TAG
+from ridgeline.tracking.standing import SEEDS, TEST_PART, VERDICT, why_it_stays
 from ridgeline.tracking.store import Store
 from ridgeline.tracking.tracker import Tracker
 
 ALIAS = "champion"
-SERVED = Path(__file__).with_name("served.py")
-NEEDS = ("mlflow", "torch", "numpy", "safetensors", "PyYAML")
-"""What the model imports where it is loaded; Ridgeline itself is in it."""
+CONTENT = "ridgeline.content"
+ABOUT = (
+    "The champions of the studies on a data set; the alias `{alias}` is on the one with the strongest verdict, the"
+    " latest of equals. `models:/{name}@{alias}` takes raw features and answers the probabilities of the classes."
+)
 
 
 class Registered(NamedTuple):
-    """A version of a registered model: `models:/NAME/VERSION`, and `models:/NAME@champion` until the next one."""
+    """A version of a registered model, `models:/NAME/VERSION`, and the one that `models:/NAME@champion` is now.
+
+    `is_new`: it was not registered by the same confirm before. `why`: why another one holds the alias.
+    """
 
     name: str
     version: str
+    is_new: bool
+    holder: str
+    why: str | None
+
+    @property
+    def sentence(self) -> str:
+        model = f"models:/{self.name}@{ALIAS}"
+        if self.why is not None:
+            return (
+                f"Registered as version {self.version} of {self.name}: {model} stays version {self.holder}, {self.why}."
+            )
+        again = "" if self.is_new else ", as the same confirm registered it before"
+        return f"Champion: {model}, version {self.version}{again} (the first of the seeds)"
 
 
 def register_champion(
     tracker: Tracker, run_id: str, fitted: Fitted, example_NI: np.ndarray, confirmed: Mapping[str, Any]
 ) -> Registered:
-    """Log the model to the study's run `run_id`, register it as `ridgeline-DATA` and move the alias to it.
+    """Log the model to the study's run `run_id`, and register it as `ridgeline-DATA`.
 
-    `example_NI`: a few raw examples of the train part. `confirmed`: what confirm found, as in confirm.json. Registering
-    again makes another version. Raises TrackingError if the store takes it not.
+    The alias moves to it unless a version with a stronger verdict holds it. What was registered before, with the same
+    weights and verdict, is not registered again. `example_NI`: a few raw examples of the train part. `confirmed`: what
+    confirm found, as in confirm.json. Raises TrackingError if the store takes it not.
     """
     name = f"ridgeline-{confirmed['data']['name']}"
     run: MlflowRun = tracker.ask("the study's run", lambda store: store.client.get_run(run_id))
     card = _card(name, run, confirmed)
-    tags = _tags(confirmed)
-    params = {param.key: param.value for param in provenance.params(fitted.config)}
+    tags = _tags(confirmed, fitted)
+    version: str | None = tracker.ask(f"versions of model {name}", lambda store: _known(store, name, tags[CONTENT]))
+    is_new = version is None
+    if version is None:
+        model = log_model(tracker, name, run, fitted, example_NI, card, tags, confirmed)
+        version = str(tracker.ask(f"version of model {name}", lambda store: _version(store, name, model, card, tags)))
+        tracker.ask(f"description of model {name}", lambda store: _describe(store, name, str(version), model))
+    holder, why = tracker.ask(f"alias of model {name}", lambda store: _move_alias(store, name, str(version), tags))
+    registered = Registered(name, version, is_new, holder, why)
 
-    def create(store: Store) -> LoggedModel:
-        source = {"mlflow.source.name": "pipelines/confirm.py", "mlflow.source.type": "LOCAL"}
-        experiment = run.info.experiment_id
-        return store.client.create_logged_model(experiment, ALIAS, run_id, tags | source, params, "classifier")
-
-    model: LoggedModel = tracker.ask(f"start of model {name}", create)
-    model_id = model.model_id
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
-        _save(folder, Model(run_id=run_id, model_uuid=model_id, model_id=model_id), fitted, example_NI, card)
-        tracker.ask(f"files of model {name}", lambda store: store.client.log_model_artifacts(model_id, str(folder)))
-    points = _metrics(confirmed, run_id, model_id)
-
-    def finish(store: Store) -> None:
-        store.client.finalize_logged_model(model_id, "READY")
-        store.client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
-        store.client.log_batch(run_id, points)
-
-    tracker.ask(f"end of model {name}", finish)
-    version: str = tracker.ask(f"version of model {name}", lambda store: _version(store, name, model, tags))
-
-    def describe(store: Store) -> None:
-        store.client.update_registered_model(name, _about(name, confirmed))
-        text = card.partition("\n\n")[2]  # without its title: tables show the first line
-        store.client.update_model_version(name, version, text[:LONGEST_TAG])
-        store.client.set_registered_model_alias(name, ALIAS, version)
-        versions = json.dumps([{"name": name, "version": version}])
-        store.client.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})  # the UI's link to it
+    def note(store: Store) -> None:
         store.client.set_tag(run_id, "ridgeline.champion", f"{name}/{version}")
-        store.client.set_tag(run_id, provenance.NOTE, _noted(run, confirmed, name, version)[:LONGEST_TAG])
+        store.client.set_tag(run_id, provenance.NOTE, _noted(run, confirmed, registered)[:LONGEST_TAG])
 
-    tracker.ask(f"alias of model {name}", describe)
-    return Registered(name, version)
+    tracker.ask(f"note of model {name}", note)
+    return registered
 
 
-def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, card: str) -> None:
-    """The model as MLflow keeps it: our tensors and YAML, our code, no pickle; with the card."""
-    fitted.save(folder.parent / ALIAS)
-    inputs = Schema([TensorSpec(np.dtype(np.float32), (-1, fitted.n_features))])
-    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, fitted.n_classes))])
-    with _quiet():
-        mlflow.pyfunc.save_model(
-            str(folder),
-            mlflow_model=model,
-            python_model=str(SERVED),
-            artifacts={ALIAS: str(folder.parent / ALIAS)},
-            code_paths=[str(Path(ridgeline.__file__).parent)],
-            pip_requirements=[f"{package}=={metadata.version(package).partition('+')[0]}" for package in NEEDS],
-            signature=ModelSignature(inputs, outputs),
-            input_example=np.asarray(example_NI, np.float32),
-        )
-    (folder / "README.md").write_text(card)
+def _describe(store: Store, name: str, version: str, model: LoggedModel) -> None:
+    store.client.update_registered_model(name, ABOUT.format(name=name, alias=ALIAS))
+    versions = json.dumps([{"name": name, "version": version}])
+    store.client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})  # the UI's link to it
+
+
+def _move_alias(store: Store, name: str, version: str, tags: Mapping[str, str]) -> tuple[str, str | None]:
+    """The version that holds the alias then, and why it is another one."""
+    on = store.client.get_registered_model(name).aliases.get(ALIAS)
+    if on is not None and str(on) != version:
+        why = why_it_stays(store.client.get_model_version(name, str(on)), tags)
+        if why is not None:
+            return str(on), why
+    store.client.set_registered_model_alias(name, ALIAS, version)
+    return version, None
 
 
 def _card(name: str, run: MlflowRun, confirmed: Mapping[str, Any]) -> str:
@@ -120,44 +111,46 @@ def _card(name: str, run: MlflowRun, confirmed: Mapping[str, Any]) -> str:
     return champion_card(name, confirmed, space, tally)
 
 
-def _noted(run: MlflowRun, confirmed: Mapping[str, Any], name: str, version: str) -> str:
+def _noted(run: MlflowRun, confirmed: Mapping[str, Any], registered: Registered) -> str:
     """The description of the study's run, with the verdict before it instead of an earlier one."""
     begin, note = "**Confirmed.** ", run.data.tags.get(provenance.NOTE, "")
     if note.startswith(begin):
         note = note.partition("\n\n")[2]
-    champion = f"[{name}, version {version}](#/models/{name}/versions/{version})"
-    return f"{begin}{confirmed['verdict']['sentence']} The champion is {champion}.\n\n{note}"
+    name, version = registered.name, registered.version
+    link = f"[{name}, version {version}](#/models/{name}/versions/{version})"
+    which = f"The champion is {link}." if registered.why is None else f"It is {link}, without the alias."
+    return f"{begin}{confirmed['verdict']['sentence']} {which}\n\n{note}"
 
 
-def _about(name: str, confirmed: Mapping[str, Any]) -> str:
-    return (
-        f"The champions of the studies on {confirmed['data']['name']}; the alias `{ALIAS}` is on the latest that was"
-        f" confirmed. `models:/{name}@{ALIAS}` takes raw features and answers the probabilities of the classes."
-    )
-
-
-def _tags(confirmed: Mapping[str, Any]) -> dict[str, str]:
+def _tags(confirmed: Mapping[str, Any], fitted: Fitted) -> dict[str, str]:
     known = {
         provenance.STUDY: str(confirmed["study"]),
         provenance.TRIAL: str(confirmed["arms"]["best"]["trial"]),
         provenance.DATA_HASH: str(confirmed["data"]["hash"]),
-        "ridgeline.verdict": str(confirmed["verdict"]["word"]),
+        VERDICT: str(confirmed["verdict"]["word"]),
+        SEEDS: str(len(confirmed["arms"]["best"]["seeds"])),
+        TEST_PART: str(confirmed["opening"]["test_part"]),
+        CONTENT: _content(confirmed, fitted),
     }
     return known | provenance.revision(Path(__file__).parent)
 
 
-def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
-    """What was measured on the test part: columns of the model, under the names that they have in the run."""
-    test = confirmed["arms"]["best"]["test"]
-    values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
-    now = time.time_ns() // 1_000_000  # ms
-    return [
-        Metric(f"confirm/best/{key}", float(value), now, 0, model_id=model_id, run_id=run_id)
-        for key, value in values.items()
-    ]
+def _content(confirmed: Mapping[str, Any], fitted: Fitted) -> str:
+    """A hash of the weights and of what was found: the same confirm again has the same one."""
+    arms = {name: [arm[key] for key in ("config", "seeds", "test")] for name, arm in confirmed["arms"].items()}
+    digest = hashlib.sha256(json.dumps([confirmed["study"], arms], sort_keys=True).encode())
+    for key, tensor in sorted(fitted.weights.items()):
+        digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
-def _version(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
+def _known(store: Store, name: str, content: str) -> str | None:
+    """The latest version with this content."""
+    versions = [v for v in store.client.search_model_versions(f"name='{name}'") if v.tags.get(CONTENT) == content]
+    return str(max(int(v.version) for v in versions)) if versions else None
+
+
+def _version(store: Store, name: str, model: LoggedModel, card: str, tags: dict[str, str]) -> str:
     """A version of this model, and only one: a server may go away after it made it and before it said so."""
     try:
         store.client.create_registered_model(name)
@@ -168,19 +161,8 @@ def _version(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) 
     for known in store.client.search_model_versions(f"name='{name}'"):
         if known.source == source:
             return str(known.version)
+    text = card.partition("\n\n")[2][:LONGEST_TAG]  # without its title: tables show the first line
     made = store.client.create_model_version(
-        name, source, model.source_run_id, tags=tags, model_id=model.model_id, await_creation_for=0
+        name, source, model.source_run_id, tags, description=text, model_id=model.model_id, await_creation_for=0
     )
     return str(made.version)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """MLflow says on each step that it takes, and how a model might have been described otherwise."""
-    logger = logging.getLogger("mlflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

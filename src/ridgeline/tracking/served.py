@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from ridgeline.fitted import load_fitted
 
 
 class Champion(PythonModel):
-    """Raw features (N, I) float32 to probabilities (N, C) float32."""
+    """Raw features (N, I), an array or a DataFrame of whatever numbers, to probabilities (N, C) float32."""
 
     _skip_type_hint_validation = True  # else MLflow asks on each load for hints, which it would read as the signature
 
@@ -20,7 +22,22 @@ class Champion(PythonModel):
         self._fitted = load_fitted(Path(context.artifacts["champion"]))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for rules
-        return self._fitted.probabilities_NC(np.asarray(model_input))
+        return self._fitted.probabilities_NC(_features_NI(model_input, self._fitted.n_features))
+
+
+def _features_NI(given, n_features):  # type: ignore[no-untyped-def]
+    """As float32. Raises MlflowException, which a server answers with 400."""
+    try:
+        x_NI = np.asarray(given)
+        x_NI = x_NI.astype(np.float32) if x_NI.dtype.kind in "biufO" else x_NI
+    except (TypeError, ValueError) as error:
+        raise MlflowException(f"Input is not numbers: {error}", INVALID_PARAMETER_VALUE) from None
+    if x_NI.dtype != np.float32:
+        raise MlflowException(f"dtype of input {x_NI.dtype} is not one of numbers.", INVALID_PARAMETER_VALUE)
+    if x_NI.ndim != 2 or x_NI.shape[1] != n_features:
+        rule = f"does not match expected shape {(-1, n_features)}"
+        raise MlflowException(f"Shape of input {x_NI.shape} {rule}.", INVALID_PARAMETER_VALUE)
+    return x_NI
 
 
 set_model(Champion())

@@ -20,10 +20,12 @@ from ridgeline.evidence.case_study.kept import KeptFit, kept_fit
 from ridgeline.evidence.case_study.results import Fits, commit, distinct, gather
 from ridgeline.evidence.case_study.variants import PLAIN, TUNED, tune
 from ridgeline.evidence.case_study.writing import closing_words, log, write
-from ridgeline.evidence.confirm import LEDGER, OpenTest
+from ridgeline.evidence.confirm import LEDGER
 from ridgeline.evidence.fits import FitsFailed, start_workers, train_all
 from ridgeline.evidence.making import wall_seconds
+from ridgeline.evidence.opened import OpenTest
 from ridgeline.evidence.stored import open_study
+from ridgeline.outputs import require_writable
 from ridgeline.report.words import counted, seconds
 from ridgeline.search.backends import StackSettings
 from ridgeline.search.folder import locked
@@ -46,6 +48,10 @@ def run(configs: Mapping[str, Config], search: Search, open_test: OpenTest, comm
     for config in configs.values():
         load_splits(config.data)
     folder = Path(plain.runs).absolute() / FOLDER
+    page = Path(plain.case_study.out or folder / "case_study.md")
+    require_writable(page, "case_study.out", images=True)
+    for path in (folder / "case_study.json", folder.parent / LEDGER):
+        require_writable(path, "runs")
     with locked(folder):
         print(plan(configs, folder), file=sys.stderr, flush=True)
         configs, searched = _search(configs, search, folder / "search.json")
@@ -53,7 +59,7 @@ def run(configs: Mapping[str, Config], search: Search, open_test: OpenTest, comm
         train(fits)
         opening = test(fits, open_test, plain, folder)
         results = gather(configs, fits, searched, opening, command)
-        paths = write(results, folder, Path(plain.case_study.out or folder / "case_study.md"))
+        paths = write(results, folder, page)
         log(results, plain, paths)
     return closing_words(results, paths)
 

@@ -31,6 +31,7 @@ from ridgeline.evidence.claims.widths import widths
 from ridgeline.evidence.claims.zeros import zeros
 from ridgeline.evidence.json_text import json_text
 from ridgeline.evidence.machine import describe_machine
+from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store, how_to_look
 
@@ -56,6 +57,8 @@ def run(config: Config, compose: Compose, command: str) -> str:
     check_store(config)
     folder = Path(config.runs).absolute() / FOLDER
     page = Path(config.claims.out or folder / "claims.md")
+    require_writable(page, "claims.out", images=True)
+    require_writable(folder / "claims.json", "runs")
     with locked(folder):
         started = time.monotonic()
         found = from_case_study(folder.parent / CASE_STUDY / "case_study.json")

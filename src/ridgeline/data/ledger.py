@@ -1,0 +1,69 @@
+"""Who opened which test part when: a file of one JSON object a line, that only grows."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+REUSED = "reused"
+"""In a line that is no opening: predictions were used again, of the opening at this time."""
+
+UNKNOWN = {"when": "unknown", "study": "unknown", "commit": None}
+"""Of an opening whose line was cut off."""
+
+
+def record(ledger: Path, part: str, by: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """Write down that the test part is opened now; when, and the openings before."""
+    with _held(ledger) as file:
+        openings = _openings(file, part)
+        return _append(file, {"test_part": part}, by), openings
+
+
+def note_reuse(ledger: Path, part: str, by: Mapping[str, Any], opened: str) -> list[dict[str, Any]]:
+    """Write down that nothing is opened, for what was seen at the time `opened` is used again; all openings."""
+    with _held(ledger) as file:
+        openings = _openings(file, part)
+        _append(file, {"test_part": part, REUSED: opened}, by)
+        return openings
+
+
+@contextmanager
+def _held(ledger: Path) -> Iterator[BinaryIO]:
+    """The file, which nobody else writes meanwhile. The lock ends with its process, and holds over NFS too."""
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    with ledger.open("a+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _openings(file: BinaryIO, part: str) -> list[dict[str, Any]]:
+    file.seek(0)
+    found = []
+    for line in file.read().decode(errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # whoever wrote it was killed: what it opened, it may have seen
+            entry = {"test_part": part, **UNKNOWN} if part in line and REUSED not in line else {}
+        if isinstance(entry, dict) and entry.get("test_part") == part and REUSED not in entry:
+            found.append(entry)
+    return found
+
+
+def _append(file: BinaryIO, entry: Mapping[str, Any], by: Mapping[str, Any]) -> str:
+    """One line, on the disk when this returns; after half a line, on a line of its own."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    size = file.seek(0, os.SEEK_END)
+    if size:
+        file.seek(size - 1)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+    file.write(json.dumps({**entry, "when": when, **by}).encode() + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
+    return when

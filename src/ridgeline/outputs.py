@@ -1,0 +1,40 @@
+"""Where results will be written is tried before any work: to find out after an hour that it cannot be is too late."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from ridgeline.checking import ConfigError
+
+
+def require_writable(path: str | Path | None, key: str, *, csv: bool = False, images: bool = False) -> None:
+    """Raise ConfigError, one line, unless the file can be written or made, with the folders that it lacks. Leaves
+    nothing behind. Null is no file.
+
+    `csv`, `images`: a table of the same name is written too, or pictures into a folder beside it.
+    """
+    if path is None:
+        return
+    asked = Path(path)
+    also = [asked.with_suffix(".csv")] * csv + [asked.parent / "images" / f"{asked.stem}.png"] * images
+    for each in (asked, *also):
+        try:
+            _try(each)
+        except OSError as error:
+            raise ConfigError(f"`{each} can be written` must hold, but got {key}={path}: {error.strerror}.") from None
+
+
+def _try(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if os.path.lexists(path):
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    folder = path.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    # Permission bits say little (root, read-only mounts), so make a file: one without a name, gone when closed.
+    with tempfile.TemporaryFile(dir=folder):
+        pass

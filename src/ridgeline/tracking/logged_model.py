@@ -1,0 +1,112 @@
+"""A network as a model in MLflow: logged to the study's run, with all that it needs to be served; no pickle in it.
+
+N examples, I features, C classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
+from mlflow.entities import Run as MlflowRun
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+import ridgeline
+from ridgeline.fitted import Fitted
+from ridgeline.tracking import provenance
+from ridgeline.tracking.store import Store
+from ridgeline.tracking.tracker import Tracker
+
+KIND = "champion"
+"""What logged models of this kind are called, and the folder of the network in them."""
+SERVED = Path(__file__).with_name("served.py")
+NEEDS = ("mlflow", "torch", "numpy", "safetensors", "PyYAML")
+"""What the model imports where it is loaded; Ridgeline itself is in it."""
+
+
+def log_model(
+    tracker: Tracker,
+    name: str,
+    run: MlflowRun,
+    fitted: Fitted,
+    example_NI: np.ndarray,
+    card: str,
+    tags: dict[str, str],
+    confirmed: Mapping[str, Any],
+) -> LoggedModel:
+    """The model as an output of the study's run."""
+    run_id = run.info.run_id
+    params = {param.key: param.value for param in provenance.params(fitted.config)}
+
+    def create(store: Store) -> LoggedModel:
+        source = {"mlflow.source.name": "pipelines/confirm.py", "mlflow.source.type": "LOCAL"}
+        experiment = run.info.experiment_id
+        return store.client.create_logged_model(experiment, KIND, run_id, tags | source, params, "classifier")
+
+    model: LoggedModel = tracker.ask(f"start of model {name}", create)
+    model_id = model.model_id
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        _save(folder, Model(run_id=run_id, model_uuid=model_id, model_id=model_id), fitted, example_NI, card)
+        tracker.ask(f"files of model {name}", lambda store: store.client.log_model_artifacts(model_id, str(folder)))
+    points = _metrics(confirmed, run_id, model_id)
+
+    def finish(store: Store) -> None:
+        store.client.finalize_logged_model(model_id, "READY")
+        store.client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+        store.client.log_batch(run_id, points)
+
+    tracker.ask(f"end of model {name}", finish)
+    return model
+
+
+def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, card: str) -> None:
+    """The model as MLflow keeps it: our tensors and YAML, our code, no pickle; with the card."""
+    fitted.save(folder.parent / KIND)
+    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, fitted.n_classes))])
+    with _quiet():
+        mlflow.pyfunc.save_model(
+            str(folder),
+            mlflow_model=model,
+            python_model=str(SERVED),
+            artifacts={KIND: str(folder.parent / KIND)},
+            code_paths=[str(Path(ridgeline.__file__).parent)],
+            pip_requirements=[f"{package}=={metadata.version(package).partition('+')[0]}" for package in NEEDS],
+            # MLflow would refuse any other dtype than the one that is named here; served.py takes every number.
+            signature=ModelSignature(outputs=outputs),
+            input_example=np.asarray(example_NI, np.float32),
+        )
+    (folder / "README.md").write_text(card)
+
+
+def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
+    """What was measured on the test part: columns of the model, under the names that they have in the run."""
+    test = confirmed["arms"]["best"]["test"]
+    values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
+    now = time.time_ns() // 1_000_000  # ms
+    return [
+        Metric(f"confirm/best/{key}", float(value), now, 0, model_id=model_id, run_id=run_id)
+        for key, value in values.items()
+    ]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow says on each step that it takes, and how a model might have been described otherwise."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
