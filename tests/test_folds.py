@@ -24,7 +24,7 @@ from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evidence.confirming import confirm_study
 from ridgeline.evidence.stored import open_study
 from ridgeline.search.open_trials import OpenTrials
-from ridgeline.search.records import StudyStopped
+from ridgeline.search.stopped import StudyStopped
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.sizing import fitting_stack_size

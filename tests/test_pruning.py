@@ -18,8 +18,8 @@ from ridgeline import doors
 from ridgeline.config import ConfigError
 from ridgeline.search.design import design_point
 from ridgeline.search.open_trials import OpenTrials
-from ridgeline.search.records import StudyStopped
 from ridgeline.search.space import Dimension
+from ridgeline.search.stopped import StudyStopped
 from ridgeline.stack.source import Fit
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import train

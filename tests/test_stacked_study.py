@@ -21,7 +21,7 @@ from optuna.trial import Trial
 from ridgeline.doors import ROOT, checked, one_trial
 from ridgeline.search.loop import Loop
 from ridgeline.search.open_trials import OpenTrials
-from ridgeline.search.records import StudyStopped
+from ridgeline.search.stopped import StudyStopped
 from ridgeline.stack.source import Fit
 from ridgeline.trials import run_trial
 from sweeping import OWN_COLUMNS, Studies, formula, results, table

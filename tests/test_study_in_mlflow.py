@@ -62,7 +62,7 @@ def test_the_description_says_what_was_searched_the_best_and_how_to_go_on(folder
     )
     assert f"| regularization.l2 | tag(log, interval(1e-6, 1e-1)) | {float(best['regularization.l2']):.4g} |" in note
     assert f"viewStateShareKey={folder.name}" in note
-    assert "-m tracking.keep_weights=0 search=bayes search.n_trials=6" in note  # the command as it was typed
+    assert " tracking.keep_weights=0 search=bayes search.n_trials=6" in note  # the command as it was typed
     for door in ("confirm", "report"):
         assert f"{door}.py study={folder.name} runs={folder.parent.parent}`" in note
     assert len(note) < 5000

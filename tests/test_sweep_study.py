@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from ridgeline.config import ConfigError
 from ridgeline.search.folder import locked
-from ridgeline.search.records import StudyStopped
+from ridgeline.search.stopped import StudyStopped
 from sweeping import Studies, formula, results, stopping, table
 
 BAYES = ("search=bayes", "search.n_startup_trials=3")

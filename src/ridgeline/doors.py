@@ -23,6 +23,7 @@ from ridgeline.checking import ConfigError, nearest, unknown_key
 from ridgeline.commands import ROOT, RUNS
 from ridgeline.composed import as_typed, plain
 from ridgeline.config import Config, parse
+from ridgeline.opening import opening_words
 
 WITHOUT_A_TRIAL = [
     "hydra.run.dir=.",
@@ -101,11 +102,16 @@ class RefuseBadInput(Callback):
             parsed = checked(config)
             if config.hydra.runtime.choices.get("search", "grid") != "grid":
                 raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")
-            from ridgeline.trials import check  # torch and MLflow, seconds: after what needs neither
+            from ridgeline.surroundings import asks_torch, check_surroundings
 
-            check(parsed)
+            check_surroundings(parsed)
+            if asks_torch(parsed):
+                from ridgeline.trials import check_device  # torch, a second or two
+
+                check_device(parsed)
         except ConfigError as error:  # Hydra makes a warning of any Exception here
             refuse(str(error))
+        print(opening_words(parsed, config.hydra.overrides.task, config.hydra.run.dir), flush=True)
 
 
 def one_line(error: Exception) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 from dataclasses import dataclass
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.stack.workers import Workers
+
+if TYPE_CHECKING:
+    from ridgeline.stack.workers import Workers
 
 INSTALL = "pip install 'ridgeline[ray]' (in a checkout: .venv/bin/python -m pip install -e '.[ray]')"
+
+SLOTS = "slots"
+"""User attribute of a study: its workers and the slots of each, from its first start on."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class StackSettings:
             require((n := count_devices(gpu=gpu)) > 0, "the cluster has a device for a trial", key, self.address)
             return n
         if gpu:
+            import torch
+
             return torch.cuda.device_count() if self.backend == "ray" else 1
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

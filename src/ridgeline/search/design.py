@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from scipy.stats import qmc
 
 from ridgeline.search.space import Dimension
 
 
 def design_point(space: Sequence[Dimension], seed: int, place: int) -> dict[str, Any]:
     """The point number `place` of a scrambled Sobol' sequence (Owen 1998) over the space."""
+    from scipy.stats import qmc  # half a second, which the first words of a study need not wait for
+
     sequence = qmc.Sobol(d=len(space), scramble=True, rng=seed)
     point = sequence.random_base2(place.bit_length())[place]  # as many as keep the sequence balanced
     return {d.key: _value(d, float(share)) for d, share in zip(space, point, strict=True)}

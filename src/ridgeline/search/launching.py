@@ -18,6 +18,7 @@ from ridgeline.search.plan import Plan
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT = "trainer.ckpt_path"
 STACK_LAUNCHER = "hydra_plugins.ridgeline.launcher.StackLauncher"
 
 
@@ -42,11 +43,14 @@ class Launcher:
         """Whether worker processes may train the study's trials; says why not, where that is no choice of the user."""
         if self.stack is None:
             return False
-        key = "trainer.ckpt_path"
-        goes_on = plan.config.trainer.ckpt_path is not None or key in (d.key for d in plan.line.space)
+        goes_on = self.goes_on_with_one(plan)
         if goes_on:
-            log.info(f"{key} goes on with one training, which a stack cannot: trials run one by one.")
+            log.info(f"{CHECKPOINT} goes on with one training, which a stack cannot: trials run one by one.")
         return not goes_on
+
+    def goes_on_with_one(self, plan: Plan) -> bool:
+        """Whether a trial begins where another training was saved."""
+        return plan.config.trainer.ckpt_path is not None or CHECKPOINT in (d.key for d in plan.line.space)
 
 
 def make_launcher(context: HydraContext, task: TaskFunction, master: DictConfig) -> Launcher:

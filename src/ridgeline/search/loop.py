@@ -20,8 +20,9 @@ from ridgeline.search.launching import Launcher
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import INTERRUPTED, OUTCOME, best_first, counts, is_interrupted, outcome, ran
-from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped, drop_weights
+from ridgeline.search.records import Records, drop_weights
 from ridgeline.search.repeats import Repeats
+from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.streaming import Streaming
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError, build
 from ridgeline.config import Config, SearchConfig, parse
-from ridgeline.data import DataDescription, load_splits
+from ridgeline.data import DataDescription
 from ridgeline.outputs import require_writable
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
@@ -20,7 +20,7 @@ from ridgeline.search.pruning import make_pruner
 from ridgeline.search.repeats import searched
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
-from ridgeline.trials import check
+from ridgeline.surroundings import asks_torch, check_surroundings
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ class Plan:
 
 
 def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str]) -> Plan:
-    """Check everything that can be checked before the first trial; nothing is written."""
+    """Check everything that can be checked before the first trial; nothing is written.
+
+    Without torch, unless only torch can tell: so the user reads in the first second or two what the study will do.
+    """
     loader = context.config_loader
     if any(str(o).startswith("hydra.sweep.dir=") for o in master.hydra.overrides.hydra):
         raise ConfigError("A study has its own folder, runs/studies/NAME: set runs=... or search.study_name=NAME.")
@@ -57,11 +60,14 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
         sampling.rehearse(search, searched(line.space))
     if search.pruner is not None:
         make_pruner(search.pruner)
-    for one in checked.by_data:
-        check(one)
+    data = [check_surroundings(one) for one in checked.by_data]
     check_storage(config)
     require_writable(config.search.summary, "search.summary", csv=True)
-    data = [load_splits(one.data).description for one in checked.by_data]
+    for one in checked.by_data:
+        if asks_torch(one):
+            from ridgeline.trials import check_device
+
+            check_device(one)
     defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data])
     names: dict[str, list[str]] = {"data": [one.data.name for one in checked.by_data], "network": checked.networks}
     combinations = sampling.combinations(line.space) if grid else None

@@ -1,8 +1,11 @@
-"""A study's progress on stderr: trials done, failed, the best so far, the time left."""
+"""A study's progress on stderr: trials done, failed, the best so far, the time left. Then what is left to do."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -33,8 +36,9 @@ class Progress:
         best = best_first(trials)
         running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         tally = counts(trials)
-        words = [f"running={running}", f"pruned={tally['pruned']}", f"failed={tally['failed']}"]
-        words += [f"best {self.metric}={best[0].value:.4g}"] if best else []
+        words = [f"best {self.metric} {best[0].value:.4g}"] if best else []
+        counted = {"running": running, "pruned": tally["pruned"], "failed": tally["failed"]}
+        words += [f"{count} {state}" for state, count in counted.items() if count]
         self.bar.set_postfix_str(", ".join(words), refresh=False)
         self.bar.update(min(len(trials), self.bar.total) - self.bar.n)
 
@@ -44,3 +48,14 @@ class Progress:
 
     def close(self) -> None:
         self.bar.close()
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """One line on stdout: what begins, and when it has ended, how long that took."""
+    began = time.monotonic()
+    print(f"{what}: ", end="", flush=True)
+    try:
+        yield
+    finally:
+        print(f"{time.monotonic() - began:.1f} s", flush=True)

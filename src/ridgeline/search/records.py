@@ -19,22 +19,11 @@ from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
 from ridgeline.search.note import study_note
 from ridgeline.search.ranking import best_first, counts, outcome, ran
 from ridgeline.search.space import Dimension
+from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.tracking import Run, Tracker, TrackingError, provenance
 from ridgeline.tracking.views import STUDIES, address, study_view
 
 WEIGHTS = "weights.safetensors"
-
-INTERRUPTED_CODE = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
-
-class StudyStopped(Exception):
-    """A study ended before its goal, or without a result: one line that says why. `code` is the exit code."""
-
-    def __init__(self, line: str, code: int = 1) -> None:
-        super().__init__(line)
-        self.code = code
-
 
 HASTE_SECONDS = 1.0
 """How long MLflow is written to after Ctrl-C. What it lacks then, the next start completes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import FrozenTrial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ridgeline.search.backends import StackSettings
+from ridgeline.search.backends import SLOTS, StackSettings
 from ridgeline.search.batches import BATCH, Group, groups
 from ridgeline.search.flow import Flow
 from ridgeline.search.plan import Plan
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SLOTS, IDLE = "slots", "idle_seconds"
-"""User attributes of a study: its workers and the slots of each; how long workers waited for trials, in all."""
+IDLE = "idle_seconds"
+"""User attribute of a study: how long workers waited for trials, in all."""
 
 
 class Streaming:

@@ -6,6 +6,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,14 @@ from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
-from ridgeline.search.loop import Loop
+from ridgeline.search.opening import opening_words
 from ridgeline.search.password import hide_password
 from ridgeline.search.plan import Plan, make_plan
-from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import ran
-from ridgeline.search.records import INTERRUPTED_CODE, Records, StudyStopped
 from ridgeline.search.results import write_results
+from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.table import closing_words
-from ridgeline.tracking import Tracker, TrackingError
-from ridgeline.tracking.machine import machine_metrics
+from ridgeline.tracking import TrackingError
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +55,13 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         if master.hydra.job.config_name == STAGE:
             shutil.copy(PARAMS, folder)  # the next experiment writes another one
             plan = replace(plan, line=plan.line.of_stage(folder))
+        launcher = make_launcher(context, task, master)
+        print(opening_words(plan, study, folder, launcher), flush=True)
         if len(ran(study)) >= plan.n_trials and _is_reported(study):
-            log.info(f"{len(ran(study))} trials of this study are done, and {plan.n_trials} were asked for.")
             write_results(study, plan.config, plan.line, folder)
         else:
             try:
-                _go_on(plan, study, folder, make_launcher(context, task, master))
+                _go_on(plan, study, folder, launcher)
             except (OSError, TrackingError) as error:  # a full disk, a store that went away
                 saved = f"{len(ran(study))} of {plan.n_trials} trials are saved in {folder}; the same command goes on"
                 raise StudyStopped(f"The study {plan.name} ends, {saved}: {one_line(error)}") from error
@@ -109,7 +109,14 @@ def _set_folder(master: DictConfig, folder: Path) -> None:
 
 
 def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) -> None:
-    with Tracker(plan.config) as tracker:
+    # Torch and MLflow, seconds: now that the user has read what they are for.
+    from ridgeline.search.loop import Loop
+    from ridgeline.search.progress import Progress, timed
+    from ridgeline.search.records import Records
+    from ridgeline.tracking import Tracker
+    from ridgeline.tracking.machine import machine_metrics
+
+    with ExitStack() as said, Tracker(plan.config) as tracker:  # what is said ends when all is in MLflow
         records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
         study.set_user_attr("run_id", records.run.id)
         records.describe(study, plan.line, folder)
@@ -125,9 +132,12 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
             raise
         finally:
             progress.close()
+        interrupted = stopped is not None and stopped.code == INTERRUPTED_CODE
+        if not interrupted:
+            said.enter_context(timed("Writing tables and pictures"))
         files = write_results(study, plan.config, plan.line, folder)
         records.describe(study, plan.line, folder)
-        if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
+        if not interrupted:  # after Ctrl-C nobody wants to wait for pictures
             records.log_results(study, files, folder)
         records.finish(stopped)
     if stopped:

@@ -10,7 +10,7 @@ from optuna.study import Study
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import best_first, counts, outcome, ran
-from ridgeline.tracking import how_to_look
+from ridgeline.tracking.address import look_at_study
 
 ROWS = 10
 
@@ -36,7 +36,7 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
         words += [f"Does it help?          {line.follow('confirm', study.study_name, where='here')}"]
         words += [f"As a page:             {line.follow('report', study.study_name, where='here')}"]
     words += [f"Results:               {folder}"]
-    words += [f"Look at it:            {how_to_look(config)}, run {study.study_name}"]
+    words += [f"Look at it:            {look_at_study(config, study.study_name)}"]
     return "\n".join(words)
 
 

@@ -23,10 +23,10 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 from ridgeline.tracking.check import check_store  # noqa: E402
+from ridgeline.tracking.entries import TrackingError  # noqa: E402
 from ridgeline.tracking.store import how_to_look, server_of, store_uri, ui_command  # noqa: E402
 
 if TYPE_CHECKING:
-    from ridgeline.tracking.entries import TrackingError
     from ridgeline.tracking.run import Run, State
     from ridgeline.tracking.tracker import Tracker
 
@@ -42,7 +42,7 @@ __all__ = [
     "ui_command",
 ]
 
-LATER = {"Run": "run", "State": "run", "Tracker": "tracker", "TrackingError": "entries"}
+LATER = {"Run": "run", "State": "run", "Tracker": "tracker"}
 """Names that need MLflow, and the module of each: imported with the first that is asked for."""
 
 

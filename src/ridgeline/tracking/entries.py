@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
-
-from mlflow.entities import Metric, Param, RunTag
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.tracking.check import reason
 from ridgeline.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param, RunTag
 
 ROOM = {"metrics": 800, "params": 100, "tags": 100}
 """MLflow's limits for one log_batch: 1000 entities, 100 of them params, 100 tags."""

@@ -1,0 +1,56 @@
+"""What a study says before it begins, and before torch is imported: what, how many, by whom, where, how to watch it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optuna.study import Study
+
+from ridgeline.config import Config
+from ridgeline.search.backends import SLOTS, StackSettings
+from ridgeline.search.launching import Launcher
+from ridgeline.search.plan import Plan
+from ridgeline.search.ranking import ran
+from ridgeline.tracking.address import look_at_study
+
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
+"""Without any of these torch finds no GPU: of NVIDIA on Linux, on WSL and on Jetson, of AMD."""
+
+
+def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) -> str:
+    done, keys = len(ran(study)), ", ".join(d.key for d in plan.line.space)
+    trials = _counted(plan.n_trials, "trial") if done == 0 else f"{done} of {plan.n_trials} trials are done,"
+    over = f" over {keys}" if keys else ""
+    return "\n".join(
+        [
+            f"Study {plan.name}: {trials}{over}, {_by_whom(plan, study, launcher)}, into {folder}",
+            f"Watch it: {look_at_study(plan.config, plan.name)}",
+        ]
+    )
+
+
+def _by_whom(plan: Plan, study: Study, launcher: Launcher) -> str:
+    settings = launcher.stack
+    if settings is None or launcher.goes_on_with_one(plan):
+        return "one by one" if plan.config.search.n_jobs == 1 else f"{plan.config.search.n_jobs} at a time"
+    if (stored := study.user_attrs.get(SLOTS)) is not None:
+        return _counted(stored[0], "worker")
+    return workers_of(plan.config, settings, plan.n_trials)
+
+
+def workers_of(config: Config, settings: StackSettings, n_trials: int) -> str:
+    """As far as that can be told without torch and without asking a cluster."""
+    if settings.address is not None:
+        return f"on the Ray cluster {settings.address}"
+    if may_have_gpu(config):
+        return "on the GPU if torch can use it"
+    return _counted(min(settings.workers or settings.count_devices(gpu=False), n_trials), "worker")
+
+
+def may_have_gpu(config: Config) -> bool:
+    """Whether torch may find a GPU; that it will is for torch to say."""
+    return config.trainer.accelerator != "cpu" and any(Path(driver).exists() for driver in GPU_DRIVERS)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
