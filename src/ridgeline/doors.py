@@ -24,6 +24,8 @@ from ridgeline.commands import ROOT, RUNS
 from ridgeline.composed import as_typed, plain
 from ridgeline.config import Config, parse
 from ridgeline.opening import opening_words
+from ridgeline.paths import readable, settle, with_absolute_paths
+from ridgeline.streams import outlive_readers
 
 WITHOUT_A_TRIAL = [
     "hydra.run.dir=.",
@@ -37,7 +39,10 @@ WITHOUT_A_TRIAL = [
 def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run a pipeline's task as a Hydra app. A user's mistake ends in one line and exit code 2."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
-    os.environ.setdefault("RIDGELINE_RUNS", str(RUNS))
+    if not os.environ.get("RIDGELINE_RUNS"):
+        os.environ["RIDGELINE_RUNS"] = str(RUNS)
+    outlive_readers()
+    sys.argv[1:] = map(readable, sys.argv[1:])
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -91,14 +96,16 @@ def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
-    return parse(plain(cfg))
+    return parse(with_absolute_paths(plain(cfg)))
 
 
 class RefuseBadInput(Callback):
-    """Checks a single run before Hydra makes its job folder. The sweeper checks studies."""
+    """Makes the paths of a single run absolute and checks it, before Hydra makes its job folder. The sweeper does both
+    for studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         try:
+            settle(config, config.hydra.overrides.task)
             parsed = checked(config)
             if config.hydra.runtime.choices.get("search", "grid") != "grid":
                 raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")
