@@ -21,7 +21,7 @@ import pytest
 from ridgeline.checking import ConfigError
 from ridgeline.doors import ROOT
 from ridgeline.evidence.stored import open_study
-from ridgeline.search.password import hidden
+from ridgeline.passwords import hidden
 from settings import small
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import BAYES, SLOTS
@@ -135,9 +135,7 @@ def test_a_stored_study_is_opened_with_the_password_that_its_files_do_not_have(t
     given = ["search=random", "search.n_trials=3", "search.study_name=kept", "hydra/launcher=basic"]
     studies.run(*given, f"search.storage='{url}'")
     asked = small(runs=str(studies.runs))
-    with pytest.raises(
-        ConfigError, match=r"password of the study kept's storage is stored nowhere: add search\.storage"
-    ):
+    with pytest.raises(ConfigError, match=r"password of search\.storage is stored nowhere: add search\.storage"):
         open_study(asked, "kept")
     stored = open_study(replace(asked, search=replace(asked.search, storage=url)), "kept")
     assert len(stored.study.get_trials()) == 3

@@ -91,5 +91,5 @@ def test_a_storage_that_is_not_there_is_one_line_and_is_not_made(studies: Studie
         open_study(replace(asked(studies), search=elsewhere), "found")
     assert not (tmp_path / "absent.log").exists()
     secret = replace(small().search, storage="postgresql://me:***@host/name")
-    with pytest.raises(ConfigError, match=r"password of the study found's storage is stored nowhere"):
+    with pytest.raises(ConfigError, match=r"password of search\.storage is stored nowhere"):
         open_study(replace(asked(studies), search=secret), "found")

@@ -229,7 +229,7 @@ def test_unfit_stores_are_refused_in_one_line_that_names_key_rule_and_value(tmp_
     for uri, rule in refused.items():
         with pytest.raises(ConfigError, match=rule) as error:
             check_store(configuration(tmp_path / "runs", uri=uri))
-        shown = uri.replace("nobody:secret@", "")
+        shown = uri.replace("nobody:secret@", "nobody:***@")
         assert f"must hold, but got tracking.uri={shown}" in str(error.value)
         assert "\n" not in str(error.value)
     # A fit one is let pass, whether it is there or not, and nothing is written.

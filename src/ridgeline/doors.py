@@ -21,11 +21,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest, unknown_key
 from ridgeline.commands import ROOT, RUNS
-from ridgeline.composed import as_typed, plain
+from ridgeline.composed import as_typed, conceal_argument, conceal_config, plain
 from ridgeline.config import Config, parse
 from ridgeline.opening import opening_words
-from ridgeline.paths import readable, settle, with_absolute_paths
-from ridgeline.streams import outlive_readers
+from ridgeline.screen import use_screen
+from ridgeline.stack.interrupts import end_when_asked
 
 WITHOUT_A_TRIAL = [
     "hydra.run.dir=.",
@@ -38,11 +38,11 @@ WITHOUT_A_TRIAL = [
 
 def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run a pipeline's task as a Hydra app. A user's mistake ends in one line and exit code 2."""
+    end_when_asked()
+    use_screen()
+    sys.argv[1:] = [conceal_argument(argument) for argument in sys.argv[1:]]
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
-    if not os.environ.get("RIDGELINE_RUNS"):
-        os.environ["RIDGELINE_RUNS"] = str(RUNS)
-    outlive_readers()
-    sys.argv[1:] = map(readable, sys.argv[1:])
+    os.environ.setdefault("RIDGELINE_RUNS", str(RUNS))
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -52,7 +52,10 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
         if wants_traceback:
             raise
         refuse(one_line(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
+        of_lightning = isinstance(error.__context__, KeyboardInterrupt)  # which turns Ctrl-C into exit(1)
+        if isinstance(error, SystemExit) and not (error.code == 1 and of_lightning):
+            raise
         print("Interrupted.", file=sys.stderr)
         raise SystemExit(130) from None
 
@@ -96,16 +99,15 @@ def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
-    return parse(with_absolute_paths(plain(cfg)))
+    return parse(plain(cfg))
 
 
 class RefuseBadInput(Callback):
-    """Makes the paths of a single run absolute and checks it, before Hydra makes its job folder. The sweeper does both
-    for studies."""
+    """Checks a single run before Hydra makes its job folder. The sweeper checks studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        conceal_config(config)  # of which the job's files are made
         try:
-            settle(config, config.hydra.overrides.task)
             parsed = checked(config)
             if config.hydra.runtime.choices.get("search", "grid") != "grid":
                 raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")

@@ -76,6 +76,7 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
             run.finish("FAILED", f"{type(error).__name__}: {error}")
             raise
         except BaseException as error:  # Ctrl-C, of which Lightning makes SystemExit
+            tracker.hasten()
             run.finish("INTERRUPTED", type(error).__name__)
             raise
         run.finish("COMPLETE")

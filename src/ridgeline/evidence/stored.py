@@ -16,7 +16,6 @@ from ridgeline.checking import ConfigError, nearest
 from ridgeline.commands import command
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
-from ridgeline.paths import with_absolute_paths
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.stored_config import check_targets, read_stored
@@ -59,8 +58,8 @@ class StoredStudy:
 def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
 
-    `asked.search.storage` replaces the stored one, whose password is not stored; what the study may name as a target is
-    `asked`'s to say. Raises ConfigError, one line.
+    `asked.search.storage` and `asked.tracking.uri` replace the stored ones, whose passwords are not stored; what the
+    study may name as a target is `asked`'s to say. Raises ConfigError, one line.
     """
     name = _name_in(Path(study)) if study.endswith(".json") else study
     runs = Path(asked.runs).absolute()
@@ -71,13 +70,13 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     master = OmegaConf.load(runs / "studies" / name / MASTER)
     assert isinstance(master, DictConfig)
     tree, allowed = plain(master), asked.tracking.allowed_targets
-    # Studies from before have relative paths, which were meant where they were started.
-    tree = with_absolute_paths(tree, Path(master.hydra.runtime.cwd))
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
     config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))
     if asked.search.storage is not None:
         config = replace(config, search=replace(config.search, storage=asked.search.storage))
+    if asked.tracking.uri is not None:
+        config = replace(config, tracking=replace(config.tracking, uri=asked.tracking.uri))
     folder = study_folder(config, name)
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
@@ -96,10 +95,6 @@ def _name_in(summary: Path) -> str:
 
 
 def _load(config: Config, folder: Path) -> Study:
-    stored = config.search.storage
-    if stored is not None and ":***@" in stored:
-        line = f"The password of the study {folder.name}'s storage is stored nowhere: add search.storage=URL"
-        raise ConfigError(f"{line}, but got {stored}.")
     try:
         found = optuna.load_study(study_name=folder.name, storage=read_storage(config, folder))
     except KeyError as error:

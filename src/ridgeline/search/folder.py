@@ -12,8 +12,8 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
+from ridgeline.passwords import hidden, hidden_everywhere, require_secret, revealed
 from ridgeline.search.journal import Journal
-from ridgeline.search.password import hidden, revealed
 
 
 def study_folder(config: Config, name: str) -> Path:
@@ -75,10 +75,11 @@ def check_storage(config: Config) -> None:
 
 
 def _database(url: str) -> BaseStorage:
+    require_secret("search.storage", url)
     try:
         return RDBStorage(revealed(url))
     except Exception as error:  # SQLAlchemy, its drivers and Optuna each raise their own
-        reason = hidden(str(error)).strip().split("\n")[0]
+        reason = hidden_everywhere(hidden(str(error))).strip().split("\n")[0]
         rule = "search.storage can be opened"
         raise ConfigError(f"`{rule}` must hold, but got search.storage={hidden(url)}: {reason}") from error
 

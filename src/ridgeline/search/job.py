@@ -15,6 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from ridgeline.composed import plain
+from ridgeline.passwords import hidden_everywhere
 
 RESULT = "result.json"
 """In the job's folder, from the moment the job has ended."""
@@ -63,7 +64,7 @@ class Recorded:
 
 def one_line(error: BaseException) -> str:
     """Type and text of an exception."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+    return hidden_everywhere(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": "))
 
 
 def ending_of(returned: JobReturn) -> Ending:

@@ -22,7 +22,7 @@ from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import INTERRUPTED, OUTCOME, best_first, counts, is_interrupted, outcome, ran
 from ridgeline.search.records import Records, drop_weights
 from ridgeline.search.repeats import Repeats
-from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
+from ridgeline.search.stopped import StudyStopped
 from ridgeline.search.streaming import Streaming
 
 log = logging.getLogger(__name__)
@@ -41,14 +41,14 @@ class Loop:
         self.exhausted = False
 
     def run(self) -> None:
-        """Go on to the goal. Raises StudyStopped."""
+        """Go on to the goal. Raises StudyStopped, or KeyboardInterrupt when its trials are in order."""
         streaming = Streaming(self, self.launcher.stack) if self.launcher.can_stream(self.plan) else None
         if streaming is None and self.plan.config.search.pruner is not None:
             log.warning("search.pruner prunes in the stack launcher alone: each trial trains to its end.")
-        self.records.complete_curves(self.study)
-        self.close_running(streaming)
-        self.records.close_unfinished(self.study, self.folder)
         try:
+            self.records.complete_curves(self.study)
+            self.close_running(streaming)
+            self.records.close_unfinished(self.study, self.folder)
             if streaming is not None:
                 streaming.run()
             while not self.exhausted and (left := self.plan.n_trials - len(ran(self.study))) > 0:
@@ -57,11 +57,9 @@ class Loop:
                 self.run_batch(batch)
         except KeyboardInterrupt:
             self.records.hasten()
-            self.records.interrupt_trials("Ctrl-C")
+            self.records.interrupt_trials("interrupted")
             self.close_running(streaming)
-            done = len(ran(self.study))
-            saved = f"{done} of {self.plan.n_trials} trials are saved in {self.folder}"
-            raise StudyStopped(f"Interrupted: {saved}; the same command goes on.", INTERRUPTED_CODE) from None
+            raise
         self.check_failures()
 
     def ask(self) -> Trial:

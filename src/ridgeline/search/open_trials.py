@@ -34,6 +34,7 @@ class OpenTrials:
 
     def open(self, trial: BaseTrial, tick: int) -> Fit:
         """The fit of a trial that begins; its folder and run are there from now on."""
+        self.loop.records.tracker.keep_pace()
         composed = self.plan.trees.of(trial.params)
         tree = composed.tree
         tree["trial"] = {"study": self.plan.name, "number": trial.number, "parent_run": self.loop.records.run.id}

@@ -25,9 +25,6 @@ from ridgeline.tracking.views import STUDIES, address, study_view
 
 WEIGHTS = "weights.safetensors"
 
-HASTE_SECONDS = 1.0
-"""How long MLflow is written to after Ctrl-C. What it lacks then, the next start completes."""
-
 
 class Records:
     """The open parent run of a study, and in `trials` the open runs of trials by number."""
@@ -71,12 +68,12 @@ class Records:
     def interrupt_trials(self, reason: str) -> None:
         """Nobody trains the trials any more that have an open run."""
         for run in self.trials.values():
-            run.finish("INTERRUPTED", reason, wait=False)
+            run.interrupt(reason)
         self.trials.clear()
 
     def hasten(self) -> None:
         self.hasty = True
-        self.tracker.hasten(HASTE_SECONDS)
+        self.tracker.hasten()
 
     def close_unfinished(self, study: Study, folder: Path) -> None:
         close_unfinished(self.tracker, self.run.id, study, folder, self.config.tracking.allowed_targets)
@@ -119,7 +116,7 @@ class Records:
         if stopped is None:
             self.run.finish("COMPLETE")
         elif stopped.code == INTERRUPTED_CODE:
-            self.run.finish("INTERRUPTED", str(stopped))
+            self.run.interrupt(str(stopped))
         else:
             self.run.finish("FAILED", str(stopped))
 

@@ -6,26 +6,25 @@ import logging
 import shutil
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from ridgeline.checking import ConfigError
-from ridgeline.commands import setting
-from ridgeline.paths import STORE, absolute, settle
+from ridgeline.composed import conceal_study
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.opening import opening_words
-from ridgeline.search.password import hide_password
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.ranking import ran
 from ridgeline.search.results import write_results
@@ -46,7 +45,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = stack_settings(master)
-    plan = make_plan(context, master, hide_password(master, settle(master, arguments)))
+    plan = make_plan(context, master, conceal_study(master, arguments))
     if settings is not None:
         settings.connect()
     folder = study_folder(plan.config, plan.name)
@@ -64,8 +63,9 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
             try:
                 _go_on(plan, study, folder, launcher)
             except (OSError, TrackingError) as error:  # a full disk, a store that went away
-                saved = f"{len(ran(study))} of {plan.n_trials} trials are saved in {folder}; the same command goes on"
-                raise StudyStopped(f"The study {plan.name} ends, {saved}: {one_line(error)}") from error
+                print(closing_words(study, plan.config, plan.line, folder))
+                mend = f"{_saved(plan, study, folder)}; when this is mended, the same command goes on"
+                raise StudyStopped(f"The study {plan.name} ends, {mend}: {one_line(error)}") from error
         print(closing_words(study, plan.config, plan.line, folder))
 
 
@@ -75,8 +75,7 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     direction = plan.config.search.direction
     study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
     tracked = plan.config.tracking.uri or "the runs folder"
-    before = study.user_attrs.get("tracked", tracked)
-    if absolute(STORE, before) != tracked:
+    if (before := study.user_attrs.setdefault("tracked", tracked)) != tracked:
         raise ConfigError(f"The study {plan.name} is tracked in {before}, but got tracking.uri={tracked}. {NEW}")
     stored = study.user_attrs.get("definition")
     if stored is None:
@@ -100,16 +99,22 @@ def _is_reported(study: optuna.Study) -> bool:
 
 
 def _lasting(definition: dict[str, Any]) -> dict[str, Any]:
-    lasting = {key: value for key, value in definition.items() if key not in identity.REVISIONS}
-    # Studies from before that are defined by where the data lay, too; their hash says what they are.
-    return lasting | {"config": {k: v for k, v in definition["config"].items() if k != "data.root"}}
+    return {key: value for key, value in definition.items() if key not in identity.REVISIONS}
 
 
 def _set_folder(master: DictConfig, folder: Path) -> None:
     master.hydra.sweep.dir = str(folder)
     # Each job is composed anew, from the overrides.
-    master.hydra.overrides.hydra.append(setting("hydra.sweep.dir", folder))
+    master.hydra.overrides.hydra.append(f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}")
     OmegaConf.save(master, folder / "multirun.yaml")
+
+
+def _interrupted(plan: Plan, study: optuna.Study, folder: Path) -> StudyStopped:
+    return StudyStopped(f"Interrupted: {_saved(plan, study, folder)}; the same command goes on.", INTERRUPTED_CODE)
+
+
+def _saved(plan: Plan, study: optuna.Study, folder: Path) -> str:
+    return f"{len(ran(study))} of {plan.n_trials} trials are saved in {folder}"
 
 
 def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) -> None:
@@ -127,22 +132,24 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None
         try:
-            with machine_metrics(records.run):
+            with closing(progress), machine_metrics(records.run):
                 Loop(plan, study, folder, records, progress, launcher).run()
         except StudyStopped as error:
             stopped = error
+        except KeyboardInterrupt:
+            stopped = _interrupted(plan, study, folder)
         except BaseException as error:
             records.run.finish("FAILED", one_line(error))
             raise
-        finally:
-            progress.close()
-        interrupted = stopped is not None and stopped.code == INTERRUPTED_CODE
-        if not interrupted:
-            said.enter_context(timed("Writing tables and pictures"))
         files = write_results(study, plan.config, plan.line, folder)
         records.describe(study, plan.line, folder)
-        if not interrupted:  # after Ctrl-C nobody wants to wait for pictures
-            records.log_results(study, files, folder)
+        try:
+            if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
+                said.enter_context(timed("Writing tables and pictures"))
+                records.log_results(study, files, folder)
+        except KeyboardInterrupt:
+            records.hasten()
+            stopped = _interrupted(plan, study, folder)
         records.finish(stopped)
     if stopped:
         raise stopped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -15,6 +16,7 @@ class Pool(Workers):
 
     def __init__(self, n: int) -> None:
         self._processes: dict[int, BaseProcess] = {}
+        atexit.register(self._end)  # before Python asks them to end by a signal, and waits
         super().__init__(n)
 
     def _start(self, workers: Sequence[int]) -> list[Connection]:
@@ -36,8 +38,9 @@ class Pool(Workers):
         return f"the worker process ended with exit code {self._processes[worker].exitcode}"
 
     def _end(self) -> None:
+        atexit.unregister(self._end)
         for process in self._processes.values():
-            process.terminate()
+            process.kill()  # a worker leaves all other signals to its parent, and holds nothing that would be lost
         for process in self._processes.values():
             process.join()
 

@@ -5,7 +5,6 @@ It is told what to do through a pipe and hands back every epoch; it knows nothin
 
 from __future__ import annotations
 
-import signal
 import time
 from multiprocessing.connection import Connection
 
@@ -19,6 +18,7 @@ from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
 from ridgeline.stack.harvest import harvest
+from ridgeline.stack.interrupts import leave_to_parent
 from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
 from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
@@ -26,8 +26,8 @@ from ridgeline.stack.precision import float32_products, no_denormals
 
 
 def work(connection: Connection) -> None:
-    """The process: stacks until the pipe closes. Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The process: stacks until the pipe closes."""
+    leave_to_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
     try:

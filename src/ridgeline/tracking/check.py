@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 from ridgeline.config import Config, ConfigError
-from ridgeline.tracking.store import SQLITE, store_uri, without_password
+from ridgeline.passwords import hidden, hidden_everywhere, require_secret
+from ridgeline.tracking.store import SQLITE, store_uri
 
 ANSWER_SECONDS = 4.0
 
@@ -17,6 +18,7 @@ ANSWER_SECONDS = 4.0
 def check_store(config: Config) -> None:
     """Raise ConfigError, one line, unless the store can be written. Answers within five seconds and writes nothing."""
     uri = store_uri(config)
+    require_secret("tracking.uri", uri)
     if uri.startswith(SQLITE):
         _check_file(Path(uri.removeprefix(SQLITE)), uri)
     elif uri.startswith(("http://", "https://")):
@@ -72,7 +74,7 @@ def _check_server(uri: str) -> None:
 
 def _refusal(rule: str, uri: str, error: Exception | None) -> ConfigError:
     cause = f" ({reason(error)})" if error is not None else ""
-    return ConfigError(f"`{rule}` must hold, but got tracking.uri={without_password(uri)}{cause}.")
+    return ConfigError(f"`{rule}` must hold, but got tracking.uri={hidden(uri)}{cause}.")
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -89,6 +91,7 @@ def reason(error: BaseException) -> str:
     """Why, as part of one line."""
     cause = cause_of(error)
     text = " ".join((getattr(cause, "strerror", None) or str(cause) or type(cause).__name__).split())
+    text = hidden_everywhere(hidden(text))
     return text if len(text) <= 200 else text[:197] + "..."
 
 

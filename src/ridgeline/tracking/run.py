@@ -81,6 +81,12 @@ class Run:
 
         self._writer.call(Call(f"{path.name} of {self._name}", upload), self._id)
 
+    def interrupt(self, reason: str) -> None:
+        """Close the run of a trial that nobody trains any more, before all else that is not written yet."""
+        tags = {provenance.STATE: "INTERRUPTED", provenance.REASON: reason}
+        self._writer.first(Batch(self._id, tags=[RunTag(key, value) for key, value in tags.items()]))
+        self._writer.first(self._ending("INTERRUPTED"))
+
     def finish(self, state: State, reason: str | None = None, *, wait: bool = True) -> None:
         """Close the run; wait until all of it is written, but not for a store that is away: `Tracker.close` does."""
         reasons = [reason] if reason else []
@@ -88,14 +94,17 @@ class Run:
             more = f" and {len(self._not_finite) - 3} more" if len(self._not_finite) > 3 else ""
             reasons.append(f"not finite: {', '.join(self._not_finite[:3])}{more}")
         self.set_tags({provenance.STATE: state} | ({provenance.REASON: "; ".join(reasons)} if reasons else {}))
+        ending = self._writer.call(self._ending(state), self._id)
+        if wait:
+            self._writer.wait(ending.answer)
+
+    def _ending(self, state: State) -> Call:
         ended = time.time_ns() // 1_000_000  # ms
 
         def end(store: Store) -> None:
             store.client.set_terminated(self._id.result(0), STATUS[state], ended)
 
-        ending = self._writer.call(Call(f"end of {self._name}", end), self._id)
-        if wait:
-            self._writer.wait(ending.answer)
+        return Call(f"end of {self._name}", end)
 
     def _log_bytes(self, content: bytes, artifact_path: str) -> None:
         target = PurePosixPath(artifact_path)

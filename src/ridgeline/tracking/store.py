@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ridgeline.commands import Where, look_at
 from ridgeline.config import Config
+from ridgeline.passwords import hidden, revealed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,19 +30,13 @@ class Store:
 
 
 def store_uri(config: Config) -> str:
-    """`tracking.uri`, or the SQLite store in the runs folder. A path to a file is made absolute."""
-    uri = config.tracking.uri
+    """`tracking.uri` with its password, or the SQLite store in the runs folder. A path to a file is made absolute."""
+    uri = revealed(config.tracking.uri) if config.tracking.uri is not None else None
     if uri is None:
         return f"{SQLITE}{Path(config.runs).absolute() / 'mlflow.db'}"
     if uri.startswith(SQLITE):
         return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
     return uri
-
-
-def without_password(uri: str) -> str:
-    """The address as it may be shown and logged."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else uri
 
 
 def how_to_look(config: Config) -> str:
@@ -56,9 +51,11 @@ def ui_command(config: Config, *, where: Where = "anywhere") -> str | None:
 
 
 def server_of(config: Config) -> str | None:
-    """The address of the MLflow server, without a password; None where the store is a file."""
-    uri = without_password(store_uri(config)).rstrip("/")
-    return uri if uri.startswith(("http://", "https://")) else None
+    """The address of the MLflow server, without user and password; None where the store is a file."""
+    parts = urlsplit(hidden(store_uri(config)))
+    if parts.scheme not in ("http", "https"):
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
 def open_store(config: Config) -> Store:

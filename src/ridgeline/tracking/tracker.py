@@ -71,7 +71,7 @@ class Tracker:
         name = f"trial {trial.number:03d}" if trial.number is not None else f"run {Path(job_dir).name}"
         create = Call(f"start of {name}", Creation(name, known))
         run = Run(self._writer, create.answer, name)
-        self._writer.start(create)
+        self._writer.first(create)
         if is_child:  # the study's run says what all of its trials have in common
             self._writer.log(Batch(create.answer, params=provenance.params(config)))
         else:
@@ -131,9 +131,13 @@ class Tracker:
         """What the open store answers, once all that was handed over before is written. `what` is for messages."""
         return self._writer.ask(what, do)
 
-    def hasten(self, seconds: float) -> None:
-        """Let `close` wait no longer than this, and say nothing of what is not written by then."""
-        self._writer.hasten(seconds)
+    def keep_pace(self) -> None:
+        """Wait while the store is more than a few seconds behind."""
+        self._writer.keep_pace()
+
+    def hasten(self) -> None:
+        """Let `close` wait a few seconds at most, and say nothing of what is not written by then."""
+        self._writer.hasten()
 
     def tags_of(self, run_id: str) -> dict[str, str]:
         """Those of a run."""
@@ -152,6 +156,8 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not isinstance(error, Exception):  # Ctrl-C
+            self.hasten()
         try:
             self.close()
         except TrackingError as unwritten:

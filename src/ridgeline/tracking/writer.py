@@ -1,7 +1,8 @@
 """One thread that writes to the MLflow store: in batches, every few seconds, and again while the store is away.
 
-Nothing here waits on the thread that trains. What the store does not take is kept and tried again; what it refuses
-for good is counted, and `close` says so in one line.
+What the store does not take is kept and tried again; what it refuses for good is counted, and `close` says so in one
+line. Nothing here waits for a store that is away. A store that is slower than the study lags a few seconds, and then
+the study waits for it in `keep_pace`: what is not written when a process ends is at most those seconds.
 """
 
 from __future__ import annotations
@@ -12,19 +13,26 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from ridgeline.passwords import hidden
+from ridgeline.stack import interrupts
 from ridgeline.tracking.check import cause_of, reason
 from ridgeline.tracking.entries import Batch, Call, TrackingError
-from ridgeline.tracking.store import Store, without_password
+from ridgeline.tracking.store import Store
 
 FLUSH_SECONDS = 2.5
 """A trial of a few seconds is one batch then, which costs half of two."""
 PATIENCE_SECONDS = 30.0
 """How long `close`, and who asks for a run's id, wait for a store that is away."""
+LAG_SECONDS = 2.5
+"""How late the oldest entry may be before new trials wait."""
+HASTE_SECONDS = 6.0
+"""How long is written after an interrupt: `docker stop` kills after 10 s. The next start writes what then lacks."""
 ATTEMPTS = 5
 """At one entry, while the store answers to others."""
 LONGEST_PAUSE_SECONDS = 2.0
@@ -45,15 +53,16 @@ class Writer:
     """Entries are written in the order in which they came, creations of runs first; batches of one run become one."""
 
     def __init__(self, uri: str, open_store: Callable[[], Store]) -> None:
-        self._uri = without_password(uri)
+        self._uri = hidden(uri)
         self._open_store = open_store
         self._store: Store | None = None
-        self._starts: deque[Batch | Call] = deque()  # creations of runs: written at once, before all else
+        self._first: deque[Batch | Call] = deque()  # creations of runs: written at once, before all else
         self._entries: deque[Batch | Call] = deque()  # the first one is being written
         self._growing: dict[Future[str], Batch] = {}  # the batch of a run that may still be added to
         self._changed = threading.Condition()
         self._urgent = False
         self._away = False
+        self._failing = False  # whatever was tried last was not written
         self._deadline: float | None = None  # set by close
         self._haste: float | None = None  # set by hasten: after it nothing is written
         self._error: Exception | None = None  # the latest
@@ -72,10 +81,10 @@ class Writer:
                 self._growing[batch.run] = batch
                 self._append(batch)
 
-    def start(self, call: Call) -> None:
-        """Hand over the creation of a run, which does not wait for what was handed over before."""
+    def first(self, entry: Batch | Call) -> None:
+        """Hand over what does not wait for what was handed over before: the creation of a run, an end in haste."""
         with self._changed:
-            self._starts.append(call)
+            self._first.append(entry)
             self._changed.notify_all()
 
     def call(self, call: Call, run: Future[str] | None = None, *, urgent: bool = False) -> Call:
@@ -94,11 +103,14 @@ class Writer:
 
     def answer(self, answer: Future[Any], what: str) -> Any:
         """What `answer` holds, or TrackingError if the store stays away."""
-        try:
-            return answer.result(self._patience())
-        except TimeoutError:
-            cause = reason(self._error) if self._error else f"no answer within {PATIENCE_SECONDS:.0f} s"
-            raise TrackingError(f"MLflow store {self._uri}: {what}: {cause}") from None
+        until = time.monotonic() + self._patience()
+        while (left := until - time.monotonic()) > 0 and not answer.done():
+            interrupts.check()
+            futures.wait([answer], min(left, 0.2))
+        if answer.done():
+            return answer.result()
+        cause = reason(self._error) if self._error else f"no answer within {PATIENCE_SECONDS:.0f} s"
+        raise TrackingError(f"MLflow store {self._uri}: {what}: {cause}") from None
 
     def wait(self, answer: Future[Any]) -> None:
         """Until `answer` is there; no longer than the store answers at all, for training goes on without it."""
@@ -107,10 +119,17 @@ class Writer:
             self._changed.notify_all()
             self._changed.wait_for(lambda: answer.done() or self._away, timeout=self._patience())
 
-    def hasten(self, seconds: float) -> None:
-        """Write no longer than this: who calls it can do without what is not written by then."""
+    def keep_pace(self) -> None:
+        """Wait while the store lags behind. For one that is away, or refuses what it is given, nobody waits."""
         with self._changed:
-            self._haste = time.monotonic() + seconds
+            while self._is_late() and not self._failing:
+                interrupts.check()
+                self._changed.wait(0.2)
+
+    def hasten(self) -> None:
+        """Write for a few seconds more: who calls it can do without what is not written by then."""
+        with self._changed:
+            self._haste = time.monotonic() + (HASTE_SECONDS if not self._failing else 1.0)
             self._urgent = True
             self._changed.notify_all()
 
@@ -123,7 +142,7 @@ class Writer:
             self._thread.join(self._patience())
             return
         self._thread.join()
-        while queue := self._starts or self._entries:
+        while queue := self._first or self._entries:
             self._lose(queue.popleft(), self._error or TimeoutError("no time left"))
         if self._lost:
             lost = ", ".join(f"{count} x {what}" for what, count in self._lost.items())
@@ -141,9 +160,9 @@ class Writer:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._starts or self._entries or self._deadline is not None)
+                self._changed.wait_for(lambda: self._first or self._entries or self._deadline is not None)
                 self._changed.wait_for(lambda: self._pressing(flushes=self._urgent), timeout=self._until_due())
-                if not (self._starts or self._entries):
+                if not (self._first or self._entries):
                     return
                 flushes, self._urgent = self._urgent, False
             attempts = 0
@@ -158,10 +177,13 @@ class Writer:
 
     def _pressing(self, flushes: bool) -> deque[Batch | Call] | None:
         """The queue whose first entry is to be written now."""
-        if self._starts:
-            return self._starts
+        if self._first:
+            return self._first
         flushes |= self._deadline is not None
         return self._entries if self._entries and (flushes or self._until_due() <= 0) else None
+
+    def _is_late(self) -> bool:
+        return bool(self._entries) and self._until_due() < -LAG_SECONDS
 
     def _until_due(self) -> float:
         return self._entries[0].due - time.monotonic() if self._entries else 0.0
@@ -175,7 +197,7 @@ class Writer:
         try:
             entry.write(self._open())
         except Exception as error:
-            self._error = error
+            self._error, self._failing = error, True
             away = self._is_away(error)
             if away or (attempts + 1 < ATTEMPTS and not _is_for_good(error)):
                 self._set_away(away, error)
@@ -187,6 +209,7 @@ class Writer:
                 return 0
             self._lose(entry, error)
         else:
+            self._failing = False
             self._set_away(False, None)
         with self._changed:
             queue.popleft()

@@ -1,0 +1,144 @@
+"""Studies and single runs end alike at Ctrl-C, SIGTERM and SIGHUP: soon, in order, as process 1 too."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from ridgeline.doors import ROOT
+from ridgeline.stack.interrupts import Interrupts
+from test_faults import Command
+
+MANY = ["trainer.max_epochs=3", "search.n_trials=2000", "hydra.launcher.stack_size=24"]
+SOON = 9.0
+"""Seconds that `docker stop` grants, about; a quiet machine needs two."""
+
+
+def statuses(store: Path) -> list[str]:
+    client = MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name("ridgeline")
+    assert experiment is not None
+    return [run.info.status for run in client.search_runs([experiment.experiment_id], max_results=5000)]
+
+
+def interrupted(act: Callable[[Interrupts], None]) -> bool:
+    """Whether what is done while signals are held is ended by one."""
+    interrupts = Interrupts()
+    try:
+        with interrupts.held():
+            act(interrupts)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_is_held_back_until_it_does_no_harm(number: signal.Signals) -> None:
+    done, before = [], signal.getsignal(number)
+
+    def act(interrupts: Interrupts) -> None:
+        os.kill(os.getpid(), number)
+        done.append("whole")
+        interrupts.check()
+
+    assert interrupted(act)
+    assert done == ["whole"]
+    assert signal.getsignal(number) == before
+
+
+def test_second_ctrl_c_ends_at_once_and_a_second_hangup_does_not() -> None:
+    done = []
+
+    def act(interrupts: Interrupts) -> None:
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):  # a shell and a cluster send several
+            os.kill(os.getpid(), number)
+        done.append("whole")
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("never")
+
+    assert interrupted(act)
+    assert done == ["whole"]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_to_all_processes_ends_a_study_soon_and_leaves_no_running_row(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    command = Command(tmp_path / "runs", *MANY)
+    process = subprocess.Popen(
+        command.arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert command.wait(process, lambda: command.told() >= 150)
+    lag = command.told() - statuses(tmp_path / "runs" / "mlflow.db").count("FINISHED")
+    os.killpg(process.pid, number)  # workers and all, as a terminal, SLURM and systemd do
+    began = time.monotonic()
+    assert command.end(process) == 130
+    took = time.monotonic() - began
+    print(f"ended {took:.1f} s after the signal; MLflow was {lag} trials behind; {command.errors}")
+    assert took < SOON
+    assert command.errors.count("\n") == 1
+    assert command.errors.startswith("Interrupted: ")
+    assert "RUNNING" not in statuses(tmp_path / "runs" / "mlflow.db")
+
+
+@pytest.mark.verify
+def test_study_that_is_process_1_ends_at_sigterm(tmp_path: Path) -> None:
+    command = Command(tmp_path / "runs", "search.n_trials=400")
+    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False).returncode != 0:
+        pytest.skip("needs unshare, of util-linux, as root")
+    command.arguments = [*unshare, *command.arguments]
+    process = command.start()
+    assert command.wait(process, lambda: command.told() >= 5)
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+    (first,) = children.stdout.split()
+    os.kill(int(first), signal.SIGTERM)
+    assert command.end(process) == 130
+    assert command.errors.startswith("Interrupted: ")
+    assert "RUNNING" not in statuses(tmp_path / "runs" / "mlflow.db")
+
+
+@pytest.mark.verify
+def test_study_whose_terminal_is_closed_ends_in_order(tmp_path: Path) -> None:
+    command = Command(tmp_path / "runs", "search.n_trials=400", "trainer.enable_progress_bar=true")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command.arguments[0], command.arguments)
+    while command.told() < 5:
+        os.set_blocking(terminal, False)
+        try:
+            os.read(terminal, 2**16)  # a terminal that shows what is written
+        except BlockingIOError:
+            time.sleep(0.01)
+    os.close(terminal)  # SIGHUP, and stdout and stderr are gone
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert "RUNNING" not in statuses(tmp_path / "runs" / "mlflow.db")
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_single_run_ends_soon_and_its_row_says_interrupted(number: signal.Signals, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    arguments = ["trainer.max_epochs=100000", "trainer.checkpoint_interval=0.2", "callbacks=none", f"runs={runs}"]
+    command = [sys.executable, str(ROOT / "pipelines" / "train.py"), *arguments, "trainer.enable_progress_bar=false"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list(runs.rglob("last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "Interrupted; add trainer.ckpt_path=" in said
+    assert said.count("\n") == 1
+    assert statuses(runs / "mlflow.db") == ["KILLED"]
