@@ -1,9 +1,15 @@
-"""How often does confirm say that regularization helps where nothing can be learned: the false-positive rate.
+"""How often does confirm say that regularization helps where it cannot: the false-positive rate.
 
-Small studies whose labels are dealt out at random (data.permute_labels, every class keeps its share), each through the
-sweeper, the stack launcher and confirm, test part included. Half of them on digits, half on two moons; each has labels,
-a split and a search of its own. A right test says `helps` in 2.5% of them and `harms` in as many. Takes about 5 minutes
-on two cores.
+Small studies, each through the sweeper, the stack launcher and confirm, test part included; each has labels, a split
+and a search of its own. A right test says `helps` in 2.5% of them and `harms` in as many.
+
+- noise: labels that are dealt out at random (data.permute_labels, every class keeps its share), half of them on digits,
+  half on two moons, l2 and dropout searched.
+- widths of noise: the same on digits, and the network's width is searched too.
+- widths: two moons that a single hidden unit cannot tell apart and 32 can, with an l2 too weak to matter.
+- scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
+
+In the last two the search gains much, and none of it by regularization. Takes about 8 minutes on two idle cores.
 
     python benchmarks/false_positives.py
     python benchmarks/false_positives.py --quick
@@ -27,55 +33,79 @@ from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evidence.confirming import confirm_study
 from ridgeline.evidence.files import FOLDER, RECORD
 from ridgeline.evidence.stored import open_study
+from ridgeline.search.ranking import best_first, ran
 
 OUT = Path(__file__).resolve().parent / "results" / "false_positives.json"
-DATA = (["data=digits", "data.examples=200"], ["data=moons", "data.examples=600"])
-SMALL = [
-    "network.hidden=[32]",
-    "trainer.max_epochs=8",
-    "search=bayes",
-    "search.n_trials=16",
-    "search.n_startup_trials=8",
-]
+SHORT = ["trainer.max_epochs=8", "search=bayes", "search.n_trials=16", "search.n_startup_trials=8"]
+NOISE = ["data.permute_labels=true", *SHORT]
+WEAK = ["regularization.l2=tag(log,interval(1e-9,1e-7))", "regularization.dropout=0"]
+DIGITS = ["data=digits", "data.examples=200"]
+KINDS: dict[str, tuple[int, list[list[str]]]] = {
+    "noise": (
+        100,
+        [
+            [*DIGITS, "network.hidden=[32]", *NOISE],
+            ["data=moons", "data.examples=600", "network.hidden=[32]", *NOISE],
+        ],
+    ),
+    "widths of noise": (20, [[*DIGITS, "network.hidden=[8],[64]", *NOISE]]),
+    "widths": (
+        20,
+        [["data=moons", "data.examples=600", "network.hidden=[1],[32]", "optimizer.lr=0.02", *WEAK, *SHORT]],
+    ),
+    "scales": (20, [["data=digits", "data.examples=150", "data.standardize=none,all", *WEAK, *SHORT]]),
+}
+"""By name: how many studies, and their arguments by turns."""
 SETTINGS = {"top": 3, "selection_seeds": 3, "seeds": 10}
 
 
-def verdict_of(made: Studies, number: int) -> dict[str, Any]:
+def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def inspect(runs: Path) -> None:
         (folder,) = runs.glob("studies/*")
         asked = replace(made.plans[0].config, runs=str(runs))
         stored = open_study(asked, folder.name)
+        trials = best_first(ran(stored.study))
         with confirming(), contextlib.redirect_stderr(io.StringIO()):
             confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split, say=lambda words: None)
         record = json.loads((folder / FOLDER / RECORD).read_text())
         error = record["difference"]["error"]
         found.update(word=record["verdict"]["word"], difference=error["mean"], p_value=error["p_value"])
+        found.update(best=trials[0].value, worst=trials[-1].value)
 
     seeds = [f"data.seed={number}", f"seed={number}", f"search.seed={number}"]
-    made.run(*DATA[number % 2], *SMALL, "data.permute_labels=true", *seeds, inspect=inspect)
-    return {"data": DATA[number % 2][0], **found}
+    made.run(*arguments, *seeds, inspect=inspect)
+    return {"data": arguments[0], **found}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
-    parser.add_argument("--studies", type=int, help="100, or 4 with --quick")
-    parser.add_argument("--quick", action="store_true", help="few studies, to see whether all runs; not written")
+    parser.add_argument("--quick", action="store_true", help="two studies of each, to see whether all runs")
+    parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
-    count = args.studies or (4 if args.quick else 100)
-    progress, rows = Progress(), list[dict[str, Any]]()
+    progress, rows = Progress(), dict[str, list[dict[str, Any]]]()
     with studies([]) as made:
-        for number in range(count):
-            progress.say(f"study {number + 1} of {count}: {dict(Counter(row['word'] for row in rows))}")
-            rows.append(verdict_of(made, number))
+        for kind, (count, arguments) in KINDS.items():
+            rows[kind] = []
+            for number in range(2 if args.quick else count):
+                progress.say(f"{kind}, study {number + 1} of {count}: {dict(tally(rows[kind]))}")
+                rows[kind].append(verdict_of(made, arguments[number % len(arguments)], number))
+                if not args.quick:
+                    args.out.write_text(json.dumps(report(rows), indent=1) + "\n")
     progress.clear()
-    tally = Counter(row["word"] for row in rows)
-    below = sum(row["p_value"] < 0.05 for row in rows)
-    print(f"{count} studies of noise: {dict(tally)}; p < 0.05 in {below}")
-    if not args.quick:
-        report = {"machine": describe_machine(), "settings": SETTINGS, "verdicts": dict(tally), "studies": rows}
-        OUT.write_text(json.dumps(report, indent=1) + "\n")
+    for kind, own in rows.items():
+        below = sum(row["p_value"] < 0.05 for row in own)
+        print(f"{kind}: {len(own)} studies: {dict(tally(own))}; p < 0.05 in {below}")
+
+
+def tally(rows: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(row["word"] for row in rows)
+
+
+def report(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    verdicts = {kind: dict(tally(own)) for kind, own in rows.items()}
+    return {"machine": describe_machine(), "settings": SETTINGS, "verdicts": verdicts, "studies": rows}
 
 
 if __name__ == "__main__":

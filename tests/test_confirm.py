@@ -23,12 +23,14 @@ from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, Optimize
 from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evidence import candidates
+from ridgeline.evidence.arms import Measured
 from ridgeline.evidence.baseline import FORMS, baseline, regularizers, without_regularization
 from ridgeline.evidence.candidates import Candidate, Trainer
 from ridgeline.evidence.confirm import LEDGER
 from ridgeline.evidence.confirming import confirm_study
 from ridgeline.evidence.fits import start_workers
 from ridgeline.evidence.json_text import json_text
+from ridgeline.evidence.opened import Opened, keep, read
 from ridgeline.evidence.stored import StoredStudy, open_study
 from ridgeline.evidence.verdict import verdict
 from ridgeline.objective import data_loss_K
@@ -310,6 +312,21 @@ def test_the_same_networks_open_the_test_part_once_and_the_numbers_are_the_same_
     opened, reused = [json.loads(line) for line in ledger(stored).read_text().splitlines()]
     assert reused["reused"] == opened["when"]
     assert reused["study"] == "one"
+
+
+def test_what_the_test_part_showed_is_kept_as_it_was(tmp_path: Path) -> None:
+    labels, p_SNC = torch.arange(5), np.random.default_rng(0).random((2, 5, 3)).astype(np.float32)
+    measured = Measured(p_SNC, np.ones((2, 5)), np.zeros((2, 5)))
+    boundary = {"labels_N": labels, "x_G": torch.arange(10.0)[::2]}  # shares memory, and has holes
+    found = Opened(labels.numpy(), {"best": measured}, {"boundary": boundary}, {"number": 1})
+    keep(found, tmp_path / "opened" / "a.safetensors")
+    again = read(tmp_path / "opened" / "a.safetensors")
+    assert again.opening == {"number": 1}
+    assert np.array_equal(again.labels_N, found.labels_N)
+    for name, array in vars(measured).items():
+        np.testing.assert_array_equal(vars(again.measured["best"])[name], array, strict=True)
+    assert torch.equal(again.pictures["boundary"]["x_G"], boundary["x_G"])
+    assert [path.name for path in (tmp_path / "opened").iterdir()] == ["a.safetensors"]
 
 
 def test_where_mlflow_fails_the_verdict_is_said_and_stored(

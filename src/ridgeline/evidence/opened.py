@@ -49,7 +49,7 @@ def open_once(
     """What was kept for exactly these networks, or the test part, opened now. The ledger says which."""
     kept = folder / FOLDER / f"{_key(arms)}.safetensors"
     if kept.exists():
-        found = _read(kept)
+        found = read(kept)
         own = found.opening
         others = [e for e in note_reuse(ledger, own["test_part"], by, own["when"]) if e["when"] != own["when"]]
         own |= {"number": 1 + len(others), "earlier": others, "reused": True}
@@ -59,7 +59,7 @@ def open_once(
     when = {"number": opening.number, "when": opening.when, "test_part": opening.test_part}
     known = {**when, **opening.by, "earlier": list(opening.earlier), "reused": False}
     found = Opened(test.y_N.numpy(), measured, pictures(arms, measured, test), known)
-    _write(found, kept)
+    keep(found, kept)
     return found
 
 
@@ -76,7 +76,7 @@ def _key(arms: Mapping[str, Arm]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _write(found: Opened, path: Path) -> None:
+def keep(found: Opened, path: Path) -> None:
     tensors = {"labels_N": torch.from_numpy(found.labels_N)}
     for name, own in found.measured.items():
         tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(own).items()}
@@ -84,12 +84,12 @@ def _write(found: Opened, path: Path) -> None:
         tensors |= {f"pictures.{name}.{key}": tensor for key, tensor in picture.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".part")
-    contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    save_file(contiguous, draft, metadata={"opening": json.dumps(found.opening)})
+    own = {key: tensor.contiguous().clone() for key, tensor in tensors.items()}  # it writes no memory twice
+    save_file(own, draft, metadata={"opening": json.dumps(found.opening)})
     os.replace(draft, path)
 
 
-def _read(path: Path) -> Opened:
+def read(path: Path) -> Opened:
     measured, shown = dict[str, dict[str, np.ndarray]](), dict[str, dict[str, Tensor]]()
     with safe_open(path, "pt") as file:
         opening = json.loads(file.metadata()["opening"])
