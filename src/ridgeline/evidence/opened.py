@@ -78,8 +78,8 @@ def _key(arms: Mapping[str, Arm]) -> str:
 
 def keep(found: Opened, path: Path) -> None:
     tensors = {"labels_N": torch.from_numpy(found.labels_N)}
-    for name, own in found.measured.items():
-        tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(own).items()}
+    for name, seen in found.measured.items():
+        tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(seen).items()}
     for name, picture in found.pictures.items():
         tensors |= {f"pictures.{name}.{key}": tensor for key, tensor in picture.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
