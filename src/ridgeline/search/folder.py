@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.passwords import hidden, hidden_everywhere, require_secret, revealed
+from ridgeline.search.holder import HOLDER, FilePlace, held, in_words
 from ridgeline.search.journal import Journal
+
+REMOTE = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p", "afs", "ocfs", "gfs")
+"""Kinds of file systems that several machines may have, by how their names begin."""
 
 
 def study_folder(config: Config, name: str) -> Path:
@@ -27,17 +32,32 @@ def job_folder(number: int) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it. The lock ends with its process: a trial that then is RUNNING has none any more."""
+    """Make the folder and hold it. The lock ends with its process: a trial that then is RUNNING has none any more.
+
+    On a file system of a network such a lock may hold on one machine alone, or not be there: see `search.holder`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    place, what = FilePlace(folder / f"{HOLDER}.json"), f"The study {folder.name}"
     handle = os.open(folder, os.O_RDONLY)
     try:
+        is_alone = not _is_remote(folder)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(f"The study {folder.name} is already running in another process.") from error
-        yield
+            raise ConfigError(f"{what} is already running: {in_words(place.read() or {})}.") from error
+        except OSError:  # a file system that knows no such lock
+            is_alone = False
+        with held(place, what, settle=not is_alone):
+            yield
     finally:
         os.close(handle)
+
+
+def _is_remote(folder: Path) -> bool:
+    """Whether other machines may have this folder too."""
+    mounts = [mount for mount in psutil.disk_partitions(all=True) if folder.is_relative_to(mount.mountpoint)]
+    kind = max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else ""
+    return kind.startswith(REMOTE)
 
 
 def open_storage(config: Config, folder: Path) -> BaseStorage:

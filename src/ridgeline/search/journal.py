@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,16 +17,17 @@ class Journal(JournalFileBackend):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._held: list[dict[str, Any]] | None = None
+        self._thread = threading.get_ident()  # of the one that holds; another writes at once
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        if self._held is None:
+        if self._held is None or threading.get_ident() != self._thread:
             super().append_logs(logs)
         else:
             self._held += logs
 
     def hold(self) -> None:
         """Keep what is appended; whoever reads does not see it yet."""
-        self._held = []
+        self._held, self._thread = [], threading.get_ident()
 
     def release(self) -> None:
         """Write what was kept, as one."""

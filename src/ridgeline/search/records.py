@@ -25,16 +25,20 @@ from ridgeline.tracking.views import STUDIES, address, study_view
 
 WEIGHTS = "weights.safetensors"
 
+KEY, RUN = "key", "run_id"
+"""User attributes of a study: what tells it from others of its name in MLflow, and its run there."""
+
 
 class Records:
     """The open parent run of a study, and in `trials` the open runs of trials by number."""
 
     def __init__(
-        self, tracker: Tracker, config: Config, name: str, space: Sequence[Dimension], data: DataDescription
+        self, tracker: Tracker, config: Config, study: Study, space: Sequence[Dimension], data: DataDescription
     ) -> None:
-        self.tracker, self.config = tracker, config
-        tags = {f"space.{d.key}": d.text for d in space}
-        self.run = tracker.start_study(name, config, data, tags)
+        self.tracker, self.config, name = tracker, config, study.study_name
+        tags, known = {f"space.{d.key}": d.text for d in space}, study.user_attrs
+        self.run = tracker.start_study(name, config, data, tags, key=known.get(KEY), run_id=known.get(RUN))
+        study.set_user_attr(RUN, self.run.id)
         for view in (STUDIES, study_view(name, config.metric, [d.key for d in space])):
             tracker.save_view(view)
         self.trials: dict[int, Run] = {}

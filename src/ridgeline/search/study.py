@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import uuid
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -22,6 +23,7 @@ from ridgeline.composed import conceal_study
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.folder import locked, open_storage, study_folder
+from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.opening import opening_words
@@ -49,8 +51,11 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     if settings is not None:
         settings.connect()
     folder = study_folder(plan.config, plan.name)
-    with locked(folder):
+    with ExitStack() as holding:
+        holding.enter_context(locked(folder))
         study = _open(plan, folder)
+        if plan.config.search.storage is not None:  # which may be another folder's too
+            holding.enter_context(held(StudyPlace(study), f"The study {plan.name}", settle=True))
         _set_folder(master, folder)
         if master.hydra.job.config_name == STAGE:
             shutil.copy(PARAMS, folder)  # the next experiment writes another one
@@ -80,6 +85,7 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     stored = study.user_attrs.get("definition")
     if stored is None:
         study.set_user_attr("tracked", tracked)
+        study.set_user_attr("key", uuid.uuid4().hex)
         study.set_user_attr("definition", plan.definition)
         return study
     changes = identity.differences(_lasting(stored), _lasting(plan.definition))
@@ -126,8 +132,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
     from ridgeline.tracking.machine import machine_metrics
 
     with ExitStack() as said, Tracker(plan.config) as tracker:  # what is said ends when all is in MLflow
-        records = Records(tracker, plan.config, plan.name, plan.line.space, plan.data)
-        study.set_user_attr("run_id", records.run.id)
+        records = Records(tracker, plan.config, study, plan.line.space, plan.data)
         records.describe(study, plan.line, folder)
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None

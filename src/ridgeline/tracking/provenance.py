@@ -28,6 +28,8 @@ DIGEST = 12
 
 KIND = "ridgeline.kind"
 STUDY = "ridgeline.study"
+STUDY_KEY = "ridgeline.study.key"
+"""Tells studies of one name apart, which started from two runs folders."""
 TRIAL = "ridgeline.trial"
 STATE = "ridgeline.state"
 REASON = "ridgeline.reason"

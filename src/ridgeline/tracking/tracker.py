@@ -15,7 +15,8 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.entities import RunInfo
 from mlflow.exceptions import MlflowException
 
-from ridgeline.config import Config, as_tree
+from ridgeline.config import Config, ConfigError, as_tree
+from ridgeline.passwords import hidden
 from ridgeline.tracking import provenance
 from ridgeline.tracking.entries import Batch, Call, TrackingError
 from ridgeline.tracking.run import Run, StudyRun
@@ -36,20 +37,37 @@ class Tracker:
         self._writer = Writer(store_uri(config), lambda: open_store(config))
 
     def start_study(
-        self, name: str, config: Config, description: DataDescription, tags: Mapping[str, str] | None = None
+        self,
+        name: str,
+        config: Config,
+        description: DataDescription,
+        tags: Mapping[str, str] | None = None,
+        *,
+        key: str | None = None,
+        run_id: str | None = None,
     ) -> StudyRun:
-        """The parent run of a study: the one of that name if there is one (then RUNNING again), or a new one."""
-        known = provenance.tags("study", description, None) | {provenance.STUDY: name} | dict(tags or {})
+        """The parent run of a study: `run_id`, or the one of that name and key (then RUNNING again), or a new one.
+
+        Studies of one name that were started from two runs folders have two keys. Raises ConfigError where `run_id` is
+        gone, or the store takes no artifacts.
+        """
+        own = {provenance.KIND: "study", provenance.STUDY: name} | ({provenance.STUDY_KEY: key} if key else {})
+        known = provenance.tags("study", description, None) | own | dict(tags or {})
         started = time.time_ns() // 1_000_000  # ms
 
-        def find_or_create(store: Store) -> tuple[RunInfo, bool]:
-            found = _search(store, {provenance.KIND: "study", provenance.STUDY: name})
+        def find_or_create(store: Store) -> tuple[RunInfo | None, bool]:
+            found = [_existing(store, run_id)] if run_id else [run.info for run in _search(store, own)]
             if found:
-                store.client.update_run(found[0].info.run_id, status="RUNNING")
-                return found[0].info, False
+                if found[0] is not None:
+                    store.client.update_run(found[0].run_id, status="RUNNING")
+                return found[0], False
             return store.client.create_run(store.experiment_id, started, known, name).info, True
 
         info, is_new = self._writer.ask(f"start of study {name}", find_or_create)
+        if info is None:
+            cure = "restore it in MLflow, or begin a new study: search.study_name=NEW"
+            place = hidden(store_uri(config))
+            raise ConfigError(f"The MLflow run {run_id} of the study {name} is deleted or not in {place}: {cure}.")
         run = StudyRun(self._writer, _done(info.run_id), f"study {name}", info.start_time / 1000, info.experiment_id)
         if is_new:
             self._describe(run, _done(info.run_id), config, description)
@@ -203,6 +221,17 @@ def _search(store: Store, tags: Mapping[str, str], condition: str | None = None)
     conditions += [condition] if condition else []
     order = ["attributes.start_time ASC"]
     return list(store.client.search_runs([store.experiment_id], " AND ".join(conditions), order_by=order))
+
+
+def _existing(store: Store, run_id: str) -> RunInfo | None:
+    """None where the run is deleted or was never there."""
+    try:
+        info = store.client.get_run(run_id).info
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return info if info.lifecycle_stage == "active" else None
 
 
 def _quoted(value: str) -> str:

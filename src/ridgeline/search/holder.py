@@ -1,0 +1,182 @@
+"""Who runs a study, written where every process that could run it looks, and renewed while it runs.
+
+A lock of the operating system ends with its process, but on a file system of a network it may hold on one machine
+alone, and a database has none. So the holder writes who it is, and a beat that changes every few seconds. Whoever finds
+another one looks whether that lives: on the same machine at its process, else at its beat. No clocks are compared.
+"""
+
+from __future__ import annotations
+
+import _thread
+import getpass
+import json
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+from optuna.study import Study
+
+from ridgeline.checking import ConfigError
+from ridgeline.stack import interrupts
+
+BEAT_SECONDS = 3.0
+SILENT_SECONDS = 15.0
+"""A holder whose beat does not change for so long is gone."""
+SETTLE_SECONDS = 0.5
+"""After which of two processes that took the study at once the one that is not written gives way."""
+
+HOLDER = "holder"
+"""Name of the file in a study's folder, and of the user attribute of a study."""
+
+Holder = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+class Place(Protocol):
+    """Where the holder is written; `read` gives None where nobody holds it."""
+
+    def read(self) -> Holder | None: ...
+
+    def write(self, holder: Holder | None) -> None: ...
+
+
+class FilePlace:
+    """A file, which is there while the study is held. It is replaced as a whole, so nobody reads half of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Holder | None:
+        try:
+            holder: Holder = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:  # of a full disk
+            return {}
+        return holder
+
+    def write(self, holder: Holder | None) -> None:
+        if holder is None:
+            self._path.unlink(missing_ok=True)
+            return
+        draft = self._path.with_name(f"{self._path.name}.{holder['id']}")
+        try:
+            draft.write_text(json.dumps(holder))
+            os.replace(draft, self._path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+class StudyPlace:
+    """A study in a storage that folders of several machines may share."""
+
+    def __init__(self, study: Study) -> None:
+        self._storage, self._id = study._storage, study._study_id
+
+    def read(self) -> Holder | None:
+        return self._storage.get_study_user_attrs(self._id).get(HOLDER) or None
+
+    def write(self, holder: Holder | None) -> None:
+        self._storage.set_study_user_attr(self._id, HOLDER, holder or {})
+
+
+@contextmanager
+def held(place: Place, what: str, *, settle: bool) -> Iterator[None]:
+    """Hold the study at this place. Raises ConfigError, one line, while another process does.
+
+    `settle`: whether another process may take it at the same moment, for nothing else keeps them apart.
+    """
+    me, there = _me(), place.read()
+    if there is not None and _lives(place, there, what):
+        raise ConfigError(f"{what} is already running: {in_words(there)}.")
+    place.write(me)
+    if settle:
+        interrupts.sleep(SETTLE_SECONDS)
+        there = place.read() or me
+        if there.get("id") != me["id"]:
+            raise ConfigError(f"{what} is already running: {in_words(there)}.")
+    ended = threading.Event()
+    thread = threading.Thread(target=_beat, args=(place, me, what, ended), name="ridgeline.holder", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(BEAT_SECONDS)
+        with suppress(Exception):  # a full disk, a database that is away: the beat has ended anyway
+            if (place.read() or {}).get("id") == me["id"]:
+                place.write(None)
+
+
+def in_words(holder: Holder) -> str:
+    """Who, where, since when."""
+    if "host" not in holder:
+        return "somebody who cannot be read"
+    return f"{holder['user']} on {holder['host']}, process {holder['pid']}, since {holder['since']}"
+
+
+def _me() -> Holder:
+    return {
+        "id": uuid.uuid4().hex,
+        "user": _user(),
+        "host": socket.gethostname(),
+        "machine": _machine(),
+        "pid": os.getpid(),
+        "started": psutil.Process().create_time(),
+        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "beat": 0,
+    }
+
+
+def _machine() -> str:
+    """One for all processes that see the same process numbers: a boot of a machine, or of a container on it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
+    except OSError:  # no Linux
+        return f"{socket.gethostname()} {psutil.boot_time():.0f}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "somebody"
+
+
+def _lives(place: Place, holder: Holder, what: str) -> bool:
+    if holder.get("machine") == _machine():
+        with suppress(psutil.Error):
+            return bool(abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < 1)
+        return False
+    log.warning(f"{what} is held by {in_words(holder)}. Waiting {SILENT_SECONDS:.0f} s at most to see if it lives.")
+    for _ in range(round(SILENT_SECONDS / BEAT_SECONDS)):
+        interrupts.sleep(BEAT_SECONDS)
+        seen = place.read()
+        if seen is None:
+            return False
+        if (seen.get("id"), seen.get("beat")) != (holder.get("id"), holder.get("beat")):
+            return True
+    return False
+
+
+def _beat(place: Place, me: Holder, what: str, ended: threading.Event) -> None:
+    beat = 0
+    while not ended.wait(BEAT_SECONDS):
+        beat += 1
+        with suppress(Exception):  # a full disk, a database that is away: the next beat may be written
+            there = place.read()
+            if there is not None and there.get("id") != me["id"]:
+                log.warning(f"{what} was taken over while this process stood still, by {in_words(there)}.")
+                _thread.interrupt_main()
+                return
+            place.write({**me, "beat": beat})
