@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import yaml
+from mlflow import MlflowClient
 from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -135,3 +139,49 @@ def test_sampler_does_not_see_the_lucky_seed() -> None:
         (TrialState.RUNNING, {"regularization.l2": 1e-3}),
     ]
     assert view.trials[0].value == pytest.approx(0.5)
+
+
+def test_table_and_files_speak_of_settings(tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seed 2 flatters one setting; the other one is better, and is what is shown, stored and trained again."""
+
+    def task(cfg: DictConfig) -> Any:
+        if cfg.regularization.l2 == 1e-2 and cfg.seed == 3:
+            raise ValueError("no way")
+        values = {0: (0.9, 0.1, 0.8), 1e-3: (0.3, 0.4, 0.5), 1e-2: (0.2, 0.2, 0.2)}
+        return formula(cfg) | {"value": values[cfg.regularization.l2][cfg.seed - 1]}
+
+    summary = f"search.summary={tmp_path}/s.json"
+    studies = Studies(tmp_path / "runs", store)
+    folder = studies.run("regularization.l2=0,1e-3,1e-2", "seed=1,2,3", summary, "tracking.keep_weights=1", task=task)
+    words = capsys.readouterr().out
+    assert (
+        "8 complete, 0 pruned, 1 failed; 2 settings have all of their 3 seeds, 1 have not and are not ranked" in words
+    )
+    rows = [line.split() for line in words.splitlines()[2:5]]
+    assert rows[0] == ["trial", "val/loss", "deviation", "seeds", "regularization.l2", "best", "epoch", "seconds"]
+    assert rows[1][:5] == ["4", "0.4", "0.1", "3", "0.001"]
+    assert rows[2][:5] == ["2", "0.6", "0.4359", "3", "0"]
+    assert "Stands for the best:   trial 4, seed=2: val/loss 0.4\n" in words
+    (again,) = [line for line in words.splitlines() if line.startswith("Train the best again:")]
+    assert again.endswith("regularization.l2=0.001 seed=2")
+    with (folder / "settings.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [(row["rank"], row["regularization.l2"], row["trials"]) for row in found] == [
+        ("1", "0.001", "3 4 5"),
+        ("2", "0", "0 1 2"),
+        ("", "0.01", "6 7 8"),
+    ]
+    assert found[2]["reason"] == "2 of 3 seeds are complete"
+    stored = json.loads((tmp_path / "s.json").read_text())
+    assert stored["best_params"] == {"regularization.l2": 1e-3}
+    assert (stored["best_value"], stored["best_seeds"]) == (pytest.approx(0.4), 3)
+    results = yaml.safe_load((folder / "optimization_results.yaml").read_text())
+    assert (results["best_trial"], results["best_deviation"]) == (4, pytest.approx(0.1))
+    assert [path.parent.name for path in folder.glob("jobs/*/weights.safetensors")] == ["4"]
+    client = MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name("runs")
+    assert experiment is not None
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.`ridgeline.kind` = 'study'")
+    assert (parent.data.tags["best.trial"], parent.data.tags["best.regularization.l2"]) == ("4", "0.001")
+    assert "best.seed" not in parent.data.tags
+    assert parent.data.metrics["best/val/loss"] == pytest.approx(0.4)

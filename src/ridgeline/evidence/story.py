@@ -18,6 +18,7 @@ from ridgeline.evidence.stored import StoredStudy
 from ridgeline.report.facts import Axis, Story, Trial
 from ridgeline.report.words import short_names
 from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
+from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
 from ridgeline.tracking import server_of, ui_command
 
@@ -111,6 +112,7 @@ def _importance(stored: StoredStudy, keys: Sequence[str]) -> dict[str, float] | 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return optuna.importance.get_param_importances(stored.study, params=varied)
+            view = view_of(complete, searched(stored.line.space))
+            return optuna.importance.get_param_importances(view, params=varied)
     except (ValueError, RuntimeError) as error:
         return f"Optuna could not tell what matters: {error}"

@@ -27,11 +27,13 @@ log = logging.getLogger(__name__)
 logging.getLogger("matplotlib.category").setLevel(logging.WARNING)  # it remarks on every choice that is a number
 
 
-def study_figures(study: optuna.Study, metric: str | None = None) -> dict[str, Figure]:
+def study_figures(study: optuna.Study, metric: str | None = None, name: str | None = None) -> dict[str, Figure]:
     """Optuna's history, slice, contour and importance pictures by name; one that cannot be drawn is logged instead.
 
-    `metric`: what the study optimizes, for the labels.
+    `metric`: what the study optimizes, for the labels. `name`: of the study that is drawn, where `study` is a view of
+    it whose trials are settings.
     """
+    each = "trial" if name in (None, study.study_name) else "setting"
     metric = metric or (study.metric_names or ["objective value"])[0]
     short = _with_short_names(study)
     done = [trial for trial in short.trials if trial.state == TrialState.COMPLETE]
@@ -40,29 +42,29 @@ def study_figures(study: optuna.Study, metric: str | None = None) -> dict[str, F
     is_log = needs_log(values)
     pictures: dict[str, tuple[int, int, Callable[[], Figure]]] = {
         # name: how many different values and varied params it needs
-        "history": (1, 0, lambda: _history(short, metric, is_log)),
+        "history": (1, 0, lambda: _history(short, metric, is_log, each)),
         "slice": (1, 1, lambda: _slice(short, varied, metric, is_log)),
         "contour": (3, 2, lambda: _contour(short, varied, metric, is_log)),
         "importance": (3, 2, lambda: _importance(short, varied, metric)),
     }
     figures = {}
-    for name, (n_values, n_params, draw) in pictures.items():
+    for picture, (n_values, n_params, draw) in pictures.items():
         if len(set(values)) < n_values or len(varied) < n_params:
             needs = f"{n_values} different values of {metric} and {n_params} params that vary"
-            log.debug("No %s picture: it needs %s, there are %d and %d.", name, needs, len(set(values)), len(varied))
+            log.debug("No %s picture: it needs %s, there are %d and %d.", picture, needs, len(set(values)), len(varied))
             continue
         try:
-            figures[name] = _drawn(draw, f"{study.study_name}: {name}")
+            figures[picture] = _drawn(draw, f"{name or study.study_name}: {picture}")
         except Exception as error:  # a picture is not worth a study
-            log.warning("No %s picture: %s", name, error)
+            log.warning("No %s picture: %s", picture, error)
     return figures
 
 
-def _history(study: optuna.Study, metric: str, is_log: bool) -> Figure:
+def _history(study: optuna.Study, metric: str, is_log: bool, each: str) -> Figure:
     axes: Axes = drawing.plot_optimization_history(study, target_name=metric)
-    axes.legend(["trial", "best so far"], loc="upper right", fontsize="small")
+    axes.legend([each, "best so far"], loc="upper right", fontsize="small")
     axes.lines[-1].set_drawstyle("steps-post")
-    axes.set_xlabel("trial number")
+    axes.set_xlabel(f"{each} number")
     if is_log:
         log_axis(axes, "y")
     count_axis(axes)

@@ -19,7 +19,7 @@ from ridgeline.search.journal import as_one_write
 from ridgeline.search.launching import Launcher
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
-from ridgeline.search.ranking import INTERRUPTED, OUTCOME, best_first, counts, is_interrupted, outcome, ran
+from ridgeline.search.ranking import INTERRUPTED, OUTCOME, Standings, counts, is_interrupted, outcome, ran
 from ridgeline.search.records import Records, drop_weights
 from ridgeline.search.repeats import Repeats
 from ridgeline.search.stopped import StudyStopped
@@ -38,6 +38,7 @@ class Loop:
         self.records, self.progress, self.launcher = records, progress, launcher
         self.distributions = {d.key: d.distribution for d in plan.line.space}
         self.repeats = Repeats(plan.config.search, plan.line.space)
+        self.standings = Standings(ran(study))
         self.exhausted = False
 
     def run(self) -> None:
@@ -124,10 +125,10 @@ class Loop:
                 raise
             self.exhausted = True
             told = self.study.get_trials(deepcopy=False)[trial.number]
-        best = best_first(ran(self.study))
-        drop_weights(told, best, self.folder, self.plan.config.tracking.keep_weights)
+        setting, best = self.standings.add(told), self.standings.best
+        drop_weights(setting, best, self.folder, self.plan.config.tracking.keep_weights)
         self.records.told(told, best)
-        self.progress.show(self.study)
+        self.progress.show(self.study, best)
         return told
 
     def close_running(self, streaming: Streaming | None) -> None:

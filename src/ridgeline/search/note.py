@@ -8,26 +8,28 @@ from optuna.study import Study
 
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
-from ridgeline.search.ranking import best_first, counts, ran
-from ridgeline.search.table import shown
+from ridgeline.search.ranking import best_settings, counts, ran
+from ridgeline.search.table import named, shown, which
 
 
 def study_note(study: Study, config: Config, line: CommandLine, folder: Path, table: str) -> str:
     """What was searched and found so far, and how to go on from here. `table`: the address of the trials' table."""
     trials = ran(study)
-    best = best_first(trials)
+    best = best_settings(trials)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
-    params = best[0].params if best else {}
-    value = (
-        f"**{config.metric} {shown(best[0].value)}** in trial {best[0].number}, the best" if best else "No result yet"
-    )
+    params = best[0].trial.params if best else {}
+    value = f"**{config.metric} {shown(best[0].value)}** in {named(best[0])}, the best" if best else "No result yet"
     rows = ["| searched | in | best |", "|---|---|---|"]
-    rows += [f"| {d.key} | {d.text.replace('|', chr(92) + '|')} | {shown(params.get(d.key))} |" for d in line.space]
+    of_best = best[0].params if best else {}
+    for d in line.space:
+        found = shown(of_best[d.key]) if d.key in of_best else "all of them" if best else "-"  # seeds
+        rows.append(f"| {d.key} | {d.text.replace('|', chr(92) + '|')} | {found} |")
     commands = [f"[All trials, the best first]({table}), with pictures among the artifacts in `study`."]
     commands += [f"Go on (for more trials, with a larger `search.n_trials`): `{line.again()}`"]
     if best:
+        seeds = f" ({which(best[0], config)})" if best[0].seeds > 1 else ""
         commands += [
-            f"Train the best again: `{line.retrain(params)}`",
+            f"Train the best again{seeds}: `{line.retrain(params)}`",
             f"Confirm it on the test part: `{line.follow('confirm', study.study_name)}`",
             f"One page about it: `{line.follow('report', study.study_name)}`",
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from optuna.study import Study
@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from tqdm import tqdm
 
 from ridgeline.config import Config
-from ridgeline.search.ranking import best_first, counts, ran
+from ridgeline.search.ranking import Setting, counts, ran
 
 
 class Progress:
@@ -31,9 +31,8 @@ class Progress:
             disable=not config.trainer.enable_progress_bar,
         )
 
-    def show(self, study: Study) -> None:
+    def show(self, study: Study, best: Sequence[Setting]) -> None:
         trials = ran(study)
-        best = best_first(trials)
         running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         tally = counts(trials)
         words = [f"best {self.metric} {best[0].value:.4g}"] if best else []

@@ -7,6 +7,7 @@ rank: what is left of it may be its luckier half.
 
 from __future__ import annotations
 
+import bisect
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -85,9 +86,33 @@ class Setting:
         }
 
 
-def best_settings(trials: Sequence[FrozenTrial]) -> list[Setting]:
+class Standings:
+    """The complete settings, the best first and of equal ones the earlier, while one trial after the other ends."""
+
+    def __init__(self, trials: Iterable[FrozenTrial] = ()) -> None:
+        self.best: list[Setting] = []
+        self._known: dict[Any, Setting] = {}
+        for trial in trials:
+            self.add(trial)
+
+    def add(self, trial: FrozenTrial) -> Setting:
+        """Take in a trial that ended by itself; its setting as it is now."""
+        setting = Setting(trial.params, (trial,))
+        if repeated(trial):
+            key = tuple(params_of(trial).items())
+            own = self._known[key].trials if key in self._known else ()
+            if any(seeds_of(trial) == seeds_of(t) for t in own):  # drawn again, it says the same again
+                return self._known[key]
+            trials = tuple(sorted((*own, trial), key=lambda t: t.number))
+            setting = self._known[key] = Setting(dict(key), trials, n_seeds(trial))
+        if setting.is_complete:
+            bisect.insort(self.best, setting, key=lambda s: (s.value, s.trials[0].number))
+        return setting
+
+
+def best_settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
     """The complete settings of these trials, the best first; of equal ones the earlier."""
-    return sorted((s for s in settings(trials) if s.is_complete), key=lambda s: (s.value, s.trials[0].number))
+    return Standings(trials).best
 
 
 def settings(trials: Iterable[FrozenTrial]) -> list[Setting]:

@@ -17,7 +17,8 @@ from ridgeline.search.commandline import CommandLine
 from ridgeline.search.folder import job_folder
 from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
 from ridgeline.search.note import study_note
-from ridgeline.search.ranking import best_first, counts, outcome, ran
+from ridgeline.search.ranking import Setting, Standings, best_settings, counts, outcome, ran, repeated, settings
+from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
 from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.tracking import Run, Tracker, TrackingError, provenance
@@ -48,11 +49,12 @@ class Records:
         """The MLflow run of a trial that could not hand it back."""
         return self.tracker.find_trial_run(self.run.id, number)
 
-    def told(self, trial: FrozenTrial, best: Sequence[FrozenTrial]) -> None:
+    def told(self, trial: FrozenTrial, best: Sequence[Setting]) -> None:
         """A finished trial becomes a point of the parent's curves: by trial number, the value and the best so far."""
-        if trial.state == TrialState.COMPLETE and trial.value is not None and best[0].value is not None:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
             metric = self.config.metric  # of a trial's run it is a curve by epoch, so that its name is another one here
-            self.run.log_epoch(trial.number, {f"trial/{metric}": trial.value, f"best/{metric}": best[0].value})
+            so_far = {f"best/{metric}": best[0].value} if best else {}
+            self.run.log_epoch(trial.number, {f"trial/{metric}": trial.value, **so_far})
 
     def interrupted(self, number: int) -> str | None:
         """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun.
@@ -84,36 +86,38 @@ class Records:
 
     def complete_curves(self, study: Study) -> None:
         """Points of the study's own curves that a killed process had not written."""
-        written, best = self.tracker.written(self.run.id), list[FrozenTrial]()
+        written, standings = self.tracker.written(self.run.id), Standings()
         for trial in sorted(ran(study), key=lambda t: (t.datetime_complete or t.datetime_start, t.number)):
-            best = best_first([*best[:1], trial])
+            standings.add(trial)
             if (f"trial/{self.config.metric}", trial.number) not in written:
-                self.told(trial, best)
+                self.told(trial, standings.best)
 
     def describe(self, study: Study, line: CommandLine, folder: Path) -> None:
         """The text that the MLflow UI shows on the page of the study's run."""
         note = study_note(study, self.config, line, folder, address(study.study_name, self.run.experiment))
         self.run.set_tags({provenance.NOTE: note})
 
-    def log_results(self, study: Study, files: Sequence[Path], folder: Path) -> None:
-        """Tables, pictures, the best trial, and what is kept of the best ones."""
-        best = best_first(ran(study))
+    def log_results(self, study: Study, space: Sequence[Dimension], files: Sequence[Path], folder: Path) -> None:
+        """Tables, pictures, the best setting, and what is kept of the best ones."""
+        trials = ran(study)
+        best, swept = best_settings(trials), repeated(trials[0]) if trials else []
         for path in files:
             self.run.log_file(path, "study")
         if best:
-            params = {f"best.{key}": str(value) for key, value in best[0].params.items()}
-            found = {"best.trial": str(best[0].number), "best.run_id": str(outcome(best[0]).get("run_id")), **params}
-            self.run.set_tags(found)
-        tally = {f"trials/{state}": float(count) for state, count in counts(ran(study)).items()}
-        of_best = (
-            outcome(best[0]).get("metrics", {}) if best else {}
-        )  # so a column of a trial's is one of its study too
-        self.run.log_epoch(len(ran(study)), {**tally, **of_best})
-        for name, figure in study_figures(study, self.config.metric).items():
+            trial, params = best[0].trial, {f"best.{key}": str(value) for key, value in best[0].params.items()}
+            found = {"best.trial": str(trial.number), "best.run_id": str(outcome(trial).get("run_id")), **params}
+            self.run.set_tags(found | ({"best.seeds": str(best[0].seeds)} if swept else {}))
+        tally = {f"trials/{state}": float(count) for state, count in counts(trials).items()}
+        of_best = best[0].metrics if best else {}  # so a column of a trial's is one of its study too
+        if best and best[0].deviation is not None:
+            of_best = {**of_best, f"best/{self.config.metric}_deviation": best[0].deviation}
+        self.run.log_epoch(len(trials), {**tally, **of_best})
+        drawn = view_of(settings(trials), searched(space)) if swept else study
+        for name, figure in study_figures(drawn, self.config.metric, study.study_name).items():
             self.run.log_figure(figure, f"study/{name}.png")
             plt.close(figure)
-        for trial in best[: self.config.tracking.keep_weights]:
-            self._keep(trial, folder)
+        for setting in best[: self.config.tracking.keep_weights]:
+            self._keep(setting.trial, folder)
 
     def finish(self, stopped: StudyStopped | None) -> None:
         """Close the parent run: COMPLETE, FAILED, or KILLED with the state INTERRUPTED, after which it can go on."""
@@ -138,9 +142,15 @@ class Records:
             plt.close(figure)
 
 
-def drop_weights(told: FrozenTrial, best: Sequence[FrozenTrial], folder: Path, keep: int) -> None:
-    """Remove the weights of all but the `keep` best, so that a long study does not fill the disk."""
-    kept = [trial.number for trial in best[:keep]]
-    for trial in (told, *best[keep : keep + 1]):  # what this one did not become or pushed out
-        if trial.number not in kept:
-            (folder / job_folder(trial.number) / WEIGHTS).unlink(missing_ok=True)
+def drop_weights(told: Setting, best: Sequence[Setting], folder: Path, keep: int) -> None:
+    """Remove the weights of all but the `keep` best, so that a long study does not fill the disk.
+
+    A setting of several seeds keeps those of the trial that stands for it, and all of them until it has its seeds.
+    """
+    if told.state == TrialState.RUNNING:
+        return
+    kept = [setting.trial.number for setting in best[:keep]]
+    for setting in (told, *best[keep : keep + 1]):  # what this one did not become or pushed out
+        for trial in setting.trials:
+            if trial.number not in kept:
+                (folder / job_folder(trial.number) / WEIGHTS).unlink(missing_ok=True)

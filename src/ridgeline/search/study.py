@@ -151,7 +151,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         try:
             if stopped is None or stopped.code != INTERRUPTED_CODE:  # after Ctrl-C nobody wants to wait for pictures
                 said.enter_context(timed("Writing tables and pictures"))
-                records.log_results(study, files, folder)
+                records.log_results(study, plan.line.space, files, folder)
         except KeyboardInterrupt:
             records.hasten()
             stopped = _interrupted(plan, study, folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +11,60 @@ from optuna.study import Study
 
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
-from ridgeline.search.ranking import best_first, counts, outcome, ran
+from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
 from ridgeline.tracking.address import look_at_study
 
 ROWS = 10
 
 
 def closing_words(study: Study, config: Config, line: CommandLine, folder: Path) -> str:
-    """The best trials, the counts, the command that retrains the best, where all is and how to look at it."""
+    """The best settings, the counts, the command that retrains the best, where all is and how to look at it."""
     trials = ran(study)
-    best = best_first(trials)
+    every, best = settings(trials), best_settings(trials)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
     words = [f"Study {study.study_name}: {tally}"]
+    n_seeds = every[0].seeds if every else 1
+    if n_seeds > 1:
+        words[0] += f"; {len(best)} settings have all of their {n_seeds} seeds"
+        words[0] += f", {len(every) - len(best)} have not and are not ranked" if len(best) < len(every) else ""
     if best:
         words[0] += f"; the best {min(ROWS, len(best))}:"
-        params = [d.key for d in line.space]
-        errors = [outcome(t).get("metrics", {}).get("final/metric_se") for t in best]
-        has_folds = any(error is not None for error in errors)
-        head = ["trial", config.metric, *(["standard error"] * has_folds), *params, "best epoch", "seconds"]
-        rows = [
-            [t.number, t.value, *([error] * has_folds), *map(t.params.get, params), *_cost(t)]
-            for t, error in zip(best[:ROWS], errors, strict=False)
-        ]
-        words += ["", *aligned([head, *([shown(cell) for cell in row] for row in rows)]), ""]
-        words += [f"Train the best again:  {line.retrain(best[0].params, where='here')}"]
+        words += ["", *aligned(_rows(best[:ROWS], config, [d.key for d in line.space])), ""]
+        words += [f"Stands for the best:   {which(best[0], config)}"] * (n_seeds > 1)
+        words += [f"Train the best again:  {line.retrain(best[0].trial.params, where='here')}"]
         words += [f"Does it help?          {line.follow('confirm', study.study_name, where='here')}"]
         words += [f"As a page:             {line.follow('report', study.study_name, where='here')}"]
     words += [f"Results:               {folder}"]
     words += [f"Look at it:            {look_at_study(config, study.study_name)}"]
     return "\n".join(words)
+
+
+def _rows(best: Sequence[Setting], config: Config, keys: Sequence[str]) -> list[list[str]]:
+    """A head and a row a setting. Of several seeds all numbers are means, and `trial` is the one that stands for it."""
+    keys, has_seeds = [key for key in keys if key in best[0].params], best[0].seeds > 1
+    errors = [s.metrics.get("final/metric_se") for s in best]
+    has_folds = any(error is not None for error in errors)
+    head = ["trial", config.metric, *["deviation", "seeds"] * has_seeds, *["standard error"] * has_folds, *keys]
+    rows: list[list[Any]] = [[*head, "best epoch", "seconds"]]
+    for s, error in zip(best, errors, strict=True):
+        measured: list[Any] = [s.value, *[s.deviation, s.seeds] * has_seeds, *[error] * has_folds]
+        rows.append([s.trial.number, *measured, *map(s.params.get, keys), *_cost(s)])
+    return [[shown(cell) for cell in row] for row in rows]
+
+
+def named(setting: Setting) -> str:
+    """`trial 4`, or `the mean of 3 seeds, trials 3, 4 and 5`."""
+    if setting.seeds == 1:
+        return f"trial {setting.trial.number}"
+    *most, last = (str(t.number) for t in setting.trials)
+    return f"the mean of {setting.seeds} seeds, trials {', '.join(most)} and {last}"
+
+
+def which(setting: Setting, config: Config) -> str:
+    """Which of its trials stands for a setting of several seeds, and the number that training it again gives."""
+    trial = setting.trial
+    seeds = ", ".join(f"{key}={trial.params[key]}" for key in repeated(trial))
+    return f"trial {trial.number}, {seeds}: {config.metric} {shown(trial.value)}"
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -46,9 +73,11 @@ def aligned(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
-def _cost(trial: Any) -> list[Any]:
-    epoch, seconds = (outcome(trial).get(name) for name in ("best_epoch", "seconds"))
-    return [epoch, seconds if seconds is None else round(seconds, 1)]
+def _cost(setting: Setting) -> list[Any]:
+    """The best epoch, and how long all of its trials took together."""
+    found = [outcome(t) for t in setting.trials]
+    epochs, seconds = ([each[name] for each in found if name in each] for name in ("best_epoch", "seconds"))
+    return [statistics.median_low(epochs) if epochs else None, round(sum(seconds), 1) if seconds else None]
 
 
 def shown(value: Any) -> str:

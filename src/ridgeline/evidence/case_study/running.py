@@ -29,7 +29,7 @@ from ridgeline.outputs import require_writable
 from ridgeline.report.words import counted, seconds
 from ridgeline.search.backends import StackSettings
 from ridgeline.search.folder import locked
-from ridgeline.search.ranking import best_first, ran
+from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult
 from ridgeline.tracking import check_store
@@ -86,7 +86,7 @@ def _search(configs: Mapping[str, Config], search: Search, summary: Path) -> tup
     search(summary)
     stored = open_study(configs[PLAIN], str(summary))
     trials = ran(stored.study)
-    best = best_first(trials)
+    best = best_settings(trials)
     if not best:
         raise FitsFailed(f"The study {stored.name} has no complete trial, so nothing is tuned.")
     l2, dropout = (float(best[0].params[f"regularization.{name}"]) for name in ("l2", "dropout"))
@@ -94,10 +94,10 @@ def _search(configs: Mapping[str, Config], search: Search, summary: Path) -> tup
     searched = {
         "study": stored.name,
         "trials": len(trials),
-        "trial": best[0].number,
+        "trial": best[0].trial.number,
         "l2": l2,
         "dropout": dropout,
-        "accuracy": 1 - float(best[0].value or 0.0),
+        "accuracy": 1 - best[0].value,
         "seconds": round(wall_seconds(trials), 1),
         "in_conf": (l2, dropout) == (tuned.l2, tuned.dropout),
     }
