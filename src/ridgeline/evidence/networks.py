@@ -22,6 +22,7 @@ WHY_NO_CURVE = {
     "best": "The best trial has left no curve.",
     "over-regularized": "No trial with a curve has more regularization than the best.",
 }
+NOT_KEPT = "The study has not kept the weights of its best trial (tracking.keep_weights)."
 LOOKED_AT = 10
 """Trials that may be of the plain network whose configuration is read, to be sure."""
 
@@ -54,15 +55,22 @@ def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: d
         return {
             name: _measured(read_weights(weights_of(stored.folder, name)), arms[name]) for name in ("plain", "best")
         }
-    complete = [setting.trial for setting in best_settings(ran(stored.study))]
-    if not complete or not _is_there(stored, complete[0], WEIGHTS):
-        missing["weights"] = "The study has not kept the weights of its best trial (tracking.keep_weights)."
+    best = kept_of_best(stored)
+    if best is None:
+        missing["weights"] = NOT_KEPT
         return {}
     missing["weights"] = "Those of the plain network come with confirming."
-    values_W = read_weights(stored.job(complete[0].number) / WEIGHTS)
+    values_W = read_weights(stored.job(best.number) / WEIGHTS)
     size_W = np.abs(values_W.astype(np.float64))
     zero, small = (float(part.mean()) for part in (size_W == 0, size_W < SMALL))
     return {"best": Weights(values_W, 1, zero, small, float(np.sqrt((size_W**2).sum())))}
+
+
+def kept_of_best(stored: StoredStudy) -> FrozenTrial | None:
+    """The trial of the best setting whose weights are there, the one nearest to the mean of its seeds if it is."""
+    best = best_settings(ran(stored.study))
+    able = [best[0].trial, *best[0].trials] if best else []
+    return next((trial for trial in able if _is_there(stored, trial, WEIGHTS)), None)
 
 
 def _measured(values_W: np.ndarray, arm: Mapping[str, Any]) -> Weights:

@@ -12,11 +12,11 @@ from scipy import stats
 from ridgeline.checking import ConfigError
 from ridgeline.data import load_splits
 from ridgeline.evidence.confirm_files import read_predictions
+from ridgeline.evidence.networks import NOT_KEPT, kept_of_best
 from ridgeline.evidence.statistics import LEVEL
 from ridgeline.evidence.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Predicted
 from ridgeline.report.words import counted
-from ridgeline.search.ranking import best_settings, ran
 from ridgeline.search.records import WEIGHTS
 from ridgeline.stack.prediction import logits_KNC
 
@@ -38,22 +38,18 @@ def predicted(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[st
 
 
 def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | None:
-    best = best_settings(ran(stored.study))
-    if not best:
+    best = kept_of_best(stored)
+    if best is None:
+        missing["predictions"] = NOT_KEPT
         return None
-    number = best[0].trial.number
-    path = stored.job(number) / WEIGHTS
-    if not path.exists():
-        missing["predictions"] = "The study has not kept the weights of its best trial (tracking.keep_weights)."
-        return None
-    config = stored.config_of(number)
+    config = stored.config_of(best.number)
     if config.data.folds is not None or config.data.fit_on != "train":
         missing["predictions"] = "Its networks have no validation part in common: confirming shows what they predict."
         return None
     validation = load_splits(config.data).validation
-    p_SNC = logits_KNC(config, [load_file(path)], validation.x_NI).softmax(dim=2).numpy()
+    p_SNC = logits_KNC(config, [load_file(stored.job(best.number) / WEIGHTS)], validation.x_NI).softmax(dim=2).numpy()
     n = counted(len(validation.y_N), "validation example")
-    where = f"the {n}, by trial {number}; those chose it, so that it looks better on them than on new ones"
+    where = f"the {n}, by trial {best.number}; those chose it, so that it looks better on them than on new ones"
     return describe(where, validation.y_N.numpy(), {"best": p_SNC})
 
 

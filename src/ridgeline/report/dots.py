@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ridgeline.report.axes import log_axis, number_axis
 from ridgeline.report.facts import Axis, Trial
 from ridgeline.report.vector import FAINT, MANY, Spot
-from ridgeline.report.words import in_picture
+from ridgeline.report.words import in_picture, tick
 from ridgeline.report.words import number as in_words
 
 GREY = "#808080"
@@ -86,7 +86,7 @@ def colour_bar(figure: Figure, axes: Axes, drawn: Any, **look: Any) -> Any:
 def ticks_of(axis: Axis) -> tuple[list[int], list[str]]:
     """Of a list: a dozen of its values at most."""
     kept = list(range(0, len(axis.choices), math.ceil(len(axis.choices) / 12)))
-    return kept, [in_picture(in_words(axis.choices[i])) for i in kept]
+    return kept, [tick(axis.choices[i]) if axis.is_numeric else in_picture(in_words(axis.choices[i])) for i in kept]
 
 
 def spread(n: int, phase: int = 0) -> np.ndarray:

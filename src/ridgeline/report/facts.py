@@ -157,6 +157,11 @@ class Story:
     made: Sequence[tuple[str, str]]
     missing: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def has_seeds(self) -> bool:
+        """Whether what is ranked are means over seeds."""
+        return any(t.seeds > 1 for t in self.settings)
+
     @cached_property
     def complete(self) -> list[Trial]:
         """The best first, of equal ones the earlier."""

@@ -52,7 +52,7 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
         if boundary is not None:
             draw("boundary", lambda: boundaries(boundary))
     if story.complete:
-        draw("history", lambda: [history(story.trials, story.metric)])
+        draw("history", lambda: [history(story.trials, story.metric, with_best=not story.has_seeds)])
     if enough and len(varied) > 1:
         draw("parallel", lambda: [parallel(_to_compare(story, varied), story.complete, story.metric)])
     if not enough:

@@ -18,7 +18,7 @@ from ridgeline.report.measured import opening_in_words, rows
 from ridgeline.report.overview import MOST_LINES, best_of, drawn_of
 from ridgeline.report.predictions import mistakes
 from ridgeline.report.seen import confused
-from ridgeline.report.table import has_seeds, heads, row, told
+from ridgeline.report.table import heads, row, told
 
 HERE = Path(__file__).parent
 ROWS = 200
@@ -73,7 +73,6 @@ def render(story: Story) -> str:
         heads=heads(story),
         rows=[row(story, trial) for trial in story.complete[:ROWS]],
         open_rows=OPEN_ROWS,
-        has_seeds=has_seeds(story),
         told=told(story),
         missing=missing,
     )

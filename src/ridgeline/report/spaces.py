@@ -72,7 +72,7 @@ def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour
     places_N, values_N = places(shown, x), np.array([number(t) for t in shown])
     with panel() as (figure, axes):
         prepare(axes, "x", x, places_N)
-        at = [places_N + (spread(len(shown)) if x.choices else 0), values_N]
+        at = [places_N + (spread(len(shown)) if len(set(places_N)) < len(shown) and x.choices else 0), values_N]
         if colour is None:
             dots(axes, at, size_of(len(shown)), color=BEST, alpha=0.55, linewidths=0)
         else:

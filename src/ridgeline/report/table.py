@@ -41,14 +41,9 @@ def heads(story: Story) -> list[Head]:
     params = [Head(axis.label, axis.is_numeric, axis.key) for axis in story.axes]
     measured = [Head(name) for name in ("val error", "gap", "best epoch", "seconds")]
     means = (
-        [Head(f"{story.metric}, mean"), Head("deviation"), Head("seeds")] if has_seeds(story) else [Head(story.metric)]
+        [Head(f"{story.metric}, mean"), Head("deviation"), Head("seeds")] if story.has_seeds else [Head(story.metric)]
     )
     return [Head("trial"), *means, *params, *measured, Head("MLflow run", numeric=False)]
-
-
-def has_seeds(story: Story) -> bool:
-    """Whether what is ranked are means over seeds."""
-    return any(t.seeds > 1 for t in story.settings)
 
 
 def row(story: Story, trial: Trial) -> Row:
@@ -68,7 +63,7 @@ def row(story: Story, trial: Trial) -> Row:
         Cell(str(trial.number), str(trial.number)),
         Cell(words.number(trial.value, aligned=True), _sorted_by(trial.value)),
     ]
-    if has_seeds(story):
+    if story.has_seeds:
         deviation = words.number(trial.deviation, aligned=True)
         first += [Cell(deviation, _sorted_by(trial.deviation)), Cell(str(trial.seeds), str(trial.seeds))]
     cells = [*first, *params, *measured, Cell(seconds, seconds), run]
