@@ -80,6 +80,10 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self._ask("Input.dispatchMouseEvent", type=kind, **place)
 
+    def point(self, x: float, y: float) -> None:
+        """The mouse, at pixels of the window."""
+        self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
     def press(self, key: str) -> None:
         code = {"Enter": 13, "Tab": 9}[key]
         text = {"text": "\r"} if key == "Enter" else {}

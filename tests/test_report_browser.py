@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from test_report_page import BAYES, TINY, asked, train
 from test_tracking_server import Server
 
 pytestmark = [pytest.mark.verify, pytest.mark.skipif(PROGRAM is None, reason=INSTALL)]
+
+TIP = "document.getElementById('tip')"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,50 @@ def test_a_run_opens_in_mlflow(browser: Browser, page: str) -> None:
     browser.click(link)
     browser.wait(f"location.href.includes('/experiments/') && location.href.includes('{run_id}')")
     browser.wait("document.body.innerText.includes('trial 0')")
+
+
+def test_the_trial_under_the_mouse_is_named_and_marked_in_every_picture(browser: Browser, page: str) -> None:
+    for width in (1280, 390):
+        browser.show(width, phone=width < 500)
+        browser.open(page)
+        assert browser.value(f"{TIP}.hidden") is True
+        for section in ("history", "space", "parallel", "gap"):
+            place = f"""(() => {{
+                const svg = document.querySelector('#{section} svg');
+                svg.scrollIntoView({{block: 'center'}});
+                const [number, x, y] = svg.dataset.spots.split(' ');
+                const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+                const box = svg.getBoundingClientRect();
+                return [number, box.left + scale * x, box.top + scale * y];
+            }})()"""
+            number, x, y = browser.value(place)
+            assert _named_at(browser, x + 1, y + 1).startswith(f"trial {number}, complete\nval/loss ")
+            pictures = browser.value("document.querySelectorAll('svg[data-spots]').length")
+            assert browser.value("document.querySelectorAll('svg .mark').length") == pictures
+            left, right = (browser.value(f"{TIP}.getBoundingClientRect().{end}") for end in ("left", "right"))
+            assert 0 <= left < right <= width
+        browser.point(2, 2)
+        assert browser.value(f"{TIP}.hidden") is True
+
+
+def _named_at(browser: Browser, x: float, y: float) -> str:
+    """What is said there; scrolling, which a browser reports late, hides it."""
+    for _ in range(100):
+        browser.point(x, y)
+        said = str(browser.value(f"{TIP}.hidden ? '' : {TIP}.innerText"))
+        if said:
+            return said
+        time.sleep(0.05)
+    return ""
+
+
+def test_ten_rows_are_shown_and_the_others_on_a_click(browser: Browser, page: str) -> None:
+    browser.show(1280)
+    browser.open(page)
+    shown = "[...document.querySelectorAll('.sortable tbody tr')].filter(row => row.checkVisibility()).length"
+    assert browser.value(shown) == 10
+    browser.click("document.getElementById('unfold')")
+    assert browser.value(shown) == 12
 
 
 def test_the_command_is_shown_on_a_click(browser: Browser, page: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -61,4 +62,5 @@ def test_five_thousand_trials_are_drawn_within_half_a_minute(tmp_path: Path) -> 
     assert size < MEGABYTES
     page = path.read_text()
     assert "The 200 best of 5,000 trials" in page
+    assert re.search(r"200 of 4,\d\d\d complete trials are drawn: the 20 best", page)
     assert part(page, "space").count("<image") >= 2  # the dots are pixels

@@ -66,6 +66,7 @@ def render(story: Story) -> str:
         seeds=len(record["arms"]["best"]["seeds"]) if record else 0,
         pictures={name: [Markup(one) for one in drawn] for name, drawn in pictures.items()},
         is_surface=is_surface,
+        ended=_ended(story.settings),
         importance=[(labels[key], share) for key, share in shares.items()],
         mistakes=mistakes(story.predicted) if story.predicted else [],
         lines=(len(drawn_of(story.complete)), best_of(min(len(story.complete), MOST_LINES))),
@@ -83,6 +84,12 @@ def _tally(trials: Sequence[Trial]) -> str:
     counts = {state: sum(t.state == state for t in trials) for state in STATES}
     parts = ", ".join(f"{count:,} {state.lower()}" for state, count in counts.items() if count or state == "COMPLETE")
     return f"{words.counted(len(trials), 'trial')}: {parts}"
+
+
+def _ended(settings: Sequence[Trial]) -> str:
+    """What the marks in a surface mean that are no values."""
+    words_of = {"FAILED": "crosses are trials that failed", "PRUNED": "small grey dots those that were pruned"}
+    return ", ".join(said for state, said in words_of.items() if any(t.state == state for t in settings))
 
 
 def _tone(verdict: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
         for i, axis in enumerate((x, y)):
             places_N2[:, i] += spread(len(shown), i) if axis.choices else 0
         known = spots(shown, list(places_N2.T))
-        for state, marker, size in (("PRUNED", ".", 5.0), ("FAILED", "x", 14.0)):
+        for state, marker, size in (("PRUNED", ".", 18.0), ("FAILED", "x", 14.0)):
             ended = shown_on(trials, None, x, y, state=state)
             at = [places(ended, axis) for axis in (x, y)]
             dots(axes, at, size, marker=marker)
@@ -152,6 +152,6 @@ def _norm(values_N: np.ndarray) -> tuple[Normalize, bool]:
     """Colours for the better nine tenths, or the few worst would take them all; whether any lies above."""
     low, top, high = float(values_N.min()), float(np.quantile(values_N, 0.9)), float(values_N.max())
     top = top if len(values_N) >= 20 and top > low else high
-    if needs_log(values_N[values_N <= top].tolist()):
-        return LogNorm(low, top), top < high
+    if needs_log(values_N.tolist()):  # of all, or the few worst would darken every mean
+        return LogNorm(low, top if top > low else high), top < high
     return Normalize(low, top if top > low else low + 1e-9), top < high
