@@ -12,6 +12,7 @@ from ridgeline.doors import checked, enter, one_trial, refuse
 
 @one_trial
 def train(cfg: DictConfig) -> dict[str, Any]:
+    from ridgeline.tracking import TrackingError
     from ridgeline.trials import TrialFailed, closing_words, run_trial
 
     config, job_dir = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
@@ -23,10 +24,14 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         outcome = run_trial(config, job_dir)
     except TrialFailed as failed:
         refuse(f"The training failed: {failed}. Its curve is in {job_dir}.", code=1)
+    except (OSError, TrackingError) as error:  # a full disk; a store that takes nothing
+        refuse(f"The training ended: {' '.join(str(error).split())}", code=1)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into exit(1)
         saved = job_dir / "last.ckpt"
         refuse(f"Interrupted; add trainer.ckpt_path={saved} to go on." if saved.exists() else "Interrupted.", code=130)
     print(closing_words(config, outcome))
+    if (unwritten := outcome.get("unwritten")) is not None:
+        refuse(f"The training is done, but MLflow has not taken all of it: {unwritten}", code=1)
     return dict(outcome)
 
 

@@ -54,6 +54,12 @@ def look_at(store: Path, *, where: Where = "here") -> str:
     return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{store}"])
 
 
+def upgrade(store: Path) -> str:
+    """What to do with an SQLite file of an older MLflow."""
+    command = shlex.join([sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{store}"])
+    return f"Keep a copy of it, then: {command}"
+
+
 def setting(key: str, value: Any) -> str:
     """`key=value` in Hydra's grammar, for a value of any kind: text that does not read as it stands is quoted."""
     return f"{key}={_written(value)}"

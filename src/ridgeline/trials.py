@@ -6,7 +6,7 @@ import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from safetensors.torch import save_file
@@ -20,13 +20,13 @@ from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.surroundings import check_surroundings
-from ridgeline.tracking import Run, Tracker, how_to_look
+from ridgeline.tracking import Run, Tracker, TrackingError, how_to_look, server_of
 
 log = logging.getLogger(__name__)
 
 
 class Outcome(TypedDict):
-    """What a job hands back to the sweeper, through any launcher."""
+    """What a job hands back to the sweeper, through any launcher. `unwritten`: what MLflow has not taken, and why."""
 
     value: float
     run_id: str
@@ -35,6 +35,7 @@ class Outcome(TypedDict):
     epochs: int
     seconds: float
     metrics: dict[str, float]
+    unwritten: NotRequired[str | None]
 
 
 def check(config: Config) -> None:
@@ -66,21 +67,37 @@ def _check_checkpoint(config: Config, path: str) -> None:
 
 
 def run_trial(config: Config, job_dir: Path) -> Outcome:
-    """Train, track and store one trial. Raises TrialFailed where it diverged; its run is closed as FAILED first."""
-    splits = load_splits(config.data, pick_device(config))
-    with Tracker(config) as tracker:
-        run = tracker.start_trial(config, splits.description, job_dir)
-        try:
-            result = _train(config, run, job_dir)
-        except Exception as error:
-            run.finish("FAILED", f"{type(error).__name__}: {error}")
+    """Train, track and store one trial. `unwritten` in what it gives back: what MLflow has not taken, and why.
+
+    Raises TrialFailed where it diverged; its run is closed as FAILED first. TrackingError where nothing could be begun.
+    """
+    splits, result, unwritten = load_splits(config.data, pick_device(config)), None, None
+    try:
+        with Tracker(config) as tracker:
+            run = tracker.start_trial(config, splits.description, job_dir)
+            result = _tracked(config, tracker, run, job_dir)
+    except TrackingError as error:
+        if result is None:
             raise
-        except BaseException as error:  # Ctrl-C, of which Lightning makes SystemExit
-            tracker.hasten()
-            run.finish("INTERRUPTED", type(error).__name__)
-            raise
-        run.finish("COMPLETE")
-    return outcome_of(result, run, job_dir)
+        unwritten = str(error)
+    return {**outcome_of(result, run, job_dir), "unwritten": unwritten}
+
+
+def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitResult:
+    """Train; whatever happens, the run says how it ended."""
+    if server_of(config) is not None:  # what speaks against a file is known by now
+        run.prove()
+    try:
+        result = _train(config, run, job_dir)
+    except Exception as error:
+        run.finish("FAILED", f"{type(error).__name__}: {error}")
+        raise
+    except BaseException as error:  # Ctrl-C, of which Lightning makes SystemExit
+        tracker.hasten()
+        run.finish("INTERRUPTED", type(error).__name__)
+        raise
+    run.finish("COMPLETE")
+    return result
 
 
 def closing_words(config: Config, outcome: Outcome) -> str:

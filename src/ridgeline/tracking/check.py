@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 import threading
 from pathlib import Path
 
 from ridgeline.config import Config, ConfigError
 from ridgeline.passwords import hidden, hidden_everywhere, require_secret
+from ridgeline.tracking.sqlite import check_experiment, check_tables, try_to_write
 from ridgeline.tracking.store import SQLITE, store_uri
 
 ANSWER_SECONDS = 4.0
+ARTIFACTS = "the MLflow store's artifacts can be written"
 
 
 def check_store(config: Config) -> None:
@@ -20,45 +21,42 @@ def check_store(config: Config) -> None:
     uri = store_uri(config)
     require_secret("tracking.uri", uri)
     if uri.startswith(SQLITE):
-        _check_file(Path(uri.removeprefix(SQLITE)), uri)
+        _check_file(Path(uri.removeprefix(SQLITE)), uri, config)
     elif uri.startswith(("http://", "https://")):
-        _check_server(uri)
+        _check_server(uri, config.tracking.experiment)
     else:
         raise _refusal("tracking.uri is sqlite:///FILE or http(s)://SERVER", uri, None)
 
 
-def _check_file(path: Path, uri: str) -> None:
+def _check_file(path: Path, uri: str, config: Config) -> None:
     try:
         if path.exists():
             os.close(os.open(path, os.O_RDWR))
-        folder = path.parent
-        while not os.path.lexists(folder):
-            folder = folder.parent
-        # Permission bits say little (root, read-only mounts), so make a file: one without a name, gone when closed.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        try_to_write(path.parent)
     except OSError as error:
         raise _refusal("the MLflow store can be written", uri, error) from None
-    if path.exists():
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-        try:
-            connection.execute("SELECT name FROM sqlite_master").fetchall()
-        except sqlite3.OperationalError:
-            pass  # locked by another process, or to be recovered after a crash: the next writer does that
-        except sqlite3.DatabaseError as error:
-            raise _refusal("the MLflow store is an SQLite database", uri, error) from None
-        finally:
-            connection.close()
+    artifacts = Path(config.runs).absolute() / "artifacts"
+    try:
+        if path.exists():
+            check_tables(path, config.tracking.experiment, artifacts)
+        else:
+            try_to_write(artifacts)
+    except sqlite3.DatabaseError as error:
+        raise _refusal("the MLflow store is an SQLite database", uri, error) from None
+    except OSError as error:
+        raise _refusal(ARTIFACTS, uri, error) from None
 
 
-def _check_server(uri: str) -> None:
+def _check_server(uri: str, experiment: str) -> None:
     from mlflow import MlflowClient  # a second, which a file need not wait for
 
     answers: list[Exception | None] = []
 
     def ask() -> None:
         try:
-            MlflowClient(uri, registry_uri=uri).search_experiments(max_results=1)
+            found = MlflowClient(uri, registry_uri=uri).get_experiment_by_name(experiment)
+            if found is not None:
+                check_experiment(experiment, found.lifecycle_stage, found.artifact_location)
             answers.append(None)
         except Exception as error:
             answers.append(error)
@@ -67,9 +65,11 @@ def _check_server(uri: str) -> None:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(ANSWER_SECONDS)
-    error = answers[0] if answers else TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} s")
+    error = answers[0] if answers else RuntimeError(f"no answer within {ANSWER_SECONDS:.0f} s")
+    if isinstance(error, ConfigError):
+        raise error
     if error is not None:
-        raise _refusal("an MLflow server answers", uri, error)
+        raise _refusal(ARTIFACTS if isinstance(error, OSError) else "an MLflow server answers", uri, error)
 
 
 def _refusal(rule: str, uri: str, error: Exception | None) -> ConfigError:

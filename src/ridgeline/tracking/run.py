@@ -37,6 +37,8 @@ class Run:
         self._id = run_id
         self._name = name
         self._not_finite: list[str] = []
+        self.proof: Call | None = None
+        """Of an artifact that every run of its kind begins with."""
 
     @property
     def id(self) -> str:
@@ -60,9 +62,21 @@ class Run:
         """Tags; a long value is cut, as some stores take no more."""
         self._writer.log(Batch(self._id, tags=[RunTag(key, str(value)[:LONGEST_TAG]) for key, value in tags.items()]))
 
-    def log_text(self, text: str, artifact_path: str) -> None:
+    def log_text(self, text: str, artifact_path: str) -> Call:
         """Text as an artifact, `config.yaml` or `tables/trials.csv`."""
-        self._log_bytes(text.encode(), artifact_path)
+        return self._log_bytes(text.encode(), artifact_path)
+
+    def prove(self) -> None:
+        """Wait until the run's first artifact is written, but not for a store that is away.
+
+        Raises TrackingError where the store takes none; then the run is FAILED.
+        """
+        if self.proof is None:
+            return
+        self._writer.wait(self.proof.answer)
+        if self.proof.answer.done() and (error := self.proof.answer.exception()) is not None:
+            self.finish("FAILED", str(error))
+            raise error
 
     def log_figure(self, figure: Figure, artifact_path: str) -> None:
         """A picture; the suffix of `artifact_path` is its format. Drawn at once: matplotlib knows no threads."""
@@ -106,7 +120,7 @@ class Run:
 
         return Call(f"end of {self._name}", end)
 
-    def _log_bytes(self, content: bytes, artifact_path: str) -> None:
+    def _log_bytes(self, content: bytes, artifact_path: str) -> Call:
         target = PurePosixPath(artifact_path)
         folder = str(target.parent) if target.parent.name else None
 
@@ -116,7 +130,7 @@ class Run:
                 file.write_bytes(content)
                 store.client.log_artifact(self._id.result(0), str(file), folder)
 
-        self._writer.call(Call(f"{artifact_path} of {self._name}", upload), self._id)
+        return self._writer.call(Call(f"{artifact_path} of {self._name}", upload), self._id)
 
 
 class StudyRun(Run):

@@ -73,6 +73,14 @@ class Tracker:
             self._describe(run, _done(info.run_id), config, description)
         else:  # the params of a run cannot change, and those of a study do not
             run.set_tags({**known, provenance.REASON: ""})
+            self._log_config(run, config)
+        try:
+            run.prove()
+        except TrackingError as error:
+            place = hidden(store_uri(config))
+            raise ConfigError(
+                f"`the MLflow store takes artifacts` must hold, but {place} does not: {error}."
+            ) from error
         return run
 
     def start_trial(self, config: Config, description: DataDescription, job_dir: Path) -> Run:
@@ -193,8 +201,11 @@ class Tracker:
                 store.client.log_inputs(run_id.result(0), inputs)
 
         self._writer.call(Call(f"data set of {description.name}", log_inputs))
-        run.log_text(yaml.safe_dump(as_tree(config), sort_keys=False), "config.yaml")
         self._writer.log(Batch(run_id, params=provenance.params(config)))
+        self._log_config(run, config)
+
+    def _log_config(self, run: Run, config: Config) -> None:
+        run.proof = run.log_text(yaml.safe_dump(as_tree(config), sort_keys=False), "config.yaml")
 
 
 class Creation:

@@ -45,6 +45,7 @@ FOR_GOOD = {
     "RESOURCE_DOES_NOT_EXIST",
     "UNAUTHENTICATED",
 }
+FOR_GOOD_OF_FILES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 
 log = logging.getLogger("ridgeline.tracking")
 
@@ -258,4 +259,4 @@ def _is_for_good(error: Exception) -> bool:
     """Whether another try makes no sense. A network or disk that fails may come back; so may a server's own error."""
     if isinstance(error, MlflowException):
         return error.error_code in FOR_GOOD
-    return isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
+    return isinstance(error, FOR_GOOD_OF_FILES) or not isinstance(error, OSError)
