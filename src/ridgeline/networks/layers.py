@@ -1,6 +1,6 @@
 """Stack-aware layers: plain modules whose tensors carry K fits in their first axis.
 
-K fits, B batch, I inputs, O outputs.
+K fits, B batch, I inputs, O outputs; R rows, S summands, C columns of a product.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Product(torch.autograd.Function):
         rounded_KIO = (weight_KIO if factors_KIO is None else weight_KIO * factors_KIO).to(x_KBI.dtype)
         ctx.save_for_backward(x_KBI, rounded_KIO, factors_KIO)
         ctx.parameters = weight_KIO, bias_K1O
-        return torch.baddbmm(bias_K1O.to(x_KBI.dtype), x_KBI, rounded_KIO)
+        return _multiplied(x_KBI, rounded_KIO, add=bias_K1O.to(x_KBI.dtype))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
@@ -50,8 +50,21 @@ class _Product(torch.autograd.Function):
         if factors_KIO is not None:
             (weight_KIO.grad if written else weight_grad).mul_(factors_KIO)
         bias_grad = torch.sum(grad_KBO, 1, keepdim=True, dtype=bias_K1O.dtype, out=bias_K1O.grad)
-        x_grad = torch.bmm(grad_KBO, rounded_KIO.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        x_grad = _multiplied(grad_KBO, rounded_KIO.transpose(1, 2)) if ctx.needs_input_grad[0] else None
         return x_grad, None if written else weight_grad, None if written else bias_grad, None
+
+
+def _multiplied(a_KRS: Tensor, b_KSC: Tensor, add: Tensor | None = None) -> Tensor:
+    """The product of each fit's matrices, plus `add` (K, 1, C), with the same bits for a fit whatever K is.
+
+    For a single column there is a kernel of its own, which rounds otherwise, but for a batch of one alone. So there the
+    fit is multiplied twice.
+    """
+    twice = len(a_KRS) == 1 and min(a_KRS.shape[1], b_KSC.shape[2]) == 1
+    if twice:
+        a_KRS, b_KSC = a_KRS.expand(2, -1, -1), b_KSC.expand(2, -1, -1)
+    product_KRC = torch.bmm(a_KRS, b_KSC) if add is None else torch.baddbmm(add, a_KRS, b_KSC)
+    return product_KRC[:1].clone() if twice else product_KRC
 
 
 class Dropout(nn.Module):

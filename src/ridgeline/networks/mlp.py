@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from ridgeline.checking import require
 from ridgeline.config import NetworkConfig
+from ridgeline.networks.activations import ACTIVATIONS
 from ridgeline.networks.layers import Dropout, Linear
-
-_ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": torch.sigmoid_}
-"""In place: each needs its own output alone for the gradient, and the product before it nothing."""
 
 
 def layer_sizes(config: NetworkConfig, n_features: int, n_classes: int) -> list[int]:
@@ -57,7 +55,7 @@ class MLP(nn.Module):
         self.dropouts = nn.ModuleList(Dropout(k, width, dtype=dtype, device=device) for width in sizes[:-1])
         hidden = list(pairwise(sizes))[1:]
         self.dropconnects = nn.ModuleList(Dropout(k, i * o, dtype=dtype, device=device) for i, o in hidden)
-        self.activation = _ACTIVATIONS[config.activation]
+        self.activation = ACTIVATIONS[config.activation]
 
     @property
     def noisy_layers(self) -> list[Dropout]:
