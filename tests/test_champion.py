@@ -225,12 +225,12 @@ def test_the_study_and_the_version_lead_to_each_other_and_to_the_data(registered
     assert (version.tags["ridgeline.data.hash"], version.tags["ridgeline.verdict"]) == (hash_, "helps")
     run = client.get_run(study_run)
     assert run.data.tags["ridgeline.champion"].startswith("ridgeline-digits/")
-    assert run.data.metrics["confirm/best/test_error"] == 0.02
+    assert run.data.metrics["verdict/best/test_error"] == 0.02
     (logged,) = [output for output in run.outputs.model_outputs if output.model_id in version.source]
     model = client.get_logged_model(logged.model_id)
     assert str(model.status) == "READY"
     assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "ridgeline-digits", "version": "1"}]
-    assert {metric.key: metric.value for metric in model.metrics}["confirm/best/test_error"] == 0.02
+    assert {metric.key: metric.value for metric in model.metrics}["verdict/best/test_error"] == 0.02
     assert model.params["regularization.dropout"] == "0.2"
 
 

@@ -399,7 +399,7 @@ def test_mlflow_has_the_verdict_the_numbers_and_the_files(record: dict[str, Any]
     assert stored.run_id is not None
     run = client.get_run(stored.run_id)
     assert run.data.tags["verdict"] == record["verdict"]["word"]
-    assert run.data.metrics["confirm/best/test_error"] == record["arms"]["best"]["test"]["error"]["mean"]
+    assert run.data.metrics["verdict/best/test_error"] == record["arms"]["best"]["test"]["error"]["mean"]
     names = {Path(item.path).name for item in client.list_artifacts(stored.run_id, "confirm")}
     assert {"confirm.json", "best.safetensors", "predictions.safetensors", "examples.safetensors"} <= names
     assert run.info.status == "FINISHED"

@@ -75,10 +75,10 @@ def check_store(store: Path, folder: Path) -> None:
         assert run.info.status == {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[row["state"]]
         steps = [point.step for point in client.get_metric_history(row["run_id"], "val/loss")]
         assert sorted(steps) == list(range(int(row["epochs"])))
-        assert run.data.params["optimizer.lr"] == "0.02"
+        assert set(run.data.params) == {"regularization.l2", "regularization.dropout"}
         if row["state"] == "COMPLETE":
-            assert run.data.metrics["final/val_loss"] == float(row["final/val_loss"])
-            assert run.data.metrics["final/best_epoch"] == float(row["best_epoch"])
+            assert run.data.metrics["values/val_loss"] == float(row["final/val_loss"])
+            assert run.data.metrics["values/best_epoch"] == float(row["best_epoch"])
     experiment = client.get_experiment_by_name("ridgeline")
     assert experiment is not None
     children = client.search_runs([experiment.experiment_id], "tags.`ridgeline.kind` = 'trial'", max_results=5000)

@@ -282,9 +282,9 @@ def test_study_with_folds_ends_as_one_by_one_and_tells_mlflow(tmp_path: Path, st
     assert all("in fold 0, " in row["reason"] for row in rows[2:])
     for row in rows[:2]:
         measured = client.get_run(row["run_id"]).data.metrics
-        values = [measured[f"fold/{f}/val_loss"] for f in range(3)]
-        assert float(row["value"]) == measured["final/val_loss"] == statistics.fmean(values)
-        assert measured["final/metric_se"] == float(row["final/metric_se"]) == statistics.stdev(values) / math.sqrt(3)
+        values = [measured[f"values/fold/{f}/val_loss"] for f in range(3)]
+        assert float(row["value"]) == measured["values/val_loss"] == statistics.fmean(values)
+        assert measured["values/metric_se"] == float(row["final/metric_se"]) == statistics.stdev(values) / math.sqrt(3)
         assert len(client.get_metric_history(row["run_id"], "val/loss")) == int(row["epochs"])
     best = min(rows[:2], key=lambda row: float(row["value"]))
     assert {name.split("/")[1] for name in load_file(stacked / best["job_dir"] / "weights.safetensors")} == set("012")

@@ -91,7 +91,7 @@ def test_trial_leads_to_its_folder_and_run_and_back(whole: Path, store: Path) ->
         run = client.get_run(row["run_id"])
         assert run.data.tags["ridgeline.trial"] == row["number"]
         assert run.data.tags["ridgeline.job"] == str(folder)
-        assert run.data.metrics["final/val_loss"] == float(row["final/val_loss"])
+        assert run.data.metrics["values/val_loss"] == float(row["final/val_loss"])
         assert len(client.get_metric_history(row["run_id"], "val/loss")) == int(row["epochs"])
         config = yaml.safe_load((folder / ".hydra" / "config.yaml").read_text())
         assert config["regularization"]["l2"] == float(row["regularization.l2"])

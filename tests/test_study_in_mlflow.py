@@ -70,12 +70,57 @@ def test_the_description_says_what_was_searched_the_best_and_how_to_go_on(folder
 
 def test_the_studys_row_has_the_numbers_of_its_best_trial(folder: Path, parent: Run, client: MlflowClient) -> None:
     best = best_row(folder)
-    for name in ("final/val_loss", "final/val_error", "final/gap"):
-        assert parent.data.metrics[name] == float(best[name])
+    for name in ("val_loss", "val_error", "gap"):
+        assert parent.data.metrics[f"values/{name}"] == float(best[f"final/{name}"])
     assert parent.data.metrics["best/val/loss"] == float(best["value"])
     points = client.get_metric_history(parent.info.run_id, "trial/val/loss")
     assert {point.step: point.value for point in points} == {int(r["number"]): float(r["value"]) for r in table(folder)}
     assert "val/loss" not in parent.data.metrics  # the last trial's would stand beside the others' own
+
+
+def test_a_trials_run_is_named_for_what_it_tried(folder: Path, client: MlflowClient) -> None:
+    for row in table(folder):
+        name = client.get_run(row["run_id"]).info.run_name.split()
+        assert name[:3] == ["trial", f"{int(row['number']):03d}", "l2"]
+        assert float(name[3]) == pytest.approx(float(row["regularization.l2"]), rel=0.05)
+        assert name[4] == "dropout"
+        assert float(name[5]) == pytest.approx(float(row["regularization.dropout"]), rel=0.05)
+
+
+def test_a_trials_run_has_what_it_tried_its_data_and_a_description_and_its_study_has_the_rest(
+    folder: Path, parent: Run, client: MlflowClient
+) -> None:
+    common = parent.data.params
+    assert common["regularization.l2"] == "searched: tag(log, interval(1e-6, 1e-1))"
+    assert (common["optimizer.name"], common["data.name"]) == ("adam", "digits")
+    assert parent.inputs.dataset_inputs[0].dataset.name == "digits"
+    for row in table(folder):
+        run = client.get_run(row["run_id"])
+        assert run.data.params == {key: row[key] for key in ("regularization.l2", "regularization.dropout")}
+        (data,) = run.inputs.dataset_inputs
+        assert data.dataset.name == "digits"
+        note = run.data.tags["mlflow.note.content"]
+        assert note.startswith(f"Trial {row['number']} of the study [{folder.name}](#/experiments/")
+        assert f"`regularization.l2={row['regularization.l2']}`" in note
+
+
+def test_what_is_one_number_comes_after_the_curves(folder: Path, client: MlflowClient) -> None:
+    metrics = client.get_run(table(folder)[0]["run_id"]).data.metrics
+    prefixes = sorted({name.partition("/")[0] for name in metrics})
+    assert prefixes[-1] == "values"
+    assert metrics["values/best_epoch"] == float(table(folder)[0]["best_epoch"])
+
+
+def test_swept_choices_and_values_that_follow_are_what_a_trial_has_of_its_own(store: Path, tmp_path: Path) -> None:
+    sweep = ("optimizer=adam,sgd", "seed=3", "trainer.max_epochs=1", "hydra/launcher=basic")
+    folder = Studies(tmp_path, store).run(*sweep, task=train)
+    client = MlflowClient(f"sqlite:///{store}")
+    runs = [client.get_run(row["run_id"]) for row in table(folder)]
+    assert [run.info.run_name for run in runs] == ["trial 000 optimizer adam", "trial 001 optimizer sgd"]
+    assert [run.data.params["optimizer"] for run in runs] == ["adam", "sgd"]
+    assert runs[0].data.params == {"optimizer": "adam"}
+    assert runs[1].data.params["optimizer.name"] == "sgd"
+    assert "seed" not in runs[1].data.params
 
 
 def test_a_trial_that_went_well_has_no_reason(folder: Path, client: MlflowClient) -> None:
@@ -87,7 +132,7 @@ def test_a_study_has_its_table_in_the_menu_of_views(folder: Path, parent: Run, c
     tags = client.get_experiment(parent.info.experiment_id).tags
     saved = json.loads(tags[f"mlflow.sharedViewState.{folder.name}"])
     state = json.loads(saved["state"])
-    assert (saved["name"], state["orderByKey"], state["orderByAsc"]) == (folder.name, "metrics.`final/val_loss`", True)
+    assert (saved["name"], state["orderByKey"], state["orderByAsc"]) == (folder.name, "metrics.`values/val_loss`", True)
     assert {"params.`regularization.l2`", "params.`regularization.dropout`"} < set(state["selectedColumns"])
     found = client.search_runs([parent.info.experiment_id], state["searchFilter"])
     assert {run.info.run_id for run in found} == {row["run_id"] for row in table(folder)}

@@ -14,10 +14,11 @@ from mlflow import MlflowClient
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.data import DataDescription
 from ridgeline.data.arrays import Examples
-from ridgeline.tracking import Run, Tracker, TrackingError, check_store, store_uri
+from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri
+from ridgeline.tracking.creation import Creation
+from ridgeline.tracking.names import run_name
 from ridgeline.tracking.provenance import revision
 from ridgeline.tracking.store import open_store
-from ridgeline.tracking.tracker import Creation
 
 DESCRIPTION = DataDescription("digits", Examples(1078, 359, 360), 64, 10, "0123456789abcdef" * 4)
 
@@ -77,9 +78,10 @@ def test_from_a_run_the_trial_job_study_revision_and_data_are_found(config, clie
     assert tags["versions.torch"].startswith("2.")
     head = revision(Path(__file__).parent)
     assert {key: tags[key] for key in head} == head
-    data = client.get_run(study.id).inputs.dataset_inputs[0].dataset  # once for all of its trials
-    assert (data.name, json.loads(data.profile)["validation"]) == ("digits", 359)
-    assert json.loads(data.source)["hash"] == DESCRIPTION.hash
+    for described in (study, run):
+        data = client.get_run(described.id).inputs.dataset_inputs[0].dataset
+        assert (data.name, json.loads(data.profile)["validation"]) == ("digits", 359)
+        assert json.loads(data.source)["hash"] == DESCRIPTION.hash
     # and back: from the trial's number to the run
     assert tracker.find_trial_run(study.id, 7) == run.id
     assert tracker.find_trial_run(study.id, 8) is None
@@ -121,7 +123,7 @@ def test_metrics_are_curves_by_epoch_and_all_arrive(config, client, tracker, tmp
     curve = client.get_metric_history(run.id, "val/loss")
     assert [(point.step, point.value) for point in curve] == [(epoch, 1 / (epoch + 1)) for epoch in range(1200)]
     metrics = client.get_run(run.id).data.metrics
-    assert (metrics["val/error"], metrics["final/val_loss"]) == (0.25, 0.125)
+    assert (metrics["val/error"], metrics["values/val_loss"]) == (0.25, 0.125)
 
 
 def test_complete_pruned_and_failed_are_told_apart(config, client, tracker, tmp_path):
@@ -208,8 +210,10 @@ def test_what_the_store_refuses_is_reported_at_the_end_and_the_rest_is_written(c
 
 def test_a_run_whose_creation_was_not_answered_is_not_created_twice(config, client, tmp_path):
     store = open_store(config)
-    creation = Creation("trial 003", {"ridgeline.job": str(tmp_path)})
-    assert creation(store) == creation(store)  # the writer asks again when the first answer was lost
+    creation = Creation("trial 003", {"ridgeline.job": str(tmp_path)}, config, provenance.dataset(DESCRIPTION), {})
+    first = creation(store)
+    creation._run_id = None  # the store made it, and its answer was lost
+    assert creation(store) == first
     runs = client.search_runs([store.experiment_id], f"tags.`ridgeline.job` = '{tmp_path}'")
     assert len(runs) == 1
 
@@ -299,3 +303,24 @@ def test_nothing_leaves_the_machine_and_a_new_store_prints_nothing(tmp_path):
     command = [sys.executable, "-c", LONELY, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_single_run_is_named_for_what_was_typed_and_trains(config, client, tracker, tmp_path):
+    job = tmp_path / "2026-01-31" / "12-00-00-000001"
+    (job / ".hydra").mkdir(parents=True)
+    typed = ["regularization.l2=2e-4", "data=wine", "+optimizer.betas=[0.9,0.99]", "tracking.uri=sqlite:///secret.db"]
+    (job / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(typed))
+    run = tracker.start_trial(config, DESCRIPTION, job)
+    run.finish("COMPLETE")
+    found = client.get_run(run.id)
+    assert found.info.run_name == "run 12-00-00-000001 l2 2e-4 data wine betas [0.9,0.99]"
+    assert "`regularization.l2=2e-4`" in found.data.tags["mlflow.note.content"]
+    assert "secret" not in found.data.tags["mlflow.note.content"]
+
+
+def test_names_of_runs_say_what_was_tried_and_stay_short():
+    values = {"regularization.l2": "0.0018034", "regularization.dropout": "0.0302", "optimizer.lr": "0.25", "seed": "7"}
+    assert run_name("trial 043", values) == "trial 043 l2 1.8e-3 dropout 0.03 lr 0.25 seed 7"
+    assert run_name("trial 1", {"a.x": "12.345", "b.x": "100000000"}) == "trial 1 a.x 12.3 b.x 1e8"
+    assert run_name("trial 1", {"network.hidden": "[16]", "regularization.l2": "0.0"}) == "trial 1 hidden [16] l2 0"
+    assert len(run_name("trial 1", {f"regularization.key_{i}": "0.1" for i in range(30)})) <= 124

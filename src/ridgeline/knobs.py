@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from typing import Any
 
@@ -41,6 +42,11 @@ def training_keys(config: Config) -> dict[str, Any]:
         del tree["trainer"][name]
     del tree["data"]["root"]
     return _flat(tree, "")
+
+
+def is_trained(key: str) -> bool:
+    """Whether a training's numbers may depend on this dotted key, or choice of a group."""
+    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0] not in NOT_TRAINED
 
 
 def _blank_knobs(node: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from ridgeline.data import describe
 from ridgeline.search.folder import job_folder
 from ridgeline.search.ranking import outcome
 from ridgeline.stored_config import read_stored
@@ -42,7 +43,7 @@ def _complete(tracker: Tracker, trial: FrozenTrial, job: Path, allowed: Sequence
     if trial.state == TrialState.COMPLETE:
         final = {**found.get("metrics", {}), "final/best_epoch": float(found["best_epoch"])}
         curve[0] = {**curve.get(0, {}), **final}
-    tracker.complete(found["run_id"], config, curve).finish(*how_it_ended(trial), wait=False)
+    tracker.complete(found["run_id"], config, describe(config.data), curve).finish(*how_it_ended(trial), wait=False)
 
 
 def how_it_ended(trial: FrozenTrial) -> tuple[State, str | None]:

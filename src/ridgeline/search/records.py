@@ -22,7 +22,8 @@ from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
 from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.tracking import Run, Tracker, TrackingError, provenance
-from ridgeline.tracking.views import STUDIES, address, study_view
+from ridgeline.tracking.address import table_page
+from ridgeline.tracking.views import STUDIES, study_view
 
 WEIGHTS = "weights.safetensors"
 
@@ -94,7 +95,7 @@ class Records:
 
     def describe(self, study: Study, line: CommandLine, folder: Path) -> None:
         """The text that the MLflow UI shows on the page of the study's run."""
-        note = study_note(study, self.config, line, folder, address(study.study_name, self.run.experiment))
+        note = study_note(study, self.config, line, folder, table_page(study.study_name, self.run.experiment))
         self.run.set_tags({provenance.NOTE: note})
 
     def log_results(self, study: Study, space: Sequence[Dimension], files: Sequence[Path], folder: Path) -> None:

@@ -24,6 +24,7 @@ from mlflow.types import Schema, TensorSpec
 import ridgeline
 from ridgeline.fitted import Fitted
 from ridgeline.tracking import provenance
+from ridgeline.tracking.names import metric_name
 from ridgeline.tracking.store import Store
 from ridgeline.tracking.tracker import Tracker
 
@@ -95,7 +96,7 @@ def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[M
     values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
     now = time.time_ns() // 1_000_000  # ms
     return [
-        Metric(f"confirm/best/{key}", float(value), now, 0, model_id=model_id, run_id=run_id)
+        Metric(metric_name(f"confirm/best/{key}"), float(value), now, 0, model_id=model_id, run_id=run_id)
         for key, value in values.items()
     ]
 

@@ -39,6 +39,10 @@ GIT_DIRTY = "ridgeline.git.dirty"
 DVC_EXPERIMENT = "ridgeline.dvc.experiment"
 DVC_REVISION = "ridgeline.dvc.revision"
 GIT_COMMIT = "mlflow.source.git.commit"
+SPACE = "space."
+"""Before a swept key, in the tags of a study: the sweep as it was typed."""
+SWEEP = "searched: "
+"""Before a sweep, in the params of a study."""
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 """The description of a run, in Markdown."""
@@ -66,6 +70,18 @@ def params(config: Config) -> list[Param]:
         for key, value in _flat(as_tree(config))
         if key.split(".")[0] not in NOT_TRAINED
     ]
+
+
+def study_params(config: Config, tags: Mapping[str, str]) -> list[Param]:
+    """Those of a study: of each swept key, that has a tag, the sweep itself, and of all others the value."""
+    sweeps = {key.removeprefix(SPACE): f"{SWEEP}{text}" for key, text in tags.items() if key.startswith(SPACE)}
+    common = {param.key: param.value for param in params(config)}
+    return [Param(key, value[:LONGEST_PARAM]) for key, value in (common | sweeps).items()]
+
+
+def is_sweep(param: str) -> bool:
+    """Whether the param of a study says what was searched."""
+    return param.startswith(SWEEP)
 
 
 def dataset(description: DataDescription) -> DatasetInput:

@@ -15,6 +15,7 @@ from mlflow.entities import Metric, RunTag
 
 from ridgeline.tracking import provenance
 from ridgeline.tracking.entries import Batch, Call
+from ridgeline.tracking.names import metric_name
 from ridgeline.tracking.store import Store
 from ridgeline.tracking.writer import Writer
 
@@ -46,10 +47,13 @@ class Run:
         return str(self._writer.answer(self._id, f"start of {self._name}"))
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Metrics after an epoch (for a study: after so many trials). NaN and infinities are left out."""
+        """Metrics after an epoch (for a study: after so many trials). NaN and infinities are left out.
+
+        What is one number has another prefix in MLflow: see `tracking.names`.
+        """
         now = time.time_ns() // 1_000_000  # ms
-        finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
-        self._not_finite += [f"{key}={metrics[key]} at step {epoch}" for key in metrics if key not in finite]
+        finite = {metric_name(key): float(value) for key, value in metrics.items() if math.isfinite(value)}
+        self._not_finite += [f"{k}={value} at step {epoch}" for k, value in metrics.items() if not math.isfinite(value)]
         if finite:
             points = [Metric(key, value, now, epoch) for key, value in finite.items()]
             self._writer.log(Batch(self._id, metrics=points))

@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
-from mlflow.entities import Run as MlflowRun
 from mlflow.entities import RunInfo
 from mlflow.exceptions import MlflowException
 
 from ridgeline.config import Config, ConfigError, as_tree
 from ridgeline.passwords import hidden
 from ridgeline.tracking import provenance
-from ridgeline.tracking.entries import Batch, Call, TrackingError
+from ridgeline.tracking.creation import Common, Creation, common_params, find_runs, log_dataset, own_params, tried_in
+from ridgeline.tracking.entries import Call, TrackingError
+from ridgeline.tracking.names import metric_name
 from ridgeline.tracking.run import Run, StudyRun
 from ridgeline.tracking.store import Store, open_store, store_uri
 from ridgeline.tracking.views import View, as_tag
@@ -35,6 +36,7 @@ class Tracker:
 
     def __init__(self, config: Config) -> None:
         self._writer = Writer(store_uri(config), lambda: open_store(config))
+        self._common: dict[str, Common] = {}  # of studies, by their run
 
     def start_study(
         self,
@@ -55,13 +57,18 @@ class Tracker:
         known = provenance.tags("study", description, None) | own | dict(tags or {})
         started = time.time_ns() // 1_000_000  # ms
 
+        params = provenance.study_params(config, known)
+
         def find_or_create(store: Store) -> tuple[RunInfo | None, bool]:
-            found = [_existing(store, run_id)] if run_id else [run.info for run in _search(store, own)]
+            found = [_existing(store, run_id)] if run_id else [run.info for run in find_runs(store, own)]
             if found:
                 if found[0] is not None:
                     store.client.update_run(found[0].run_id, status="RUNNING")
                 return found[0], False
-            return store.client.create_run(store.experiment_id, started, known, name).info, True
+            made = store.client.create_run(store.experiment_id, started, known, name).info
+            store.client.log_batch(made.run_id, params=params)  # at once, for each trial asks for them
+            log_dataset(store, made.run_id, provenance.dataset(description))
+            return made, True
 
         info, is_new = self._writer.ask(f"start of study {name}", find_or_create)
         if info is None:
@@ -69,11 +76,9 @@ class Tracker:
             place = hidden(store_uri(config))
             raise ConfigError(f"The MLflow run {run_id} of the study {name} is deleted or not in {place}: {cure}.")
         run = StudyRun(self._writer, _done(info.run_id), f"study {name}", info.start_time / 1000, info.experiment_id)
-        if is_new:
-            self._describe(run, _done(info.run_id), config, description)
-        else:  # the params of a run cannot change, and those of a study do not
+        if not is_new:  # the params of a run cannot change, and those of a study do not
             run.set_tags({**known, provenance.REASON: ""})
-            self._log_config(run, config)
+        self._log_config(run, config)
         try:
             run.prove()
         except TrackingError as error:
@@ -95,13 +100,12 @@ class Tracker:
         if trial.number is not None:
             known[provenance.TRIAL] = str(trial.number)
         name = f"trial {trial.number:03d}" if trial.number is not None else f"run {Path(job_dir).name}"
-        create = Call(f"start of {name}", Creation(name, known))
+        dataset = provenance.dataset(description)
+        create = Call(f"start of {name}", Creation(name, known, config, dataset, self._common))
         run = Run(self._writer, create.answer, name)
         self._writer.first(create)
-        if is_child:  # the study's run says what all of its trials have in common
-            self._writer.log(Batch(create.answer, params=provenance.params(config)))
-        else:
-            self._describe(run, create.answer, config, description)
+        if not is_child:  # the study's run says what all of its trials have in common
+            self._log_config(run, config)
         return run
 
     def save_view(self, view: View) -> None:
@@ -117,26 +121,38 @@ class Tracker:
         """A handle to a run that exists, to add to it."""
         return Run(self._writer, _done(run_id), f"run {run_id}")
 
-    def complete(self, run_id: str, config: Config, curve: Mapping[int, Mapping[str, float]]) -> Run:
+    def complete(
+        self, run_id: str, config: Config, description: DataDescription, curve: Mapping[int, Mapping[str, float]]
+    ) -> Run:
         """A handle to a run of a process that was killed, with what that one had not written yet."""
         written, known = self.written(run_id), _done(run_id)
-        self._writer.log(Batch(known, params=provenance.params(config)))
+
+        def complete(store: Store) -> None:
+            tags = store.client.get_run(run_id).data.tags
+            common = common_params(store, tags.get(provenance.PARENT), self._common)
+            tried = tried_in(Path(tags[provenance.JOB]), common)
+            store.client.log_batch(run_id, params=own_params(config, common, tried))
+            log_dataset(store, run_id, provenance.dataset(description))
+
+        self._writer.call(Call(f"params of {run_id}", complete))
         run = Run(self._writer, known, f"run {run_id}")
         for step, metrics in curve.items():
-            run.log_epoch(step, {name: value for name, value in metrics.items() if (name, step) not in written})
+            run.log_epoch(
+                step, {name: value for name, value in metrics.items() if (metric_name(name), step) not in written}
+            )
         return run
 
     def find_trial_run(self, parent_run: str, number: int) -> str | None:
         """The run of that trial, the latest if there are several."""
         wanted = {provenance.PARENT: parent_run, provenance.TRIAL: str(number)}
-        found = self._writer.ask(f"search for trial {number}", lambda store: _search(store, wanted))
+        found = self._writer.ask(f"search for trial {number}", lambda store: find_runs(store, wanted))
         return found[-1].info.run_id if found else None
 
     def unfinished(self, parent_run: str) -> dict[str, int]:
         """The children that are RUNNING, once all that was handed over is written: run and trial number."""
 
         def search(store: Store) -> dict[str, int]:
-            found = _search(store, {provenance.PARENT: parent_run}, "attributes.status = 'RUNNING'")
+            found = find_runs(store, {provenance.PARENT: parent_run}, "attributes.status = 'RUNNING'")
             return {run.info.run_id: int(run.data.tags.get(provenance.TRIAL, -1)) for run in found}
 
         found: dict[str, int] = self._writer.ask("search for unfinished trials", search)
@@ -191,47 +207,8 @@ class Tracker:
                 raise
             log.error("%s", unwritten)  # the error that ends the block says more
 
-    def _describe(self, run: Run, run_id: Future[str], config: Config, description: DataDescription) -> None:
-        inputs = [provenance.dataset(description)]
-
-        def log_inputs(store: Store) -> None:
-            try:
-                store.client.log_inputs(run_id.result(0), inputs)
-            except MlflowException:  # of two processes that bring the same data set, MLflow refuses the slower one
-                store.client.log_inputs(run_id.result(0), inputs)
-
-        self._writer.call(Call(f"data set of {description.name}", log_inputs))
-        self._writer.log(Batch(run_id, params=provenance.params(config)))
-        self._log_config(run, config)
-
     def _log_config(self, run: Run, config: Config) -> None:
         run.proof = run.log_text(yaml.safe_dump(as_tree(config), sort_keys=False), "config.yaml")
-
-
-class Creation:
-    """Creates a run, and only one: a server may go away after it did and before it said so."""
-
-    def __init__(self, name: str, tags: dict[str, str]) -> None:
-        self._name = name
-        self._tags = tags
-        self._started = time.time_ns() // 1_000_000  # ms
-        self._asked = False
-
-    def __call__(self, store: Store) -> str:
-        if self._asked:
-            job = {provenance.JOB: self._tags[provenance.JOB]}
-            for run in _search(store, job, f"attributes.start_time = {self._started}"):
-                return str(run.info.run_id)
-        self._asked = True
-        return str(store.client.create_run(store.experiment_id, self._started, self._tags, self._name).info.run_id)
-
-
-def _search(store: Store, tags: Mapping[str, str], condition: str | None = None) -> list[MlflowRun]:
-    """The runs that have these tags, the oldest first."""
-    conditions = [f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items()]
-    conditions += [condition] if condition else []
-    order = ["attributes.start_time ASC"]
-    return list(store.client.search_runs([store.experiment_id], " AND ".join(conditions), order_by=order))
 
 
 def _existing(store: Store, run_id: str) -> RunInfo | None:
@@ -243,10 +220,6 @@ def _existing(store: Store, run_id: str) -> RunInfo | None:
             raise
         return None
     return info if info.lifecycle_stage == "active" else None
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _done(run_id: str) -> Future[str]:

@@ -36,8 +36,8 @@ class View:
 def study_view(study: str, metric: str, keys: Sequence[str]) -> View:
     """The trials of a study, the best first."""
     columns = [f"metrics.{final(metric)}", *(f"params.{key}" for key in keys[:MOST_KEYS])]
-    others = ("final/val_loss", "final/val_error", "final/gap", "final/best_epoch")
-    columns += [column for other in others if (column := f"metrics.{other}") not in columns]
+    others = ("val_loss", "val_error", "gap", "best_epoch")
+    columns += [column for other in others if (column := f"metrics.values/{other}") not in columns]
     return View(study, f"tags.`ridgeline.study` = '{study}' and tags.`ridgeline.kind` = 'trial'", columns)
 
 
@@ -46,10 +46,10 @@ STUDIES = View(
     "tags.`ridgeline.kind` = 'study'",
     [
         "tags.verdict",
-        "metrics.confirm/best/test_error",
-        "metrics.confirm/plain/test_error",
-        "metrics.final/val_loss",
-        "metrics.final/val_error",
+        "metrics.verdict/best/test_error",
+        "metrics.verdict/plain/test_error",
+        "metrics.values/val_loss",
+        "metrics.values/val_error",
         "metrics.trials/complete",
         "tags.ridgeline.champion",
         "metrics.trials/pruned",
@@ -60,13 +60,8 @@ STUDIES = View(
 
 
 def final(metric: str) -> str:
-    """The name of what a trial ends with: `final/val_loss` of `val/loss`."""
-    return f"final/{metric.replace('/', '_')}"
-
-
-def address(view: str, experiment: str) -> str:
-    """Of the table as that view has it, in the UI itself."""
-    return f"#/experiments/{experiment}/runs?viewStateShareKey={view}"
+    """The name of what a trial ends with: `values/val_loss` of `val/loss`."""
+    return f"values/{metric.replace('/', '_')}"
 
 
 def as_tag(view: View) -> ExperimentTag:

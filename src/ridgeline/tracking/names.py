@@ -1,0 +1,74 @@
+"""What runs and their numbers are called in MLflow, so that a list of them can be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+LONGEST_NAME, LONGEST_VALUE = 120, 24
+OVERRIDES = Path(".hydra") / "overrides.yaml"
+"""In a job's folder: what was typed or swept."""
+
+LAST = {"final/": "values/", "fold/": "values/fold/", "confirm/": "verdict/"}
+"""The UI draws the metrics of one prefix after the other, in alphabetical order. So what is one number, and no curve,
+gets a prefix that comes after `train/` and `val/`."""
+
+
+def metric_name(name: str) -> str:
+    """`values/val_loss` of `final/val_loss`."""
+    for prefix, last in LAST.items():
+        if name.startswith(prefix):
+            return last + name.removeprefix(prefix)
+    return name
+
+
+def overrides_in(job_dir: Path) -> dict[str, str]:
+    """Key and value of each override of a job, in their order; none where Hydra left no file."""
+    try:
+        lines = yaml.load((job_dir / OVERRIDES).read_text(), yaml.CSafeLoader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    parted = (str(line).lstrip("+").partition("=") for line in lines or [])
+    return {key: value.strip("'\"") for key, _, value in parted}
+
+
+def run_name(place: str, tried: Mapping[str, str]) -> str:
+    """`trial 043 l2 1.8e-3 dropout 0.03`: what was tried, by the ends of its keys."""
+    name = place
+    for key, short in zip(tried, _short(list(tried)), strict=True):
+        longer = f"{name} {short} {_shown(tried[key])}"
+        if len(longer) > LONGEST_NAME:
+            return f"{name} ..."
+        name = longer
+    return name
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The last part of each key, or as many as tell it from the others."""
+    return [_end(key, [other for other in keys if other != key]) for key in keys]
+
+
+def _end(key: str, others: Iterable[str]) -> str:
+    parts = key.split(".")
+    for n in range(1, len(parts)):
+        end = ".".join(parts[-n:])
+        if not any(other == end or other.endswith(f".{end}") for other in others):
+            return end
+    return key
+
+
+def _shown(value: str) -> str:
+    """A number with as many digits as tell it from its like."""
+    try:
+        number = float(value)
+    except ValueError:
+        return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 3]}..."
+    if not math.isfinite(number) or number == 0 or (number.is_integer() and abs(number) < 1e5):
+        return f"{number:.0f}"
+    if 0.01 <= abs(number) < 1000:
+        return f"{number:.2g}" if abs(number) < 1 else f"{number:.3g}"
+    mantissa, _, exponent = f"{number:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
