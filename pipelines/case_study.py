@@ -26,6 +26,12 @@ def case_study(cfg: DictConfig) -> None:
     config = checked(cfg)
     require(config.data.folds is None, "data.folds is null in the case study", "data.folds", config.data.folds)
     require_writable(config.case_study.out, "case_study.out", images=True)
+    asked = config.case_study
+    print(
+        f"The case study: each variant with {asked.seeds} seeds, one of them searched in {asked.n_trials} trials",
+        flush=True,
+    )
+
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
     from ridgeline.evidence.case_study.running import run
     from ridgeline.evidence.case_study.variants import compose_all

@@ -21,6 +21,8 @@ def claims(cfg: DictConfig) -> None:
     config = checked(cfg)
     require_writable(config.claims.out, "claims.out", images=True)
 
+    print(f"Putting the claims to the test, {config.claims.seeds} seeds of each network", flush=True)
+
     from ridgeline.evidence.claims.running import run  # torch and more, which a mistake need not wait for
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.tracking import TrackingError

@@ -19,13 +19,19 @@ def confirm(cfg: DictConfig) -> None:
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.confirm.summary, "confirm.summary", csv=True)
 
+    from ridgeline.evidence.confirm_files import FOLDER
+    from ridgeline.evidence.stored import open_study  # Optuna, which --help need not wait for
+
+    stored, asked = open_study(config, str(config.study)), config.confirm
+    chosen = f"its best {asked.top} train again with {asked.selection_seeds} new seeds each"
+    tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test part"
+    print(f"Confirming {stored.name}: {chosen}, then {tested}; into {stored.folder / FOLDER}", flush=True)
+
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for
     from ridgeline.evidence.confirming import confirm_study
     from ridgeline.evidence.fits import FitsFailed
-    from ridgeline.evidence.stored import open_study
     from ridgeline.tracking import TrackingError
 
-    stored = open_study(config, str(config.study))
     try:
         with confirming():
             confirm_study(stored, config.confirm, open_test_split, partial(print, flush=True))

@@ -20,7 +20,8 @@ from ridgeline.report.by_hand import Side, boundaries
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.recording import Beginning, KeptMasks, Objectives
 from ridgeline.stack.records import FitResult, TrialFailed
-from ridgeline.tracking import Tracker, how_to_look
+from ridgeline.tracking import Tracker
+from ridgeline.tracking.address import look_at_run
 from ridgeline.trials import keep
 
 DONE_BY_HAND: dict[str, Any] = {
@@ -119,7 +120,7 @@ def compare(config: Config, job_dir: Path) -> str:
         run.log_metrics({"by_hand/difference": pair.difference})
         run.log_file(job_dir / "by_hand.png")
         run.finish("COMPLETE")
-        look = f"{how_to_look(config)}, run {run.id}"
+        look = look_at_run(config, run.id)
     return f"{words(config, pair)}\n\nPicture: {job_dir / 'by_hand.png'}\nLook:    {look}"
 
 

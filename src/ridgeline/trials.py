@@ -20,7 +20,9 @@ from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.surroundings import check_surroundings
-from ridgeline.tracking import Run, Tracker, TrackingError, how_to_look, server_of
+from ridgeline.tracking import Run, Tracker, TrackingError, server_of
+from ridgeline.tracking.address import look_at_run
+from ridgeline.tracking.names import run_place
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +120,8 @@ def closing_words(config: Config, outcome: Outcome) -> str:
             f"Weights of epoch {outcome['best_epoch'] + 1}, the {kept} of {outcome['epochs']} by {config.metric};"
             f" trained in {outcome['seconds']:.1f} s.",
             f"Files: {outcome['job_dir']}",
-            f"Look:  {how_to_look(config)}, run {outcome['run_id']}",
+            f"Run:   {run_place(Path(outcome['job_dir']))} ... in MLflow's experiment {config.tracking.experiment}",
+            f"Look:  {look_at_run(config, outcome['run_id'])}",
         ]
     )
 

@@ -37,7 +37,9 @@ def look_at_study(config: Config, study: str) -> str:
 def look_at_run(config: Config, run_id: str) -> str:
     """What to type and open to see a run."""
     experiment = experiment_of(config)
-    return f"{how_to_look(config)}/{run_page(run_id, experiment)}" if experiment else f"{how_to_look(config)}, {run_id}"
+    if experiment is None:
+        return f"{how_to_look(config)}, run {run_id}"
+    return f"{how_to_look(config)}/{run_page(run_id, experiment)}"
 
 
 def experiment_of(config: Config) -> str | None:

@@ -35,6 +35,11 @@ def overrides_in(job_dir: Path) -> dict[str, str]:
     return {key: value.strip("'\"") for key, _, value in parted}
 
 
+def run_place(job_dir: Path, number: int | None = None) -> str:
+    """What the name of a run begins with, by which the UI's search finds it."""
+    return f"run {job_dir.name}" if number is None else f"trial {number:03d}"
+
+
 def run_name(place: str, tried: Mapping[str, str]) -> str:
     """`trial 043 l2 1.8e-3 dropout 0.03`: what was tried, by the ends of its keys."""
     name = place

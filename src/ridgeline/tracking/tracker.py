@@ -19,7 +19,7 @@ from ridgeline.passwords import hidden
 from ridgeline.tracking import provenance
 from ridgeline.tracking.creation import Common, Creation, common_params, find_runs, log_dataset, own_params, tried_in
 from ridgeline.tracking.entries import Call, TrackingError
-from ridgeline.tracking.names import metric_name
+from ridgeline.tracking.names import metric_name, run_place
 from ridgeline.tracking.run import Run, StudyRun
 from ridgeline.tracking.store import Store, open_store, store_uri
 from ridgeline.tracking.views import View, as_tag
@@ -99,7 +99,7 @@ class Tracker:
             known[provenance.STUDY] = trial.study
         if trial.number is not None:
             known[provenance.TRIAL] = str(trial.number)
-        name = f"trial {trial.number:03d}" if trial.number is not None else f"run {Path(job_dir).name}"
+        name = run_place(Path(job_dir), trial.number)
         dataset = provenance.dataset(description)
         create = Call(f"start of {name}", Creation(name, known, config, dataset, self._common))
         run = Run(self._writer, create.answer, name)

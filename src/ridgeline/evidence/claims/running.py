@@ -33,7 +33,8 @@ from ridgeline.evidence.json_text import json_text
 from ridgeline.evidence.machine import describe_machine
 from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
-from ridgeline.tracking import Tracker, check_store, how_to_look
+from ridgeline.tracking import Tracker, check_store
+from ridgeline.tracking.address import look_at_run
 
 FOLDER = "claims"
 """In the runs folder."""
@@ -111,4 +112,4 @@ def log(config: Config, found: list[Claim], folder: Path, paths: list[Path]) -> 
         for path in paths:
             run.log_file(path, FOLDER)
         run.finish("COMPLETE")
-        return f"{how_to_look(config)}, run {run.id}"
+        return look_at_run(config, run.id)
