@@ -68,6 +68,7 @@ def confirmed(
         },
         "difference": {"error": compared, "loss": compared, "test": "a named test"},
         "candidates": {"best": [], "plain": []},
+        "off": {"regularization.dropout": 0.2},
         "opening": {
             "number": 2,
             "test_part": "a" * 64,

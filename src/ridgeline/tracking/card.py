@@ -40,9 +40,14 @@ def _measured(confirmed: Mapping[str, Any]) -> str:
             "",
             f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - plain"
             f" network: error {_points(error)}, p = {error['p_value']:.3g}"
-            f" ({confirmed['difference']['test']}).",
+            f" ({confirmed['difference']['test']}).{_off(confirmed['off'])}",
         ]
     )
+
+
+def _off(off: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{key}={_number(value)}" for key, value in off.items())
+    return f" The plain network is the champion's without {shown}." if off else " The two are the same network."
 
 
 def _data(confirmed: Mapping[str, Any]) -> str:
