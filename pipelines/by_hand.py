@@ -9,10 +9,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ridgeline.doors import checked, enter_without_trial, refuse
+from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
 
 
 def by_hand(cfg: DictConfig) -> None:
+    read = ("data", "network", "loss", "regularization", "augmentation", "optimizer", "lr_schedule", "callbacks")
+    require_overrides_of(*read, "trainer", "tracking", "metric", "seed", "runs", "experiment")
     from ridgeline.by_hand import compare  # torch and more, which --help need not wait for
     from ridgeline.trials import TrialFailed, check
 

@@ -39,7 +39,7 @@ def case_study(cfg: DictConfig) -> None:
     from ridgeline.tracking import TrackingError
 
     given = [override for override in HydraConfig.get().overrides.task if override != PLAIN]
-    refuse_keys(given, "experiment", "seed", "search", "study")
+    refuse_keys(given, "experiment", "seed", "search", "study", "confirm", "claims", "report", "debug", "trial")
     own = [override for override in given if not override.startswith("case_study.")]
     shown = ["data.root=FOLDER" if o.startswith("data.root=") else o for o in given if not o.startswith("runs=")]
 

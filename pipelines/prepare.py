@@ -10,10 +10,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ridgeline.doors import checked, enter_without_trial
+from ridgeline.doors import checked, enter_without_trial, require_overrides_of
 
 
 def prepare(cfg: DictConfig) -> None:
+    require_overrides_of("data", "experiment")
     from ridgeline.data import describe  # NumPy and scikit-learn, which --help need not wait for
 
     data = describe(checked(cfg).data)

@@ -20,7 +20,7 @@ LINES = {
     "another key": "regularization.dropout=0.1,0.2 regularization.input_dropout=${regularization.dropout}",
     "a chain": "seed=1,2 data.seed=${seed} search.seed=${data.seed}",
     "a relative one": "regularization.dropout=0.1,0.2 regularization.input_dropout=${.dropout}",
-    "a resolver": "trainer.max_epochs=3,5 lr_schedule=step lr_schedule.step_size=${oc.select:trainer.max_epochs,7}",
+    "a resolver": "trainer.batch_size=16,32 trainer.max_epochs=${oc.select:trainer.batch_size,7}",
     "a swept reference": "regularization.dropout=0.1,0.2 regularization.input_dropout=0.1,${regularization.dropout}",
     "within a list": "trainer.batch_size=16,32 network.hidden=[8,${trainer.batch_size}],[32,16]",
     "a mapping": "callbacks.early_stopping={patience:3},{patience:4}",

@@ -60,7 +60,20 @@ def build(cls: type, tree: Any, path: str) -> Any:
     built = cls(**values)
     if hasattr(built, "check"):
         built.check()
+    for name, value in values.items():
+        _require_range(value, _join(path, name))
     return built
+
+
+def _require_range(value: Any, path: str) -> None:
+    """After the rules of a field itself, what holds for all: no infinite number, none beyond 31 bits, no empty text."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, float):
+            require(math.isfinite(one), f"{path} is finite", path, one)
+        elif isinstance(one, int):
+            require(abs(one) < 2**31, f"{path} < 2**31", path, one)
+        elif isinstance(one, str):
+            require(one != "", f"{path} is not empty", path, one)
 
 
 _hints = functools.cache(typing.get_type_hints)

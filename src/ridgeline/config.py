@@ -67,7 +67,7 @@ class DataConfig:
             require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
         require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
-            require(self.noise >= 0, "data.noise >= 0", "data.noise", self.noise)
+            require(0 <= self.noise < math.inf, "0 <= data.noise < inf", "data.noise", self.noise)
 
     @property
     def n_folds(self) -> int:
@@ -96,6 +96,8 @@ class NetworkConfig:
         shown = list(self.hidden)
         if self.name == "mlp":
             require(len(self.hidden) > 0, "len(network.hidden) >= 1", "network.hidden", shown)
+        else:
+            require(len(self.hidden) == 0, "no network.hidden with network=softmax", "network.hidden", shown)
         require(all(width >= 1 for width in self.hidden), "network.hidden[i] >= 1", "network.hidden", shown)
 
 
@@ -119,7 +121,7 @@ class OptimizerConfig:
             require(self.momentum > 0, "optimizer.momentum > 0 with nesterov", "optimizer.momentum", self.momentum)
         require(len(self.betas) == 2, "len(optimizer.betas) == 2", "optimizer.betas", list(self.betas))
         require(all(0 <= beta < 1 for beta in self.betas), "0 <= beta < 1", "optimizer.betas", list(self.betas))
-        require(self.eps > 0, "optimizer.eps > 0", "optimizer.eps", self.eps)
+        require(0 < self.eps < math.inf, "0 < optimizer.eps < inf", "optimizer.eps", self.eps)
         decay = self.weight_decay
         require(0 <= decay < math.inf, "0 <= optimizer.weight_decay < inf", "optimizer.weight_decay", decay)
         clip = self.gradient_clip_val

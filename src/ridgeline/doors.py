@@ -8,7 +8,9 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,13 +19,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
+from ridgeline.arguments import Arguments, check_arguments, check_arguments_without_trial, read_arguments, typed_keys
 from ridgeline.checking import ConfigError, nearest, unknown_key
 from ridgeline.commands import ROOT, RUNS
 from ridgeline.composed import as_typed, conceal_argument, conceal_config, plain
 from ridgeline.config import Config, parse
+from ridgeline.idle import idle_keys, refuse_idle
 from ridgeline.opening import opening_words
+from ridgeline.outputs import require_folder
 from ridgeline.screen import use_screen
 from ridgeline.stack.interrupts import end_when_asked
 
@@ -37,10 +42,50 @@ WITHOUT_A_TRIAL = [
 
 
 def enter(task: Callable[[DictConfig], Any]) -> None:
-    """Run a pipeline's task as a Hydra app. A user's mistake ends in one line and exit code 2."""
+    """Run the pipeline that trains as a Hydra app. A user's mistake ends in one line and exit code 2."""
+    arguments = _read(check_arguments)
+    sys.argv[1:] = [*arguments.overrides, *arguments.options]
+    _run(task)
+
+
+def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
+    """Run a pipeline's task that trains no trial."""
+
+    @functools.wraps(task)
+    def refusing(cfg: DictConfig) -> Any:
+        with one_line_errors():  # here, for Hydra adds a line of its own to what leaves the task
+            return task(cfg)
+
+    arguments = _read(lambda arguments: check_arguments_without_trial(arguments, Path(sys.argv[0]).name))
+    sys.argv[1:] = [*arguments.overrides, *WITHOUT_A_TRIAL, *arguments.options]
+    _run(refusing)
+
+
+def _read(check: Callable[[Arguments], None]) -> Arguments:
+    """What was typed, checked and without secrets."""
     end_when_asked()
     use_screen()
-    sys.argv[1:] = [conceal_argument(argument) for argument in sys.argv[1:]]
+    with one_line_errors():
+        arguments = read_arguments([conceal_argument(argument) for argument in sys.argv[1:]])
+        check(arguments)
+    is_given = any(override.key_or_group == "tracking.uri" for override in arguments.parsed)
+    if os.environ.get("MLFLOW_TRACKING_URI") and not is_given and not arguments.shows:
+        # A study that followed it would be another one in the next shell.
+        print('MLFLOW_TRACKING_URI is not read; to use it: tracking.uri="$MLFLOW_TRACKING_URI"', file=sys.stderr)
+    return arguments
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A user's mistake ends in one line and exit code 2."""
+    try:
+        yield
+    except ConfigError as error:
+        refuse(str(error))
+
+
+def _run(task: Callable[[DictConfig], Any]) -> None:
+    """As a Hydra app, whose errors are one line each."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
     os.environ.setdefault("RIDGELINE_RUNS", str(RUNS))
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
@@ -48,8 +93,8 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra.main(config_path=str(ROOT / "conf"), config_name="config", version_base="1.3")(task)()
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
+    except Exception as error:
+        if wants_traceback or not _is_mistake(error):
             raise
         refuse(one_line(error))
     except (KeyboardInterrupt, SystemExit) as error:
@@ -60,20 +105,11 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
         raise SystemExit(130) from None
 
 
-def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
-    """Run a pipeline's task that trains no trial."""
-
-    @functools.wraps(task)
-    def refusing(cfg: DictConfig) -> Any:
-        try:
-            return task(cfg)
-        except ConfigError as error:  # here, for Hydra adds a line of its own to what leaves the task
-            refuse(str(error))
-
-    if {"-m", "--multirun"} & set(sys.argv):
-        refuse(f"{Path(sys.argv[0]).name} takes no --multirun (-m).")
-    sys.argv += WITHOUT_A_TRIAL
-    enter(refusing)
+def _is_mistake(error: Exception) -> bool:
+    """Whether the user's input is wrong, of which Hydra's composition may also raise exceptions of other kinds."""
+    frames = traceback.extract_tb(error.__traceback__)
+    composing = any(frame.name == "_load_configuration_impl" for frame in frames)
+    return composing or isinstance(error, (ConfigError, HydraException, OmegaConfBaseException))
 
 
 def require_overrides_of(*keys: str) -> None:
@@ -99,7 +135,10 @@ def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
-    return parse(plain(cfg))
+    try:
+        return parse(plain(cfg))
+    except OmegaConfBaseException as error:  # a reference that leads nowhere
+        raise ConfigError(one_line(error)) from error
 
 
 class RefuseBadInput(Callback):
@@ -108,19 +147,30 @@ class RefuseBadInput(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         conceal_config(config)  # of which the job's files are made
         try:
-            parsed = checked(config)
-            if config.hydra.runtime.choices.get("search", "grid") != "grid":
-                raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")
-            from ridgeline.surroundings import asks_torch, check_surroundings
+            with one_line_errors():
+                parsed = check_single(config)
+        except Exception:  # Hydra makes a warning of it, and would go on
+            traceback.print_exc()
+            raise SystemExit(1) from None
+        given = as_typed(config.hydra.overrides.task)
+        print(opening_words(parsed, given, config.hydra.run.dir), flush=True)
 
-            check_surroundings(parsed)
-            if asks_torch(parsed):
-                from ridgeline.trials import check_device  # torch, a second or two
 
-                check_device(parsed)
-        except ConfigError as error:  # Hydra makes a warning of any Exception here
-            refuse(str(error))
-        print(opening_words(parsed, config.hydra.overrides.task, config.hydra.run.dir), flush=True)
+def check_single(config: DictConfig) -> Config:
+    """Raise ConfigError for a single run that cannot begin, or of which a typed key is without effect."""
+    parsed = checked(config)
+    refuse_idle(typed_keys(as_typed(config.hydra.overrides.task)), idle_keys(parsed))
+    require_folder(config.hydra.run.dir, "hydra.run.dir")
+    if config.hydra.runtime.choices.get("search", "grid") != "grid":
+        raise ConfigError(f"A search needs --multirun (-m), but got search={parsed.search.name} without it.")
+    from ridgeline.surroundings import asks_torch, check_surroundings
+
+    check_surroundings(parsed)
+    if asks_torch(parsed):
+        from ridgeline.trials import check_device  # torch, a second or two
+
+        check_device(parsed)
+    return parsed
 
 
 def one_line(error: Exception) -> str:
@@ -133,6 +183,9 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         folder = ROOT / "conf" / group
+        if not group:
+            known = [path.stem for path in folder.glob("*.yaml")]
+            return f"There is no configuration `{choice}`. {nearest(choice, known)}"
         known = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
         return f"There is no choice `{choice}` of {group}. {nearest(choice, known)}"
     if str(error).startswith("Ambiguous value for argument"):
@@ -143,6 +196,8 @@ def one_line(error: Exception) -> str:
         parent = cause.parent_node
         if isinstance(parent, DictConfig) and cause.key not in parent:
             return unknown_key(cause.full_key, [str(name) for name in parent])
+    if isinstance(error, InterpolationResolutionError):
+        return f"`{error.full_key}` refers to what is not there: {str(error).splitlines()[0]}."
     return " ".join(str(error).split())
 
 

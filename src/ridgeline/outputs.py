@@ -27,6 +27,15 @@ def require_writable(path: str | Path | None, key: str, *, csv: bool = False, im
             raise ConfigError(f"`{each} can be written` must hold, but got {key}={path}: {error.strerror}.") from None
 
 
+def require_folder(folder: str | Path, key: str) -> None:
+    """The same of a folder, in which files will be made."""
+    try:
+        _try(Path(folder) / "file")
+    except (OSError, ValueError) as error:  # ValueError: a character that no path has
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"`{key} can be written` must hold, but got {key}={folder}: {reason}.") from None
+
+
 def _try(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -7,6 +7,7 @@ from pathlib import Path
 from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.data import DataDescription, describe
+from ridgeline.outputs import require_folder
 from ridgeline.tracking import check_store
 
 
@@ -16,6 +17,7 @@ def check_surroundings(config: Config) -> DataDescription:
     require(path is None or Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
     require(precision != "tf32" or device != "cpu", rule, "trainer.precision", precision)
+    require_folder(config.runs, "runs")
     found = describe(config.data)
     check_store(config)
     return found

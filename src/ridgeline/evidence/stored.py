@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ridgeline.checking import ConfigError, nearest
 from ridgeline.commands import command
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
+from ridgeline.idle import Idle, idle_keys
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.stored_config import check_targets, read_stored
@@ -54,6 +57,16 @@ class StoredStudy:
         """The configuration that a trial was trained with."""
         return read_stored(self.job(number) / ".hydra" / "config.yaml", self.config.tracking.allowed_targets)
 
+    def idle_in(self, params: Mapping[str, Any]) -> list[Idle]:
+        """The keys without effect in the first trial with these parameters."""
+        number = self._numbers.get(tuple(params.items()))
+        return [] if number is None else list(idle_keys(self.config_of(number)))
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[tuple[str, Any], ...], int]:
+        trials = self.study.get_trials(deepcopy=False)
+        return {tuple(trial.params.items()): trial.number for trial in reversed(trials)}
+
 
 def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
@@ -83,7 +96,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     line = restore(master, config.search.params, space, str(runs))
     if master.hydra.job.config_name == STAGE:
         line = line.of_stage(folder)
-    return StoredStudy(name, folder, config, line, found)
+    stored = StoredStudy(name, folder, config, line, found)
+    return replace(stored, line=replace(line, idle_in=stored.idle_in))
 
 
 def _name_in(summary: Path) -> str:

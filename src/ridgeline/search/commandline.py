@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution
 
+from ridgeline.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.checking import ConfigError, require
 from ridgeline.commands import Where, command, runs_setting, setting, started_with
 from ridgeline.composed import as_typed
+from ridgeline.idle import Idle, names
 from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
@@ -34,8 +36,10 @@ STAGE, PARAMS = "stage", "params.yaml"
 log = logging.getLogger(__name__)
 
 
-ONLY_OF_STUDIES = re.compile(r"[+~]*(search|hydra[./](launcher|sweeper))\b")
-"""Settings that a trial alone does not take."""
+MAY_BE_IDLE = re.compile(
+    r"[+~]*(callbacks|data\.zca|lr_schedule|network\.|optimizer\.|regularization\.(l1_form|penalize))"
+)
+"""Arguments that may be without effect: see `ridgeline.idle`."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,15 @@ class Start:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest."""
+    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
+
+    `idle_in`: the keys that are without effect in the trial with these parameters, though not in all trials.
+    """
 
     fixed: tuple[str, ...]
     space: tuple[Dimension, ...]
     start: Start
+    idle_in: Callable[[Mapping[str, Any]], Iterable[Idle]] = field(default=lambda params: (), compare=False)
 
     def of_stage(self, folder: Path) -> CommandLine:
         """The same commands with the configuration of a stage of DVC, whose params.yaml is kept in `folder`."""
@@ -76,6 +84,7 @@ class CommandLine:
         """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
         more = more or {}
         own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and _key(o) not in (*more, "runs")]
+        own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
         own += [setting(f"++{key}", value) for key, value in more.items()]
         hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
         given = [*self.start.options, *hydra, *self.start.search, *runs_setting(self.start.runs), *own]
@@ -90,6 +99,21 @@ class CommandLine:
     def follow(self, pipeline: str, study: str, *, where: Where = "anywhere") -> str:
         """The shell command of the pipeline `confirm` or `report` for this study."""
         return command(pipeline, setting("study", study), *runs_setting(self.start.runs), where=where)
+
+
+def _without_idle(overrides: Sequence[str], find: Callable[[], Iterable[Idle]]) -> list[str]:
+    """Without what sets a key, or chooses a file, that has no effect."""
+    if not any(MAY_BE_IDLE.match(override) for override in overrides):
+        return list(overrides)
+    idle, kept = [one.key for one in find()], list[str]()
+    for override in overrides:
+        ((key, chosen),) = typed_keys([override]).items()
+        if key == "callbacks":
+            acting = [choice for choice in chosen if f"callbacks.{choice}" not in idle]
+            kept.append(setting(key, acting or "none") if acting != chosen else override)
+        elif not any(names(key, chosen, one) for one in idle):
+            kept.append(override)
+    return kept
 
 
 def read(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.checking import ConfigError, build
+from ridgeline.arguments import check_override, parse_overrides, typed_keys
+from ridgeline.checking import build
+from ridgeline.composed import as_typed
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.data import DataDescription
+from ridgeline.idle import idle_keys, refuse_idle
 from ridgeline.outputs import require_writable
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
@@ -48,12 +51,14 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     Without torch, unless only torch can tell: so the user reads in the first second or two what the study will do.
     """
     loader = context.config_loader
-    if any(str(o).startswith("hydra.sweep.dir=") for o in master.hydra.overrides.hydra):
-        raise ConfigError("A study has its own folder, runs/studies/NAME: set runs=... or search.study_name=NAME.")
+    for override in parse_overrides([*as_typed(master.hydra.overrides.hydra), *arguments]):
+        check_override(override)
     search: SearchConfig = build(SearchConfig, OmegaConf.to_container(master.search, resolve=True), "search")
     grid = search.sampler is None
     line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
+    refuse_idle(typed_keys(arguments), checked.idle)
+    line = replace(line, idle_in=lambda params: idle_keys(parse(checked.trees.of(params).tree)))
     config = parse(checked.trees.first)
     check_limits(config, line, grid=grid)
     if not grid:

@@ -78,7 +78,8 @@ class Trees:
         return tree
 
     def of(self, params: Mapping[str, Any]) -> Composed:
-        """What Hydra would compose of a trial's parameters."""
+        """What Hydra would compose of a trial's parameters; the first value of a key that is not among them."""
+        params = {**{d.key: d.ends[0] for d in (*self.groups, *self.keys)}, **params}
         base = self.composed[tuple(params[d.key] for d in self.groups)]
         values = [params[d.key] for d in self.keys]
         return Composed(tree_with(base, self.keys, values), base.choices)

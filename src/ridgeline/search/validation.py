@@ -14,8 +14,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution
 
+from ridgeline.arguments import check_key
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.config import Config, DataConfig, parse
+from ridgeline.idle import Idle, still_idle
 from ridgeline.knobs import NOT_TRAINED, is_knob, structure
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.enqueuing import check_enqueue
@@ -31,22 +33,26 @@ MOST_COMBINATIONS = 2000
 @dataclass(frozen=True)
 class Checked:
     """What the values were found to be: the trees, the keys that change a trial's structure, one Config for each data
-    section, the networks' names."""
+    section, the networks' names, the keys without effect in any of them."""
 
     trees: Trees
     structural: list[str]
     by_data: list[Config]
     networks: list[str]
+    idle: list[Idle]
 
 
 def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *, grid: bool) -> Checked:
     """Raise ConfigError at the first value of the space that breaks a rule."""
     groups = [d for d in line.space if _is_group(loader, d)]
     keys = [d for d in line.space if d not in groups]
+    for d in line.space:
+        check_key(d.key, f"{d.key}={d.text}")
     for group in groups:
         _check_choices(loader, group)
     composed, structures = dict[tuple[Any, ...], Combination](), dict[tuple[Any, ...], Config]()
     by_data, networks = dict[DataConfig, Config](), dict[str, None]()
+    idle: dict[str, Idle] | None = None
     for choices in itertools.product(*(d.ends for d in groups)):
         chosen = [d.override(value) for d, value in zip(groups, choices, strict=True)]
         base = composed[choices] = compose(loader, master, [*line.fixed, *chosen], keys)
@@ -55,13 +61,16 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             structures.setdefault(choices, structure(config))
             by_data.setdefault(config.data, config)
             networks[config.network.name] = None
+            idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
             if d.prefix == "" and not is_there(base.tree, d.key):
                 raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
     structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
     followers = {key for base in composed.values() for key in base.followers if key.split(".")[0] not in NOT_TRAINED}
     structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_knob(key)]
-    return Checked(Trees(groups, keys, composed), structural, list(by_data.values()), list(networks))
+    return Checked(
+        Trees(groups, keys, composed), structural, list(by_data.values()), list(networks), list((idle or {}).values())
+    )
 
 
 def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:

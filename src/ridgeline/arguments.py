@@ -1,0 +1,191 @@
+"""What a user typed: checked before Hydra composes it, where a mistake would end in several lines or in none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Sweep
+from hydra.errors import HydraException
+
+from ridgeline.checking import ConfigError, require
+from ridgeline.commands import ROOT
+from ridgeline.proof import OF_DOORS
+
+ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.keep_weights|hydra[./](launcher|sweeper))\b")
+"""Settings that a trial alone does not take."""
+
+SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
+"""Options with which nothing runs."""
+
+SEVERAL, NONE = ("callbacks", "experiment"), ("experiment", "debug")
+"""Groups of which a list of choices may be given, and those of which there may be none."""
+
+NAMED = ("data", "network", "optimizer", "lr_schedule", "search")
+"""Groups whose key `name` belongs to the chosen file."""
+
+MAY_BE_DELETED = ("search.sampler", "search.pruner", "search.params", "hydra")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Apart, for Hydra knows no option between overrides. `shows`: nothing runs. `parsed`: what can be read."""
+
+    overrides: list[str]
+    options: list[str]
+    parsed: list[Override]
+    multirun: bool
+    shows: bool
+
+
+def read_arguments(words: Sequence[str]) -> Arguments:
+    """The words behind the script's name. Raises ConfigError for an option that Hydra does not have."""
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    found, unknown = parser.parse_known_intermixed_args(list(words))
+    if unknown:
+        raise ConfigError(f"There is no option {unknown[0]}: --hydra-help shows those that there are.")
+    rerun = found.experimental_rerun
+    require(rerun is None, "nothing is run again by --experimental-rerun", "--experimental-rerun", rerun)
+    parsed = parse_overrides(found.overrides)
+    modes = [str(o.value()) for o in parsed if o.key_or_group == "hydra.mode"]
+    return Arguments(
+        overrides=found.overrides,
+        options=_without(words, found.overrides),
+        parsed=parsed,
+        multirun=found.multirun or "MULTIRUN" in modes,
+        shows=any(getattr(found, name) for name in SHOWING),
+    )
+
+
+def parse_overrides(lines: Sequence[str]) -> list[Override]:
+    """What can be read; Hydra says what is wrong with the rest."""
+    parser, parsed = OverridesParser.create(), []
+    for line in lines:
+        try:
+            parsed.append(parser.parse_override(line))
+        except HydraException:
+            continue
+    return parsed
+
+
+def typed_keys(lines: Sequence[str]) -> dict[str, list[str]]:
+    """The dotted key of each argument, with the choices that it names."""
+    return {_dotted(override): choices(override) for override in parse_overrides(lines)}
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ConfigError(f"The command line cannot be read: {message}.")
+
+
+def _without(words: Sequence[str], taken: Sequence[str]) -> list[str]:
+    left, kept = list(taken), []
+    for word in words:
+        if word in left:
+            left.remove(word)
+        else:
+            kept.append(word)
+    return kept
+
+
+def check_arguments(arguments: Arguments) -> None:
+    """Raise ConfigError for what the pipeline that trains would ignore, or Hydra would stumble over."""
+    for override in [] if arguments.shows else arguments.parsed:
+        check_override(override)
+        key, line = _dotted(override), str(override.input_line)
+        group = key.split(".")[0]
+        if group in OF_DOORS and group != "debug":
+            raise ConfigError(f"`{key}` has no effect on training, but got {line}: another pipeline reads it.")
+        if not arguments.multirun and ONLY_OF_STUDIES.match(line):
+            need = "A search needs" if group == "search" else f"`{key}` is of a study, which needs"
+            raise ConfigError(f"{need} --multirun (-m), but got {line} without it.")
+        if arguments.multirun and key in ("hydra.run.dir", "hydra.output_subdir"):
+            raise ConfigError(f"`{key}` has no effect on a study, but got {line}: set runs=... for its folder.")
+
+
+def check_arguments_without_trial(arguments: Arguments, script: str) -> None:
+    """Raise ConfigError for a study, and for what no pipeline reads that trains no trial."""
+    if arguments.multirun:
+        raise ConfigError(f"{script} takes no --multirun (-m).")
+    for override in [] if arguments.shows else arguments.parsed:
+        check_override(override)
+        if re.match(r"hydra[./](mode|run|output_subdir|launcher|sweeper)\b", str(override.key_or_group)):
+            raise ConfigError(f"`{override.key_or_group}` has no effect here, but got {override.input_line}.")
+
+
+def check_override(override: Override) -> None:
+    """The rules that every pipeline has."""
+    check_key(_dotted(override), str(override.input_line))
+    _check_choices(override)
+
+
+def check_key(key: str, line: str) -> None:
+    """Raise ConfigError for a key that is set by the pipeline, or by the choice of a file; or deleted."""
+    group, _, name = key.partition(".")
+    if group == "trial":
+        raise ConfigError(f"`{key}` is for a study to set, but got {line}.")
+    if name == "name" and group in NAMED:
+        raise ConfigError(f"`{key}` is for the chosen file to set, but got {line}: write {group}=CHOICE.")
+    if re.match(r"hydra\.sweep\b", key):
+        raise ConfigError(
+            f"A study has its own folder, runs/studies/NAME, but got {line}: set runs=... or search.study_name=NAME."
+        )
+    if re.match(r"hydra\.(job\.(num|id)|runtime|overrides)\b", key):
+        raise ConfigError(f"`{key}` is for Hydra to set, but got {line}.")
+    if line.startswith("~") and not any(f"{key}.".startswith(f"{known}.") for known in MAY_BE_DELETED):
+        raise ConfigError(
+            f"`{key}` cannot be left out, for its default would take its place: give a value, not {line}."
+        )
+
+
+def choices(override: Override) -> list[str]:
+    """The choices that an argument names, of all its values; none where it is no text."""
+    found = [item for value in _values(override) for item in (value if isinstance(value, list) else [value])]
+    return [str(item) for item in found if isinstance(item, str)]
+
+
+def _dotted(override: Override) -> str:
+    return str(override.key_or_group).replace("/", ".")
+
+
+def _check_choices(override: Override) -> None:
+    """Of a group: text, where one choice is expected; of those that take several, a list of different ones."""
+    group, line = str(override.key_or_group), str(override.input_line)
+    if "." in group or override.is_delete() or not _is_group(group):
+        return
+    for value in _values(override):
+        if value is None and group in NONE:
+            continue
+        rule = f"{group} is one choice"
+        if group in SEVERAL:
+            rule = f"{group} is a choice, or a list of different ones"
+            if isinstance(value, list):
+                texts = [str(item) for item in value]
+                different = len(set(texts)) == len(texts) and all(isinstance(item, str) for item in value)
+                require(different, rule, *_shown(line))
+                continue
+        require(isinstance(value, str) and value != "", rule, *_shown(line))
+
+
+def _shown(line: str) -> tuple[str, str]:
+    key, _, value = line.lstrip("+").partition("=")
+    return key, value
+
+
+def _is_group(name: str) -> bool:
+    return name.startswith("hydra/") or (ROOT / "conf" / name).is_dir()
+
+
+def _values(override: Override) -> Iterator[Any]:
+    """The value, or each of a list of them; of a glob, which Hydra looks up, none."""
+    value = override.value()
+    if isinstance(value, (Glob, IntervalSweep)):
+        yield from [] if isinstance(value, Glob) else [0.0]
+    elif isinstance(value, Sweep):
+        yield from override.sweep_iterator()
+    else:
+        yield value

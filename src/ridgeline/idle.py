@@ -1,0 +1,136 @@
+"""Keys without effect: what a configuration holds and its training does not read, given all the others.
+
+A file of conf/ may hold such a key; a user who types one expects something of it, so it is refused (`refuse_idle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ridgeline.callbacks import ScheduleConfig
+from ridgeline.checking import ConfigError
+from ridgeline.config import Config
+
+OPTIMIZERS = {
+    "momentum": ("sgd",),
+    "nesterov": ("sgd",),
+    "betas": ("adam", "adamw"),
+    "eps": ("adam", "adamw"),
+    "weight_decay": ("adamw",),
+}
+"""Which optimizers read a key."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """`key` and all below it are without effect, since `rule` does not hold: `shown` is the value that breaks it."""
+
+    key: str
+    rule: str
+    shown: str
+
+    def __str__(self) -> str:
+        return f"`{self.rule}` must hold where {self.key} is given, but got {self.shown}."
+
+
+def idle_keys(config: Config) -> Iterator[Idle]:
+    yield from _of_optimizer(config)
+    yield from _of_data_and_network(config)
+    yield from _of_regularization(config)
+    yield from _of_schedules(config)
+
+
+def still_idle(before: Mapping[str, Idle] | None, config: Config) -> dict[str, Idle]:
+    """Those that are without effect in this configuration and in the ones before; None: there was none before."""
+    found = {idle.key: idle for idle in idle_keys(config)}
+    return found if before is None else {key: idle for key, idle in before.items() if key in found}
+
+
+def refuse_idle(typed: Mapping[str, Sequence[str]], idle: Iterable[Idle]) -> None:
+    """Raise ConfigError for a typed key that is without effect. `typed`: each key with its choices, of which a key that
+    is no group has none."""
+    for one in idle:
+        for key, choices in typed.items():
+            if names(key, choices, one.key):
+                raise ConfigError(str(one))
+
+
+def names(key: str, choices: Sequence[str], idle: str) -> bool:
+    """Whether an argument is about this key: it sets it or something below, or chooses the file that holds it."""
+    return f"{key}.".startswith(f"{idle}.") or idle in [f"{key}.{choice}" for choice in choices]
+
+
+def _of_optimizer(config: Config) -> Iterator[Idle]:
+    name = config.optimizer.name
+    for key, readers in OPTIMIZERS.items():
+        if name not in readers:
+            yield Idle(f"optimizer.{key}", f"optimizer in {{{', '.join(readers)}}}", f"optimizer={name}")
+
+
+def _of_data_and_network(config: Config) -> Iterator[Idle]:
+    data = config.data
+    if data.standardize != "zca":
+        yield Idle("data.zca_epsilon", "data.standardize == zca", f"data.standardize={data.standardize}")
+    if not config.network.hidden:
+        yield Idle("network.activation", "len(network.hidden) >= 1", "network.hidden=[]")
+
+
+def _of_regularization(config: Config) -> Iterator[Idle]:
+    own = config.regularization
+    if own.l1 == 0 and own.group_lasso == 0:
+        rule = "regularization.l1 > 0 or regularization.group_lasso > 0"
+        yield Idle("regularization.l1_form", rule, "regularization.l1=0.0")
+    if own.l1 == 0 and own.l2 == 0 and own.max_norm == 0:
+        rule = "one of l1, l2, max_norm > 0"
+        yield Idle("regularization.penalize", rule, "regularization.l2=0.0")
+
+
+def _of_schedules(config: Config) -> Iterator[Idle]:
+    yield from _of_learning_rate(config)
+    own, epochs = config.regularization, config.trainer.max_epochs
+    rates = (*own.dropout_rates(1), own.input_dropout, own.dropconnect)
+    penalties = (own.l1, own.l2, own.group_lasso)
+    for name, strengths, named in (
+        ("dropout_schedule", rates, "dropout"),
+        ("penalty_schedule", penalties, "l2"),
+    ):
+        schedule, key = getattr(config.callbacks, name), f"callbacks.{name}"
+        if schedule is None:
+            continue
+        if not any(strengths):
+            what = "a rate of dropout" if named == "dropout" else "one of l1, l2, group_lasso"
+            yield Idle(key, f"{what} > 0", f"regularization.{named}=0.0")
+        elif (broken := _never_changes(key, schedule, epochs)) is not None:
+            yield Idle(key, *broken)
+    stopping = config.callbacks.early_stopping
+    if stopping is not None and stopping.patience + stopping.start_from_epoch >= epochs:
+        key = "callbacks.early_stopping.patience"
+        yield Idle(key, f"{key} < trainer.max_epochs == {epochs}", f"{key}={stopping.patience}")
+
+
+def _of_learning_rate(config: Config) -> Iterator[Idle]:
+    schedule, epochs = config.lr_schedule, config.trainer.max_epochs
+    readers = {"final_factor": "cosine", "step_size": "step", "gamma": "step"}
+    for key, reader in readers.items():
+        if schedule.name != reader:
+            yield Idle(f"lr_schedule.{key}", f"lr_schedule={reader}", f"lr_schedule={schedule.name}")
+    key = "lr_schedule"
+    if schedule.name == "cosine" and schedule.final_factor == 1:
+        yield Idle(key, "lr_schedule.final_factor < 1", "lr_schedule.final_factor=1.0")
+    elif schedule.name == "cosine" and epochs == 1:
+        yield Idle(key, "trainer.max_epochs >= 2", "trainer.max_epochs=1")
+    elif schedule.name == "step" and schedule.gamma == 1:
+        yield Idle(key, "lr_schedule.gamma < 1", "lr_schedule.gamma=1.0")
+    elif schedule.name == "step" and schedule.step_size >= epochs:
+        rule = f"lr_schedule.step_size < trainer.max_epochs == {epochs}"
+        yield Idle(key, rule, f"lr_schedule.step_size={schedule.step_size}")
+
+
+def _never_changes(key: str, schedule: ScheduleConfig, epochs: int) -> tuple[str, str] | None:
+    """The rule and the value that breaks it where the factor is the same in every epoch."""
+    if schedule.name == "constant":
+        return f"{key}.name is not constant", f"{key}.name=constant"
+    if schedule.name in ("early", "late") and schedule.epochs >= epochs:
+        return f"{key}.epochs < trainer.max_epochs == {epochs}", f"{key}.epochs={schedule.epochs}"
+    return ("trainer.max_epochs >= 2", "trainer.max_epochs=1") if epochs == 1 else None
