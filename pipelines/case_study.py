@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from ridgeline import commands
 from ridgeline.checking import require
 from ridgeline.config import Config
-from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys
+from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys, run_other
 from ridgeline.outputs import require_writable
 
 PLAIN = "experiment=case_study/plain"
@@ -50,7 +50,7 @@ def case_study(cfg: DictConfig) -> None:
         train = str(Path(__file__).with_name("train.py"))
         trials = config.case_study.n_trials
         study = ["search=bayes", f"search.n_trials={trials}", f"search.summary={summary}"]
-        subprocess.run([sys.executable, train, "-m", PLAIN, *own, *study], check=True)
+        run_other(sys.executable, train, "-m", PLAIN, *own, *study)
 
     command = commands.command("case_study", *shown, where="project")
     try:

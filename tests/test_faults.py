@@ -106,16 +106,27 @@ def test_killed_right_after_a_trial_was_told_its_run_is_completed(tmp_path: Path
     assert len(results(command.folder)) == 8
 
 
-@pytest.mark.parametrize("pruner", [[], ASHA], ids=["none", "asha"])
-def test_ten_kills_at_random_moments_change_nothing(pruner: list[str], tmp_path: Path) -> None:
+def statuses(store: Path) -> list[str]:
+    client = MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name("ridgeline")
+    assert experiment is not None
+    return [run.info.status for run in client.search_runs([experiment.experiment_id], max_results=5000)]
+
+
+@pytest.mark.parametrize(("pruner", "kills"), [([], 20), (ASHA, 10)], ids=["none", "asha"])
+def test_kills_and_signals_at_random_moments_change_nothing(pruner: list[str], kills: int, tmp_path: Path) -> None:
     command, moments = Command(tmp_path / "killed", "search.n_trials=64", *pruner), random.Random(len(pruner))
-    for _ in range(10):
-        process, goal = command.start(), command.lines() + moments.randint(1, 40)
-        assert command.wait(process, lambda goal=goal: command.lines() >= goal)
+    signals = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    codes = list[int]()
+    for kill in range(kills):
+        process, goal = command.start(), command.lines() + moments.randint(1, 560 // kills)
+        assert command.wait(process, lambda goal=goal: command.lines() >= goal), process.communicate()[1]
         time.sleep(moments.random() * 0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.send_signal(signals[kill % 4])
+        codes.append(command.end(process))
+    assert set(codes) <= {-signal.SIGKILL, 130}, codes
     assert command.run() == 0, command.errors
+    assert "RUNNING" not in statuses(tmp_path / "killed" / "mlflow.db")
     whole = Command(tmp_path / "whole", "search.n_trials=64", *pruner)
     assert whole.run() == 0, whole.errors
     assert results(command.folder, without=NUMBERS) == results(whole.folder, without=NUMBERS)

@@ -44,28 +44,45 @@ def server_program(name: str, *arguments: str | Path) -> subprocess.Popen[bytes]
     return subprocess.Popen([*as_other, PROGRAMS[-1] / name, *arguments], cwd="/", **QUIET)
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+class Database:
     """A server of its own on a free port, which asks for a password."""
-    with tempfile.TemporaryDirectory(prefix="ridgeline-") as name:  # pytest's own folders are closed to others
-        data, secret = Path(name, "data"), Path(name, "password")
+
+    def __init__(self, folder: Path) -> None:
+        secret, self.folder = folder / "password", folder
         secret.write_text(PASSWORD)
         if os.getuid() == 0:
-            for each in (name, secret):
+            for each in (folder, secret):
                 shutil.chown(each, "postgres", "postgres")
         access = ("--username=ridge", "--auth=scram-sha-256", f"--pwfile={secret}")
-        assert server_program("initdb", "--pgdata", data, *access).wait() == 0
+        assert server_program("initdb", "--pgdata", folder / "data", *access).wait() == 0
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
-        server = server_program("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", name, "-c", "fsync=off")
-        try:
-            while server_program("pg_isready", "-h", "127.0.0.1", "-p", port).wait() != 0:
-                assert server.poll() is None
-                time.sleep(0.1)
-            yield f"postgresql+psycopg://ridge:{PASSWORD}@127.0.0.1:{port}/postgres"
-        finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait()
+            self.port = str(free.getsockname()[1])
+        self.url = f"postgresql+psycopg://ridge:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        place = ("-D", self.folder / "data", "-p", self.port, "-h", "127.0.0.1", "-k", self.folder)
+        self.server = server_program("postgres", *place, "-c", "fsync=off")
+        while server_program("pg_isready", "-h", "127.0.0.1", "-p", self.port).wait() != 0:
+            assert self.server.poll() is None
+            time.sleep(0.1)
+
+    def stop(self, how: signal.Signals) -> None:
+        self.server.send_signal(how)
+        self.server.wait()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with tempfile.TemporaryDirectory(prefix="ridgeline-") as name:  # pytest's own folders are closed to others
+        database = Database(Path(name))
+        database.start()
+        yield database
+        database.stop(signal.SIGQUIT)
+
+
+@pytest.fixture
+def url(database: Database) -> str:
+    return database.url
 
 
 def command(runs: Path, *more: str) -> list[str]:
@@ -95,6 +112,24 @@ def test_killed_study_goes_on_to_the_table_of_the_journal(url: str, tmp_path: Pa
     assert PASSWORD not in said
     written = [path for path in runs.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
     assert written == []
+
+
+@on_postgresql
+def test_study_waits_for_a_server_that_restarts(database: Database, tmp_path: Path) -> None:
+    arguments = ("search.study_name=restarted", "search.n_trials=40", f"search.storage={database.url}")
+    process = subprocess.Popen(command(tmp_path / "runs", *arguments), stderr=subprocess.PIPE, text=True)
+    while len(list(tmp_path.glob("runs/studies/*/jobs/*/history.csv"))) < 4:
+        assert process.poll() is None
+        time.sleep(0.01)
+    database.stop(signal.SIGINT)  # its clients are cut off
+    time.sleep(1)
+    database.start()
+    said = process.communicate(timeout=200)[1]
+    assert process.returncode == 0, said
+    assert "does not answer" in said
+    assert "The study waits for it." in said
+    assert PASSWORD not in said
+    assert [row["state"] for row in results(tmp_path / "runs" / "studies" / "restarted")] == ["COMPLETE"] * 40
 
 
 @on_postgresql

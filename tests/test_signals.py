@@ -13,22 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from ridgeline.doors import ROOT
 from ridgeline.stack.interrupts import Interrupts
-from test_faults import Command
+from test_case_study import SMALL
+from test_faults import Command, statuses
 
 MANY = ["trainer.max_epochs=3", "search.n_trials=2000", "hydra.launcher.stack_size=24"]
 SOON = 9.0
 """Seconds that `docker stop` grants, about; a quiet machine needs two."""
-
-
-def statuses(store: Path) -> list[str]:
-    client = MlflowClient(f"sqlite:///{store}")
-    experiment = client.get_experiment_by_name("ridgeline")
-    assert experiment is not None
-    return [run.info.status for run in client.search_runs([experiment.experiment_id], max_results=5000)]
 
 
 def interrupted(act: Callable[[Interrupts], None]) -> bool:
@@ -142,3 +135,30 @@ def test_single_run_ends_soon_and_its_row_says_interrupted(number: signal.Signal
     assert "Interrupted; add trainer.ckpt_path=" in said
     assert said.count("\n") == 1
     assert statuses(runs / "mlflow.db") == ["KILLED"]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("pipeline", ["case_study", "claims", "confirm"])
+def test_what_follows_a_study_ends_soon_too(pipeline: str, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    arguments = {"case_study": [*SMALL], "claims": [], "confirm": ["study=one", "confirm.seeds=2000"]}
+    if pipeline == "confirm":
+        assert Command(runs, "search.n_trials=8").run() == 0
+    script = str(ROOT / "pipelines" / f"{pipeline}.py")
+    process = subprocess.Popen(
+        [sys.executable, script, *arguments[pipeline], f"runs={runs}"], stderr=subprocess.PIPE, text=True
+    )
+    begun = {"case_study": "studies/*/jobs/*", "claims": "claims/holder.json", "confirm": "studies/one/holder.json"}
+    while not list(runs.glob(begun[pipeline])):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "Interrupted."
+    assert "Traceback" not in said
+    assert time.monotonic() - began < 2 * SOON
+    if (runs / "mlflow.db").exists():
+        assert "RUNNING" not in statuses(runs / "mlflow.db")

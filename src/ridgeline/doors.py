@@ -7,10 +7,11 @@ import functools
 import gc
 import os
 import re
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +32,9 @@ from ridgeline.opening import opening_words
 from ridgeline.outputs import require_folder
 from ridgeline.screen import use_screen
 from ridgeline.stack.interrupts import end_when_asked
+
+OTHER_SECONDS = 9.0
+"""What another pipeline has to end in."""
 
 WITHOUT_A_TRIAL = [
     "hydra.run.dir=.",
@@ -125,6 +129,21 @@ def refuse_keys(arguments: Sequence[str], *keys: str) -> None:
     for argument in arguments:
         if re.split(r"[./@=]", argument.lstrip("+~"), maxsplit=1)[0] in keys:
             raise ConfigError(f"`{', '.join(keys)}` are for this pipeline to set, but got {argument}.")
+
+
+def run_other(*command: str) -> None:
+    """Run another pipeline, which ends in order where this process is asked to end. Raises CalledProcessError."""
+    with subprocess.Popen(command) as other:
+        try:
+            code = other.wait()
+        except KeyboardInterrupt:
+            other.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                other.wait(OTHER_SECONDS)
+            other.kill()
+            raise
+    if code != 0:
+        raise subprocess.CalledProcessError(code, command)
 
 
 def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.passwords import hidden, hidden_everywhere, require_secret, revealed
 from ridgeline.search.holder import HOLDER, FilePlace, held, in_words
 from ridgeline.search.journal import Journal
+from ridgeline.search.patience import PatientStorage
 
 REMOTE = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p", "afs", "ocfs", "gfs")
 """Kinds of file systems that several machines may have, by how their names begin."""
@@ -97,7 +98,7 @@ def check_storage(config: Config) -> None:
 def _database(url: str) -> BaseStorage:
     require_secret("search.storage", url)
     try:
-        return RDBStorage(revealed(url))
+        return PatientStorage(revealed(url))
     except Exception as error:  # SQLAlchemy, its drivers and Optuna each raise their own
         reason = hidden_everywhere(hidden(str(error))).strip().split("\n")[0]
         rule = "search.storage can be opened"

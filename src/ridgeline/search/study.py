@@ -27,6 +27,7 @@ from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.opening import opening_words
+from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.ranking import ran
 from ridgeline.search.results import write_results
@@ -67,6 +68,9 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         else:
             try:
                 _go_on(plan, study, folder, launcher)
+            except StorageAway as error:
+                again = "what has ended is saved there; when it answers, the same command goes on"
+                raise StudyStopped(f"The study {plan.name} ends: {error}; {again}.") from error
             except (OSError, TrackingError) as error:  # a full disk, a store that went away
                 print(closing_words(study, plan.config, plan.line, folder))
                 mend = f"{_saved(plan, study, folder)}; when this is mended, the same command goes on"

@@ -38,6 +38,7 @@ class Run:
         self._id = run_id
         self._name = name
         self._not_finite: list[str] = []
+        self.is_open = True
         self.proof: Call | None = None
         """Of an artifact that every run of its kind begins with."""
 
@@ -117,7 +118,7 @@ class Run:
             self._writer.wait(ending.answer)
 
     def _ending(self, state: State) -> Call:
-        ended = time.time_ns() // 1_000_000  # ms
+        self.is_open, ended = False, time.time_ns() // 1_000_000  # ms
 
         def end(store: Store) -> None:
             store.client.set_terminated(self._id.result(0), STATUS[state], ended)

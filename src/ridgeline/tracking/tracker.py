@@ -37,6 +37,7 @@ class Tracker:
     def __init__(self, config: Config) -> None:
         self._writer = Writer(store_uri(config), lambda: open_store(config))
         self._common: dict[str, Common] = {}  # of studies, by their run
+        self._begun: list[Run] = []  # whose end is this process's to write; children of a study are the study's
 
     def start_study(
         self,
@@ -79,6 +80,7 @@ class Tracker:
         if not is_new:  # the params of a run cannot change, and those of a study do not
             run.set_tags({**known, provenance.REASON: ""})
         self._log_config(run, config)
+        self._begun.append(run)
         try:
             run.prove()
         except TrackingError as error:
@@ -106,6 +108,7 @@ class Tracker:
         self._writer.first(create)
         if not is_child:  # the study's run says what all of its trials have in common
             self._log_config(run, config)
+            self._begun.append(run)
         return run
 
     def save_view(self, view: View) -> None:
@@ -200,6 +203,9 @@ class Tracker:
     ) -> None:
         if error is not None and not isinstance(error, Exception):  # Ctrl-C
             self.hasten()
+        for run in self._begun if error is not None else []:
+            if run.is_open:
+                run.interrupt(type(error).__name__)
         try:
             self.close()
         except TrackingError as unwritten:

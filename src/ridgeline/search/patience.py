@@ -1,0 +1,110 @@
+"""A study's database that is locked by another program, or restarts: it is waited for, and then there is one line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from ridgeline.passwords import hidden, hidden_everywhere
+from ridgeline.stack import interrupts
+
+PATIENCE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class StorageAway(Exception):
+    """One line: which database did not answer, and why."""
+
+
+class PatientStorage(RDBStorage):
+    """Each operation is tried again while the database is away. After an interrupt, or once it was waited for in vain,
+    nobody waits for it any more."""
+
+    def __init__(self, url: str) -> None:
+        self._shown, self._waiting, self._gave_up = hidden(url), threading.local(), False
+        super().__init__(url, engine_kwargs=_engine_settings(url))
+
+    def _patiently(self, operation: Callable[[], Any]) -> Any:
+        if getattr(self._waiting, "inside", False):
+            return operation()
+        self._waiting.inside = True
+        try:
+            return self._try(operation)
+        finally:
+            self._waiting.inside = False
+
+    def _try(self, operation: Callable[[], Any]) -> Any:
+        until, attempts = time.monotonic() + PATIENCE_SECONDS, 0
+        while True:
+            try:
+                found = operation()
+            except UpdateFinishedTrialError:
+                if attempts == 0:
+                    raise
+                return True  # it was written, but there was nobody left to say so
+            except (StorageInternalError, DBAPIError) as error:
+                reason = _why_away(error)
+                if reason is None:
+                    raise
+                if self._gave_up or time.monotonic() > until:
+                    self._gave_up = True
+                    raise StorageAway(f"search.storage={self._shown} does not answer ({reason})") from error
+                if attempts == 0:
+                    log.warning(f"search.storage={self._shown} does not answer ({reason}). The study waits for it.")
+                attempts += 1
+                self._pause(attempts)
+            else:
+                if attempts > 0:
+                    log.info(f"search.storage={self._shown} is back.")
+                return found
+
+    def _pause(self, attempts: int) -> None:
+        try:
+            interrupts.sleep(min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempts))
+        except KeyboardInterrupt:
+            self._gave_up = True
+            raise
+
+
+def _tried_again(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def patient(self: PatientStorage, *given: Any, **named: Any) -> Any:
+        return self._patiently(lambda: method(self, *given, **named))
+
+    return patient
+
+
+for _name, _method in vars(RDBStorage).items():
+    if inspect.isfunction(_method) and not _name.startswith("__"):
+        setattr(PatientStorage, _name, _tried_again(_method))
+
+
+def _engine_settings(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):  # seconds that it waits for a lock by itself, deaf to Ctrl-C
+        return {"connect_args": {"timeout": 2.0}}
+    return {"pool_pre_ping": True}  # connections of before a restart are replaced
+
+
+def _why_away(error: Exception) -> str | None:
+    """Why the database does not answer; None where it does, and refuses."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, DBAPIError):
+        inner = inner.__cause__ or inner.__context__
+    if inner is None or not (isinstance(inner, (OperationalError, InterfaceError)) or inner.connection_invalidated):
+        return None
+    text = " ".join(str(inner.orig).split())
+    is_sqlite = type(inner.orig).__module__.startswith("sqlite3")
+    if is_sqlite and not ("locked" in text or "busy" in text):
+        return None  # a full disk, a file that is gone
+    return hidden_everywhere(hidden(text))[:200]

@@ -1,0 +1,62 @@
+"""A study's database that is locked: it is waited for, and then there is one line."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from ridgeline.search import patience
+from ridgeline.search.patience import PatientStorage, StorageAway
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """The database of `tmp_path`, held by another program."""
+    optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/o.db")
+    other = sqlite3.connect(tmp_path / "o.db", check_same_thread=False)
+    yield other
+    other.close()
+
+
+def study_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> optuna.Study:
+    monkeypatch.setattr(patience, "_engine_settings", lambda url: {"connect_args": {"timeout": 0.02}})
+    return optuna.create_study(storage=PatientStorage(f"sqlite:///{tmp_path}/o.db"))
+
+
+def test_locked_database_is_waited_for(
+    tmp_path: Path, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = study_in(tmp_path, monkeypatch)
+    locked.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.4, locked.rollback)
+    release.start()
+    with caplog.at_level(logging.INFO, "ridgeline"):
+        study.tell(study.ask(), 1.5)
+    release.join()
+    assert [(trial.number, trial.value) for trial in study.get_trials()] == [(0, 1.5)]
+    ours = [record.levelname for record in caplog.records if record.name.startswith("ridgeline")]
+    assert ours == ["WARNING", "INFO"]
+    assert "does not answer (database is locked). The study waits for it." in caplog.text
+
+
+def test_database_that_stays_locked_is_one_line_and_is_waited_for_once(
+    tmp_path: Path, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_in(tmp_path, monkeypatch)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.3)
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageAway) as away:
+        study.ask()
+    assert str(away.value) == f"search.storage=sqlite:///{tmp_path}/o.db does not answer (database is locked)"
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 60.0)
+    began = time.monotonic()
+    with pytest.raises(StorageAway):
+        study.ask()
+    assert time.monotonic() - began < 30
