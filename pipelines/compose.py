@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from ridgeline.composed import plain
 from ridgeline.doors import checked, enter_without_trial
 
 
@@ -17,7 +18,7 @@ def compose(cfg: DictConfig) -> None:
         print(f"{path} is what the experiment {os.environ['DVC_EXP_NAME']} composed.")
         return
     checked(cfg)
-    path.write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    path.write_text(OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))  # without secrets: DVC commits it
     print(f"written: {path}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -37,6 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     On a file system of a network such a lock may hold on one machine alone, or not be there: see `search.holder`.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     place, what = FilePlace(folder / f"{HOLDER}.json"), f"The study {folder.name}"
     handle = os.open(folder, os.O_RDONLY)
@@ -52,6 +53,9 @@ def locked(folder: Path) -> Iterator[None]:
             yield
     finally:
         os.close(handle)
+        with suppress(OSError):  # whoever was refused leaves nothing
+            for path in made:
+                path.rmdir()
 
 
 def _is_remote(folder: Path) -> bool:

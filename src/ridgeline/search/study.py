@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import uuid
 import warnings
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 
 from ridgeline.checking import ConfigError
 from ridgeline.composed import conceal_study
+from ridgeline.passwords import conceal_tree
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.folder import locked, open_storage, study_folder
@@ -59,7 +60,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
             holding.enter_context(held(StudyPlace(study), f"The study {plan.name}", settle=True))
         _set_folder(master, folder)
         if master.hydra.job.config_name == STAGE:
-            shutil.copy(PARAMS, folder)  # the next experiment writes another one
+            _keep_params(folder)
             plan = replace(plan, line=plan.line.of_stage(folder))
         launcher = make_launcher(context, task, master)
         print(opening_words(plan, study, folder, launcher), flush=True)
@@ -76,6 +77,13 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
                 mend = f"{_saved(plan, study, folder)}; when this is mended, the same command goes on"
                 raise StudyStopped(f"The study {plan.name} ends, {mend}: {one_line(error)}") from error
         print(closing_words(study, plan.config, plan.line, folder))
+
+
+def _keep_params(folder: Path) -> None:
+    """DVC's parameters of this study, without secrets: the next experiment writes others."""
+    (folder / PARAMS).write_text(
+        yaml.safe_dump(conceal_tree(yaml.safe_load(Path(PARAMS).read_text())), sort_keys=False)
+    )
 
 
 def _open(plan: Plan, folder: Path) -> optuna.Study:

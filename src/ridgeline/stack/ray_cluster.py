@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
+import threading
 from typing import Any
 
 from ridgeline.checking import ConfigError
@@ -18,6 +20,7 @@ def connect(address: str | None, cores: int | None = None) -> bool:
     if address is None:  # Ray's ports are open to other machines, and it runs what it is sent
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    before = signal.getsignal(signal.SIGTERM)
     try:
         host, _, port = (address or "").rpartition(":")
         if host:  # Ray itself tries for minutes
@@ -30,6 +33,9 @@ def connect(address: str | None, cores: int | None = None) -> bool:
     except Exception as error:
         reason, given = " ".join(str(error).split()), f"hydra.launcher.address={address}"
         raise ConfigError(f"`a Ray cluster answers` must hold, but got {given}: {reason}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)  # Ray has one that ends the process at once
     return True
 
 
