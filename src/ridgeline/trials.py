@@ -120,7 +120,7 @@ def closing_words(config: Config, outcome: Outcome) -> str:
             f"Weights of epoch {outcome['best_epoch'] + 1}, the {kept} of {outcome['epochs']} by {config.metric};"
             f" trained in {outcome['seconds']:.1f} s.",
             f"Files: {outcome['job_dir']}",
-            f"Run:   {run_place(Path(outcome['job_dir']))} ... in MLflow's experiment {config.tracking.experiment}",
+            f"Run:   {run_place(Path(outcome['job_dir']))}, in MLflow's experiment {config.tracking.experiment}",
             f"Look:  {look_at_run(config, outcome['run_id'])}",
         ]
     )
