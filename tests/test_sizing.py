@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.stack import sizing
+from ridgeline.stack import limits, sizing
 from ridgeline.stack.sizing import LEAST_CACHE, MOST_CACHE, core_cache, fitting_stack_size
 from settings import small
 
@@ -15,7 +15,7 @@ from settings import small
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to describe a machine in, as Linux does."""
     monkeypatch.setattr(sizing, "CACHES", tmp_path)
-    monkeypatch.setattr(sizing, "CGROUP_LIMIT", tmp_path / "memory.max")
+    monkeypatch.setattr(limits, "CGROUP_LIMIT", tmp_path / "memory.max")
     return tmp_path
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,11 +22,12 @@ from ridgeline.stack.stream import Stream
 from settings import small
 
 
-def knobs(number: int) -> Config:
+def knobs(number: int, **optimizer: Any) -> Config:
     """Fits of many lengths: patience 1 to 3, with dropout; every fourth uses each of the other knobs."""
     others = {"l1": 1e-4, "max_norm": 1.5, "input_noise": 0.1, "label_smoothing": 0.1, "weight_average": 0.9}
     return small(
         **{f"regularization__{name}": value for name, value in others.items() if number % 4 == 3},
+        **{f"optimizer__{name}": value for name, value in optimizer.items()},
         seed=number,
         regularization__dropout=[0.1 * (number % 5), 0.2],
         regularization__l2=1e-3 * (number % 3),
@@ -74,8 +76,9 @@ def stream(configs: Sequence[Config], pool: Pool, slots: int) -> Log:
     return log
 
 
-def test_refilled_fits_end_bitwise_as_alone(digits: Splits, pool: Pool) -> None:
-    configs = [knobs(number) for number in range(13)]
+@pytest.mark.parametrize("optimizer", [{"name": "adam"}, {"name": "sgd", "momentum": 0.9}], ids=["adam", "momentum"])
+def test_refilled_fits_end_bitwise_as_alone(digits: Splits, pool: Pool, optimizer: dict[str, Any]) -> None:
+    configs = [knobs(number, **optimizer) for number in range(13)]
     log = stream(configs, pool, slots=5)
     assert len({len(rows) for rows in log.rows.values()}) > 2  # fits of different lengths did flow
     for number, config in enumerate(configs):

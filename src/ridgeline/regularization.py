@@ -8,6 +8,9 @@ from typing import Literal
 
 from ridgeline.checking import knob, require
 
+LEAST_KEPT = 2.0**-16
+"""The least share of units or weights that a mask keeps: 16 random bits decide on each."""
+
 
 @dataclass(frozen=True)
 class RegularizationConfig:
@@ -41,6 +44,11 @@ class RegularizationConfig:
         rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
         shown = list(self.dropout) if isinstance(self.dropout, tuple) else self.dropout
         require(all(0 <= rate < 1 for rate in rates), "0 <= dropout < 1", "regularization.dropout", shown)
+        masks = {"dropout": rates, "input_dropout": (self.input_dropout,), "dropconnect": (self.dropconnect,)}
+        for name, values in masks.items():
+            rule = f"{name} <= 1 - 2**-16 (a mask is drawn with 16 bits)"
+            value = shown if name == "dropout" else getattr(self, name)
+            require(all(1 - rate >= LEAST_KEPT for rate in values), rule, f"regularization.{name}", value)
 
     def check_fits(self, n_hidden: int, loss: str) -> None:
         """The rules that a network of so many hidden layers and its loss bring."""

@@ -8,6 +8,7 @@ from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.data import DataDescription, describe
 from ridgeline.outputs import require_folder
+from ridgeline.stack.limits import check_machine
 from ridgeline.tracking import check_store
 
 
@@ -19,8 +20,14 @@ def check_surroundings(config: Config) -> DataDescription:
     require(precision != "tf32" or device != "cpu", rule, "trainer.precision", precision)
     require_folder(config.runs, "runs")
     found = describe(config.data)
+    check_size(config, found)
     check_store(config)
     return found
+
+
+def check_size(config: Config, data: DataDescription) -> None:
+    """Raise ConfigError where this machine has not the memory or the processors that are asked for."""
+    check_machine(config, data.features, data.classes, data.examples.train)
 
 
 def asks_torch(config: Config) -> bool:

@@ -18,6 +18,7 @@ from ridgeline.knobs import training_keys
 from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
+from ridgeline.stack.memory import is_out_of_memory
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.surroundings import check_surroundings
 from ridgeline.tracking import Run, Tracker, TrackingError, server_of
@@ -71,7 +72,8 @@ def _check_checkpoint(config: Config, path: str) -> None:
 def run_trial(config: Config, job_dir: Path) -> Outcome:
     """Train, track and store one trial. `unwritten` in what it gives back: what MLflow has not taken, and why.
 
-    Raises TrialFailed where it diverged; its run is closed as FAILED first. TrackingError where nothing could be begun.
+    Raises TrialFailed where it diverged or found no memory; its run is closed as FAILED first. TrackingError where
+    nothing could be begun.
     """
     splits, result, unwritten = load_splits(config.data, pick_device(config)), None, None
     try:
@@ -130,7 +132,12 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     from ridgeline.stack.fitting import fit  # and with it Lightning, which a process that streams does not need
 
     splits = load_splits(config.data, pick_device(config))
-    (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*epoch_metrics(row)), job_dir=job_dir)
+    try:
+        (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*epoch_metrics(row)), job_dir=job_dir)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrialFailed(f"it needs more memory than there is ({' '.join(str(error).split())})") from None
     keep(result, run, job_dir)
     if result.failure is not None:
         raise TrialFailed(result.failure)

@@ -87,11 +87,14 @@ class Dropout(nn.Module):
         self.set_rates(self.rates)
 
     def set_rates(self, rates_K: list[float]) -> None:
-        """Rates in [0, 1), one a fit."""
+        """Rates in [0, 1 - 2**-16], one a fit."""
         self.rates = list(rates_K)
-        threshold_K = [round((1 - rate) * 65536) - 32769 for rate in rates_K]  # bits <= 32767 always holds
+        kept_K = [round((1 - rate) * 65536) for rate in rates_K]
+        # Of a small share that is kept its rounding would show: the mean is that of the share as it is.
+        scale_K = [65536 / n if n < 256 else 1 / (1 - rate) for n, rate in zip(kept_K, rates_K, strict=True)]
+        threshold_K = [n - 32769 for n in kept_K]  # bits <= 32767 always holds
         self.threshold.copy_(torch.tensor(threshold_K, dtype=torch.int16).view(-1, 1, 1))
-        self.scale.copy_(torch.tensor([1 / (1 - rate) for rate in rates_K], dtype=self.scale.dtype).view(-1, 1, 1))
+        self.scale.copy_(torch.tensor(scale_K, dtype=self.scale.dtype).view(-1, 1, 1))
 
     @property
     def is_on(self) -> bool:

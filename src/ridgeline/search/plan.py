@@ -23,7 +23,7 @@ from ridgeline.search.pruning import make_pruner
 from ridgeline.search.repeats import searched
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
-from ridgeline.surroundings import asks_torch, check_surroundings
+from ridgeline.surroundings import asks_torch, check_size, check_surroundings
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     if search.pruner is not None:
         make_pruner(search.pruner)
     data = [check_surroundings(one) for one in checked.by_data]
+    described = {one.data: found for one, found in zip(checked.by_data, data, strict=True)}
+    for one in checked.by_size:
+        check_size(one, described[one.data])
     check_storage(config)
     require_writable(config.search.summary, "search.summary", csv=True)
     for one in checked.by_data:

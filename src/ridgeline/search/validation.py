@@ -33,11 +33,12 @@ MOST_COMBINATIONS = 2000
 @dataclass(frozen=True)
 class Checked:
     """What the values were found to be: the trees, the keys that change a trial's structure, one Config for each data
-    section, the networks' names, the keys without effect in any of them."""
+    section and one for each demand on the machine, the networks' names, the keys without effect in any of them."""
 
     trees: Trees
     structural: list[str]
     by_data: list[Config]
+    by_size: list[Config]
     networks: list[str]
     idle: list[Idle]
 
@@ -51,7 +52,7 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
     for group in groups:
         _check_choices(loader, group)
     composed, structures = dict[tuple[Any, ...], Combination](), dict[tuple[Any, ...], Config]()
-    by_data, networks = dict[DataConfig, Config](), dict[str, None]()
+    by_data, by_size, networks = dict[DataConfig, Config](), dict[tuple[Any, ...], Config](), dict[str, None]()
     idle: dict[str, Idle] | None = None
     for choices in itertools.product(*(d.ends for d in groups)):
         chosen = [d.override(value) for d, value in zip(groups, choices, strict=True)]
@@ -60,6 +61,8 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             config = parse(tree_with(base, keys, values))  # an unknown key is refused here, with the nearest
             structures.setdefault(choices, structure(config))
             by_data.setdefault(config.data, config)
+            asked = config.trainer.batch_size, config.trainer.num_threads, config.trainer.accelerator
+            by_size.setdefault((config.data, config.network.hidden, *asked), config)
             networks[config.network.name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
@@ -68,9 +71,8 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
     structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
     followers = {key for base in composed.values() for key in base.followers if key.split(".")[0] not in NOT_TRAINED}
     structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_knob(key)]
-    return Checked(
-        Trees(groups, keys, composed), structural, list(by_data.values()), list(networks), list((idle or {}).values())
-    )
+    trees, examples = Trees(groups, keys, composed), (list(by_data.values()), list(by_size.values()))
+    return Checked(trees, structural, *examples, list(networks), list((idle or {}).values()))
 
 
 def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:

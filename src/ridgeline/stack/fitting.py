@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
@@ -56,8 +57,13 @@ def fit(
 def build_trainer(
     stack: Stack, callbacks: list[pl.Callback], *, max_epochs: int, job_dir: Path | None = None
 ) -> pl.Trainer:
-    """An ordinary Trainer on the device that the data lie on, without what the stack does itself."""
+    """An ordinary Trainer on the device that the data lie on, without what the stack does itself.
+
+    It is one process. Left to itself, Lightning looks for a cluster in variables such as SLURM_NTASKS, which an
+    interactive job has too, and refuses to train or waits for others.
+    """
     return pl.Trainer(
+        plugins=[LightningEnvironment()],
         max_epochs=max_epochs,
         accelerator="gpu" if stack.splits.train.x_NI.is_cuda else "cpu",
         devices=1,

@@ -19,9 +19,10 @@ LONG_ROW = 100_000
 class RowOptimizer:
     """The fused optimizer that `shared` names, with its betas and eps; `load` and `set` give a row its own knobs.
 
-    Rows whose knobs are equal at the moment share a parameter group, for each group is a call of its own; a row's step
-    count is its own in any group. Long rows have the l2 penalty's gradient, l2 * W for the first `n_penalized` weights,
-    added by the optimizer, where it is called weight_decay: see `adds_l2`.
+    Rows whose knobs are equal at the moment share a parameter group, for each group is a call of its own. A row's step
+    count and momentum are its own in any group, and in a checkpoint each row has a group. Long rows have the l2
+    penalty's gradient, l2 * W for the first `n_penalized` weights, added by the optimizer, where it is called
+    weight_decay: see `adds_l2`.
     """
 
     def __init__(self, shared: OptimizerConfig, rows: Rows, n_penalized: int) -> None:
@@ -43,6 +44,9 @@ class RowOptimizer:
             kind = torch.optim.Adam if shared.name == "adam" else torch.optim.AdamW
             betas = (shared.betas[0], shared.betas[1])
             self.torch_optimizer = kind(every, betas=betas, eps=shared.eps, fused=True)
+        # What is saved and what is loaded into have the same groups, whichever rows share one when that happens.
+        self.torch_optimizer.register_state_dict_pre_hook(lambda _: self._ungroup())
+        self.torch_optimizer.register_load_state_dict_pre_hook(lambda *_: self._ungroup())
 
     def adds_l2(self, config: Config) -> bool:
         """Whether a fit's l2 gradient is the optimizer's to add. A clipped gradient has it before it is clipped."""
@@ -59,6 +63,8 @@ class RowOptimizer:
         self._adds_l2[k] = self.adds_l2(config)
         for part in self._parts[k]:
             self.torch_optimizer.state.pop(part, None)
+            if knobs.get("momentum"):  # torch makes a buffer only where no row of the group has one yet
+                self.torch_optimizer.state[part]["momentum_buffer"] = torch.zeros_like(part)
 
     def set(self, lr_K: Sequence[float], l2_K: Sequence[float]) -> None:
         """A learning rate and a penalty a row, for the steps to come; knobs that were loaded take effect here too."""
@@ -68,9 +74,17 @@ class RowOptimizer:
                 row_knobs[0]["weight_decay"] = l2_K[k]  # of the penalized weights, the first part
             for part, knobs in zip(row, row_knobs, strict=True):
                 knobs["lr"] = lr_K[k]
-                fresh = {**self.torch_optimizer.defaults, **knobs, "params": []}
-                groups.setdefault(tuple(knobs.values()), fresh)["params"].append(part)
+                groups.setdefault(tuple(knobs.values()), self._group(knobs))["params"].append(part)
         self.torch_optimizer.param_groups[:] = groups.values()  # in place: Lightning holds this list too
+
+    def _ungroup(self) -> None:
+        """A group for each row, in the rows' order, until `set` puts equal ones together again."""
+        rows = zip(self._parts, self._knobs, strict=True)
+        groups = [self._group(knobs, part) for row, own in rows for part, knobs in zip(row, own, strict=True)]
+        self.torch_optimizer.param_groups[:] = groups
+
+    def _group(self, knobs: dict[str, float], *parts: torch.nn.Parameter) -> dict[str, Any]:
+        return {**self.torch_optimizer.defaults, **knobs, "params": list(parts)}
 
     def step_sizes_KW(self, n: int, steps_K: Sequence[int]) -> Tensor:
         """By how much a step moves each of a row's first `n` values for a lasting gradient of 1; (K, 1) if all alike.

@@ -7,6 +7,10 @@ seconds. Nothing heavy is imported here, so that the server can be started befor
 from __future__ import annotations
 
 import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import forkserver
 
 SERVED = multiprocessing.get_context("forkserver")
@@ -15,4 +19,22 @@ SERVED = multiprocessing.get_context("forkserver")
 def start_server() -> None:
     """Start it, if it does not run, without waiting for it. It ends with this process."""
     SERVED.set_forkserver_preload(["__main__", "ridgeline.stack.preload"])
-    forkserver.ensure_running()
+    with _short_temporary_folder():
+        forkserver.ensure_running()
+
+
+LONGEST_FOLDER = 60
+"""Characters. The path of a socket has at most 108, of which multiprocessing takes 33 for the names inside."""
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """Where TMPDIR is too long for the server's socket, another folder; multiprocessing stays with its first one."""
+    before = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER:
+        folders = [folder for folder in ("/tmp", "/var/tmp", "/dev/shm") if os.access(folder, os.W_OK)]
+        tempfile.tempdir = folders[0] if folders else before
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before

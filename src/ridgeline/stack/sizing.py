@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from ridgeline.data import Splits, load_splits
 from ridgeline.networks import layer_sizes
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.evaluation import EVALUATION_BATCH
+from ridgeline.stack.limits import machine_memory
 
 MIB = 2**20
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 SMALLEST, LARGEST, LARGEST_ON_GPU = 2, 32, 256
 LEAST_CACHE, MOST_CACHE = 16 * MIB, 32 * MIB
@@ -54,10 +53,7 @@ def total_memory(device: torch.device) -> int:
     """Bytes: of the GPU, or of the machine, or what a container may take of it."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with contextlib.suppress(OSError, ValueError):  # `max` is no number
-        total = min(total, int(CGROUP_LIMIT.read_text()))
-    return total
+    return machine_memory()
 
 
 def _bytes_touched(config: Config, splits: Splits) -> int:

@@ -1,0 +1,45 @@
+"""What this machine has, as far as it can be told without torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ridgeline.checking import require
+from ridgeline.config import Config
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+KEPT = 3
+"""What every training keeps of each parameter, at least: its value, its gradient and its best value."""
+
+
+def machine_memory() -> int:
+    """Bytes of the machine, or what a container may take of it."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # `max` is no number
+        total = min(total, int(CGROUP_LIMIT.read_text()))
+    return total
+
+
+def check_machine(config: Config, n_features: int, n_classes: int, n_examples: int) -> None:
+    """Raise ConfigError for more threads than processors, and for a network that cannot fit into the memory.
+
+    A network that is not refused may need more than there is all the same: that shows when it trains.
+    """
+    trainer, processors = config.trainer, os.cpu_count() or 1
+    rule = f"trainer.num_threads <= {processors}, the processors of this machine,"
+    require((trainer.num_threads or 1) <= processors, rule, "trainer.num_threads", trainer.num_threads)
+    if trainer.accelerator == "cuda":  # whose memory torch knows
+        return
+    memory, sizes = machine_memory(), [n_features, *config.network.hidden, n_classes]
+    least = _least_bytes(sizes, min(trainer.batch_size or n_examples, n_examples))
+    rule = f"a fit needs less than the {memory / 2**30:.1f} GiB of this machine, and not {least / 2**30:,.1f} GiB,"
+    require(least < memory, rule, "network.hidden", list(config.network.hidden))
+
+
+def _least_bytes(sizes: Sequence[int], batch: int) -> int:
+    n_parameters = sum(i * o + o for i, o in pairwise(sizes))
+    return 4 * (KEPT * n_parameters + batch * sum(sizes))
