@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from browser import INSTALL, PROGRAM, Browser
 from ridgeline.doors import checked
 from ridgeline.tracking import Tracker, machine
+from ridgeline.tracking.address import run_page, table_page
 from ridgeline.tracking.machine import machine_metrics
 from ridgeline.tracking.views import STUDIES, as_tag, study_view
 from ridgeline.trials import Outcome, run_trial
@@ -173,14 +174,14 @@ def test_the_ui_shows_the_trials_of_a_study_the_best_first(
     server.start()
     try:
         with Browser() as browser:
-            browser.open(f"{server.uri}/#/experiments/{parent.info.experiment_id}/runs?viewStateShareKey={folder.name}")
+            browser.open(f"{server.uri}/{table_page(folder.name, parent.info.experiment_id)}")
             links = "[...document.querySelectorAll('[role=row] a')].map(a => a.textContent)"
             names = f"{links}.filter(text => text.startsWith('trial'))"
             browser.wait(f"{names}.length == 6", 60)
             shown = browser.value(names)
             ordered = sorted(table(folder), key=lambda row: float(row["value"]))
-            assert shown == [f"trial {int(row['number']):03d}" for row in ordered]
-            browser.open(f"{server.uri}/#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}")
+            assert [name[:9] for name in shown] == [f"trial {int(row['number']):03d}" for row in ordered]
+            browser.open(f"{server.uri}/{run_page(parent.info.run_id, parent.info.experiment_id)}")
             browser.wait(f"document.body.innerText.includes('val/loss {float(best['value']):.4g} in trial')", 60)
     finally:
         server.stop()
