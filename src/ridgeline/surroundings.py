@@ -8,7 +8,7 @@ from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.data import DataDescription, describe
 from ridgeline.outputs import require_folder
-from ridgeline.stack.limits import check_machine
+from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tracking import check_store
 
 
@@ -18,6 +18,7 @@ def check_surroundings(config: Config) -> DataDescription:
     require(path is None or Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
     require(precision != "tf32" or device != "cpu", rule, "trainer.precision", precision)
+    check_processors(config)
     require_folder(config.runs, "runs")
     found = describe(config.data)
     check_size(config, found)
@@ -27,7 +28,8 @@ def check_surroundings(config: Config) -> DataDescription:
 
 def check_size(config: Config, data: DataDescription) -> None:
     """Raise ConfigError where this machine has not the memory or the processors that are asked for."""
-    check_machine(config, data.features, data.classes, data.examples.train)
+    check_processors(config)
+    check_memory(config, data.features, data.classes, data.examples.train)
 
 
 def asks_torch(config: Config) -> bool:

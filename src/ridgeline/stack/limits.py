@@ -24,18 +24,22 @@ def machine_memory() -> int:
     return total
 
 
-def check_machine(config: Config, n_features: int, n_classes: int, n_examples: int) -> None:
-    """Raise ConfigError for more threads than processors, and for a network that cannot fit into the memory.
-
-    A network that is not refused may need more than there is all the same: that shows when it trains.
-    """
-    trainer, processors = config.trainer, os.cpu_count() or 1
+def check_processors(config: Config) -> None:
+    """Raise ConfigError for more threads than there are processors."""
+    processors, threads = os.cpu_count() or 1, config.trainer.num_threads
     rule = f"trainer.num_threads <= {processors}, the processors of this machine,"
-    require((trainer.num_threads or 1) <= processors, rule, "trainer.num_threads", trainer.num_threads)
-    if trainer.accelerator == "cuda":  # whose memory torch knows
+    require((threads or 1) <= processors, rule, "trainer.num_threads", threads)
+
+
+def check_memory(config: Config, n_features: int, n_classes: int, n_examples: int) -> None:
+    """Raise ConfigError for a network that cannot fit into the memory.
+
+    One that is not refused may need more than there is all the same: that shows when it trains.
+    """
+    if config.trainer.accelerator == "cuda":  # whose memory torch knows
         return
     memory, sizes = machine_memory(), [n_features, *config.network.hidden, n_classes]
-    least = _least_bytes(sizes, min(trainer.batch_size or n_examples, n_examples))
+    least = _least_bytes(sizes, min(config.trainer.batch_size or n_examples, n_examples))
     rule = f"a fit needs less than the {memory / 2**30:.1f} GiB of this machine, and not {least / 2**30:,.1f} GiB,"
     require(least < memory, rule, "network.hidden", list(config.network.hidden))
 
