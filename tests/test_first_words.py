@@ -66,7 +66,7 @@ def test_a_study_says_its_name_trials_workers_folder_and_address_before_torch_is
 
 
 def test_a_single_run_says_what_it_trains_before_torch_is_imported(tmp_path: Path) -> None:
-    given = ("data=wine", "regularization.l2=1e-3", "tracking.keep_weights=0")
+    given = ("data=wine", "regularization.l2=1e-3", "tracking.experiment=mine")
     first, torch = said_before_torch("train.py", *given, runs=tmp_path)
     shown = "data=wine regularization.l2=1e-3"
     assert first.startswith(f"Training mlp on wine, at most 30 epochs, with {shown}, into {tmp_path}/jobs/")
