@@ -36,7 +36,7 @@ def overrides_in(job_dir: Path) -> dict[str, str]:
 
 
 def run_place(job_dir: Path, number: int | None = None) -> str:
-    """What the name of a run begins with, by which the UI's search finds it."""
+    """What the name of a run begins with: all of it that is known before the store is asked."""
     return f"run {job_dir.name}" if number is None else f"trial {number:03d}"
 
 
