@@ -45,6 +45,7 @@ TYPED = {
     "hydra.sweep.dir=x": "A study has its own folder",
     "-m hydra.run.dir=x": "`hydra.run.dir` has no effect on a study, but got hydra.run.dir=x: set runs=",
     "hydra.job.num=4": "`hydra.job.num` is for Hydra to set, but got hydra.job.num=4.",
+    "hydra.verbose=5": "`hydra.verbose is true, false, a logger's name or a list of them` must hold, but got",
     "--nope": "There is no option --nope",
     "--experimental-rerun=x": "--experimental-rerun=x.",
 }
@@ -128,6 +129,7 @@ def test_what_has_an_effect_is_taken(line: str) -> None:
         ("optimizer=adam,adamw ++optimizer.momentum=0.9", "optimizer.momentum"),
         ("lr_schedule=step trainer.max_epochs=5,10", "lr_schedule.step_size < trainer.max_epochs"),
         ("data=wine,digits data.zca_epsilon=0.1", "data.zca_epsilon"),
+        (f"seed=1,2 search.study_name={'a' * 201}", r"len\(search.study_name\) <= 200"),
         ("search=bayes +search.params={network.name:'choice(mlp,softmax)'}", "network.name"),
     ],
 )

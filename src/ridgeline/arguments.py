@@ -22,8 +22,8 @@ ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.keep_weights|hydra[./](lau
 SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """Options with which nothing runs."""
 
-SEVERAL, NONE = ("callbacks", "experiment"), ("experiment", "debug")
-"""Groups of which a list of choices may be given, and those of which there may be none."""
+SEVERAL = ("callbacks", "experiment")
+"""Groups of which a list of choices may be given."""
 
 NAMED = ("data", "network", "optimizer", "lr_schedule", "search")
 """Groups whose key `name` belongs to the chosen file."""
@@ -119,8 +119,12 @@ def check_arguments_without_trial(arguments: Arguments, script: str) -> None:
 
 def check_override(override: Override) -> None:
     """The rules that every pipeline has."""
-    check_key(_dotted(override), str(override.input_line))
+    key, line = _dotted(override), str(override.input_line)
+    check_key(key, line)
     _check_choices(override)
+    if key == "hydra.verbose":  # Hydra asserts it
+        rule = "hydra.verbose is true, false, a logger's name or a list of them"
+        require(isinstance(override.value(), (bool, str, list)), rule, *_shown(line))
 
 
 def check_key(key: str, line: str) -> None:
@@ -158,8 +162,6 @@ def _check_choices(override: Override) -> None:
     if "." in group or override.is_delete() or not _is_group(group):
         return
     for value in _values(override):
-        if value is None and group in NONE:
-            continue
         rule = f"{group} is one choice"
         if group in SEVERAL:
             rule = f"{group} is a choice, or a list of different ones"

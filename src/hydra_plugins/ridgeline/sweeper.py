@@ -24,11 +24,6 @@ class RidgelineSweeper(Sweeper):
         self.given = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
-        from ridgeline.stack.server import start_server
-
-        if self.given[2].hydra.launcher.get("backend", "local") == "local":
-            start_server()  # it imports on another core what workers need, while this process imports for the study
-
         from ridgeline.search import study
 
         try:

@@ -34,6 +34,7 @@ from ridgeline.search.ranking import ran
 from ridgeline.search.results import write_results
 from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.table import closing_words
+from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
             _keep_params(folder)
             plan = replace(plan, line=plan.line.of_stage(folder))
         launcher = make_launcher(context, task, master)
+        if settings is not None and settings.backend == "local":
+            start_server()  # it imports on another core what workers need; now that nothing is refused any more
         print(opening_words(plan, study, folder, launcher), flush=True)
         if len(ran(study)) >= plan.n_trials and _is_reported(study):
             write_results(study, plan.config, plan.line, folder)

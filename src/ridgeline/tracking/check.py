@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from ridgeline.config import Config, ConfigError
 from ridgeline.passwords import hidden, hidden_everywhere, require_secret
 from ridgeline.tracking.sqlite import check_experiment, check_tables, try_to_write
 from ridgeline.tracking.store import SQLITE, store_uri
 
-ANSWER_SECONDS = 4.0
+ANSWER_SECONDS, CONNECT_SECONDS = 4.0, 1.0
 ARTIFACTS = "the MLflow store's artifacts can be written"
 
 
@@ -47,7 +50,20 @@ def _check_file(path: Path, uri: str, config: Config) -> None:
         raise _refusal(ARTIFACTS, uri, error) from None
 
 
+def _check_address(uri: str) -> None:
+    """Whether somebody listens there: known in no time, where MLflow tries again and again."""
+    address = urlsplit(uri)
+    if getproxies() or address.hostname is None:
+        return
+    try:
+        port = address.port or {"http": 80, "https": 443}[address.scheme]
+        socket.create_connection((address.hostname, port), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:  # ValueError: a port that is no number
+        raise _refusal("an MLflow server answers", uri, error) from None
+
+
 def _check_server(uri: str, experiment: str) -> None:
+    _check_address(uri)
     from mlflow import MlflowClient  # a second, which a file need not wait for
 
     answers: list[Exception | None] = []
