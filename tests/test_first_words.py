@@ -81,7 +81,10 @@ def test_a_check_says_that_it_checks() -> None:
 def test_what_the_first_words_say_is_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """How many trials are done, and the address, of an experiment that the store has made only afterwards."""
     store = tmp_path / "mlflow.db"
-    studies, command = Studies(tmp_path / "runs", store), ("regularization.l2=1e-3,1e-2", "hydra/launcher=basic")
+    studies, command = (
+        Studies(tmp_path / "runs", store),
+        ("regularization.l2=1e-3,1e-2", "hydra/launcher=basic", "search.n_jobs=2"),
+    )
     folder = studies.run(*command)
     name = folder.name
     first, watch, *_ = capsys.readouterr().out.splitlines()

@@ -8,10 +8,13 @@ from optuna.study import Study
 
 from ridgeline.config import Config
 from ridgeline.search.backends import SLOTS, StackSettings
-from ridgeline.search.launching import Launcher
+from ridgeline.search.launching import STACK_LAUNCHER, Launcher
 from ridgeline.search.plan import Plan
 from ridgeline.search.ranking import ran
 from ridgeline.tracking.address import look_at_study
+
+IN_TURN = (STACK_LAUNCHER, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
+"""Launchers that run what is not streamed one by one, however many jobs they get at once."""
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 """Without any of these torch finds no GPU: of NVIDIA on Linux, on WSL and on Jetson, of AMD."""
@@ -32,7 +35,8 @@ def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) ->
 def _by_whom(plan: Plan, study: Study, launcher: Launcher) -> str:
     settings = launcher.stack
     if settings is None or launcher.goes_on_with_one(plan):
-        return "one by one" if plan.config.search.n_jobs == 1 else f"{plan.config.search.n_jobs} at a time"
+        n, target = plan.config.search.n_jobs, launcher.master.hydra.launcher._target_
+        return "one by one" if n == 1 or target in IN_TURN else f"{n} at a time"
     if (stored := study.user_attrs.get(SLOTS)) is not None:
         return _counted(stored[0], "worker")
     return workers_of(plan.config, settings, plan.n_trials)
