@@ -68,3 +68,21 @@ def test_name_says_search_data_and_network(studies: Studies) -> None:
     assert studies.plan("search=bayes").name.startswith("bayes-digits-mlp-")
     assert studies.plan("data=digits,wine", "network=softmax").name.startswith("grid-digits_wine-softmax-")
     assert studies.plan("search=bayes", "search.study_name=my.study_1").name == "my.study_1"
+
+
+def test_a_study_is_of_its_data_wherever_they_lie(studies: Studies, tmp_path: Path) -> None:
+    """Known by their hash: moved data, or FOLDER/ for FOLDER, are the same study."""
+    plan = studies.plan("search=bayes")
+    tree = {**plan.trees.first, "data": {**plan.trees.first["data"], "root": str(tmp_path)}}
+    assert identity.definition(tree, plan.config, plan.line.space, plan.definition["data"]) == plan.definition
+
+
+def test_what_no_module_is_does_not_change_the_code_hash(tmp_path: Path) -> None:
+    """An editor's lock is a dangling link, a notebook leaves checkpoints, a file manager copies."""
+    (tmp_path / "noise.py").write_text("x = 1\n")
+    first = identity.code_hash(tmp_path)
+    (tmp_path / ".#noise.py").symlink_to("me@here.1234:1")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    for other in (".ipynb_checkpoints/noise.py", "noise-checkpoint.py", "._noise.py", "noise (copy).py"):
+        (tmp_path / other).write_text("x = 2\n")
+    assert identity.code_hash(tmp_path) == first

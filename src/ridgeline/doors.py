@@ -30,6 +30,7 @@ from ridgeline.config import Config, parse
 from ridgeline.idle import idle_keys, refuse_idle
 from ridgeline.opening import opening_words
 from ridgeline.outputs import require_folder
+from ridgeline.paths import readable, settle, with_absolute_paths
 from ridgeline.screen import use_screen
 from ridgeline.stack.interrupts import end_when_asked
 
@@ -70,7 +71,7 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
     end_when_asked()
     use_screen()
     with one_line_errors():
-        arguments = read_arguments([conceal_argument(argument) for argument in sys.argv[1:]])
+        arguments = read_arguments([readable(conceal_argument(argument)) for argument in sys.argv[1:]])
         check(arguments)
     is_given = any(override.key_or_group == "tracking.uri" for override in arguments.parsed)
     if os.environ.get("MLFLOW_TRACKING_URI") and not is_given and not arguments.shows:
@@ -91,7 +92,8 @@ def one_line_errors() -> Iterator[None]:
 def _run(task: Callable[[DictConfig], Any]) -> None:
     """As a Hydra app, whose errors are one line each."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
-    os.environ.setdefault("RIDGELINE_RUNS", str(RUNS))
+    if not os.environ.get("RIDGELINE_RUNS"):
+        os.environ["RIDGELINE_RUNS"] = str(RUNS)
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -155,13 +157,14 @@ def one_trial(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
     try:
-        return parse(plain(cfg))
+        return parse(with_absolute_paths(plain(cfg)))
     except OmegaConfBaseException as error:  # a reference that leads nowhere
         raise ConfigError(one_line(error)) from error
 
 
 class RefuseBadInput(Callback):
-    """Checks a single run before Hydra makes its job folder. The sweeper checks studies."""
+    """Makes the paths of a single run absolute and checks it, before Hydra makes its job folder. The sweeper does both
+    for studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         conceal_config(config)  # of which the job's files are made
@@ -177,6 +180,7 @@ class RefuseBadInput(Callback):
 
 def check_single(config: DictConfig) -> Config:
     """Raise ConfigError for a single run that cannot begin, or of which a typed key is without effect."""
+    settle(config, as_typed(config.hydra.overrides.task))
     parsed = checked(config)
     refuse_idle(typed_keys(as_typed(config.hydra.overrides.task)), idle_keys(parsed))
     require_folder(config.hydra.run.dir, "hydra.run.dir")

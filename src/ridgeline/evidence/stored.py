@@ -19,6 +19,7 @@ from ridgeline.commands import command
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.idle import Idle, idle_keys
+from ridgeline.paths import with_absolute_paths
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.stored_config import check_targets, read_stored
@@ -83,6 +84,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     master = OmegaConf.load(runs / "studies" / name / MASTER)
     assert isinstance(master, DictConfig)
     tree, allowed = plain(master), asked.tracking.allowed_targets
+    # Studies from before have relative paths, which were meant where they were started.
+    tree = with_absolute_paths(tree, Path(master.hydra.runtime.cwd))
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
     config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))

@@ -19,6 +19,9 @@ from ridgeline.search.space import Dimension
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
 """Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
 
+WHERE_AND_HOW_LOUD = ("data.root", "trainer.enable_progress_bar")
+"""Other keys that no result follows from: the data are known by their hash, wherever they lie."""
+
 AFTERWARDS = ("by_hand.py", "debug", "evidence", "fitted.py", "proof.py", "reference.py", "report")
 """Parts of the package that no trial's numbers depend on."""
 
@@ -34,7 +37,7 @@ def definition(
     flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
     swept = {d.key for d in space}
     return {
-        "config": {key: value for key, value in flat.items() if key not in {*swept, "trainer.enable_progress_bar"}},
+        "config": {key: value for key, value in flat.items() if key not in {*swept, *WHERE_AND_HOW_LOUD}},
         "space": {d.key: d.definition for d in space},
         "metric": config.metric,
         "data": list(data),
@@ -45,12 +48,13 @@ def definition(
 
 
 def code_hash(package: Path | None = None) -> str:
-    """sha256 over names and bytes of the package's Python files, those that come after a study apart."""
+    """sha256 over names and bytes of the package's modules, those that come after a study apart."""
     package = package or Path(ridgeline.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).parts[0] in AFTERWARDS:
-            continue
+        parts = path.relative_to(package).with_suffix("").parts
+        if path.relative_to(package).parts[0] in AFTERWARDS or not all(part.isidentifier() for part in parts):
+            continue  # an editor's lock (.#noise.py), a notebook's checkpoint, a copy: nothing that can be imported
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

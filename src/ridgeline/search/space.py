@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import (
     IntervalSweep,
     Override,
     OverrideType,
+    Quote,
     QuotedString,
     RangeSweep,
     Transformer,
@@ -36,6 +37,7 @@ from optuna.distributions import (
 )
 
 from ridgeline.checking import ConfigError, require
+from ridgeline.paths import PATHS, absolute
 from ridgeline.search.ranking import REPEATED
 
 PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_ADD: "++"}
@@ -159,6 +161,8 @@ def _choices(key: str, text: str, override: Override, seed: int) -> list[Any]:
     if isinstance(sweep, (ChoiceSweep, RangeSweep)):
         sweep.shuffle = False  # Hydra's order would differ from start to start
     elements = _elements(key, text, override.sweep_iterator)
+    if key in PATHS:  # what jobs in folders of their own would read as another place
+        elements = [_place(key, element) for element in elements]
     choices = [
         Transformer.str(element) if isinstance(element, (str, QuotedString, list, dict)) else element
         for element in elements
@@ -167,6 +171,12 @@ def _choices(key: str, text: str, override: Override, seed: int) -> list[Any]:
     if shuffled:
         random.Random(seed).shuffle(choices)
     return choices
+
+
+def _place(key: str, element: Any) -> Any:
+    text = element.text if isinstance(element, QuotedString) else element
+    place = absolute(key, text)
+    return element if place == text else QuotedString(str(place), Quote.single)
 
 
 def _elements(key: str, text: str, make: Any) -> list[Any]:

@@ -13,14 +13,15 @@ from typing import Any
 
 import optuna
 import yaml
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from ridgeline.checking import ConfigError
+from ridgeline.commands import setting
 from ridgeline.composed import conceal_study
 from ridgeline.passwords import conceal_tree
+from ridgeline.paths import STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.folder import locked, open_storage, study_folder
@@ -50,7 +51,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = stack_settings(master)
-    plan = make_plan(context, master, conceal_study(master, arguments))
+    plan = make_plan(context, master, settle(master, conceal_study(master, arguments)))
     if settings is not None:
         settings.connect()
     folder = study_folder(plan.config, plan.name)
@@ -95,7 +96,8 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     direction = plan.config.search.direction
     study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
     tracked = plan.config.tracking.uri or "the runs folder"
-    if (before := study.user_attrs.setdefault("tracked", tracked)) != tracked:
+    before = study.user_attrs.get("tracked", tracked)
+    if absolute(STORE, before) != tracked:
         raise ConfigError(f"The study {plan.name} is tracked in {before}, but got tracking.uri={tracked}. {NEW}")
     stored = study.user_attrs.get("definition")
     if stored is None:
@@ -120,13 +122,15 @@ def _is_reported(study: optuna.Study) -> bool:
 
 
 def _lasting(definition: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in definition.items() if key not in identity.REVISIONS}
+    lasting = {key: value for key, value in definition.items() if key not in identity.REVISIONS}
+    # Studies from before that are defined by where the data lay, too; their hash says what they are.
+    return lasting | {"config": {k: v for k, v in definition["config"].items() if k != "data.root"}}
 
 
 def _set_folder(master: DictConfig, folder: Path) -> None:
     master.hydra.sweep.dir = str(folder)
     # Each job is composed anew, from the overrides.
-    master.hydra.overrides.hydra.append(f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}")
+    master.hydra.overrides.hydra.append(setting("hydra.sweep.dir", folder))
     OmegaConf.save(master, folder / "multirun.yaml")
 
 
