@@ -85,6 +85,13 @@ def test_text_of_an_error_shows_a_password_in_none_of_its_forms() -> None:
     assert hidden_everywhere(f"{TYPED} and {PASSWORD} do not match") == "*** and *** do not match"
 
 
+def test_address_that_is_shown_but_was_not_given_shows_no_password_and_others_stay_as_they_are() -> None:
+    text = "uri: http://me:pass@host:5000/?token=abc&x=1 'a'"
+    assert hidden_everywhere(text) == "uri: http://me:***@host:5000/?token=***&x=1 'a'"
+    page = "http://127.0.0.1:5000/#/models/ridgeline-digits@champion and models:/ridgeline-digits@champion"
+    assert hidden_everywhere(page) == page
+
+
 def test_child_process_knows_what_its_arguments_do_not_say() -> None:
     remember("http://me:***@host", "http://me:swordfish@host")
     code = "from ridgeline.passwords import revealed; print(revealed('http://me:***@host'))"

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.data import DataDescription
 from ridgeline.data.arrays import Examples
-from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri
+from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri, writer
 from ridgeline.tracking.creation import Creation
 from ridgeline.tracking.names import run_name
 from ridgeline.tracking.provenance import revision
@@ -324,3 +324,19 @@ def test_names_of_runs_say_what_was_tried_and_stay_short():
     assert run_name("trial 1", {"a.x": "12.345", "b.x": "100000000"}) == "trial 1 a.x 12.3 b.x 1e8"
     assert run_name("trial 1", {"network.hidden": "[16]", "regularization.l2": "0.0"}) == "trial 1 hidden [16] l2 0"
     assert len(run_name("trial 1", {f"regularization.key_{i}": "0.1" for i in range(30)})) <= 124
+
+
+def test_study_waits_for_a_store_that_is_slower_than_its_trials(config, client, tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "LAG_SECONDS", 0.0)
+    with Tracker(config) as tracker:
+        study = tracker.start_study("faster than its store", config, DESCRIPTION)
+        late = []
+        for number in range(10):
+            tracker.keep_pace()
+            late.append(tracker._writer._is_late())
+            run = tracker.start_trial(trial_of(study, number, config), DESCRIPTION, tmp_path / str(number))
+            run.log_epoch(0, {"val/loss": 0.5})
+            run.finish("COMPLETE", wait=False)
+        study.finish("COMPLETE")
+    assert late == [False] * 10

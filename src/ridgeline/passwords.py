@@ -24,6 +24,8 @@ _WORDS = r"password|passwd|pwd|passphrase|token|secret|credential|signature|api_
 _PARAMETER = re.compile(rf"(?i)(?<=[?&;#])([\w.%-]*(?:{_WORDS})[\w.%-]*=)([^&;#\s]+)")
 _USER = re.compile(r"(?<=://)([^:/@?#]*:)(.+)(?=@)")
 """Up to the last @: a password may hold a / and an @."""
+_USER_IN_TEXT = re.compile(r"(?<=://)([^:/@?#\s'\"]*:)([^/@\s'\"]+)(?=@)")
+"""The same in a text that goes on: without a /, for a later @ need not be the address's own."""
 _TOKEN_AS_USER = re.compile(r"((?<=http://)|(?<=https://))([^:/@?#]+)(?=@)")
 
 
@@ -69,10 +71,12 @@ def require_secret(key: str, address: str | None) -> None:
 
 
 def hidden_everywhere(text: str) -> str:
-    """Any text, without the secrets that this process was given: as they were typed, decoded and encoded."""
+    """Any text without the secrets that this process was given (typed, decoded, encoded) or that are plain to see."""
     for secret in _secrets:
         if secret in text:
             text = text.replace(secret, BLANK)
+    if "://" in text:  # an address that nobody gave to this process: of a file that is shown as it is, say
+        text = _PARAMETER.sub(rf"\1{BLANK}", _USER_IN_TEXT.sub(rf"\1{BLANK}", text))
     return text
 
 

@@ -20,6 +20,7 @@ from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.idle import Idle, idle_keys
 from ridgeline.paths import with_absolute_paths
+from ridgeline.passwords import require_secret
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.stored_config import check_targets, read_stored
@@ -93,6 +94,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
         config = replace(config, search=replace(config.search, storage=asked.search.storage))
     if asked.tracking.uri is not None:
         config = replace(config, tracking=replace(config.tracking, uri=asked.tracking.uri))
+    require_secret("tracking.uri", config.tracking.uri)
     folder = study_folder(config, name)
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
