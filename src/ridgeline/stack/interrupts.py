@@ -6,6 +6,7 @@ written, or a lock half released, would be the next start's problem.
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -15,7 +16,11 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
-_asked = False
+AGAIN_SECONDS = 15.0
+"""So long a second SIGTERM or SIGHUP says nothing new: shells and clusters send several."""
+
+_asked = -math.inf
+"""When: monotonic seconds."""
 _held: Interrupts | None = None
 
 
@@ -49,7 +54,7 @@ def sleep(seconds: float) -> None:
 class Interrupts:
     """While held, a signal raises KeyboardInterrupt in `allowed` and at `check` alone, the second Ctrl-C anywhere.
 
-    A second SIGTERM or SIGHUP says nothing new: shells and clusters send several.
+    A second SIGTERM or SIGHUP does nothing.
     """
 
     def __init__(self) -> None:
@@ -91,13 +96,14 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         global _asked
-        again, self._pending, _asked = self._pending, True, True
+        again, self._pending, _asked = self._pending, True, time.monotonic()
         if (again and number == signal.SIGINT) or (self._allowed and not again):
             raise KeyboardInterrupt
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
     global _asked
-    again, _asked = _asked, True
+    again = time.monotonic() - _asked < AGAIN_SECONDS
     if not again or number == signal.SIGINT:
+        _asked = time.monotonic()
         raise KeyboardInterrupt
