@@ -19,8 +19,8 @@ from ridgeline.commands import command
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
 from ridgeline.idle import Idle, idle_keys
-from ridgeline.paths import with_absolute_paths
 from ridgeline.passwords import require_secret
+from ridgeline.paths import with_absolute_paths
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.stored_config import check_targets, read_stored
