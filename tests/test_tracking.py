@@ -16,7 +16,7 @@ from ridgeline.data import DataDescription
 from ridgeline.data.arrays import Examples
 from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri, writer
 from ridgeline.tracking.creation import Creation
-from ridgeline.tracking.names import run_name
+from ridgeline.tracking.names import mlflow_key, run_name
 from ridgeline.tracking.provenance import revision
 from ridgeline.tracking.store import open_store
 
@@ -323,6 +323,7 @@ def test_names_of_runs_say_what_was_tried_and_stay_short():
     assert run_name("trial 043", values) == "trial 043 l2 1.8e-3 dropout 0.03 lr 0.25 seed 7"
     assert run_name("trial 1", {"a.x": "12.345", "b.x": "100000000"}) == "trial 1 a.x 12.3 b.x 1e8"
     assert run_name("trial 1", {"network.hidden": "[16]", "regularization.l2": "0.0"}) == "trial 1 hidden [16] l2 0"
+    assert mlflow_key("optimizer@other.name") == "optimizer:other.name"  # MLflow refuses an @ in a name
     assert len(run_name("trial 1", {f"regularization.key_{i}": "0.1" for i in range(30)})) <= 124
 
 

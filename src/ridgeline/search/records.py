@@ -23,6 +23,7 @@ from ridgeline.search.space import Dimension
 from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.tracking import Run, Tracker, TrackingError, provenance
 from ridgeline.tracking.address import table_page
+from ridgeline.tracking.names import mlflow_key
 from ridgeline.tracking.views import STUDIES, study_view
 
 WEIGHTS = "weights.safetensors"
@@ -38,10 +39,10 @@ class Records:
         self, tracker: Tracker, config: Config, study: Study, space: Sequence[Dimension], data: DataDescription
     ) -> None:
         self.tracker, self.config, name = tracker, config, study.study_name
-        tags, known = {f"space.{d.key}": d.text for d in space}, study.user_attrs
+        tags, known = {f"{provenance.SPACE}{mlflow_key(d.key)}": d.text for d in space}, study.user_attrs
         self.run = tracker.start_study(name, config, data, tags, key=known.get(KEY), run_id=known.get(RUN))
         study.set_user_attr(RUN, self.run.id)
-        for view in (STUDIES, study_view(name, config.metric, [d.key for d in space])):
+        for view in (STUDIES, study_view(name, config.metric, [mlflow_key(d.key) for d in space])):
             tracker.save_view(view)
         self.trials: dict[int, Run] = {}
         self.hasty = False

@@ -15,7 +15,8 @@ from ridgeline.config import Config
 from ridgeline.knobs import is_trained
 from ridgeline.tracking import provenance
 from ridgeline.tracking.address import run_page
-from ridgeline.tracking.names import overrides_in, run_name
+from ridgeline.tracking.entries import ROOM
+from ridgeline.tracking.names import mlflow_key, overrides_in, run_name
 from ridgeline.tracking.store import Store
 
 Common = dict[str, str]
@@ -43,7 +44,7 @@ class Creation:
         tried = tried_in(Path(self._tags[provenance.JOB]), common if parent else None)
         if self._run_id is None:
             self._run_id = self._create(store, run_name(self._place, tried), _note(store, self._tags, tried))
-        store.client.log_batch(self._run_id, params=own_params(self._config, common, tried))
+        log_params(store, self._run_id, own_params(self._config, common, tried))
         log_dataset(store, self._run_id, self._dataset)
         return self._run_id
 
@@ -76,7 +77,7 @@ def tried_in(job_dir: Path, common: Common | None) -> dict[str, str]:
     given = overrides_in(job_dir)
     if common is None:
         return {key: value for key, value in given.items() if is_trained(key)}
-    return {key: value for key, value in given.items() if provenance.is_sweep(common.get(key, ""))}
+    return {key: value for key, value in given.items() if provenance.is_sweep(common.get(mlflow_key(key), ""))}
 
 
 def own_params(config: Config, common: Common, tried: Mapping[str, str]) -> Sequence[Param]:
@@ -84,7 +85,13 @@ def own_params(config: Config, common: Common, tried: Mapping[str, str]) -> Sequ
     flat = {param.key: param.value for param in provenance.params(config)}
     swept = {key: flat.get(key, value) for key, value in tried.items() if common}
     others = {key: value for key, value in flat.items() if common.get(key) != value}
-    return [Param(key, value) for key, value in (swept | others).items()]
+    return [Param(mlflow_key(key), value) for key, value in (swept | others).items()]
+
+
+def log_params(store: Store, run_id: str, params: Sequence[Param]) -> None:
+    """As many at once as a store takes."""
+    for first in range(0, len(params), ROOM["params"]):
+        store.client.log_batch(run_id, params=params[first : first + ROOM["params"]])
 
 
 def log_dataset(store: Store, run_id: str, dataset: Any) -> None:

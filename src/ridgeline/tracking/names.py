@@ -25,6 +25,11 @@ def metric_name(name: str) -> str:
     return name
 
 
+def mlflow_key(key: str) -> str:
+    """A key as MLflow takes it: `optimizer:other` of Hydra's `optimizer@other`."""
+    return key.replace("@", ":")
+
+
 def overrides_in(job_dir: Path) -> dict[str, str]:
     """Key and value of each override of a job, in their order; none where Hydra left no file."""
     try:

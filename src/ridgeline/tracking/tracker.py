@@ -17,7 +17,16 @@ from mlflow.exceptions import MlflowException
 from ridgeline.config import Config, ConfigError, as_tree
 from ridgeline.passwords import hidden
 from ridgeline.tracking import provenance
-from ridgeline.tracking.creation import Common, Creation, common_params, find_runs, log_dataset, own_params, tried_in
+from ridgeline.tracking.creation import (
+    Common,
+    Creation,
+    common_params,
+    find_runs,
+    log_dataset,
+    log_params,
+    own_params,
+    tried_in,
+)
 from ridgeline.tracking.entries import Call, TrackingError
 from ridgeline.tracking.names import metric_name, run_place
 from ridgeline.tracking.run import Run, StudyRun
@@ -67,7 +76,7 @@ class Tracker:
                     store.client.update_run(found[0].run_id, status="RUNNING")
                 return found[0], False
             made = store.client.create_run(store.experiment_id, started, known, name).info
-            store.client.log_batch(made.run_id, params=params)  # at once, for each trial asks for them
+            log_params(store, made.run_id, params)  # at once, for each trial asks for them
             log_dataset(store, made.run_id, provenance.dataset(description))
             return made, True
 
@@ -134,7 +143,7 @@ class Tracker:
             tags = store.client.get_run(run_id).data.tags
             common = common_params(store, tags.get(provenance.PARENT), self._common)
             tried = tried_in(Path(tags[provenance.JOB]), common)
-            store.client.log_batch(run_id, params=own_params(config, common, tried))
+            log_params(store, run_id, own_params(config, common, tried))
             log_dataset(store, run_id, provenance.dataset(description))
 
         self._writer.call(Call(f"params of {run_id}", complete))
