@@ -74,7 +74,7 @@ def check_store(store: Path, folder: Path) -> None:
         assert run.data.tags["ridgeline.state"] == row["state"]
         assert run.info.status == {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[row["state"]]
         steps = [point.step for point in client.get_metric_history(row["run_id"], "val/loss")]
-        assert sorted(steps) == list(range(int(row["epochs"])))
+        assert sorted(steps) == list(range(1, int(row["epochs"]) + 1))
         assert set(run.data.params) == {"regularization.l2", "regularization.dropout"}
         if row["state"] == "COMPLETE":
             assert run.data.metrics["values/val_loss"] == float(row["final/val_loss"])

@@ -168,7 +168,7 @@ def test_trial_is_the_mean_of_fits_trained_alone(overrides: dict[str, Any]) -> N
     assert trial.epochs == max(own.epochs for own in fits)
     for epoch, row in enumerate(trial.history):  # a fold that has stopped counts with its last epoch
         rows = [own.history[min(epoch, own.epochs - 1)] for own in fits]
-        assert row["epoch"] == epoch
+        assert row["epoch"] == epoch + 1
         assert row.keys() == rows[0].keys()
         for name in row.keys() - {"epoch"}:
             assert row[name] == pytest.approx(statistics.fmean(r[name] for r in rows), rel=1e-4, abs=1e-6)
@@ -216,7 +216,7 @@ def test_failed_fold_fails_the_trial_at_once_and_leaves_neighbours_unchanged() -
     x_NI[2 * splits.train.n :] = math.inf  # the last fold's
     poisoned = fit([config, replace(config, seed=1)], replace(splits, train=replace(splits.train, x_NI=x_NI)))
     for one in poisoned:
-        assert one.failure == "in fold 2, train/loss became nan in epoch 0"
+        assert one.failure == "in fold 2, train/loss became nan in epoch 1"
         assert (one.end, one.epochs, one.metrics) == ("diverged", 1, {})
         assert math.isnan(one.value)
     lr = replace(config, optimizer=replace(config.optimizer, lr=1e38))

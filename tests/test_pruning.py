@@ -65,7 +65,7 @@ def test_pruned_trial_says_so_everywhere_and_keeps_its_curve(wholes: dict[tuple[
         assert (run.info.status, run.data.tags["ridgeline.state"]) == ("KILLED", "PRUNED")
         assert run.data.tags["ridgeline.reason"] == f"after epoch {len(curve)}"
         points = client.get_metric_history(row["run_id"], "val/loss")
-        assert {point.step: point.value for point in points} == dict(enumerate(curve))
+        assert {point.step: point.value for point in points} == dict(enumerate(curve, start=1))
         assert not (folder / row["job_dir"] / "weights.safetensors").exists()
     (parent,) = {client.get_run(row["run_id"]).data.tags["mlflow.parentRunId"] for row in rows}
     assert client.get_run(parent).data.metrics["trials/pruned"] == len(pruned)

@@ -88,7 +88,7 @@ def test_killed_ray_worker_costs_only_time(
         return start(self, workers)
 
     def kill(self: OpenTrials, fit: Fit, row: Row) -> bool:
-        if not killed and fit.number == 5 and row["epoch"] == 1:
+        if not killed and fit.number == 5 and row["epoch"] == 2:
             killed.append(pools[0]._processes[fit.slot % 2])
             os.kill(killed[0], signal.SIGKILL)
         return told(self, fit, row)

@@ -228,7 +228,7 @@ def test_pruned_fit_frees_its_slot_and_leaves_neighbours_unchanged(pool: Pool, d
     class Prune(Log):
         def epoch(self, fit: Fit, row: Row) -> bool:
             super().epoch(fit, row)
-            return fit.number % 3 == 1 and row["epoch"] == 0
+            return fit.number % 3 == 1 and row["epoch"] == 1
 
     log = Prune([knobs(number) for number in range(10)])
     Stream(pool, log).run({}, dict.fromkeys(range(4), 0))
@@ -261,14 +261,14 @@ def test_no_epoch_is_told_twice_and_no_fit_is_lost_whenever_workers_leave(seed: 
     assert sorted(told) == list(range(40))
     for number, outcome in log.results.items():
         assert str(outcome) in (f"result {number}", "gone")
-        assert [row["epoch"] for row in log.rows.get(number, [])] == list(range(len(log.rows.get(number, []))))
+        assert [row["epoch"] for row in log.rows.get(number, [])] == list(range(1, 1 + len(log.rows.get(number, []))))
 
 
 def test_killed_worker_costs_time_and_nothing_else(pool: Pool) -> None:
     class Kill(Log):
         def epoch(self, fit: Fit, row: Row) -> bool:
             super().epoch(fit, row)
-            if fit.number == 1 and row["epoch"] == 1:
+            if fit.number == 1 and row["epoch"] == 2:
                 pool._processes[1].kill()
             return False
 

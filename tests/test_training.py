@@ -48,8 +48,8 @@ def test_restored_weights_are_those_of_the_best_epoch(digits: Splits) -> None:
     config = small(optimizer__lr=0.05, trainer__max_epochs=8)
     (result,) = fit([config], digits)
     values = [r["val/loss"] for r in result.history]
-    assert result.best_epoch == values.index(min(values)) < 7
-    shorter = small(optimizer__lr=0.05, trainer__max_epochs=result.best_epoch + 1, trainer__restore_best=False)
+    assert result.best_epoch == values.index(min(values)) + 1 < 8
+    shorter = small(optimizer__lr=0.05, trainer__max_epochs=result.best_epoch, trainer__restore_best=False)
     (last,) = fit([shorter], digits)
     assert all(torch.equal(result.weights[name], last.weights[name]) for name in result.weights)
     assert result.value == last.value == min(values)
@@ -57,7 +57,7 @@ def test_restored_weights_are_those_of_the_best_epoch(digits: Splits) -> None:
 
 def test_last_weights_are_kept_without_restoring(digits: Splits) -> None:
     (result,) = fit([small(optimizer__lr=0.05, trainer__max_epochs=8, trainer__restore_best=False)], digits)
-    assert result.best_epoch == 7
+    assert result.best_epoch == 8
     assert result.value == result.history[-1]["val/loss"]
 
 
@@ -199,7 +199,7 @@ def test_training_resumed_from_its_checkpoint_ends_with_the_same_bits(
     rows: list[float] = []
     resumed = small(**knobs, trainer__ckpt_path=str(tmp_path / "last.ckpt"))
     (result,) = fit([resumed], digits, listener=lambda _, row: rows.append(row["epoch"]))
-    assert rows == list(range(3, whole.epochs))
+    assert rows == list(range(4, whole.epochs + 1))
     assert result.history == whole.history
     assert (result.value, result.best_epoch, result.end) == (whole.value, whole.best_epoch, whole.end)
     assert all(torch.equal(result.weights[name], whole.weights[name]) for name in whole.weights)
@@ -226,10 +226,10 @@ def test_finished_training_goes_on_with_more_epochs(digits: Splits, tmp_path: Pa
 
 def test_record_fails_with_its_reason_where_a_loss_is_not_finite() -> None:
     record = FitRecord()
-    record.add(row(0, 1.0), "val/loss")
-    record.add(row(1, math.inf), "val/loss")
-    assert record.failure == "val/loss became inf in epoch 1"
-    assert record.best_epoch == 0
+    record.add(row(1, 1.0), "val/loss")
+    record.add(row(2, math.inf), "val/loss")
+    assert record.failure == "val/loss became inf in epoch 2"
+    assert record.best_epoch == 1
 
 
 def test_full_batch_gradient_descent_lets_the_objective_fall_at_every_step(digits: Splits) -> None:

@@ -27,9 +27,9 @@ def prepare(task: Task) -> Slice:
         def listen(slot: int, row: Row) -> None:
             if slot != workload.k - 1:
                 return
-            if row["epoch"] == 0:
+            if row["epoch"] == 1:
                 clock.start()
-            elif row["epoch"] + 1 == workload.epochs:
+            elif row["epoch"] == workload.epochs:
                 clock.stop()
 
         results = fit(trials, splits, listener=listen)

@@ -119,7 +119,7 @@ def closing_words(config: Config, outcome: Outcome) -> str:
             f"{'loss':12}{final['final/train_loss']:>10.4f}{final['final/val_loss']:>12.4f}",
             f"{'error':12}{final['final/train_error']:>10.2%}{final['final/val_error']:>12.2%}",
             *values,
-            f"Weights of epoch {outcome['best_epoch'] + 1}, the {kept} of {outcome['epochs']} by {config.metric};"
+            f"Weights of epoch {outcome['best_epoch']}, the {kept} of {outcome['epochs']} by {config.metric};"
             f" trained in {outcome['seconds']:.1f} s.",
             f"Files: {outcome['job_dir']}",
             f"Run:   {run_place(Path(outcome['job_dir']))}, in MLflow's experiment {config.tracking.experiment}",

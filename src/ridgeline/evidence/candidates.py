@@ -42,7 +42,7 @@ class Candidate:
     @property
     def epochs(self) -> int:
         """The median of those after which the metric was best."""
-        return statistics.median_low(r.best_epoch + 1 for r in self.results)
+        return statistics.median_low(r.best_epoch for r in self.results)
 
     def with_seed(self, seed: int) -> Config:
         return replace(self.config, seed=seed)

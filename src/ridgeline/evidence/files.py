@@ -90,7 +90,7 @@ def _write_curves(found: Confirmation, path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["epoch", *columns])
-        writer.writerows([epoch, *row] for epoch, row in enumerate(itertools.zip_longest(*columns.values())))
+        writer.writerows([epoch, *row] for epoch, row in enumerate(itertools.zip_longest(*columns.values()), start=1))
 
 
 def closing_words(record: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ class Progress(pl.Callback):
         records = stack.records_of(0)
         row = mean_row(records, epochs_of(records) - 1)
         epochs = stack.configs[0].trainer.max_epochs
-        self._bar.set_description(f"epoch {row['epoch'] + 1:.0f}/{epochs}", refresh=False)
+        self._bar.set_description(f"epoch {row['epoch']:.0f}/{epochs}", refresh=False)
         self._bar.set_postfix_str(f"val/loss {row['val/loss']:.4f}, val/error {row['val/error']:.2%}", refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:

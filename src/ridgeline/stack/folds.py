@@ -30,11 +30,11 @@ def epochs_of(records: Sequence[FitRecord] | Sequence[FitResult]) -> int:
 
 
 def mean_row(records: Sequence[FitRecord] | Sequence[FitResult], epoch: int) -> Row:
-    """The mean over the folds after that epoch; one that has stopped before counts with its last."""
+    """The row in this place, the mean over the folds; one that has stopped before counts with its last."""
     rows = [record.history[min(epoch, len(record.history) - 1)] for record in records]
     if len(rows) == 1:
         return rows[0]
-    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} | {"epoch": float(epoch)}
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} | {"epoch": float(epoch + 1)}
 
 
 def as_one(results: Sequence[FitResult]) -> FitResult:
@@ -65,5 +65,5 @@ def as_one(results: Sequence[FitResult]) -> FitResult:
         history=[mean_row(results, epoch) for epoch in range(longest.epochs)],
         metrics=metrics,
         weights={f"fold/{f}/{name}": w for f, result in enumerate(results) for name, w in result.weights.items()},
-        seconds=max(result.seconds for result in results),
+        seconds=sum(result.seconds for result in results),
     )

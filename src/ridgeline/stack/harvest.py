@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable
 
 from ridgeline.stack.evaluation import train_loss_and_error_2K
@@ -25,12 +24,12 @@ def harvest(stack: Stack, trials: Iterable[int]) -> list[FitResult]:
 
 def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitResult:
     config, record = stack.configs[k], stack.records[k]
-    kept = record.best_epoch if config.trainer.restore_best else len(record.history) - 1
+    kept = record.best_epoch if config.trainer.restore_best else len(record.history)
     weights = stack.rows.unpack(stack.best_KP[k])
     metrics: dict[str, float] = {}
     value = math.nan
     if record.failure is None:
-        at = record.history[kept]
+        at = record.history[kept - 1]
         value = at[config.metric]
         metrics = {
             "final/train_loss": train_loss,
@@ -49,5 +48,5 @@ def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitR
         history=record.history,
         metrics=metrics,
         weights=weights,
-        seconds=time.monotonic() - record.started,
+        seconds=record.seconds,
     )

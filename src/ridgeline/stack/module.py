@@ -10,6 +10,7 @@ validates on its own rows of the same tensors.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -113,6 +114,7 @@ class Stack(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self._sums_2K.zero_()
+        self._began = time.monotonic()
 
     def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Tensor, Mixing | None]:
         """Each fit's mean data loss over these examples, with the noise of the step that comes; logits, targets, and
@@ -160,13 +162,14 @@ class Stack(pl.LightningModule):
         """Close the epoch: a row of metrics for each fit that still trains, its weights kept where they are best."""
         train_2K = self._sums_2K / self.splits.train.n
         objective_K = train_2K[0] + self.penalties.values_K()
+        training = [record for record in self.records if record.end is None]
         table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync
         for k, record in enumerate(self.records):
             if record.end is not None:
                 continue
             train_loss, train_error, val_loss, val_error, objective = (column[k] for column in table)
             row = {
-                "epoch": float(record.epoch),
+                "epoch": float(record.epoch + 1),
                 "train/loss": train_loss,
                 "train/error": train_error,
                 "train/objective": objective,
@@ -179,6 +182,8 @@ class Stack(pl.LightningModule):
             if record.end is None and record.epoch == self._shared.trainer.max_epochs:
                 record.end = "max_epochs"
         self.average.take_out()
+        for record in training:
+            record.seconds += (time.monotonic() - self._began) / len(training)
 
     def on_validation_end(self) -> None:
         self.trainer.should_stop = all(record.end is not None for record in self.records)

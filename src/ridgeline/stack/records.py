@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from ridgeline.config import Config, Metric
 
 Row = dict[str, float]
-"""One epoch: `epoch`, `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`; with
+"""One epoch: `epoch` (from 1), `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`; with
 `callbacks.diagnostics` more of these."""
 
 
@@ -25,6 +24,8 @@ class TrialFailed(RuntimeError):
 class FitRecord:
     """A fit's own clock (epochs and steps done), its curve, and how it ended; `end` is None while it trains.
 
+    `best_epoch`: the metric was best after so many epochs; 0 before the first. `seconds`: its share of the time that
+    its stack trained, which fits that train together divide equally among them.
     `stopping_best` and `waited` belong to early stopping: the value to beat, and for how many epochs it was not.
     """
 
@@ -32,12 +33,12 @@ class FitRecord:
     step: int = 0
     history: list[Row] = field(default_factory=list)
     best_value: float = math.inf
-    best_epoch: int = -1
+    best_epoch: int = 0
     stopping_best: float = math.inf
     waited: int = 0
     end: str | None = None
     failure: str | None = None
-    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
 
     def add(self, row: Row, metric: Metric) -> bool:
         """Take in an epoch's row; whether it is the best so far."""
@@ -55,16 +56,16 @@ class FitRecord:
 
     def state(self) -> dict[str, Any]:
         """As plain values, for a checkpoint."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "started"}
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
 class FitResult:
     """How a fit ended.
 
-    `value` is the metric at the restored epoch `best_epoch` (epochs count from 0), NaN after a failure. `metrics` are
-    measured there with dropout off, over the whole train and validation parts. `weights` are its tensors by name.
-    `seconds` is wall time from the fit's start to its end, neighbours included.
+    `value` is the metric at the restored epoch, after `best_epoch` epochs, NaN after a failure. `metrics` are measured
+    there with dropout off, over the whole train and validation parts. `weights` are its tensors by name. `seconds` is
+    its share of its stack's time, so that the seconds of all trials add up to what their workers trained.
     """
 
     config: Config
