@@ -17,12 +17,18 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ridgeline.config import SearchConfig
+from ridgeline.search.open_trials import OpenTrials
+from ridgeline.search.pruning import Pruning
 from ridgeline.search.ranking import best_settings, drawn_settings, settings
 from ridgeline.search.records import StudyStopped
 from ridgeline.search.repeats import Repeats, view_of
 from ridgeline.search.sampling import fixed_sampler
 from ridgeline.search.space import Dimension
+from ridgeline.stack.source import Fit
 from sweeping import OWN_COLUMNS, Studies, formula, results, stopping
+from test_pruning import ASHA, SLOTS
+from test_pruning import BAYES as PRUNED
+from test_stacked_study import train
 
 
 def trial(
@@ -154,9 +160,7 @@ def test_table_and_files_speak_of_settings(tmp_path: Path, store: Path, capsys: 
     studies = Studies(tmp_path / "runs", store)
     folder = studies.run("regularization.l2=0,1e-3,1e-2", "seed=1,2,3", summary, "tracking.keep_weights=1", task=task)
     words = capsys.readouterr().out
-    assert (
-        "8 complete, 0 pruned, 1 failed; 2 settings have all of their 3 seeds, 1 have not and are not ranked" in words
-    )
+    assert "8 complete, 0 pruned, 1 failed; 2 settings with all of their 3 seeds, 1 without and not ranked" in words
     rows = [line.split() for line in words[words.index("trial  val/loss") :].splitlines()[:3]]
     assert rows[0] == ["trial", "val/loss", "deviation", "seeds", "regularization.l2", "best", "epoch", "seconds"]
     assert rows[1][:5] == ["4", "0.4", "0.1", "3", "0.001"]
@@ -185,3 +189,67 @@ def test_table_and_files_speak_of_settings(tmp_path: Path, store: Path, capsys: 
     assert (parent.data.tags["best.trial"], parent.data.tags["best.regularization.l2"]) == ("4", "0.001")
     assert "best.seed" not in parent.data.tags
     assert parent.data.metrics["best/val/loss"] == pytest.approx(0.4)
+
+
+def test_pruner_compares_means_over_the_seeds_and_prunes_a_setting_as_a_whole() -> None:
+    study = optuna.create_study()
+    for l2, seed in ((0, 1), (0, 2), (1e-3, 1), (1e-3, 2)):
+        study.sampler = fixed_sampler({"l2": l2, "seed": seed})
+        study.ask({"l2": CategoricalDistribution([0, 1e-3]), "seed": CategoricalDistribution([1, 2])})
+    pruning = Pruning(study, optuna.pruners.ThresholdPruner(upper=1.0))
+    unlucky, lucky = 1.5, 0.2
+    assert not pruning.prunes(0, 1, unlucky, (1, 0))  # the other seed may make up for it,
+    assert not pruning.prunes(1, 1, lucky, (1, 1))  # and does
+    assert not pruning.prunes(2, 1, unlucky, (1, 2))
+    assert pruning.prunes(3, 1, 0.9, (1, 3))  # a mean of 1.2
+    study.tell(3, state=TrialState.PRUNED)
+    pruning.ended(study.trials[3], (1, 3))
+    assert not pruning.prunes(0, 2, unlucky, (2, 0))
+    assert pruning.prunes(2, 2, lucky, (2, 2))  # the rest of the setting, at its next epoch, lucky or not
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("more", [ASHA, (*ASHA, "network.hidden=choice([8],[4])")])
+def test_seeds_with_a_pruner_end_with_the_same_table_wherever_they_were_stopped(
+    more: tuple[str, ...], tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (*PRUNED, *more, *SLOTS, "seed=1,2", "optimizer.lr=choice(0.01,0.02,3.0)")
+    whole = Studies(tmp_path / "whole", store).run(*command, task=train)
+    studies, ended = Studies(tmp_path / "stopped", store), OpenTrials.ended
+
+    def interrupt(self: OpenTrials, fit: Fit) -> None:
+        ended(self, fit)
+        if len([t for t in self.study.trials if t.state.is_finished()]) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(OpenTrials, "ended", interrupt)
+    with pytest.raises(StudyStopped, match="5 of 16 trials are saved"):
+        studies.run(*command, task=train)
+    monkeypatch.undo()
+    resumed = results(studies.run(*command, task=train))
+    assert len(more) > 2 or resumed == results(whole)  # in batches a slot of the next stack may be another one
+    assert len(resumed) == 16
+    for first, second in zip(resumed[::2], resumed[1::2], strict=True):
+        assert settings_of([first]) == settings_of([second])
+        assert {first["seed"], second["seed"]} == {"1", "2"}
+    assert {"COMPLETE", "PRUNED"} == {row["state"] for row in results(whole)}
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("sampler", ["random", "sobol"])
+def test_launchers_end_with_equal_tables_where_the_sampler_learns_nothing(
+    sampler: str, tmp_path: Path, store: Path
+) -> None:
+    own = (f"search/sampler={sampler}", "search.n_trials=9", "search.n_startup_trials=3", "trainer.max_epochs=2")
+    tables = []
+    for launcher in (("hydra/launcher=basic",), SLOTS):
+        studies = Studies(tmp_path / launcher[0].replace("/", "_"), store)
+        tables.append(
+            results(studies.run("data=wine", "network.hidden=[8]", "search=bayes", *own, *launcher, task=train))
+        )
+    exact = [
+        [{k: row[k] for k in row if k.startswith(("number", "state", "regul"))} for row in rows] for rows in tables
+    ]
+    assert exact[0] == exact[1]
+    for one, other in zip(*tables, strict=True):
+        assert float(one["value"]) == pytest.approx(float(other["value"]), rel=1e-6)

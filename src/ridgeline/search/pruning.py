@@ -106,15 +106,16 @@ class Pruning:
 
     def _of(self, number: int) -> Watched:
         """The setting of a trial. Pruners choose by the number of its like in the copy too: Hyperband its brackets."""
-        if number not in self._places:
-            trials = self._study.get_trials(deepcopy=False)
-            if not repeated(trials[number]):
-                self._places[number] = number - bisect_left(self._unused, number)
-            else:
-                drawn = drawn_settings(t for t in trials if not is_interrupted(t))
-                self._places = {t.number: place for place, setting in enumerate(drawn) for t in setting.trials}
-            while len(self._watched) <= self._places[number]:
-                self._watched.append(Watched(self._copy.ask(), n_seeds(trials[number])))
+        if self._places.get(number, len(self._watched)) < len(self._watched):
+            return self._watched[self._places[number]]
+        trials = self._study.get_trials(deepcopy=False)  # which reads the storage
+        if number not in self._places and not repeated(trials[number]):
+            self._places[number] = number - bisect_left(self._unused, number)
+        elif number not in self._places:
+            drawn = drawn_settings(t for t in trials if not is_interrupted(t))
+            self._places = {t.number: place for place, setting in enumerate(drawn) for t in setting.trials}
+        while len(self._watched) <= self._places[number]:
+            self._watched.append(Watched(self._copy.ask(), n_seeds(trials[number])))
         return self._watched[self._places[number]]
 
     def _replay(self, finished: list[FrozenTrial]) -> None:

@@ -25,8 +25,8 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
     words = [f"Study {study.study_name}: {tally}"]
     n_seeds = every[0].seeds if every else 1
     if n_seeds > 1:
-        words[0] += f"; {len(best)} settings have all of their {n_seeds} seeds"
-        words[0] += f", {len(every) - len(best)} have not and are not ranked" if len(best) < len(every) else ""
+        words[0] += f"; {len(best)} settings with all of their {n_seeds} seeds"
+        words[0] += f", {len(every) - len(best)} without and not ranked" if len(best) < len(every) else ""
     if best:
         words[0] += f"; the best {min(ROWS, len(best))}:"
         words += ["", *aligned(_rows(best[:ROWS], config, [d.key for d in line.space])), ""]
