@@ -131,7 +131,7 @@ class FakePool:
     def receive(self) -> list[tuple[int, object]]:
         worker = self.random.choice([w for w, slots in enumerate(self.slots) if slots])
         slots, ended = self.slots[worker], {}
-        rows = {number: {"epoch": float(done)} for number, done in slots.values()}
+        rows = {number: {"epoch": float(done + 1)} for number, done in slots.values()}
         for position in list(slots):
             slots[position][1] += 1
             number, done = slots[position]
@@ -198,7 +198,7 @@ def test_no_fit_is_lost_or_told_twice_whenever_stacks_do_not_fit(seed: int) -> N
     assert {number: str(outcome) for number, outcome in log.results.items()} == {n: f"result {n}" for n in range(40)}
     assert len([number for kind, number, _ in log.events if kind == "told"]) == 40
     for number, rows in log.rows.items():
-        assert [row["epoch"] for row in rows] == list(range(1 + number % 4))
+        assert [row["epoch"] for row in rows] == list(range(1, 2 + number % 4))
     assert all(pool.drained)
 
 

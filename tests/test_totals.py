@@ -83,7 +83,7 @@ def test_epochs_and_seconds_are_counted_alike_in_words_files_and_mlflow(
         assert float(best["epoch"]) == int(row["best_epoch"]) == 4 == int(row["epochs"])
         points = client.get_metric_history(row["run_id"], "val/loss")
         assert [point.step for point in points] == [1, 2, 3, 4]
-        assert client.get_run(row["run_id"]).data.metrics["final/best_epoch"] == 4
+        assert client.get_run(row["run_id"]).data.metrics["values/best_epoch"] == 4
     out = capsys.readouterr().out
     head, first = (line.split() for line in out[out.index("trial  val/loss") :].splitlines()[:2])
     assert head[-3:] == ["best", "epoch", "seconds"]
