@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from ridgeline import commands
 from ridgeline.checking import require
+from ridgeline.composed import as_typed
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys, run_other
 from ridgeline.outputs import require_writable
@@ -38,7 +39,7 @@ def case_study(cfg: DictConfig) -> None:
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
-    given = [override for override in HydraConfig.get().overrides.task if override != PLAIN]
+    given = [override for override in as_typed(HydraConfig.get().overrides.task) if override != PLAIN]
     refuse_keys(given, "experiment", "seed", "search", "study", "confirm", "claims", "report", "debug", "trial")
     own = [override for override in given if not override.startswith("case_study.")]
     shown = ["data.root=FOLDER" if o.startswith("data.root=") else o for o in given if not o.startswith("runs=")]

@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ridgeline.commands import command
+from ridgeline.composed import as_typed
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
 from ridgeline.outputs import require_writable
@@ -27,7 +28,7 @@ def claims(cfg: DictConfig) -> None:
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
-    given = list(HydraConfig.get().overrides.task)
+    given = as_typed(HydraConfig.get().overrides.task)
     shown = [override for override in given if not override.startswith("runs=")]
 
     def configured(overrides: Sequence[str]) -> Config:

@@ -22,8 +22,8 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_prepare_states_the_data_and_leaves_one_file(tmp_path):
-    ended = prepare(tmp_path)
+def test_prepare_states_the_data_and_leaves_the_file_that_it_is_asked_for(tmp_path):
+    ended = prepare(tmp_path, "prepare.summary=results/data.json")
     assert ended.returncode == 0, ended.stderr
     assert files(tmp_path) == ["results/data.json"]
     description = load_splits(DataConfig("digits")).description
@@ -37,6 +37,12 @@ def test_prepare_states_the_data_and_leaves_one_file(tmp_path):
     }
     for word in ("digits", "64 features", "10 classes", "1078", "360", "359", description.hash):
         assert word in ended.stdout
+
+
+def test_prepare_writes_nothing_unasked(tmp_path):
+    ended = prepare(tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert files(tmp_path) == []
 
 
 def test_prepare_refuses_a_missing_folder_in_one_line_and_writes_nothing(tmp_path):

@@ -23,11 +23,19 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig
 
+from ridgeline.composed import as_typed
+
 ROOT = Path(__file__).resolve().parents[2]
 """The project: conf/, pipelines/, mlruns/ lie here."""
 
-RUNS = ROOT / "mlruns"
-"""The runs folder that a pipeline has without `runs=` and RIDGELINE_RUNS."""
+HOME = Path(str(ROOT).partition("/.dvc/tmp/exps/")[0])
+"""The same, unless this is a checkout that DVC made for an experiment and will remove: then the one that it is of."""
+
+RUNS = HOME / "mlruns"
+"""The runs folder that a pipeline has without `runs=` and RIDGELINE_RUNS: what is in it outlives an experiment."""
+
+WHERE_TO_WRITE = re.compile(r"[+~]*hydra\.(run|sweep|mode|output_subdir)\b")
+"""Settings of Hydra that another start has its own of."""
 
 Where = Literal["here", "anywhere", "project"]
 
@@ -41,16 +49,16 @@ def command(pipeline: str | Path, *arguments: str, where: Where = "here") -> str
     `where` it will be pasted. Here: now, in this shell, so that it may be short. Anywhere: it depends on no working
     directory and on no activated environment. Project: documentation, which is read in the project's own folder.
     """
-    script = pipeline if isinstance(pipeline, Path) else ROOT / "pipelines" / f"{pipeline}.py"
-    if script.is_relative_to(ROOT) and (where == "project" or (where == "here" and _is_home())):
-        return shlex.join(["python", str(script.relative_to(ROOT)), *arguments])
+    script = pipeline if isinstance(pipeline, Path) else HOME / "pipelines" / f"{pipeline}.py"
+    if script.is_relative_to(HOME) and (where == "project" or (where == "here" and _is_home())):
+        return shlex.join(["python", str(script.relative_to(HOME)), *arguments])
     return shlex.join([sys.executable, str(script), *arguments])
 
 
 def look_at(store: Path, *, where: Where = "here") -> str:
     """The shell command that starts the MLflow UI on the SQLite file `store`."""
     if store == RUNS / "mlflow.db" and shutil.which("make"):
-        return "make ui" if where == "here" and Path.cwd() == ROOT else shlex.join(["make", "-C", str(ROOT), "ui"])
+        return "make ui" if where == "here" and Path.cwd() == HOME else shlex.join(["make", "-C", str(HOME), "ui"])
     return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{store}"])
 
 
@@ -95,9 +103,7 @@ def started_with(hydra: DictConfig) -> tuple[list[str], list[str]]:
             options.append(f"--config-path={source.path}")
     if hydra.job.config_name not in (None, "config"):
         options.append(f"--config-name={hydra.job.config_name}")
-    own = [
-        str(o) for o in hydra.overrides.hydra if not re.match(r"[+~]*hydra\.(run|sweep|mode|output_subdir)\b", str(o))
-    ]
+    own = [o for o in as_typed(hydra.overrides.hydra) if not WHERE_TO_WRITE.match(o)]
     return options, [_absolute_searchpath(o, Path(hydra.runtime.cwd)) for o in own]
 
 
@@ -144,4 +150,4 @@ def _interpreter() -> bool:
 
 
 def _is_home() -> bool:
-    return Path.cwd() == ROOT and _interpreter()
+    return Path.cwd() == HOME and _interpreter()

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ridgeline.augmentation import AugmentationConfig
 from ridgeline.callbacks import CallbacksConfig, Metric, ScheduleConfig
 from ridgeline.checking import ConfigError, build, knob, require
-from ridgeline.proof import CaseStudyConfig, ClaimsConfig, ConfirmConfig
+from ridgeline.proof import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.regularization import RegularizationConfig
 
 __all__ = [
@@ -262,6 +262,7 @@ class Config:
     tracking: TrackingConfig = TrackingConfig()
     search: SearchConfig = SearchConfig()
     trial: TrialConfig = TrialConfig()
+    prepare: PrepareConfig = PrepareConfig()
     confirm: ConfirmConfig = ConfirmConfig()
     case_study: CaseStudyConfig = CaseStudyConfig()
     claims: ClaimsConfig = ClaimsConfig()

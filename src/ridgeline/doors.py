@@ -180,7 +180,7 @@ class RefuseBadInput(Callback):
 
 def check_single(config: DictConfig) -> Config:
     """Raise ConfigError for a single run that cannot begin, or of which a typed key is without effect."""
-    settle(config, as_typed(config.hydra.overrides.task))
+    settle(config)
     parsed = checked(config)
     refuse_idle(typed_keys(as_typed(config.hydra.overrides.task)), idle_keys(parsed))
     require_folder(config.hydra.run.dir, "hydra.run.dir")

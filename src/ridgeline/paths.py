@@ -18,9 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
 from ridgeline.commands import setting
+from ridgeline.composed import as_typed
 
 FILES = (
     "runs",
+    "prepare.summary",
     "data.root",
     "trainer.ckpt_path",
     "search.summary",
@@ -68,12 +70,13 @@ def with_absolute_paths(tree: dict[str, Any], base: Path | None = None) -> dict[
     return tree
 
 
-def settle(config: DictConfig, arguments: Sequence[str] = ()) -> list[str]:
+def settle(config: DictConfig, arguments: Sequence[str] | None = None) -> list[str]:
     """Make the paths of what Hydra composed absolute, and those of the arguments, from which it composes each job.
 
-    The arguments as they are now, which the configuration has too. A path that a file gave becomes one of them.
+    `arguments`: those of the task, if they are others than the configuration says. As they are now, they are in it too.
+    A path that a file gave becomes one of them.
     """
-    settled = list(map(str, arguments))
+    settled = as_typed(config.hydra.overrides.task) if arguments is None else list(arguments)
     for key in PATHS:
         try:
             given = OmegaConf.select(config, key)

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 
 from ridgeline.checking import require
 
-OF_DOORS = ("study", "confirm", "case_study", "claims", "report", "debug")
+OF_DOORS = ("prepare", "study", "confirm", "case_study", "claims", "report", "debug")
 """Parts of the configuration that one door reads each."""
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Of pipelines/prepare.py. `summary`: a JSON file that gets what it says (for DVC); null: none."""
+
+    summary: str | None = None
+
+    def check(self) -> None:
+        ends = self.summary is None or self.summary.endswith(".json")
+        require(ends, "prepare.summary ends in .json", "prepare.summary", self.summary)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution
 
 from ridgeline.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.checking import ConfigError, require
-from ridgeline.commands import Where, command, runs_setting, setting, started_with
+from ridgeline.commands import ROOT, Where, command, runs_setting, setting, started_with
 from ridgeline.composed import as_typed
 from ridgeline.idle import Idle, names
 from ridgeline.knobs import NOT_TRAINED
@@ -130,7 +130,8 @@ def read(
     space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
     start = _start(master, arguments, master.runs)
     script = Path(sys.argv[0]).absolute()
-    if script.suffix == ".py" and script.stem == master.hydra.job.name:  # a pipeline of the user's own
+    is_started = script.suffix == ".py" and script.stem == master.hydra.job.name
+    if is_started and script.resolve().parent != ROOT / "pipelines":  # a pipeline of the user's own
         start = replace(start, script=script)
     return CommandLine(_fixed(every), space, start)
 
