@@ -17,7 +17,7 @@ from ridgeline.data.arrays import Examples
 from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri, writer
 from ridgeline.tracking.creation import Creation
 from ridgeline.tracking.names import mlflow_key, run_name
-from ridgeline.tracking.provenance import revision
+from ridgeline.tracking.provenance import commit, revision
 from ridgeline.tracking.store import open_store
 
 DESCRIPTION = DataDescription("digits", Examples(1078, 359, 360), 64, 10, "0123456789abcdef" * 4)
@@ -266,7 +266,33 @@ def test_the_git_revision_says_whether_files_differ_from_it(tmp_path):
     (tmp_path / "file").write_text("two")
     revision.cache_clear()
     assert revision(tmp_path) == {"mlflow.source.git.commit": head, "ridgeline.git.dirty": "true"}
+    git("checkout", "file")
+    (tmp_path / "params.yaml").write_text("seed: 1\n")  # as `dvc exp run` does before its first stage
+    (tmp_path / "dvc.lock").write_text("")
     revision.cache_clear()
+    assert revision(tmp_path) == {"mlflow.source.git.commit": head, "ridgeline.git.dirty": "false"}
+    revision.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1", "dubious ownership"),
+        ("PATH", "", "No such file or directory: 'git'"),
+        ("GIT_DIR", "/nowhere", "not a git repository"),
+    ],
+)
+def test_a_revision_that_is_unknown_is_recorded_as_unknown_and_said_once(variable, value, reason, monkeypatch, caplog):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv(variable, value)
+    revision.cache_clear()
+    try:
+        assert commit() == commit() == {"commit": None, "dirty": None}
+    finally:
+        revision.cache_clear()
+    (said,) = caplog.messages
+    assert reason in said
+    assert "unknown" in said
 
 
 LONELY = """

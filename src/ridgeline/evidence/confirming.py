@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import ridgeline
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import load_splits
 from ridgeline.evidence.arms import BEST
@@ -20,7 +19,7 @@ from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.champion import register_champion
-from ridgeline.tracking.provenance import GIT_COMMIT, GIT_DIRTY, revision, versions
+from ridgeline.tracking.provenance import commit, versions
 
 EXAMPLES = 5
 """Of the train part, which the champion shows as its input."""
@@ -39,8 +38,7 @@ def confirm_study(
     require_writable(settings.summary, "confirm.summary", csv=True)
     for path in (ledger, folder / RECORD):  # else it is found out when the test part is open already
         require_writable(path, "runs")
-    known = revision(Path(ridgeline.__file__).parent)
-    by = {"commit": known.get(GIT_COMMIT), "dirty": known.get(GIT_DIRTY) == "true"}
+    by = commit()
     with locked(stored.folder):
         found = confirm(stored, settings, open_test, folder, by)
         say(closing_words(found.record))

@@ -87,7 +87,7 @@ def _utc(time: datetime) -> str:
 
 def _revision(commit: str | None, is_dirty: bool) -> str:
     if not commit:
-        return ""
+        return "unknown"
     return f"{commit}, with uncommitted changes" if is_dirty else commit
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import getpass
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -21,6 +22,8 @@ from ridgeline.knobs import NOT_TRAINED
 
 if TYPE_CHECKING:
     from ridgeline.data import DataDescription
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("torch", "pytorch-lightning", "optuna", "mlflow", "hydra-core", "ridgeline")
 LONGEST_PARAM = 6000
@@ -44,6 +47,8 @@ SPACE = "space."
 SWEEP = "searched: "
 """Before a sweep, in the params of a study."""
 PARENT = "mlflow.parentRunId"
+OF_DVC = ("params.yaml", "dvc.lock")
+HEAD = "# branch.oid "
 NOTE = "mlflow.note.content"
 """The description of a run, in Markdown."""
 
@@ -115,23 +120,39 @@ def versions() -> dict[str, str]:
     return found
 
 
+def commit() -> dict[str, Any]:
+    """The revision of this code, for a record: None where it is not known."""
+    known = revision(Path(__file__).parent)
+    return {"commit": known.get(GIT_COMMIT), "dirty": known[GIT_DIRTY] == "true" if known else None}
+
+
 @functools.cache
 def revision(folder: Path) -> dict[str, str]:
-    """The git commit of the checkout around `folder`, and whether files differ from it; empty outside a checkout."""
+    """The git commit of the checkout around `folder`, and whether files differ from it; empty, and said once, where
+    that is not known.
+
+    What DVC writes while it runs an experiment is no difference: it belongs to the experiment, which has its own tags.
+    """
     command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
     try:
         # No optional locks: a status must not stand in the way of the user's own git.
         environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True, env=environment)
-    except (OSError, subprocess.SubprocessError):
-        return {}
+    except subprocess.CalledProcessError as error:  # no checkout, or one of another user
+        return _unknown(error.stderr.strip().split("\n")[0])
+    except (OSError, subprocess.SubprocessError) as error:
+        return _unknown(str(error))
     lines = answer.stdout.splitlines()
-    commit = next(
-        (line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")), "(initial)"
-    )
-    if commit == "(initial)":
-        return {}
-    return {GIT_COMMIT: commit, GIT_DIRTY: "true" if any(not line.startswith("#") for line in lines) else "false"}
+    head = next((line.removeprefix(HEAD) for line in lines if line.startswith(HEAD)), "(initial)")
+    if head == "(initial)":
+        return _unknown("the checkout has no commit")
+    changed = [line for line in lines if not line.startswith("#") and line.rpartition(" ")[2] not in OF_DVC]
+    return {GIT_COMMIT: head, GIT_DIRTY: "true" if changed else "false"}
+
+
+def _unknown(reason: str) -> dict[str, str]:
+    log.warning(f"The git revision of this code is unknown, and is recorded as such: {reason}.")
+    return {}
 
 
 def _flat(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

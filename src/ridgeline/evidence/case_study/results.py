@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import ridgeline
 from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.evidence.case_study.kept import KeptFit
@@ -15,7 +14,7 @@ from ridgeline.evidence.case_study.measuring import LATE, describe, judge, measu
 from ridgeline.evidence.case_study.variants import BY_NAME, PLAIN, TUNED
 from ridgeline.evidence.machine import describe_machine
 from ridgeline.stack.records import Row
-from ridgeline.tracking.provenance import GIT_COMMIT, GIT_DIRTY, revision, versions
+from ridgeline.tracking.provenance import commit, versions
 
 Fits = Mapping[str, Sequence[KeptFit]]
 """By variant, a fit a seed. Two variants may be the same networks."""
@@ -63,12 +62,6 @@ def gather(
         labels[key] = f"{labels[key]} = {BY_NAME[name].label}" if key in labels else BY_NAME[name].label
     histories = {labels[tuple(fit.folder for fit in own)]: measured[name].histories for name, own in fits.items()}
     return Results(record, histories)
-
-
-def commit() -> dict[str, Any]:
-    """The revision of this code."""
-    known = revision(Path(ridgeline.__file__).parent)
-    return {"commit": known.get(GIT_COMMIT), "dirty": known.get(GIT_DIRTY) == "true"}
 
 
 def _start(config: Config) -> int:

@@ -17,7 +17,7 @@ from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.evidence.case_study.duration import expected_seconds
 from ridgeline.evidence.case_study.kept import KeptFit, kept_fit
-from ridgeline.evidence.case_study.results import Fits, commit, distinct, gather
+from ridgeline.evidence.case_study.results import Fits, distinct, gather
 from ridgeline.evidence.case_study.variants import PLAIN, TUNED, tune
 from ridgeline.evidence.case_study.writing import closing_words, log, write
 from ridgeline.evidence.confirm import LEDGER
@@ -33,6 +33,7 @@ from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult
 from ridgeline.tracking import check_store
+from ridgeline.tracking.provenance import commit
 
 FOLDER = "case_study"
 """In the runs folder."""

@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from ridgeline.config import Config
 from ridgeline.data import load_splits
-from ridgeline.evidence.case_study.results import commit
 from ridgeline.evidence.case_study.running import FOLDER as CASE_STUDY
 from ridgeline.evidence.claims.boundaries import boundaries
 from ridgeline.evidence.claims.case_study import from_case_study
@@ -35,6 +34,7 @@ from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.address import look_at_run
+from ridgeline.tracking.provenance import commit
 
 FOLDER = "claims"
 """In the runs folder."""
