@@ -14,7 +14,7 @@ from ridgeline.doors import checked, enter_without_trial, require_overrides_of
 
 
 def prepare(cfg: DictConfig) -> None:
-    require_overrides_of("data", "experiment")
+    require_overrides_of("data", "experiment", "prepare")
     from ridgeline.data import describe  # NumPy and scikit-learn, which --help need not wait for
 
     config = checked(cfg)
