@@ -132,7 +132,7 @@ def _me() -> Holder:
         "host": socket.gethostname(),
         "machine": _machine(),
         "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
+        "started": _started(os.getpid()),
         "since": datetime.now().astimezone().isoformat(timespec="seconds"),
         "beat": 0,
     }
@@ -146,6 +146,18 @@ def _machine() -> str:
         return f"{socket.gethostname()} {psutil.boot_time():.0f}"
 
 
+def _started(pid: int) -> str | None:
+    """When the process began, in ticks since the machine did, which no clock changes. None: it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        pass
+    try:  # no Linux
+        return None if Path("/proc/self/stat").exists() else f"{psutil.Process(pid).create_time():.0f}"
+    except psutil.Error:
+        return None
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -155,9 +167,7 @@ def _user() -> str:
 
 def _lives(place: Place, holder: Holder, what: str) -> bool:
     if holder.get("machine") == _machine():
-        with suppress(psutil.Error):
-            return bool(abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < 1)
-        return False
+        return _started(holder["pid"]) == holder["started"]
     log.warning(f"{what} is held by {in_words(holder)}. Waiting {SILENT_SECONDS:.0f} s at most to see if it lives.")
     for _ in range(round(SILENT_SECONDS / BEAT_SECONDS)):
         interrupts.sleep(BEAT_SECONDS)
