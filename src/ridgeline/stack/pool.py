@@ -24,8 +24,9 @@ class Pool(Workers):
         connections: list[Connection] = []
         for worker in workers:
             ours, theirs = SERVED.Pipe()
-            self._processes[worker] = SERVED.Process(target=_work, args=(theirs,), daemon=True)
-            self._processes[worker].start()
+            process = SERVED.Process(target=_work, args=(theirs,), daemon=True)
+            process.start()
+            self._processes[worker] = process  # now that it is one: Ctrl-C may come at any moment
             theirs.close()
             connections.append(ours)
         return connections
