@@ -33,7 +33,7 @@ from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evidence.confirming import confirm_study
 from ridgeline.evidence.files import FOLDER, RECORD
 from ridgeline.evidence.stored import open_study
-from ridgeline.search.ranking import best_first, ran
+from ridgeline.search.ranking import best_settings, ran
 
 OUT = Path(__file__).resolve().parent / "results" / "false_positives.json"
 SHORT = ["trainer.max_epochs=8", "search=bayes", "search.n_trials=16", "search.n_startup_trials=8"]
@@ -66,7 +66,7 @@ def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, An
         (folder,) = runs.glob("studies/*")
         asked = replace(made.plans[0].config, runs=str(runs))
         stored = open_study(asked, folder.name)
-        trials = best_first(ran(stored.study))
+        trials = [setting.trial for setting in best_settings(ran(stored.study))]
         with confirming(), contextlib.redirect_stderr(io.StringIO()):
             confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split, say=lambda words: None)
         record = json.loads((folder / FOLDER / RECORD).read_text())

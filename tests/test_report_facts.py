@@ -15,7 +15,7 @@ from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
 from ridgeline.report.predictions import mistakes
 from ridgeline.report.words import tick
-from ridgeline.search.ranking import best_first, ran
+from ridgeline.search.ranking import best_settings, ran
 from sweeping import Studies
 from test_report_page import BAYES, TINY, Elements, _confirm, opened, part, story, train
 
@@ -92,7 +92,7 @@ def test_no_mistake_in_few_examples_is_not_certainty() -> None:
 
 def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_said(studies: Studies) -> None:
     stored = opened(studies, "digits")
-    best = best_first(ran(stored.study))[0]
+    best = best_settings(ran(stored.study))[0].trial
     told = gather(stored, {})
     assert told.predicted is not None
     section = part(render(told), "predictions")
@@ -106,7 +106,7 @@ def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_sa
 
 def test_a_norm_is_one_number_and_leaves_biases_out(studies: Studies) -> None:
     stored = opened(studies, "digits")
-    best = best_first(ran(stored.study))[0]
+    best = best_settings(ran(stored.study))[0].trial
     weights = load_file(stored.job(best.number) / "weights.safetensors")
     squares = sum(float((w.astype(float) ** 2).sum()) for name, w in weights.items() if name.endswith(".weight"))
     assert gather(stored, {}).weights["best"].norm == pytest.approx(squares**0.5)

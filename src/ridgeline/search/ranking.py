@@ -186,12 +186,6 @@ def state_of(trial: FrozenTrial) -> str:
     return "FAILED" if trial.state == TrialState.FAIL else trial.state.name
 
 
-def best_first(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Complete trials by value; of equal ones the earlier first."""
-    complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    return sorted(complete, key=lambda t: (t.value, t.number))
-
-
 def counts(trials: Sequence[FrozenTrial]) -> dict[str, int]:
     states = [state_of(t) for t in trials]
     return {state.lower(): states.count(state) for state in ("COMPLETE", "PRUNED", "FAILED")}
