@@ -52,6 +52,48 @@ def test_a_mistake_is_one_line_and_nothing_is_written(arguments: list[str], line
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.verify
+@pytest.mark.parametrize(
+    ("door", "arguments"),
+    [
+        ("confirm", ["study=x", "confirm.summary={bad}.json"]),
+        ("report", ["study=x", "report={bad}.html"]),
+        ("claims", ["claims.out={bad}.md"]),
+        ("case_study", ["case_study.out={bad}.md"]),
+        ("train", ["-m", "data=wine", "regularization.l2=0,1", "search.summary={bad}.json"]),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(
+    door: str, arguments: list[str], tmp_path: Path
+) -> None:
+    bad = "/proc/nowhere/out"
+    words = [argument.format(bad=bad) for argument in arguments]
+    command = [sys.executable, str(ROOT / "pipelines" / f"{door}.py"), *words, f"runs={tmp_path / 'runs'}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"={bad}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.verify
+def test_a_verdict_credits_neither_scales_nor_widths(tmp_path: Path) -> None:
+    """As it did: both of these gain much by what was searched, and nothing by regularization."""
+    weak = ["-m", "regularization.l2=1e-9,1e-8", "trainer.max_epochs=8"]
+    digits = ["data.examples=150", "data.standardize=none,all", "search.study_name=scales", "data.seed=2"]
+    moons = ["data=moons", "network.hidden=[1],[32]", "search.study_name=widths", "optimizer.lr=0.02"]
+    for study in (digits, moons):
+        run("train", *weak, *study, folder=tmp_path)
+        name = next(word.partition("=")[2] for word in study if word.startswith("search.study_name"))
+        run("confirm", f"study={name}", "confirm.seeds=5", "confirm.selection_seeds=2", folder=tmp_path)
+        record = json.loads((tmp_path / "studies" / name / "confirm" / "confirm.json").read_text())
+        assert record["verdict"]["word"] == "no difference shown"
+        assert abs(record["difference"]["error"]["mean"]) < 0.01
+        best, plain = (record["arms"][arm]["config"] for arm in ("best", "plain"))
+        assert best["network"] == plain["network"]
+        assert best["data"] == plain["data"]
+
+
 def run(door: str, *arguments: str, folder: Path) -> str:
     command = [sys.executable, str(ROOT / "pipelines" / f"{door}.py"), *arguments, f"runs={folder}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
