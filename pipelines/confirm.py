@@ -38,7 +38,7 @@ def confirm(cfg: DictConfig) -> None:
     except FitsFailed as failed:
         refuse(str(failed), code=1)
     except OSError as error:
-        refuse(f"The verdict cannot be stored: {error}.", code=1)
+        refuse(f"What confirm found cannot be written: {error}.", code=1)
     except TrackingError as error:
         again = "The same command brings it there, and opens the test part no second time for the same networks"
         refuse(f"The verdict is stored, but MLflow has not taken it: {error} {again}.", code=1)
