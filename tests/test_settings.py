@@ -160,7 +160,7 @@ def test_table_and_files_speak_of_settings(tmp_path: Path, store: Path, capsys: 
     studies = Studies(tmp_path / "runs", store)
     folder = studies.run("regularization.l2=0,1e-3,1e-2", "seed=1,2,3", summary, "tracking.keep_weights=1", task=task)
     words = capsys.readouterr().out
-    assert "8 complete, 0 pruned, 1 failed; 2 settings with all of their 3 seeds, 1 without and not ranked" in words
+    assert "8 complete, 0 pruned, 1 failed; 2 settings with all 3 seeds, 1 without and not ranked" in words
     rows = [line.split() for line in words[words.index("trial  val/loss") :].splitlines()[:3]]
     assert rows[0] == ["trial", "val/loss", "deviation", "seeds", "regularization.l2", "best", "epoch", "seconds"]
     assert rows[1][:5] == ["4", "0.4", "0.1", "3", "0.001"]

@@ -10,6 +10,7 @@ from typing import Any
 from optuna.study import Study
 
 from ridgeline.config import Config
+from ridgeline.report.words import counted
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
 from ridgeline.tracking.address import look_at_study
@@ -25,7 +26,7 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
     words = [f"Study {study.study_name}: {tally}"]
     n_seeds = every[0].seeds if every else 1
     if n_seeds > 1:
-        words[0] += f"; {len(best)} settings with all of their {n_seeds} seeds"
+        words[0] += f"; {counted(len(best), 'setting')} with all {n_seeds} seeds"
         words[0] += f", {len(every) - len(best)} without and not ranked" if len(best) < len(every) else ""
     if best:
         words[0] += f"; the best {min(ROWS, len(best))}:"
