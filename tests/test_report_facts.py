@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from ridgeline.evidence.networks import kept_of_best
 from ridgeline.evidence.predicted import describe
+from ridgeline.evidence.stored import StoredStudy
 from ridgeline.evidence.story import gather
 from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
@@ -17,15 +19,19 @@ from ridgeline.report.predictions import mistakes
 from ridgeline.report.words import tick
 from ridgeline.search.ranking import best_settings, ran
 from sweeping import Studies
-from test_report_page import BAYES, TINY, Elements, _confirm, opened, part, story, train
+from test_report_page import Elements, _confirm, opened, part, story, train
+
+SWEEP = ["regularization.l2=0,1,10", "optimizer.lr=0.01,30", "seed=1,2", "network.hidden=[8]", "trainer.max_epochs=1"]
 
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Studies:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredStudy:
+    """Six settings of two seeds each, on digits."""
     folder = tmp_path_factory.mktemp("facts")
     studies = Studies(folder / "runs", folder / "mlflow.db")
-    studies.run(*BAYES, *TINY, "search.study_name=digits", task=train)
-    return studies
+    more = ["tracking.keep_weights=3", "hydra.launcher.workers=1", "search.study_name=swept"]
+    studies.run(*SWEEP, *more, task=train)
+    return opened(studies, "swept")
 
 
 def spots(picture: dict[str, str | None]) -> list[tuple[int, float, float]]:
@@ -90,9 +96,10 @@ def test_no_mistake_in_few_examples_is_not_certainty() -> None:
     np.testing.assert_allclose(seen.error_C3["best"][0], [0, 0, 1 - 0.025 ** (1 / 36)])
 
 
-def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_said(studies: Studies) -> None:
-    stored = opened(studies, "digits")
-    best = best_settings(ran(stored.study))[0].trial
+def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_said(stored: StoredStudy) -> None:
+    best = kept_of_best(stored)
+    assert best is not None
+    assert best in best_settings(ran(stored.study))[0].trials
     told = gather(stored, {})
     assert told.predicted is not None
     section = part(render(told), "predictions")
@@ -104,34 +111,46 @@ def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_sa
     assert 1 - (right_B * count_B).sum() / 360 == pytest.approx(error)
 
 
-def test_a_norm_is_one_number_and_leaves_biases_out(studies: Studies) -> None:
-    stored = opened(studies, "digits")
-    best = best_settings(ran(stored.study))[0].trial
+def test_a_norm_is_one_number_and_leaves_biases_out(stored: StoredStudy) -> None:
+    best = kept_of_best(stored)
+    assert best is not None
     weights = load_file(stored.job(best.number) / "weights.safetensors")
     squares = sum(float((w.astype(float) ** 2).sum()) for name, w in weights.items() if name.endswith(".weight"))
     assert gather(stored, {}).weights["best"].norm == pytest.approx(squares**0.5)
 
 
-def test_a_swept_seed_repeats_a_setting_and_is_no_dimension(studies: Studies) -> None:
-    sweep = ["regularization.l2=0,1e-3,1e-2", "seed=1,2", "hydra.launcher.workers=1", "network.hidden=[8]"]
-    studies.run(*sweep, "trainer.max_epochs=1", "search.study_name=seeds", task=train)
-    told = gather(opened(studies, "seeds"), {})
-    assert [axis.key for axis in told.axes] == ["regularization.l2"]
-    assert len(told.trials) == 6
-    values = {s.params["regularization.l2"]: s.value for s in told.settings}
-    for l2, mean in values.items():
-        own = [t.value or 0.0 for t in told.trials if t.params["regularization.l2"] == l2]
-        assert mean == pytest.approx(sum(own) / 2)
+def test_a_swept_seed_repeats_a_setting_and_is_no_dimension(stored: StoredStudy) -> None:
+    told = gather(stored, {})
+    assert {axis.key for axis in told.axes} == {"regularization.l2", "optimizer.lr"}
+    assert len(told.trials) == 12
+    assert len(told.settings) == 6
+    for setting in told.complete:
+        own = [t.value or 0.0 for t in told.trials if setting.params.items() <= t.params.items()]
+        assert len(own) == 2
+        assert setting.value == pytest.approx(sum(own) / 2)
     page = render(told)
     assert "the mean of 2 seeds" in page
-    assert part(page, "trials").count("<details>") == 3
-    assert "validation error, % against l2: 3 trials" in part(page, "space")
+    assert part(page, "trials").count("<details>") == len(told.complete)
+    assert f"over l2 and lr: {len(told.complete)} trials" in part(page, "space")
+
+
+def test_over_regularized_is_like_the_best_in_all_else(stored: StoredStudy) -> None:
+    best = best_settings(ran(stored.study))[0]
+    title = gather(stored, {}).curves["over-regularized"].title
+    shown = stored.study.get_trials(deepcopy=False)[int(title.rpartition(" ")[2])]
+    assert shown.params["optimizer.lr"] == best.params["optimizer.lr"] == 0.01
+    assert shown.params["regularization.l2"] > best.params["regularization.l2"]
+
+
+def test_ticks_are_short() -> None:
+    assert [tick(v) for v in (1e-4, 2.5e-5, 0.001, 0.25, 1, 20000, 1e6, -0.5)] == [
+        *("1e-4", "2.5e-5", "0.001", "0.25", "1", "20000", "1e6", "\N{MINUS SIGN}0.5")
+    ]
 
 
 def test_a_confirmed_page_has_the_norm_once_what_was_mistaken_and_a_borderline_verdict_in_its_own_colour(
-    studies: Studies,
+    stored: StoredStudy,
 ) -> None:
-    stored = opened(studies, "digits")
     _confirm(stored)
     path = stored.folder / "confirm" / "confirm.json"
     record = json.loads(path.read_text())
@@ -145,9 +164,3 @@ def test_a_confirmed_page_has_the_norm_once_what_was_mistaken_and_a_borderline_v
     assert "the 360 test examples, over 3 seeds" in part(page, "predictions")
     assert part(page, "predictions").count("<svg") == 4  # a matrix of each network
     assert '<section id="verdict" class="verdict helps borderline">' in page
-
-
-def test_ticks_are_short() -> None:
-    assert [tick(v) for v in (1e-4, 2.5e-5, 0.001, 0.25, 1, 20000, 1e6, -0.5)] == [
-        *("1e-4", "2.5e-5", "0.001", "0.25", "1", "20000", "1e6", "\N{MINUS SIGN}0.5")
-    ]

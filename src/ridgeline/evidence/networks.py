@@ -14,15 +14,18 @@ from ridgeline.evidence.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Curves, Weights
 from ridgeline.report.words import settings
 from ridgeline.search.leftovers import HISTORY, read_history
-from ridgeline.search.ranking import best_settings, outcome, ran
+from ridgeline.search.ranking import REPEATED, best_settings, outcome, ran
 from ridgeline.search.records import WEIGHTS
 
 WHY_NO_CURVE = {
     "plain": "The study has not tried the plain network; confirming trains it.",
     "best": "The best trial has left no curve.",
-    "over-regularized": "No trial with a curve has more regularization than the best.",
+    "over-regularized": "No trial with a curve is like the best but for more regularization.",
 }
 NOT_KEPT = "The study has not kept the weights of its best trial (tracking.keep_weights)."
+FACTOR = 4
+"""Between two numbers that tell much the same story."""
+
 LOOKED_AT = 10
 """Trials that may be of the plain network whose configuration is read, to be sure."""
 
@@ -92,19 +95,34 @@ def _plain(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial 
 def _over_regularized(
     stored: StoredStudy, complete: Sequence[FrozenTrial], best: Mapping[str, Any]
 ) -> FrozenTrial | None:
-    """Of the trials with no less of anything than the best and more of something, that with the largest train loss."""
+    """Of the trials with no less of anything than the best and more of something, that with the largest train loss.
+
+    What else was searched is as the best has it, numbers within a factor: a learning rate that is too high is another
+    story.
+    """
+    keys = [d.key for d in stored.line.space if d.key in best]
     strengths = [
-        d.key
-        for d in stored.line.space
-        if d.key.startswith("regularization.") and all(isinstance(t.params.get(d.key), (int, float)) for t in complete)
+        key
+        for key in keys
+        if key.startswith("regularization.") and all(isinstance(t.params.get(key), (int, float)) for t in complete)
     ]
+    others = [key for key in keys if key not in strengths and key not in REPEATED]
     able = []
     for trial in complete:
+        if not all(_is_near(trial.params.get(key), best[key]) for key in others):
+            continue
         more = [trial.params[key] - best[key] for key in strengths]
         loss = outcome(trial).get("metrics", {}).get("final/train_loss")
         if loss is not None and any(more) and min(more) >= 0:
             able.append((loss, trial.number, trial))
     return max(able)[2] if able else None
+
+
+def _is_near(value: Any, other: Any) -> bool:
+    """The same, or a number within a factor of `FACTOR`."""
+    if value == other or not all(isinstance(one, (int, float)) for one in (value, other)):
+        return bool(value == other)
+    return value * other > 0 and 1 / FACTOR <= value / other <= FACTOR
 
 
 def _curve_of(stored: StoredStudy, name: str, trial: FrozenTrial | None) -> dict[str, Curves]:
