@@ -155,9 +155,12 @@ def test_a_confirmed_page_has_the_norm_once_what_was_mistaken_and_a_borderline_v
     path = stored.folder / "confirm" / "confirm.json"
     record = json.loads(path.read_text())
     record["verdict"] = {"word": "helps", "sentence": "It helps, but only just.", "borderline": True}
+    record |= {"off": {"regularization.l2": 1.0}, "early_stopping": True, "lost": [{"sentence": "A fit failed."}]}
     path.write_text(json.dumps(record))
     page = render(gather(stored, {}))
     assert page.count(">norm<") == 1
+    assert page.count("A fit failed.") == 1
+    assert page.count("Off in the plain network: l2 1. Early stopping is on for both.") == 1
     assert "norm" not in part(page, "numbers")
     for name in ("best", "plain"):
         assert f"{record['arms'][name]['weight_norm']:#.4g}" in part(page, "weights")
