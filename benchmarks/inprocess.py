@@ -89,7 +89,12 @@ class Studies:
     ask_ms: list[float] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
 
-    def run(self, *arguments: str, inspect: Callable[[Path], None] = lambda runs: None) -> Ended:
+    def run(
+        self,
+        *arguments: str,
+        inspect: Callable[[Path], None] = lambda runs: None,
+        task: Callable[[DictConfig], Any] = _train,
+    ) -> Ended:
         """The command `train.py -m ...`. Raises what it raises. `inspect` sees the runs folder before it is gone."""
         self.ask_ms.clear()
         self.plans.clear()
@@ -101,7 +106,7 @@ class Studies:
                 assert hydra is not None
                 overrides = [*arguments, *self.fixed, f"runs={runs}"]
                 with contextlib.redirect_stdout(io.StringIO()):  # its closing words
-                    hydra.multirun("config", _train, overrides, with_log_configuration=False)
+                    hydra.multirun("config", task, overrides, with_log_configuration=False)
             inspect(runs)
             return Ended(self.plans[0], read_trials(runs), list(self.ask_ms))
 

@@ -24,6 +24,10 @@ PLAIN = "experiment=case_study/plain"
 
 
 def case_study(cfg: DictConfig) -> None:
+    given = [override for override in as_typed(HydraConfig.get().overrides.task) if override != PLAIN]
+    refuse_keys(given, "experiment", "seed", "search", "study")
+    for other in ("confirm", "claims", "report", "debug"):
+        refuse_keys(given, other)
     config = checked(cfg)
     require(config.data.folds is None, "data.folds is null in the case study", "data.folds", config.data.folds)
     require_writable(config.case_study.out, "case_study.out", images=True)
@@ -39,8 +43,6 @@ def case_study(cfg: DictConfig) -> None:
     from ridgeline.evidence.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
-    given = [override for override in as_typed(HydraConfig.get().overrides.task) if override != PLAIN]
-    refuse_keys(given, "experiment", "seed", "search", "study", "confirm", "claims", "report", "debug", "trial")
     own = [override for override in given if not override.startswith("case_study.")]
     shown = ["data.root=FOLDER" if o.startswith("data.root=") else o for o in given if not o.startswith("runs=")]
 

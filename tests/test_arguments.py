@@ -178,7 +178,7 @@ def test_pipeline_without_a_trial_makes_no_study_and_no_folder(line: str) -> Non
         ("confirm.py", "study=x data=wine", "`data` cannot be set here"),
         ("prepare.py", "seed=3", "`seed` cannot be set here"),
         ("by_hand.py", "experiment=by_hand/plain search.n_trials=3", "`search.n_trials` cannot be set here"),
-        ("case_study.py", "confirm.seeds=3", "are for this pipeline to set, but got confirm.seeds=3"),
+        ("case_study.py", "confirm.seeds=3", "to set, but got confirm.seeds=3"),
     ],
 )
 def test_pipeline_refuses_in_one_line_and_writes_nothing(pipeline: str, line: str, words: str, tmp_path: Path) -> None:
