@@ -242,8 +242,8 @@ def test_launchers_end_with_equal_tables_where_the_sampler_learns_nothing(
 ) -> None:
     own = (f"search/sampler={sampler}", "search.n_trials=9", "search.n_startup_trials=3", "trainer.max_epochs=2")
     tables = []
-    for launcher in (("hydra/launcher=basic",), SLOTS):
-        studies = Studies(tmp_path / launcher[0].replace("/", "_"), store)
+    for name, launcher in (("basic", ("hydra/launcher=basic",)), ("stack", SLOTS)):
+        studies = Studies(tmp_path / name, store)
         tables.append(
             results(studies.run("data=wine", "network.hidden=[8]", "search=bayes", *own, *launcher, task=train))
         )
