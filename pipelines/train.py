@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ridgeline.commands import start_again
 from ridgeline.config import Config
 from ridgeline.doors import checked, enter, one_trial, refuse
 
@@ -28,7 +29,10 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         refuse(f"The training ended: {' '.join(str(error).split())}", code=1)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into exit(1)
         saved = job_dir / "last.ckpt"
-        refuse(f"Interrupted; add trainer.ckpt_path={saved} to go on." if saved.exists() else "Interrupted.", code=130)
+        if not saved.exists():
+            refuse("Interrupted.", code=130)
+        command = start_again(HydraConfig.get(), config.runs, {"trainer.ckpt_path": saved})
+        refuse(f"Interrupted. To go on: {command}", code=130)
     print(closing_words(config, outcome))
     if (unwritten := outcome.get("unwritten")) is not None:
         refuse(f"The training is done, but MLflow has not taken all of it: {unwritten}", code=1)

@@ -100,7 +100,7 @@ def check_arguments(arguments: Arguments) -> None:
         group = key.split(".")[0]
         if group in OF_DOORS and group != "debug":
             raise ConfigError(f"`{key}` has no effect on training, but got {line}: another pipeline reads it.")
-        if not arguments.multirun and ONLY_OF_STUDIES.match(line):
+        if not arguments.multirun and line != "search=grid" and ONLY_OF_STUDIES.match(line):
             need = "A search needs" if group == "search" else f"`{key}` is of a study, which needs"
             raise ConfigError(f"{need} --multirun (-m), but got {line} without it.")
         if arguments.multirun and key in ("hydra.run.dir", "hydra.output_subdir"):

@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
-from omegaconf import DictConfig
 
 from ridgeline.composed import as_typed
 
@@ -89,7 +88,7 @@ def _written(value: Any) -> str:
     return str(QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes())
 
 
-def started_with(hydra: DictConfig) -> tuple[list[str], list[str]]:
+def started_with(hydra: Any) -> tuple[list[str], list[str]]:
     """How a pipeline was started, beside the settings of its task: the options that name its configuration, and the
     settings of Hydra itself. Paths are absolute; what says where it writes is left out.
 
@@ -105,6 +104,14 @@ def started_with(hydra: DictConfig) -> tuple[list[str], list[str]]:
         options.append(f"--config-name={hydra.job.config_name}")
     own = [o for o in as_typed(hydra.overrides.hydra) if not WHERE_TO_WRITE.match(o)]
     return options, [_absolute_searchpath(o, Path(hydra.runtime.cwd)) for o in own]
+
+
+def start_again(hydra: Any, runs: str, more: Mapping[str, Any]) -> str:
+    """The shell command that starts this single run again, with `more` settings. `hydra`: as for `started_with`."""
+    options, own = started_with(hydra)
+    typed = [o for o in as_typed(hydra.overrides.task) if o.lstrip("+").partition("=")[0] not in (*more, "runs")]
+    given = [*options, *own, *runs_setting(runs), *typed, *(setting(key, value) for key, value in more.items())]
+    return command("train", *given)
 
 
 def _absolute_searchpath(override: str, base: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import load_splits
+from ridgeline.evidence.again import train_again
 from ridgeline.evidence.arms import BEST
 from ridgeline.evidence.confirm import LEDGER, Confirmation, check, confirm
 from ridgeline.evidence.files import FOLDER, RECORD, closing_words, whole_record, write, write_summary
@@ -42,11 +43,12 @@ def confirm_study(
     with locked(stored.folder):
         found = confirm(stored, settings, open_test, folder, by)
         say(closing_words(found.record))
-        record = whole_record(found, {**by, "versions": versions()})
+        command = train_again(stored, found.arms[BEST])
+        record = whole_record(found, {**by, "versions": versions(), "command": command})
         paths = write(found, record, folder)
         if settings.summary is not None:
             write_summary(found, Path(settings.summary))
-        say(f"Files: {folder}")
+        say(f"Files: {folder}\nTrain it again: {train_again(stored, found.arms[BEST], where='here')}")
         if stored.run_id is not None:
             say(_log(found, record, stored, stored.run_id, paths))
 

@@ -14,7 +14,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
 
 from ridgeline.arguments import ONLY_OF_STUDIES, typed_keys
@@ -32,6 +32,9 @@ FOLDS = "data.folds"
 
 STAGE, PARAMS = "stage", "params.yaml"
 """The configuration of DVC's stages, and the file that it is made of."""
+
+REFERENCE = re.compile(r"\$\\?\{search\.(\w+)\\?\}")
+"""To a setting of the search."""
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Start:
     options: tuple[str, ...] = ()
     hydra: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    searched: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The settings of the search, to which a trial's may refer."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +89,20 @@ class CommandLine:
         """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
         more = more or {}
         own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and _key(o) not in (*more, "runs")]
+        own = [self._settled(o) for o in own]
         own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
         own += [setting(f"++{key}", value) for key, value in more.items()]
         hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
         given = [*self.start.options, *hydra, *self.start.search, *runs_setting(self.start.runs), *own]
         return command(self.start.script, *given, where=where)
+
+    def _settled(self, override: str) -> str:
+        """`seed=${search.seed}` with the value, for alone a trial has no search."""
+        key, _, value = override.partition("=")
+        whole = REFERENCE.fullmatch(value.strip("'\""))
+        if whole is not None:
+            return setting(key, self.start.searched.get(whole[1]))
+        return REFERENCE.sub(lambda found: str(self.start.searched.get(found[1])), override)
 
     def again(self, *, where: Where = "anywhere") -> str:
         """The shell command that goes on with the study."""
@@ -151,7 +165,16 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
     searches = master.hydra.runtime.choices.get("search", "grid") != "grid"
     chosen_elsewhere = options or master.hydra.runtime.choices.get("experiment") is not None
     search = ("search=grid",) if searches and chosen_elsewhere else ()
-    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search)
+    searched = OmegaConf.to_container(master.search, resolve=True) if "search" in master else {}
+    assert isinstance(searched, dict)
+    return Start(
+        runs,
+        tuple(arguments),
+        options=tuple(options),
+        hydra=tuple(hydra),
+        search=search,
+        searched={str(key): value for key, value in searched.items()},
+    )
 
 
 def _key(override: str) -> str:

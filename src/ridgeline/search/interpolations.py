@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from ridgeline.checking import ConfigError
 from ridgeline.search.space import Dimension
 
-_JOB = re.compile(r"\$\\?\{hydra:(job|runtime\.output_dir|sweep)\b")
+_JOB = re.compile(r"\$\\?\{(hydra:(job|runtime\.output_dir|sweep)|trial)\b")
 _KEY = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:[^${}]*\}")
 

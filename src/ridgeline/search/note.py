@@ -25,13 +25,19 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path, ta
         found = shown(of_best[d.key]) if d.key in of_best else "all of them" if best else "-"  # seeds
         rows.append(f"| {d.key} | {d.text.replace('|', chr(92) + '|')} | {found} |")
     commands = [f"[All trials, the best first]({table}), with pictures among the artifacts in `study`."]
-    commands += [f"Go on (for more trials, with a larger `search.n_trials`): `{line.again()}`"]
+    commands += [f"Go on (for more trials, with a larger `search.n_trials`): {code(line.again())}"]
     if best:
         seeds = f" ({which(best[0], config)})" if best[0].seeds > 1 else ""
         commands += [
-            f"Train the best again{seeds}: `{line.retrain(params)}`",
-            f"Confirm it on the test part: `{line.follow('confirm', study.study_name)}`",
-            f"One page about it: `{line.follow('report', study.study_name)}`",
+            f"Train the best again{seeds}: {code(line.retrain(params))}",
+            f"Confirm it on the test part: {code(line.follow('confirm', study.study_name))}",
+            f"One page about it: {code(line.follow('report', study.study_name))}",
         ]
     commands += [f"Folder: `{folder}`"]
     return "\n".join([f"{value} of {tally}.", "", *rows, "", *(f"- {command}" for command in commands)])
+
+
+def code(text: str) -> str:
+    """As Markdown shows it letter by letter, whatever quotes are in it."""
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"
