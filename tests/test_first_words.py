@@ -54,7 +54,13 @@ def said_before_torch(pipeline: str, *arguments: str, runs: Path) -> list[str]:
 
 
 def test_a_study_says_its_name_trials_workers_folder_and_address_before_torch_is_imported(tmp_path: Path) -> None:
-    sizes = ("search.n_trials=6", "hydra.launcher.workers=2", "trainer.accelerator=cpu", "data=wine")
+    sizes = (
+        "search.n_trials=6",
+        "search.n_startup_trials=2",
+        "hydra.launcher.workers=2",
+        "trainer.accelerator=cpu",
+        "data=wine",
+    )
     first, address, torch = said_before_torch("train.py", "-m", "search=bayes", *sizes, runs=tmp_path / "runs")
     (folder,) = (tmp_path / "runs" / "studies").iterdir()
     assert first == (
