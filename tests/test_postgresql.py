@@ -117,14 +117,15 @@ def test_killed_study_goes_on_to_the_table_of_the_journal(url: str, tmp_path: Pa
 @on_postgresql
 def test_study_waits_for_a_server_that_restarts(database: Database, tmp_path: Path) -> None:
     arguments = ("search.study_name=restarted", "search.n_trials=40", f"search.storage={database.url}")
-    process = subprocess.Popen(command(tmp_path / "runs", *arguments), stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command(tmp_path / "runs", *arguments), **pipes)
     while len(list(tmp_path.glob("runs/studies/*/jobs/*/history.csv"))) < 4:
         assert process.poll() is None
         time.sleep(0.01)
     database.stop(signal.SIGINT)  # its clients are cut off
     time.sleep(1)
     database.start()
-    said = process.communicate(timeout=200)[1]
+    said = process.communicate(timeout=200)[0]
     assert process.returncode == 0, said
     assert "does not answer" in said
     assert "The study waits for it." in said
