@@ -46,6 +46,7 @@ TYPED = {
     "-m hydra.run.dir=x": "`hydra.run.dir` has no effect on a study, but got hydra.run.dir=x: set runs=",
     "hydra.job.num=4": "`hydra.job.num` is for Hydra to set, but got hydra.job.num=4.",
     "hydra.verbose=5": "`hydra.verbose is true, false, a logger's name or a list of them` must hold, but got",
+    "--cfg job -m seed=1,2": "must hold, but got options=--multirun --cfg.",
     "--nope": "There is no option --nope",
     "--experimental-rerun=x": "--experimental-rerun=x.",
 }
@@ -58,7 +59,8 @@ COMPOSED = {
     "callbacks.early_stopping.min_delta=inf": "`callbacks.early_stopping.min_delta is finite` must hold",
     "callbacks.early_stopping.min_delta=nan": "`callbacks.early_stopping.min_delta is a number` must hold",
     "trainer.batch_size=1e30": "`trainer.batch_size < 2**31` must hold",
-    "runs=": "`runs is not empty` must hold, but got runs=.",
+    "runs=": "`runs is a folder` must hold, but got runs=.",
+    "data=mnist data.root=": "`data.root is not empty` must hold, but got data.root=.",
     "seed=${foo}": "`seed` refers to what is not there: Interpolation key 'foo' not found.",
     "seed=${oc.env:NOT_THERE_AT_ALL}": "Environment variable 'NOT_THERE_AT_ALL' not found",
     "hydra.run.dir=/proc/x": "`hydra.run.dir can be written` must hold, but got hydra.run.dir=/proc/x:",

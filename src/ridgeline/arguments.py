@@ -22,6 +22,9 @@ ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.keep_weights|hydra[./](lau
 SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 """Options with which nothing runs."""
 
+MODES = ("run", "multirun", "cfg", "info", "shell_completion")
+"""Options of which Hydra takes one."""
+
 SEVERAL = ("callbacks", "experiment")
 """Groups of which a list of choices may be given."""
 
@@ -49,15 +52,17 @@ def read_arguments(words: Sequence[str]) -> Arguments:
     found, unknown = parser.parse_known_intermixed_args(list(words))
     if unknown:
         raise ConfigError(f"There is no option {unknown[0]}: --hydra-help shows those that there are.")
+    modes = [f"--{name.replace('_', '-')}" for name in MODES if getattr(found, name)]
+    require(len(modes) <= 1, "one of --run, --multirun, --cfg, --info, --shell-completion", "options", " ".join(modes))
     rerun = found.experimental_rerun
     require(rerun is None, "nothing is run again by --experimental-rerun", "--experimental-rerun", rerun)
     parsed = parse_overrides(found.overrides)
-    modes = [str(o.value()) for o in parsed if o.key_or_group == "hydra.mode"]
+    mode = [str(o.value()) for o in parsed if o.key_or_group == "hydra.mode"]
     return Arguments(
         overrides=found.overrides,
         options=_without(words, found.overrides),
         parsed=parsed,
-        multirun=found.multirun or "MULTIRUN" in modes,
+        multirun=found.multirun or "MULTIRUN" in mode,
         shows=any(getattr(found, name) for name in SHOWING),
     )
 
