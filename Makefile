@@ -6,6 +6,8 @@ BIN := .venv/bin
 # More configuration on any job, for example: make sweep ARGS='data=breast_cancer search.n_trials=40'
 ARGS ?=
 PORT ?= 5000
+# By the environment, whatever characters the path has.
+export STORE := sqlite:///$(CURDIR)/mlruns/mlflow.db
 
 # Nothing leaves the machine but a data set's download that was asked for.
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -36,7 +38,7 @@ verify: install  ## the slow tests, and those that need another program (skipped
 	@$(BIN)/python -m pytest -m verify -rs $(ARGS)
 
 ui: install  ## the MLflow UI on http://127.0.0.1:5000 (PORT=... for another)
-	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri sqlite:///$(CURDIR)/mlruns/mlflow.db
+	@$(BIN)/python -m mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$$STORE"
 
 check: install  ## ruff (lint and format), mypy, import-linter
 	@$(BIN)/ruff check .

@@ -14,7 +14,9 @@ from ridgeline.outputs import require_writable
 
 
 def confirm(cfg: DictConfig) -> None:
-    require_overrides_of("study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage")
+    require_overrides_of(
+        "study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage", "data.root"
+    )
     config = checked(cfg)
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.confirm.summary, "confirm.summary", csv=True)
@@ -45,4 +47,4 @@ def confirm(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    enter_without_trial(confirm)
+    enter_without_trial(confirm, of_study=True)

@@ -11,7 +11,7 @@ from ridgeline.outputs import require_writable
 
 
 def report(cfg: DictConfig) -> None:
-    require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage")
+    require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage", "data.root")
     config = checked(cfg)
     require_writable(config.report, "report")
 
@@ -28,4 +28,4 @@ def report(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    enter_without_trial(report)
+    enter_without_trial(report, of_study=True)

@@ -12,7 +12,7 @@ import pytest
 
 from ridgeline.commands import ROOT
 from ridgeline.config import Config, ConfigError
-from ridgeline.evidence.stored import open_study
+from ridgeline.evidence.stored import check_data, open_study
 from ridgeline.search.ranking import ran
 from settings import small
 from sweeping import Studies
@@ -93,3 +93,20 @@ def test_a_storage_that_is_not_there_is_one_line_and_is_not_made(studies: Studie
     secret = replace(small().search, storage="postgresql://me:***@host/name")
     with pytest.raises(ConfigError, match=r"password of search\.storage is stored nowhere"):
         open_study(replace(asked(studies), search=secret), "found")
+
+
+def test_data_that_moved_are_found_at_their_new_place(studies: Studies, tmp_path: Path) -> None:
+    """In every trial's configuration and in every command; other data than the study's are refused."""
+    new = replace(asked(studies).data, root=str(tmp_path))
+    stored = open_study(replace(asked(studies), data=new), "found")
+    trial = ran(stored.study)[0]
+    assert stored.config.data.root == stored.config_of(trial.number).data.root == str(tmp_path)
+    assert f"++data.root={tmp_path}" in shlex.split(stored.line.retrain(trial.params))
+    same = open_study(asked(studies), "found")
+    check_data(same)
+    config = same.job(trial.number) / ".hydra" / "config.yaml"
+    before = config.read_text()
+    config.write_text(before.replace("examples: ", "examples: 1"))
+    with pytest.raises(ConfigError, match=r"`the data's hash is [0-9a-f, ]+ as in the study` must hold, but got"):
+        check_data(same)
+    config.write_text(before)

@@ -53,8 +53,8 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
     _run(task)
 
 
-def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
-    """Run a pipeline's task that trains no trial."""
+def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = False) -> None:
+    """Run a pipeline's task that trains no trial. `of_study`: it follows a study, whose data may lie elsewhere now."""
 
     @functools.wraps(task)
     def refusing(cfg: DictConfig) -> Any:
@@ -62,7 +62,10 @@ def enter_without_trial(task: Callable[[DictConfig], Any]) -> None:
             return task(cfg)
 
     arguments = _read(lambda arguments: check_arguments_without_trial(arguments, Path(sys.argv[0]).name))
-    sys.argv[1:] = [*arguments.overrides, *WITHOUT_A_TRIAL, *arguments.options]
+    overrides = arguments.overrides
+    if of_study:  # whose data need not be those that the configuration here has
+        overrides = [re.sub(r"^\+*(?=data\.root=)", "++", override) for override in overrides]
+    sys.argv[1:] = [*overrides, *WITHOUT_A_TRIAL, *arguments.options]
     _run(refusing)
 
 

@@ -13,7 +13,7 @@ from ridgeline.evidence.arms import BEST
 from ridgeline.evidence.confirm import LEDGER, Confirmation, check, confirm
 from ridgeline.evidence.files import FOLDER, RECORD, closing_words, whole_record, write, write_summary
 from ridgeline.evidence.opened import OpenTest
-from ridgeline.evidence.stored import StoredStudy
+from ridgeline.evidence.stored import StoredStudy, check_data
 from ridgeline.evidence.verdict import HARMS
 from ridgeline.fitted import Fitted
 from ridgeline.outputs import require_writable
@@ -34,6 +34,7 @@ def confirm_study(
     Raises ConfigError before anything is written, FitsFailed where training fails, TrackingError where MLflow does.
     """
     check(stored)
+    check_data(stored)
     check_store(stored.config)
     folder, ledger = stored.folder / FOLDER, Path(stored.config.runs) / LEDGER
     require_writable(settings.summary, "confirm.summary", csv=True)

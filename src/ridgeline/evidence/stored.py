@@ -23,8 +23,10 @@ from ridgeline.passwords import require_secret
 from ridgeline.paths import with_absolute_paths
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
+from ridgeline.search.ranking import ran
 from ridgeline.stored_config import check_targets, read_stored
 
+ROOT = "data.root"
 MASTER = "multirun.yaml"
 
 
@@ -57,7 +59,10 @@ class StoredStudy:
 
     def config_of(self, number: int) -> Config:
         """The configuration that a trial was trained with."""
-        return read_stored(self.job(number) / ".hydra" / "config.yaml", self.config.tracking.allowed_targets)
+        config = read_stored(self.job(number) / ".hydra" / "config.yaml", self.config.tracking.allowed_targets)
+        if self.config.data.root is None or ROOT in (d.key for d in self.line.space):
+            return config
+        return replace(config, data=replace(config.data, root=self.config.data.root))
 
     def idle_in(self, params: Mapping[str, Any]) -> list[Idle]:
         """The keys without effect in the first trial with these parameters."""
@@ -73,8 +78,9 @@ class StoredStudy:
 def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
 
-    `asked.search.storage` and `asked.tracking.uri` replace the stored ones, whose passwords are not stored; what the
-    study may name as a target is `asked`'s to say. Raises ConfigError, one line.
+    `asked.search.storage` and `asked.tracking.uri` replace the stored ones, whose passwords are not stored, and
+    `asked.data.root` that of data that have moved; what the study may name as a target is `asked`'s to say. Raises
+    ConfigError, one line.
     """
     name = _name_in(Path(study)) if study.endswith(".json") else study
     runs = Path(asked.runs).absolute()
@@ -94,15 +100,29 @@ def open_study(asked: Config, study: str) -> StoredStudy:
         config = replace(config, search=replace(config.search, storage=asked.search.storage))
     if asked.tracking.uri is not None:
         config = replace(config, tracking=replace(config.tracking, uri=asked.tracking.uri))
+    if asked.data.root is not None:
+        config = replace(config, data=replace(config.data, root=asked.data.root))
     require_secret("tracking.uri", config.tracking.uri)
     folder = study_folder(config, name)
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
     line = restore(master, config.search.params, space, str(runs))
+    if asked.data.root is not None:
+        line = line.with_setting(ROOT, asked.data.root)
     if master.hydra.job.config_name == STAGE:
         line = line.of_stage(folder)
     stored = StoredStudy(name, folder, config, line, found)
     return replace(stored, line=replace(line, idle_in=stored.idle_in))
+
+
+def check_data(stored: StoredStudy) -> None:
+    """Raise ConfigError unless the data are those of the study, wherever they lie now."""
+    from ridgeline.data import describe  # which a page can do without
+
+    trials, known = ran(stored.study), stored.definition["data"]
+    found = describe(stored.config_of(trials[0].number).data).hash if trials else known[0]
+    if found not in known:
+        raise ConfigError(f"`the data's hash is {', '.join(known)} as in the study` must hold, but got {found}.")
 
 
 def _name_in(summary: Path) -> str:

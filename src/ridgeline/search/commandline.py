@@ -79,6 +79,12 @@ class CommandLine:
         """The same commands with the configuration of a stage of DVC, whose params.yaml is kept in `folder`."""
         return replace(self, start=replace(self.start, options=(f"--config-dir={folder}", f"--config-name={STAGE}")))
 
+    def with_setting(self, key: str, value: Any) -> CommandLine:
+        """The same commands with another value of a key that is not swept."""
+        fixed = (*(override for override in self.fixed if _key(override) != key), setting(f"++{key}", value))
+        typed = (*(override for override in self.start.typed if _key(override) != key), setting(f"++{key}", value))
+        return replace(self, fixed=fixed, start=replace(self.start, typed=typed))
+
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
         return [*self.fixed, *(d.override(params[d.key]) for d in self.space if d.key in params)]
