@@ -129,7 +129,7 @@ def test_every_printed_command_runs_when_pasted_elsewhere(tmp_path: Path) -> Non
     started += ["search/sampler=random", "search/pruner=median", "search.n_startup_trials=3", "search.study_name=s"]
     started += ["data=wine", "trainer.max_epochs=3", "runs=my runs", "seed=${search.seed}", "search.seed=7"]
     ended = subprocess.run(started, cwd=home, capture_output=True, text=True, check=True, timeout=300)
-    printed = dict(re.findall(r"(?m)^(Train the best again|Does it help\?|As a page): +(.*)$", ended.stdout))
+    printed = dict(re.findall(r"(?m)^(Train the best again|Does it help\?|As a page):? +(.*)$", ended.stdout))
     results = yaml.safe_load((home / "my runs" / "studies" / "s" / "optimization_results.yaml").read_text())
     assert printed["Train the best again"] == results["command"]
 
