@@ -32,7 +32,7 @@ sweep: install  ## the main job: a Bayesian search over lambda and dropout on th
 	@$(BIN)/python pipelines/train.py --multirun search=bayes $(ARGS)
 
 test: install  ## the tests that need nothing but Python
-	@$(BIN)/python -m pytest -m "not verify" $(ARGS)
+	@$(BIN)/python -m pytest -m "not verify" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 verify: install  ## the slow tests, and those that need another program (skipped with the install line without it)
 	@$(BIN)/python -m pytest -m verify -rs $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from ridgeline.data import Part, Splits, load_splits
 from settings import small
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: xdist's processes ignore it
 
 
 @pytest.fixture(scope="session")
