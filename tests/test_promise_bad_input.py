@@ -47,6 +47,7 @@ CASES = {
     "tracking.uri=http://127.0.0.1:9": "tracking.uri=http://127.0.0.1:9",
     "tracking.uri=sqlite:////proc/nowhere/mlflow.db": "tracking.uri=sqlite:////proc/nowhere/mlflow.db",
     "regularization.l2=": "regularization.l2",
+    "runs=what?": "`runs has no `?`, for MLflow's database lies in it` must hold, but got runs=/",
     "network=softmax regularization.dropout=0.3": "`regularization.dropout == 0 without hidden layers",
     "search=bayes": "A search needs --multirun (-m), but got search=bayes without it.",
     "seed=1,2": "'seed=1,2' are several values: add --multirun (-m)",
