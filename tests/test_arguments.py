@@ -43,6 +43,7 @@ TYPED = {
     "-m ++hydra.sweep.dir=x": "A study has its own folder",
     "-m +hydra.sweep.subdir=x": "A study has its own folder",
     "hydra.sweep.dir=x": "A study has its own folder",
+    "-m hydra/sweeper=basic seed=1,2": "A study has its own sweeper, but got hydra/sweeper=basic: choose search=",
     "-m hydra.run.dir=x": "`hydra.run.dir` has no effect on a study, but got hydra.run.dir=x: set runs=",
     "hydra.job.num=4": "`hydra.job.num` is for Hydra to set, but got hydra.job.num=4.",
     "hydra.verbose=5": "`hydra.verbose is true, false, a logger's name or a list of them` must hold, but got",
@@ -53,22 +54,25 @@ TYPED = {
 """Refused before Hydra composes."""
 
 COMPOSED = {
-    "data=moons data.noise=inf": "`0 <= data.noise < inf` must hold, but got data.noise=inf.",
+    "data=moons data.noise=inf": "`0 <= data.noise <= 1e6` must hold, but got data.noise=inf.",
     "optimizer.eps=inf": "`0 < optimizer.eps < inf` must hold, but got optimizer.eps=inf.",
     "optimizer.gradient_clip_val=inf": "`optimizer.gradient_clip_val is finite` must hold",
     "callbacks.early_stopping.min_delta=inf": "`callbacks.early_stopping.min_delta is finite` must hold",
     "callbacks.early_stopping.min_delta=nan": "`callbacks.early_stopping.min_delta is a number` must hold",
     "trainer.batch_size=1e30": "`trainer.batch_size < 2**31` must hold",
     "runs=": "`runs is a folder` must hold, but got runs=.",
+    "data.noise=1e30 data=moons": "`0 <= data.noise <= 1e6` must hold",
     "data=mnist data.root=": "`data.root is not empty` must hold, but got data.root=.",
     "seed=${foo}": "`seed` refers to what is not there: Interpolation key 'foo' not found.",
     "seed=${oc.env:NOT_THERE_AT_ALL}": "Environment variable 'NOT_THERE_AT_ALL' not found",
+    "hydra.run.dir=": "`hydra.run.dir is a folder` must hold, but got hydra.run.dir=.",
     "hydra.run.dir=/proc/x": "`hydra.run.dir can be written` must hold, but got hydra.run.dir=/proc/x:",
     "network=softmax +network.hidden=[3]": "`no network.hidden with network=softmax` must hold",
     "+optimizer.momentum=0.9": "`optimizer in {sgd}` must hold where optimizer.momentum is given, but got",
     "++optimizer.weight_decay=0.1": "`optimizer in {adamw}` must hold where optimizer.weight_decay is given",
     "optimizer=sgd +optimizer.eps=1e-3": "`optimizer in {adam, adamw}` must hold where optimizer.eps is given",
     "network=softmax +network.activation=tanh": "`len(network.hidden) >= 1` must hold where network.activation is",
+    "data.split=first data.seed=3": "`data.split == stratified (or data.examples is given)` must hold where",
     "data.zca_epsilon=0.1": "`data.standardize == zca` must hold where data.zca_epsilon is given",
     "regularization.l1_form=subgradient": "`regularization.l1 > 0 or regularization.group_lasso > 0` must hold where",
     "regularization.penalize=hidden": "`one of l1, l2, max_norm > 0` must hold where regularization.penalize is given",
@@ -81,6 +85,7 @@ COMPOSED = {
         "`callbacks.dropout_schedule.epochs < trainer.max_epochs == 9` must hold where"
     ),
     "callbacks.early_stopping.patience=9 trainer.max_epochs=9": "callbacks.early_stopping.patience < trainer.max",
+    "callbacks.early_stopping.min_delta=0.1 trainer.max_epochs=9": "callbacks.early_stopping.patience < trainer.max",
 }
 """Refused of what Hydra composes."""
 
@@ -131,6 +136,12 @@ def test_what_has_an_effect_is_taken(line: str) -> None:
         ("optimizer=adam,adamw ++optimizer.momentum=0.9", "optimizer.momentum"),
         ("lr_schedule=step trainer.max_epochs=5,10", "lr_schedule.step_size < trainer.max_epochs"),
         ("data=wine,digits data.zca_epsilon=0.1", "data.zca_epsilon"),
+        ("data.split=first data.seed=1,2", "data.split == stratified"),
+        (
+            "trainer.precision=32-true,tf32 trainer.accelerator=cpu",
+            "trainer.precision is 32-true or bf16-mixed on a CPU",
+        ),
+        ("seed=1,2 search.study_name=x.json", "search.study_name does not end in .json"),
         (f"seed=1,2 search.study_name={'a' * 201}", r"len\(search.study_name\) <= 200"),
         ("search=bayes +search.params={network.name:'choice(mlp,softmax)'}", "network.name"),
     ],

@@ -123,11 +123,11 @@ def test_every_printed_command_runs_when_pasted_elsewhere(tmp_path: Path) -> Non
     home, elsewhere = tmp_path / HOSTILE, tmp_path / "elsewhere"
     elsewhere.mkdir()
     (home / "my conf" / "experiment").mkdir(parents=True)
-    mine = "defaults:\n  - override /search: bayes\nsearch: {n_trials: 4}\nregularization: {l1: 1e-6}\n"
+    mine = "defaults:\n  - override /search: bayes\nsearch: {n_trials: 4}\nseed: ${search.seed}\n"
     (home / "my conf" / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{mine}")
     started = [sys.executable, str(ROOT / "pipelines" / "train.py"), "-m", "--config-dir", "my conf", "experiment=mine"]
     started += ["search/sampler=random", "search/pruner=median", "search.n_startup_trials=3", "search.study_name=s"]
-    started += ["data=wine", "trainer.max_epochs=3", "runs=my runs", "seed=${search.seed}", "search.seed=7"]
+    started += ["data=wine", "trainer.max_epochs=3", "runs=my runs", "search.seed=7"]
     ended = subprocess.run(started, cwd=home, capture_output=True, text=True, check=True, timeout=300)
     printed = dict(re.findall(r"(?m)^(Train the best again|Does it help\?|As a page):? +(.*)$", ended.stdout))
     results = yaml.safe_load((home / "my runs" / "studies" / "s" / "optimization_results.yaml").read_text())

@@ -230,8 +230,8 @@ def test_failed_fold_fails_the_trial_at_once_and_leaves_neighbours_unchanged() -
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
-        ({"folds": 0}, "`data.folds >= 1 (or null)` must hold, but got data.folds=0."),
-        ({"folds": -3}, "`data.folds >= 1 (or null)` must hold, but got data.folds=-3."),
+        ({"folds": 0}, "`data.folds >= 2 (or null)` must hold, but got data.folds=0."),
+        ({"folds": -3}, "`data.folds >= 2 (or null)` must hold, but got data.folds=-3."),
         ({"folds": 2.5}, "`data.folds is an integer` must hold, but got data.folds=2.5."),
         ({"folds": "many"}, "`data.folds is an integer` must hold, but got data.folds=many."),
         ({"name": "wine", "folds": 39}, "`data.folds <= 38, as many as train and validate of the rarest class,` must"),

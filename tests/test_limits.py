@@ -18,7 +18,7 @@ from ridgeline.doors import ROOT
 from ridgeline.networks import Dropout
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.server import LONGEST_FOLDER, _short_temporary_folder
-from ridgeline.surroundings import check_size
+from ridgeline.surroundings import check_trainer
 from settings import small
 from sweeping import Studies
 
@@ -36,7 +36,7 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
 def test_more_than_the_machine_has_is_refused_in_one_line(line: str) -> None:
     config = small(**TOO_MUCH[line])
     with pytest.raises(ConfigError) as refused:
-        check_size(config, describe(config.data))
+        check_trainer(config, describe(config.data))
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ridgeline.doors import ROOT
+from ridgeline.stack import interrupts as interrupting
 from ridgeline.stack.interrupts import Interrupts
 from test_case_study import SMALL
 from test_faults import Command, statuses
@@ -49,13 +50,19 @@ def test_signal_is_held_back_until_it_does_no_harm(number: signal.Signals) -> No
     assert signal.getsignal(number) == before
 
 
-def test_second_ctrl_c_ends_at_once_and_a_second_hangup_does_not() -> None:
+def test_later_ctrl_c_ends_at_once_and_an_impatient_one_or_a_second_hangup_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     done = []
 
     def act(interrupts: Interrupts) -> None:
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):  # a shell and a cluster send several
             os.kill(os.getpid(), number)
+        monkeypatch.setattr(interrupting, "IMPATIENT_SECONDS", 60)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
         done.append("whole")
+        monkeypatch.setattr(interrupting, "IMPATIENT_SECONDS", 0)
         os.kill(os.getpid(), signal.SIGINT)
         done.append("never")
 

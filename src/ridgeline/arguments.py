@@ -143,6 +143,8 @@ def check_key(key: str, line: str) -> None:
         raise ConfigError(
             f"A study has its own folder, runs/studies/NAME, but got {line}: set runs=... or search.study_name=NAME."
         )
+    if re.match(r"hydra\.sweeper\b", key):
+        raise ConfigError(f"A study has its own sweeper, but got {line}: choose search=bayes, random or grid.")
     if re.match(r"hydra\.(job\.(num|id)|runtime|overrides)\b", key):
         raise ConfigError(f"`{key}` is for Hydra to set, but got {line}.")
     if line.startswith("~") and not any(f"{key}.".startswith(f"{known}.") for known in MAY_BE_DELETED):

@@ -62,12 +62,12 @@ class DataConfig:
         require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
         if self.name != "mnist":  # MNIST has a test part of its own
             require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
-        require(self.folds is None or self.folds >= 1, "data.folds >= 1 (or null)", "data.folds", self.folds)
+        require(self.folds is None or self.folds >= 2, "data.folds >= 2 (or null)", "data.folds", self.folds)
         if self.examples is not None:
             require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
         require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
-            require(0 <= self.noise < math.inf, "0 <= data.noise < inf", "data.noise", self.noise)
+            require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
 
     @property
     def n_folds(self) -> int:

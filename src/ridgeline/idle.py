@@ -72,6 +72,8 @@ def _of_data_and_network(config: Config) -> Iterator[Idle]:
     data = config.data
     if data.standardize != "zca":
         yield Idle("data.zca_epsilon", "data.standardize == zca", f"data.standardize={data.standardize}")
+    if data.split == "first" and data.name != "moons" and data.examples is None and not data.permute_labels:
+        yield Idle("data.seed", "data.split == stratified (or data.examples is given)", "data.split=first")
     if not config.network.hidden:
         yield Idle("network.activation", "len(network.hidden) >= 1", "network.hidden=[]")
 
@@ -106,7 +108,9 @@ def _of_schedules(config: Config) -> Iterator[Idle]:
     stopping = config.callbacks.early_stopping
     if stopping is not None and stopping.patience + stopping.start_from_epoch >= epochs:
         key = "callbacks.early_stopping.patience"
-        yield Idle(key, f"{key} < trainer.max_epochs == {epochs}", f"{key}={stopping.patience}")
+        rule, shown = f"{key} < trainer.max_epochs == {epochs}", f"{key}={stopping.patience}"
+        for name in ("patience", "min_delta", "monitor", "start_from_epoch"):
+            yield Idle(f"callbacks.early_stopping.{name}", rule, shown)
 
 
 def _of_learning_rate(config: Config) -> Iterator[Idle]:

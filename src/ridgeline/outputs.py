@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ridgeline.checking import ConfigError
+from ridgeline.checking import ConfigError, require
 
 
 def require_writable(path: str | Path | None, key: str, *, csv: bool = False, images: bool = False) -> None:
@@ -29,6 +29,7 @@ def require_writable(path: str | Path | None, key: str, *, csv: bool = False, im
 
 def require_folder(folder: str | Path, key: str) -> None:
     """The same of a folder, in which files will be made."""
+    require(str(folder) != "", f"{key} is a folder", key, folder)
     try:
         _try(Path(folder) / "file")
     except (OSError, ValueError) as error:  # ValueError: a character that no path has

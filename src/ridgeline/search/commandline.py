@@ -23,6 +23,7 @@ from ridgeline.commands import ROOT, Where, command, runs_setting, setting, star
 from ridgeline.composed import as_typed
 from ridgeline.idle import Idle, names
 from ridgeline.knobs import NOT_TRAINED
+from ridgeline.search.interpolations import is_reference, references
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
@@ -61,6 +62,8 @@ class Start:
     search: tuple[str, ...] = ()
     searched: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The settings of the search, to which a trial's may refer."""
+    referring: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Values of files that refer to them and to nothing else, by key."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,9 @@ class CommandLine:
         """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
         more = more or {}
         own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and _key(o) not in (*more, "runs")]
+        set_here = {*(_key(o) for o in own), *more}
         own = [self._settled(o) for o in own]
+        own += [setting(f"++{key}", value) for key, value in self.start.referring.items() if key not in set_here]
         own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
         own += [setting(f"++{key}", value) for key, value in more.items()]
         hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
@@ -180,7 +185,18 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
         hydra=tuple(hydra),
         search=search,
         searched={str(key): value for key, value in searched.items()},
+        referring={key: _select(master, key) for key, text in references(master) if _refers_to_search(key, text)},
     )
+
+
+def _refers_to_search(key: str, text: Any) -> bool:
+    kept = key.partition(".")[0] not in ("hydra", *NOT_TRAINED)
+    return kept and REFERENCE.search(str(text)) is not None and not is_reference(REFERENCE.sub("", str(text)))
+
+
+def _select(config: DictConfig, key: str) -> Any:
+    value = OmegaConf.select(config, key)
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _key(override: str) -> str:

@@ -65,6 +65,8 @@ def study_name(config: Config, defined: Mapping[str, Any], names: Mapping[str, S
     if chosen is not None:
         rule = "search.study_name is letters, digits, . _ -"
         require(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", chosen) is not None, rule, "search.study_name", chosen)
+        rule = "search.study_name does not end in .json"  # study=NAME.json is a summary's path
+        require(not chosen.endswith(".json"), rule, "search.study_name", chosen)
         rule = "len(search.study_name) <= 200"  # the name of a folder
         require(len(chosen) <= 200, rule, "len(search.study_name)", len(chosen))
         return chosen

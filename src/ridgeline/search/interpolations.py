@@ -23,7 +23,7 @@ def is_reference(text: str) -> bool:
 
 def refers_to_hydra(config: DictConfig) -> bool:
     """Whether a value looks into Hydra's own node."""
-    return any("${hydra:" in str(text) for _, text in _references(config))
+    return any("${hydra:" in str(text) for _, text in references(config))
 
 
 def following(config: DictConfig, keys: Sequence[Dimension]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def following(config: DictConfig, keys: Sequence[Dimension]) -> dict[str, Any]:
     A reference to another key follows from that key, its group and what is in it; that of a resolver, from any.
     """
     found = {}
-    for key, text in _references(config):
+    for key, text in references(config):
         refuse_job(key, [text])
         if any(_may_follow(str(leaf), [d.key for d in keys]) for leaf in _leaves(text)):
             found[key] = text
@@ -47,7 +47,7 @@ def refuse_job(key: str, values: Sequence[Any]) -> None:
             raise ConfigError(f"`{rule}` must hold, but got {key}={value}.")
 
 
-def _references(config: DictConfig) -> Iterator[tuple[str, Any]]:
+def references(config: DictConfig) -> Iterator[tuple[str, Any]]:
     """Key and text of each value with a reference in it, a list as a whole."""
     yield from _walk(OmegaConf.to_container(config, resolve=False), "")
 

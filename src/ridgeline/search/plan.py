@@ -24,7 +24,7 @@ from ridgeline.search.pruning import make_pruner
 from ridgeline.search.repeats import searched
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
-from ridgeline.surroundings import asks_torch, check_size, check_surroundings
+from ridgeline.surroundings import asks_torch, check_surroundings, check_trainer
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +74,19 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     data = [check_surroundings(one) for one in checked.by_data]
     described = {one.data: found for one, found in zip(checked.by_data, data, strict=True)}
     for one in checked.by_size:
-        check_size(one, described[one.data])
+        check_trainer(one, described[one.data])
     check_storage(config)
     require_writable(config.search.summary, "search.summary", csv=True)
-    for one in checked.by_data:
+    for one in checked.by_size:
         if asks_torch(one):
             from ridgeline.trials import check_device
 
             check_device(one)
     defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data])
-    names: dict[str, list[str]] = {"data": [one.data.name for one in checked.by_data], "network": checked.networks}
+    names: dict[str, list[str]] = {
+        "data": list(dict.fromkeys(one.data.name for one in checked.by_data)),
+        "network": checked.networks,
+    }
     combinations = sampling.combinations(line.space) if grid else None
     goal = search.n_trials or len(combinations or [])
     return Plan(

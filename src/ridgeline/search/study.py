@@ -24,6 +24,7 @@ from ridgeline.passwords import conceal_tree
 from ridgeline.paths import STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
+from ridgeline.search.environment import settle_environment
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.job import one_line
@@ -51,7 +52,8 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = stack_settings(master)
-    plan = make_plan(context, master, settle(master, conceal_study(master, arguments)))
+    concealed = settle_environment(master, conceal_study(master, arguments))
+    plan = make_plan(context, master, settle(master, concealed))
     if settings is not None:
         settings.connect()
     folder = study_folder(plan.config, plan.name)

@@ -61,7 +61,8 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             config = parse(tree_with(base, keys, values))  # an unknown key is refused here, with the nearest
             structures.setdefault(choices, structure(config))
             by_data.setdefault(config.data, config)
-            asked = config.trainer.batch_size, config.trainer.num_threads, config.trainer.accelerator
+            trainer = config.trainer
+            asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
             by_size.setdefault((config.data, config.network.hidden, *asked), config)
             networks[config.network.name] = None
             idle = still_idle(idle, config)

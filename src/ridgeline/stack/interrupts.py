@@ -18,9 +18,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 
 AGAIN_SECONDS = 15.0
 """So long a second SIGTERM or SIGHUP says nothing new: shells and clusters send several."""
+IMPATIENT_SECONDS = 2.0
+"""So long a second Ctrl-C says nothing new either: what has begun to end is nearly there."""
 
 _asked = -math.inf
-"""When: monotonic seconds."""
+"""When first: monotonic seconds."""
 _held: Interrupts | None = None
 
 
@@ -52,9 +54,9 @@ def sleep(seconds: float) -> None:
 
 
 class Interrupts:
-    """While held, a signal raises KeyboardInterrupt in `allowed` and at `check` alone, the second Ctrl-C anywhere.
+    """While held, a signal raises KeyboardInterrupt in `allowed` and at `check` alone, a later Ctrl-C anywhere.
 
-    A second SIGTERM or SIGHUP does nothing.
+    A second SIGTERM or SIGHUP does nothing, nor does a second Ctrl-C within `IMPATIENT_SECONDS`.
     """
 
     def __init__(self) -> None:
@@ -96,14 +98,20 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         global _asked
-        again, self._pending, _asked = self._pending, True, time.monotonic()
-        if (again and number == signal.SIGINT) or (self._allowed and not again):
+        again, self._pending = self._pending, True
+        if not again:
+            _asked = time.monotonic()
+        if _insists(number) if again else self._allowed:
             raise KeyboardInterrupt
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
     global _asked
-    again = time.monotonic() - _asked < AGAIN_SECONDS
-    if not again or number == signal.SIGINT:
+    if _insists(number):
         _asked = time.monotonic()
         raise KeyboardInterrupt
+
+
+def _insists(number: int) -> bool:
+    """Whether a signal is more than the first one's echo."""
+    return time.monotonic() - _asked >= (IMPATIENT_SECONDS if number == signal.SIGINT else AGAIN_SECONDS)
