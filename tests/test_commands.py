@@ -110,6 +110,13 @@ def test_a_retrain_command_composes_what_the_trial_was_trained_with(tmp_path: Pa
     assert again["runs"] == str(tmp_path / HOSTILE)
 
 
+def test_a_file_that_looks_for_more_files_beside_it_is_found_from_elsewhere() -> None:
+    source = {"path": "more", "schema": "file", "provider": "hydra.searchpath in main"}
+    job, runtime = {"config_name": "config"}, {"config_sources": [source], "cwd": "/where"}
+    node = OmegaConf.create({"job": job, "runtime": runtime, "overrides": {"hydra": []}})
+    assert commands.started_with(node) == ([], ["hydra.searchpath=['file:///where/more']"])
+
+
 def paste(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Into a shell in another folder, where no environment is activated."""
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home())}

@@ -239,3 +239,7 @@ def test_database_keeps_a_study_too(studies: Studies, tmp_path: Path) -> None:
     folder = studies.run(*command)
     assert [row["seed"] for row in results(folder)] == ["1", "2", "3"]
     assert not (folder / "journal.log").exists()
+    table_before = (folder / "trials.csv").read_bytes()
+    with pytest.raises(ConfigError, match=r"is stored in sqlite:///.*/study.db, but got search.storage=.*/o.db"):
+        studies.run("seed=1,2,3", f"search.storage=sqlite:///{tmp_path}/o.db")  # it would take the folder
+    assert (folder / "trials.csv").read_bytes() == table_before

@@ -103,6 +103,9 @@ def started_with(hydra: Any) -> tuple[list[str], list[str]]:
     if hydra.job.config_name not in (None, "config"):
         options.append(f"--config-name={hydra.job.config_name}")
     own = [o for o in as_typed(hydra.overrides.hydra) if not WHERE_TO_WRITE.match(o)]
+    listed = [s for s in hydra.runtime.config_sources if s.provider == "hydra.searchpath in main"]
+    if any(s.schema == "file" and not Path(s.path).is_absolute() for s in listed):  # a file's, relative to where it ran
+        own.append(setting("hydra.searchpath", [f"{s.schema}://{s.path}" for s in listed]))
     return options, [_absolute_searchpath(o, Path(hydra.runtime.cwd)) for o in own]
 
 

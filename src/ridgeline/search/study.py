@@ -15,13 +15,14 @@ import optuna
 import yaml
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
 from ridgeline.checking import ConfigError
 from ridgeline.commands import setting
 from ridgeline.composed import conceal_study
 from ridgeline.passwords import conceal_tree
-from ridgeline.paths import STORE, absolute, settle
+from ridgeline.paths import STORAGE, STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.environment import settle_environment
@@ -40,6 +41,9 @@ from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
 
 log = logging.getLogger(__name__)
+
+MASTER = "multirun.yaml"
+"""In the study's folder: what Hydra composed."""
 
 NEW = "For a new one: search.study_name=NEW."
 
@@ -94,6 +98,7 @@ def _keep_params(folder: Path) -> None:
 
 def _open(plan: Plan, folder: Path) -> optuna.Study:
     """The stored study, if it is the same one, or a new one."""
+    _refuse_other_storage(plan, folder)
     storage = open_storage(plan.config, folder)
     direction = plan.config.search.direction
     study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
@@ -117,6 +122,21 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     return study
 
 
+def _refuse_other_storage(plan: Plan, folder: Path) -> None:
+    """A folder belongs to the trials of one storage: those of another would take their places."""
+    kept = folder / MASTER
+    if not kept.is_file():
+        return
+    try:
+        before = absolute(STORAGE, OmegaConf.select(OmegaConf.load(kept), "search.storage"))
+    except OmegaConfBaseException:  # it referred to an environment that is no more
+        return
+    now = plan.config.search.storage
+    if before != now:
+        where = before or "its folder"
+        raise ConfigError(f"The study {plan.name} is stored in {where}, but got search.storage={now}. {NEW}")
+
+
 def _is_reported(study: optuna.Study) -> bool:
     """Whether nothing happened since the study ended for the last time."""
     is_running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))) > 0
@@ -133,7 +153,7 @@ def _set_folder(master: DictConfig, folder: Path) -> None:
     master.hydra.sweep.dir = str(folder)
     # Each job is composed anew, from the overrides.
     master.hydra.overrides.hydra.append(setting("hydra.sweep.dir", folder))
-    OmegaConf.save(master, folder / "multirun.yaml")
+    OmegaConf.save(master, folder / MASTER)
 
 
 def _interrupted(plan: Plan, study: optuna.Study, folder: Path) -> StudyStopped:
