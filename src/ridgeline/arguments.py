@@ -127,6 +127,9 @@ def check_override(override: Override) -> None:
     key, line = _dotted(override), str(override.input_line)
     check_key(key, line)
     _check_choices(override)
+    if not override.is_delete() and not override.is_sweep_override() and override.value() == {}:
+        what = f": ~{key}.KEY leaves one out" if key == "search.params" else ""
+        raise ConfigError(f"`{line}` changes nothing, for a mapping is merged into what is there{what}.")
     if key == "hydra.verbose":  # Hydra asserts it
         rule = "hydra.verbose is true, false, a logger's name or a list of them"
         require(isinstance(override.value(), (bool, str, list)), rule, *_shown(line))

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import struct
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -66,14 +67,25 @@ def build(cls: type, tree: Any, path: str) -> Any:
 
 
 def _require_range(value: Any, path: str) -> None:
-    """After the rules of a field itself, what holds for all: no infinite number, none beyond 31 bits, no empty text."""
+    """After the rules of a field itself, what holds for all: no number that is infinite, or a 0, in the
+    float32 of the training, none beyond 31 bits, no empty text."""
     for one in value if isinstance(value, tuple) else (value,):
         if isinstance(one, float):
             require(math.isfinite(one), f"{path} is finite", path, one)
+            require(math.isfinite(single(one)), f"{path} is finite in float32", path, one)
+            require(one == 0 or single(one) != 0, f"{path} is 0, or more than 0 in float32", path, one)
         elif isinstance(one, int):
             require(abs(one) < 2**31, f"{path} < 2**31", path, one)
         elif isinstance(one, str):
-            require(one != "", f"{path} is not empty", path, one)
+            require(one.strip() != "", f"{path} is not empty", path, one)
+
+
+def single(number: float) -> float:
+    """The number as float32 has it."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", number))[0])
+    except OverflowError:
+        return math.inf
 
 
 _hints = functools.cache(typing.get_type_hints)

@@ -274,7 +274,7 @@ class Config:
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
-        require(self.runs != "", "runs is a folder", "runs", self.runs)
+        require(self.runs.strip() != "", "runs is a folder", "runs", self.runs)
         if self.tracking.uri is None:  # the store's address would end there
             require("?" not in self.runs, "runs has no `?`, for MLflow's database lies in it", "runs", self.runs)
         if self.data.fit_on == "train_validation":  # nothing may be chosen by examples that were trained on

@@ -95,7 +95,7 @@ def one_line_errors() -> Iterator[None]:
 def _run(task: Callable[[DictConfig], Any]) -> None:
     """As a Hydra app, whose errors are one line each."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
-    if not os.environ.get("RIDGELINE_RUNS"):
+    if not os.environ.get("RIDGELINE_RUNS", "").strip():
         os.environ["RIDGELINE_RUNS"] = str(RUNS)
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"

@@ -43,7 +43,7 @@ SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!file:)([^?]+)(.*)", re.DOTALL)
 
 def absolute(key: str, value: Any, base: Path | None = None) -> Any:
     """The value of one of `PATHS` with `~` and the working directory (or `base`) put in; anything else as it is."""
-    if not isinstance(value, str) or value in ("", ":memory:"):
+    if not isinstance(value, str) or value.strip() in ("", ":memory:"):
         return value
     if key in (STORAGE, STORE) and (file := SQLITE.fullmatch(value)) is not None:
         return value if file[2] == ":memory:" else f"{file[1]}{_place(key, file[2], base)}{file[3]}"

@@ -11,7 +11,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.arguments import check_override, parse_overrides, typed_keys
-from ridgeline.checking import build
+from ridgeline.checking import build, require
 from ridgeline.composed import as_typed
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.data import DataDescription
@@ -61,6 +61,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
     refuse_idle(typed_keys(arguments), checked.idle)
+    _refuse_choices_of_a_search(search, arguments)
     line = replace(line, idle_in=lambda params: idle_keys(parse(checked.trees.of(params).tree)))
     config = parse(checked.trees.first)
     check_limits(config, line, grid=grid)
@@ -100,3 +101,12 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
         n_trials=goal if combinations is None else min(goal, len(combinations)),
         grid=combinations,
     )
+
+
+def _refuse_choices_of_a_search(search: SearchConfig, arguments: Sequence[str]) -> None:
+    """search/sampler=gp and search/pruner=median, which search=grid sets to null."""
+    typed = typed_keys(arguments)
+    for part in ("sampler", "pruner"):
+        key, chosen = f"search.{part}", typed.get(f"search.{part}", [])
+        ignored = search.name == "grid" and getattr(search, part) is None and chosen not in ([], ["none"])
+        require(not ignored, f"search in {{bayes, random}} where search/{part} is chosen", key, ",".join(chosen))
