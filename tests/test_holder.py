@@ -60,6 +60,13 @@ def test_study_that_another_machine_runs_is_refused_in_one_line(tmp_path: Path) 
     assert "\n" not in line
 
 
+def test_file_where_the_folder_must_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "studies").write_text("a file")
+    said = r"studies/one is a folder` must hold, but .*: Not a directory\.$"
+    with pytest.raises(ConfigError, match=said), locked(tmp_path / "studies" / "one"):
+        pass
+
+
 def test_study_of_a_machine_that_went_silent_is_taken_over(tmp_path: Path) -> None:
     other_machine(tmp_path)
     with locked(tmp_path):

@@ -58,6 +58,7 @@ def test_argument_of_any_key_is_concealed_and_its_reader_gets_it_back() -> None:
     for argument, value in (
         ("tracking.uri=http://me:swordfish@host:5000", "http://me:swordfish@host:5000"),
         ("+a.b='http://me:it is@host'", "http://me:it is@host"),
+        ("tracking.uri=http://host:1/x?token=swordfish", "http://host:1/x?token=swordfish"),
         ('~search.storage="postgresql://host/n?password=p&q"', "postgresql://host/n?password=p&q"),
     ):
         shown = conceal_argument(argument)

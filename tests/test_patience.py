@@ -7,13 +7,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
+from ridgeline.checking import ConfigError
 from ridgeline.search import patience
+from ridgeline.search.folder import check_storage
 from ridgeline.search.patience import PatientStorage, StorageAway
+from settings import small
 
 
 @pytest.fixture
@@ -60,3 +65,12 @@ def test_database_that_stays_locked_is_one_line_and_is_waited_for_once(
     with pytest.raises(StorageAway):
         study.ask()
     assert time.monotonic() - began < 30
+
+
+def test_database_of_another_program_is_one_line_and_stays_as_it_is(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "o.db")) as other:
+        other.execute("CREATE TABLE studies (a)")
+        config = replace(small(), search=replace(small().search, storage=f"sqlite:///{tmp_path}/o.db"))
+        with pytest.raises(ConfigError, match=r"can be opened` must hold, .*: its table studies is another program's$"):
+            check_storage(config)
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("studies",)]

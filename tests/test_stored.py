@@ -13,6 +13,7 @@ import pytest
 from ridgeline.commands import ROOT
 from ridgeline.config import Config, ConfigError
 from ridgeline.evidence.stored import check_data, open_study
+from ridgeline.search.folder import open_storage
 from ridgeline.search.ranking import ran
 from settings import small
 from sweeping import Studies
@@ -110,3 +111,13 @@ def test_data_that_moved_are_found_at_their_new_place(studies: Studies, tmp_path
     with pytest.raises(ConfigError, match=r"`the data's hash is [0-9a-f, ]+ as in the study` must hold, but got"):
         check_data(same)
     config.write_text(before)
+
+
+def test_a_line_of_the_journal_that_is_not_optunas_is_named_in_one_line(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    study = {"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}
+    good = json.dumps(study) + "\n"
+    for lines, bad in ((f"{good}<<<<\n{good}", 2), (f"{good}\xff\n", 2), (f"{good}<<<<\n{{", 2), ("{}\n", 1)):
+        journal.write_text(lines, encoding="latin-1")
+        with pytest.raises(ConfigError, match=f"`line {bad} of {journal} is an operation of Optuna's` must hold"):
+            open_storage(small(), tmp_path)

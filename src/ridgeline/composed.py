@@ -38,11 +38,11 @@ def conceal_argument(argument: str) -> str:
     """An override without the secret of the address that it sets."""
     if argument.startswith("-") or hidden(argument) == argument:
         return argument
-    key = argument.partition("=")[0]
+    key, _, typed = argument.partition("=")
     try:
         value = OverridesParser.create().parse_override(argument).value()
-    except HydraException:  # which Hydra will say, of what is shown
-        return hidden(argument)
+    except HydraException:  # an address with a = in it, say, which is quoted later
+        return f"{key}={conceal(typed)}"
     return f"{key}={quoted(conceal(value))}" if isinstance(value, str) else hidden(argument)
 
 

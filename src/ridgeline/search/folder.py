@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.passwords import hidden, hidden_everywhere, require_secret, revealed
 from ridgeline.search.holder import HOLDER, FilePlace, held, in_words
-from ridgeline.search.journal import Journal
+from ridgeline.search.journal import Journal, check_lines
 from ridgeline.search.patience import PatientStorage
 
 REMOTE = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p", "afs", "ocfs", "gfs")
@@ -38,7 +39,10 @@ def locked(folder: Path) -> Iterator[None]:
     On a file system of a network such a lock may hold on one machine alone, or not be there: see `search.holder`.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"`{folder} is a folder` must hold, but it cannot be made: {error.strerror}.") from None
     place, what = FilePlace(folder / f"{HOLDER}.json"), f"The study {folder.name}"
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -116,4 +120,9 @@ def _mend(journal: Path) -> None:
         return
     with journal.open("rb+") as file:
         content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
+        whole = content[: content.rfind(b"\n") + 1]
+        file.truncate(len(whole))
+    try:  # Optuna finds out about the last line when another one follows
+        json.loads(whole[:-1].rpartition(b"\n")[2] or b"{}")
+    except ValueError:
+        check_lines(journal)

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ridgeline.passwords import hidden, hidden_everywhere
@@ -33,7 +35,9 @@ class PatientStorage(RDBStorage):
 
     def __init__(self, url: str) -> None:
         self._shown, self._waiting, self._gave_up = hidden(url), threading.local(), False
-        super().__init__(url, engine_kwargs=_engine_settings(url))
+        settings = _engine_settings(url)
+        _refuse_other_tables(self._fill_storage_url_template(url), settings)
+        super().__init__(url, engine_kwargs=settings)
 
     def _patiently(self, operation: Callable[[], Any]) -> Any:
         if getattr(self._waiting, "inside", False):
@@ -94,6 +98,20 @@ def _engine_settings(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):  # seconds that it waits for a lock by itself, deaf to Ctrl-C
         return {"connect_args": {"timeout": 2.0}}
     return {"pool_pre_ping": True}  # connections of before a restart are replaced
+
+
+def _refuse_other_tables(url: str, settings: dict[str, Any]) -> None:
+    """Raise ValueError where a table with the name of one of Optuna's is another's: nothing is made beside it."""
+    engine = sqlalchemy.create_engine(url, **settings)
+    try:
+        found = sqlalchemy.inspect(engine)
+        names = set(found.get_table_names())
+        for table in BaseModel.metadata.sorted_tables:
+            needed = {column.name for column in table.primary_key}
+            if table.name in names and not needed <= {column["name"] for column in found.get_columns(table.name)}:
+                raise ValueError(f"its table {table.name} is another program's")
+    finally:
+        engine.dispose()
 
 
 def _why_away(error: Exception) -> str | None:
