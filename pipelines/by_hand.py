@@ -9,16 +9,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ridgeline import by_hand_rules
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
 
 
 def by_hand(cfg: DictConfig) -> None:
     read = ("data", "network", "loss", "regularization", "augmentation", "optimizer", "lr_schedule", "callbacks")
     require_overrides_of(*read, "trainer", "tracking", "metric", "seed", "runs", "experiment")
-    from ridgeline.by_hand import compare  # torch and more, which --help need not wait for
+    config = checked(cfg)
+    by_hand_rules.check(config)
+
+    from ridgeline.by_hand import compare  # torch and more, which a mistake need not wait for
     from ridgeline.trials import TrialFailed, check
 
-    config = checked(cfg)
     check(config)
     try:
         print(compare(config, Path(config.runs) / "jobs" / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"))

@@ -6,6 +6,7 @@ python pipelines/report.py study=results/search.json report=results/report.html
 
 from omegaconf import DictConfig
 
+from ridgeline.checking import require
 from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
 from ridgeline.outputs import require_writable
 
@@ -13,7 +14,12 @@ from ridgeline.outputs import require_writable
 def report(cfg: DictConfig) -> None:
     require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage", "data.root")
     config = checked(cfg)
+    require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.report, "report")
+
+    from ridgeline.evidence.stored import find_study  # Optuna, which --help need not wait for
+
+    find_study(config, str(config.study))
 
     from ridgeline.evidence.writing import write_report  # torch and more, which a mistake need not wait for
     from ridgeline.tracking import TrackingError

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
 
 from ridgeline.arguments import check_arguments, check_arguments_without_trial, read_arguments
 from ridgeline.checking import ConfigError
-from ridgeline.doors import ROOT, check_single
+from ridgeline.doors import ROOT, check_single, one_line
 from sweeping import Studies
 
 TYPED = {
@@ -50,6 +52,9 @@ TYPED = {
     "--cfg job -m seed=1,2": "must hold, but got options=--multirun --cfg.",
     "-m search.params={}": "`search.params={}` changes nothing, for a mapping is merged into what is there: ~search.",
     "callbacks.early_stopping={}": "changes nothing, for a mapping is merged into what is there.",
+    "=5": "`=5` cannot be read: an argument is KEY=VALUE.",
+    "--package foo data=wine": "which shows a part of the configuration,` must hold, but got --package=foo.",
+    "tracking.allowed_targets=[os]": "`tracking.allowed_targets` is of a study, which needs --multirun (-m), but got",
     "--nope": "There is no option --nope",
     "--experimental-rerun=x": "--experimental-rerun=x.",
 }
@@ -149,6 +154,7 @@ def test_what_has_an_effect_is_taken(line: str) -> None:
         ),
         ("seed=1,2 search.study_name=x.json", "search.study_name does not end in .json"),
         ("seed=1,2 search/sampler=gp", "where search/sampler is chosen` must hold, but got search.sampler=gp"),
+        ("search=bayes +search.params.seed=1,2", "typed without search.params: seed=1,2"),
         (f"seed=1,2 search.study_name={'a' * 201}", r"len\(search.study_name\) <= 200"),
         ("search=bayes +search.params={network.name:'choice(mlp,softmax)'}", "network.name"),
     ],
@@ -169,6 +175,34 @@ def test_key_with_an_effect_in_one_trial_is_taken_and_left_out_of_the_command_of
     without = plan.line.retrain({"regularization.l1": 0}).replace("'", "")
     assert "l1_form" not in without
     assert "callbacks=[early_stopping]" in without
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("data=wíne", "some of its characters need quotes, 'data='\"'\"'wíne'\"'\"''."),
+        ("wíne", "an argument is KEY=VALUE."),
+        ("", "`` cannot be read: an argument is KEY=VALUE."),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_words(typed: str, words: str) -> None:
+    with pytest.raises(OverrideParseException) as unread:
+        OverridesParser.create().parse_overrides([typed])
+    assert words in one_line(unread.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("search.enqueue={seed: 1}", "`search.enqueue is a list` must hold, but got search.enqueue={seed: 1}."),
+        ("search.params=[a]", "`search.params is a group of keys` must hold, but got search.params=[a]."),
+        ("hydra.job.chdir=banana", "hydra.job.chdir=banana: Value 'banana' is not a valid bool (type str)."),
+    ],
+)
+def test_value_of_another_kind_than_its_key_is_one_line(typed: str, words: str) -> None:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"), pytest.raises(HydraException) as unfit:
+        compose("config", overrides=["search=bayes", typed], return_hydra_config=True)
+    assert one_line(unfit.value) == words
 
 
 def test_option_is_read_anywhere_on_the_line_also_abbreviated() -> None:
@@ -210,3 +244,13 @@ def test_pipeline_refuses_in_one_line_and_writes_nothing(pipeline: str, line: st
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("line", ["by_hand.py network=softmax", "report.py study=nope", "report.py"])
+def test_pipeline_refuses_before_torch_is_imported(line: str, tmp_path: Path) -> None:
+    code = "import atexit, runpy, sys; atexit.register(lambda: print('torch' in sys.modules));"
+    code += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-c", code, *f"{ROOT}/pipelines/{line} runs={tmp_path}".split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from mlflow import MlflowClient
 
-from ridgeline import by_hand, reference
+from ridgeline import by_hand, by_hand_rules, reference
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.data import Part, Splits, load_splits
@@ -102,7 +102,7 @@ def test_masks_kept_share_the_rate_and_change_from_step_to_step(monkeypatch: pyt
 )
 def test_what_is_not_done_by_hand_is_refused(override: str, line: str) -> None:
     with pytest.raises(ConfigError, match="experiment=by_hand/plain has all") as refusal:
-        by_hand.check(composed("experiment=by_hand/plain", *override.split()))
+        by_hand_rules.check(composed("experiment=by_hand/plain", *override.split()))
     assert line in str(refusal.value)
 
 
@@ -110,7 +110,7 @@ def test_every_knob_is_done_by_hand_or_refused() -> None:
     """A knob that comes later must not slip through."""
     done = {"l2", "dropout", "input_dropout", "l1_form"}
     fields = set(type(small().regularization).__dataclass_fields__)
-    assert fields - done <= {key.removeprefix("regularization.") for key in by_hand.DONE_BY_HAND}
+    assert fields - done <= {key.removeprefix("regularization.") for key in by_hand_rules.DONE_BY_HAND}
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from ridgeline.checking import ConfigError, require
 from ridgeline.commands import ROOT
 from ridgeline.proof import OF_DOORS
 
-ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.keep_weights|hydra[./](launcher|sweeper))\b")
+ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")
 """Settings that a trial alone does not take."""
 
 SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
@@ -54,6 +54,8 @@ def read_arguments(words: Sequence[str]) -> Arguments:
         raise ConfigError(f"There is no option {unknown[0]}: --hydra-help shows those that there are.")
     modes = [f"--{name.replace('_', '-')}" for name in MODES if getattr(found, name)]
     require(len(modes) <= 1, "one of --run, --multirun, --cfg, --info, --shell-completion", "options", " ".join(modes))
+    shown = found.package is None or found.cfg is not None
+    require(shown, "--package with --cfg, which shows a part of the configuration,", "--package", found.package)
     rerun = found.experimental_rerun
     require(rerun is None, "nothing is run again by --experimental-rerun", "--experimental-rerun", rerun)
     parsed = parse_overrides(found.overrides)
@@ -125,6 +127,8 @@ def check_arguments_without_trial(arguments: Arguments, script: str) -> None:
 def check_override(override: Override) -> None:
     """The rules that every pipeline has."""
     key, line = _dotted(override), str(override.input_line)
+    if not key:
+        raise ConfigError(f"`{line}` cannot be read: an argument is KEY=VALUE.")
     check_key(key, line)
     _check_choices(override)
     if not override.is_delete() and not override.is_sweep_override() and override.value() == {}:

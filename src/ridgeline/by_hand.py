@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ridgeline import reference
-from ridgeline.checking import ConfigError
-from ridgeline.config import CallbacksConfig, Config
+from ridgeline.by_hand_rules import check
+from ridgeline.config import Config
 from ridgeline.data import Part, Splits, load_splits
 from ridgeline.report.by_hand import Side, boundaries
 from ridgeline.stack.fitting import fit
@@ -23,27 +23,6 @@ from ridgeline.stack.records import FitResult, TrialFailed
 from ridgeline.tracking import Tracker
 from ridgeline.tracking.address import look_at_run
 from ridgeline.trials import keep
-
-DONE_BY_HAND: dict[str, Any] = {
-    "data.name": "moons",
-    "data.folds": None,
-    "network.output": "sigmoid",
-    "loss": "cross_entropy",
-    "optimizer.name": "sgd",
-    "optimizer.momentum": 0.0,
-    "optimizer.gradient_clip_val": None,
-    "lr_schedule.name": "constant",
-    "callbacks": CallbacksConfig(),
-    "trainer.batch_size": None,
-    "trainer.restore_best": False,
-    "regularization.l1": 0.0,
-    "regularization.penalize": "all",
-    "regularization.group_lasso": 0.0,
-    "regularization.dropconnect": 0.0,
-    "regularization.mixup": 0.0,
-    **{f"regularization.{name}": 0.0 for name in ("max_norm", "input_noise", "label_smoothing", "weight_average")},
-}
-"""What the NumPy network does not know has to be off, and what it does has to be asked for."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +42,6 @@ class Pair:
         """The largest of any weight or bias."""
         pairs = zip(self.hand, self.twin, strict=True)
         return max(float(np.abs(a - b).max()) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))
-
-
-def check(config: Config) -> None:
-    """Raise ConfigError at the first setting that the network by hand does not have."""
-    for key, wanted in DONE_BY_HAND.items():
-        found: Any = config
-        for name in key.split("."):
-            found = getattr(found, name)
-        if found != wanted:
-            shown = ("null" if value is None else value for value in (wanted, found))
-            rule, got = ("none", "some") if key == "callbacks" else shown
-            start = "experiment=by_hand/plain has all that the network by hand needs"
-            raise ConfigError(f"`{key} is {rule}` must hold, but got {key}={got}; {start}.")
 
 
 def train_pair(config: Config) -> Pair:

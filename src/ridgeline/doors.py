@@ -7,6 +7,7 @@ import functools
 import gc
 import os
 import re
+import shlex
 import subprocess
 import sys
 import traceback
@@ -20,11 +21,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from ridgeline.arguments import Arguments, check_arguments, check_arguments_without_trial, read_arguments, typed_keys
 from ridgeline.checking import ConfigError, nearest, unknown_key
-from ridgeline.commands import ROOT, RUNS
+from ridgeline.commands import ROOT, RUNS, setting
 from ridgeline.composed import as_typed, conceal_argument, conceal_config, plain
 from ridgeline.config import Config, parse
 from ridgeline.idle import idle_keys, refuse_idle
@@ -205,7 +206,7 @@ def one_line(error: Exception) -> str:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"
     if isinstance(error, OverrideParseException):
-        return f"`{error.override}` cannot be read: {str(error).splitlines()[0]}."
+        return _unreadable(str(error.override), str(error).splitlines()[0])
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         folder = ROOT / "conf" / group
@@ -218,6 +219,8 @@ def one_line(error: Exception) -> str:
         argument = str(error).splitlines()[0].removeprefix("Ambiguous value for argument ")
         return f"{argument} are several values: add --multirun (-m) to sweep them, or [] for a list."
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
+    if isinstance(error, ConfigCompositionException) and (line := _unfit(str(error), cause)) is not None:
+        return line
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
         parent = cause.parent_node
         if isinstance(parent, DictConfig) and cause.key not in parent:
@@ -225,6 +228,24 @@ def one_line(error: Exception) -> str:
     if isinstance(error, InterpolationResolutionError):
         return f"`{error.full_key}` refers to what is not there: {str(error).splitlines()[0]}."
     return " ".join(str(error).split())
+
+
+def _unfit(error: str, cause: BaseException | None) -> str | None:
+    """The line for a value of another kind than its key has."""
+    argument = error.removeprefix("Error merging override ")
+    if isinstance(cause, ConfigTypeError) and cause.object_type in (dict, list):
+        kind = "a list" if cause.object_type is list else "a group of keys"
+        return f"`{cause.full_key} is {kind}` must hold, but got {argument}."
+    return f"{argument}: {str(cause).splitlines()[0]}." if isinstance(cause, ValidationError) else None
+
+
+def _unreadable(argument: str, reason: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not key or not equals or not key.isascii():
+        reason = "an argument is KEY=VALUE"
+    elif reason.startswith("LexerNoViableAlt"):
+        reason = f"some of its characters need quotes, {shlex.quote(setting(key, value))}"
+    return f"`{argument}` cannot be read: {reason}."
 
 
 def refuse(line: str, code: int = 2) -> NoReturn:

@@ -75,6 +75,17 @@ class StoredStudy:
         return {tuple(trial.params.items()): trial.number for trial in reversed(trials)}
 
 
+def find_study(asked: Config, study: str) -> str:
+    """The name of a study that is there, of its name or a summary. Raises ConfigError, at once."""
+    name = _name_in(Path(study)) if study.endswith(".json") else study
+    runs = Path(asked.runs).absolute()
+    known = sorted(path.parent.name for path in runs.glob(f"studies/*/{MASTER}"))
+    if name not in known:
+        there = nearest(name, known) if known else f"Make one: {command('train', '-m', 'search=bayes')}."
+        raise ConfigError(f"There is no study `{name}` in {runs / 'studies'}. {there}")
+    return name
+
+
 def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
 
@@ -82,12 +93,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     `asked.data.root` that of data that have moved; what the study may name as a target is `asked`'s to say. Raises
     ConfigError, one line.
     """
-    name = _name_in(Path(study)) if study.endswith(".json") else study
-    runs = Path(asked.runs).absolute()
-    known = sorted(path.parent.name for path in runs.glob(f"studies/*/{MASTER}"))
-    if name not in known:
-        there = nearest(name, known) if known else f"Make one: {command('train', '-m', 'search=bayes')}."
-        raise ConfigError(f"There is no study `{name}` in {runs / 'studies'}. {there}")
+    name, runs = find_study(asked, study), Path(asked.runs).absolute()
     master = OmegaConf.load(runs / "studies" / name / MASTER)
     assert isinstance(master, DictConfig)
     tree, allowed = plain(master), asked.tracking.allowed_targets

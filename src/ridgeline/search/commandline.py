@@ -224,6 +224,9 @@ def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[st
             raise ConfigError(f"A sweep inside a list cannot be read: choose among whole lists, {choice}.")
         if override.is_sweep_override():
             key = override.key_or_group
+            if key.startswith("search.params."):
+                without = str(override.input_line).lstrip("+").removeprefix("search.params.")
+                raise ConfigError(f"`{key}` is typed without search.params: {without}.")
             if key.replace("/", ".").split(".")[0] in NOT_SWEPT:
                 raise ConfigError(f"`{key}` cannot be swept, for a study has one; but got {override.input_line}.")
             if key == FOLDS:

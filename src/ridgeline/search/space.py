@@ -102,7 +102,9 @@ def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
     elif not grid and override.is_range_sweep():
         distribution = _range(key, text, override.value())
     elif override.is_interval_sweep():
-        raise ConfigError(f"`{key}={text}` has no list of values for a grid: add search=bayes, or give the values.")
+        raise ConfigError(
+            f"`{key}={text}` has no list of values for a grid: add search=bayes with a sampler, or give the values."
+        )
     else:
         distribution = CategoricalDistribution(_choices(key, text, override, seed))
     return Dimension(key, PREFIXES[override.type], text, distribution)
