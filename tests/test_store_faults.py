@@ -5,16 +5,21 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig
 
+from ridgeline import trials
 from ridgeline.checking import ConfigError
 from ridgeline.search.stopped import StudyStopped
-from ridgeline.tracking import check_store
+from ridgeline.tracking import TrackingError, check_store
+from ridgeline.tracking.writer import _is_for_good
+from settings import small
 from sweeping import Studies, formula, results
 from test_tracking import configuration
 
@@ -73,6 +78,28 @@ def test_deleted_experiment_is_refused(done: Studies, store: Path, tmp_path: Pat
     delete = "UPDATE experiments SET name = 'ridgeline', lifecycle_stage = 'deleted' WHERE name = 'runs'"
     other = changed(store, tmp_path / "other.db", delete)
     assert "`tracking.experiment is not deleted` must hold" in refusal(tmp_path / "runs", other)
+
+
+def test_missing_table_is_refused_and_is_no_outage(done: Studies, store: Path, tmp_path: Path) -> None:
+    other = changed(store, tmp_path / "other.db", "DROP TABLE latest_metrics")
+    assert "`the MLflow store has the table latest_metrics` must hold" in refusal(tmp_path / "runs", other)
+    error = MlflowException("(sqlite3.OperationalError) no such table: latest_metrics")
+    error.__cause__ = sqlite3.OperationalError("no such table: latest_metrics")
+    assert _is_for_good(error)
+    error.__cause__ = sqlite3.OperationalError("database is locked")
+    assert not _is_for_good(error)
+
+
+@pytest.mark.verify
+def test_artifacts_of_a_scheme_that_cannot_be_used_are_found_before_training(
+    done: Studies, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = "UPDATE experiments SET name = 'ridgeline', artifact_location = 'what://nobucket/x' WHERE name = 'runs'"
+    other = changed(store, tmp_path / "other.db", move)
+    monkeypatch.setattr(trials, "_train", lambda *_: pytest.fail("it trained"))
+    config = replace(small(runs=str(tmp_path)), tracking=replace(small().tracking, uri=f"sqlite:///{other}"))
+    with pytest.raises(TrackingError, match="what"):
+        trials.run_trial(config, tmp_path)
 
 
 def test_study_whose_run_is_deleted_is_refused_before_it_trains(done: Studies, store: Path) -> None:

@@ -21,7 +21,7 @@ from ridgeline.stack.device import pick_device
 from ridgeline.stack.memory import is_out_of_memory
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.surroundings import check_surroundings
-from ridgeline.tracking import Run, Tracker, TrackingError, server_of
+from ridgeline.tracking import Run, Tracker, TrackingError
 from ridgeline.tracking.address import look_at_run
 from ridgeline.tracking.names import run_place
 
@@ -89,8 +89,7 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
 
 def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitResult:
     """Train; whatever happens, the run says how it ended."""
-    if server_of(config) is not None:  # what speaks against a file is known by now
-        run.prove()
+    run.prove()
     try:
         result = _train(config, run, job_dir)
     except Exception as error:

@@ -14,6 +14,14 @@ from urllib.parse import unquote, urlsplit
 from ridgeline.checking import ConfigError
 from ridgeline.commands import upgrade
 
+NEEDED = {
+    *("experiments", "experiment_tags", "runs", "tags", "params", "metrics", "latest_metrics"),
+    *("datasets", "inputs", "input_tags"),
+    *("logged_models", "logged_model_tags", "logged_model_params", "logged_model_metrics"),
+    *("registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags"),
+}
+"""Tables that a study, its runs and its champion are written into."""
+
 
 def try_to_write(folder: Path) -> None:
     """Raise OSError unless files can be made there, or where it would be made."""
@@ -59,6 +67,10 @@ def _check_version(connection: sqlite3.Connection, tables: set[str], path: Path)
     versions = connection.execute("SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
     version = next((number for (number,) in versions), "none")
     known, latest = _revisions()
+    missing = sorted(NEEDED - tables)
+    if version == latest and missing:
+        rule = f"the MLflow store has the table {missing[0]}"
+        raise ConfigError(f"`{rule}` must hold, but got tracking.uri=sqlite:///{path}: restore it, or give another.")
     if version == latest or not known:
         return
     got = f"but got tracking.uri=sqlite:///{path} with version {version}"

@@ -257,6 +257,9 @@ class Writer:
 
 def _is_for_good(error: Exception) -> bool:
     """Whether another try makes no sense. A network or disk that fails may come back; so may a server's own error."""
+    cause = cause_of(error)
+    if isinstance(cause, sqlite3.OperationalError) and "no such" in str(cause):  # table or column
+        return True
     if isinstance(error, MlflowException):
         return error.error_code in FOR_GOOD
     return isinstance(error, FOR_GOOD_OF_FILES) or not isinstance(error, OSError)
