@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ridgeline.checking import ConfigError
 from ridgeline.search import identity
 from sweeping import Studies
 
@@ -86,3 +87,9 @@ def test_what_no_module_is_does_not_change_the_code_hash(tmp_path: Path) -> None
     for other in (".ipynb_checkpoints/noise.py", "noise-checkpoint.py", "._noise.py", "noise (copy).py"):
         (tmp_path / other).write_text("x = 2\n")
     assert identity.code_hash(tmp_path) == first
+
+
+def test_name_that_no_folder_may_have_is_all_that_is_said(studies: Studies, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ConfigError, match=r"`search\.study_name is letters, digits, \. _ -` must hold"):
+        studies.run("search=bayes", "search.n_trials=6", "search.study_name=../evil")
+    assert caplog.records == []

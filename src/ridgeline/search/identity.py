@@ -59,17 +59,22 @@ def code_hash(package: Path | None = None) -> str:
     return digest.hexdigest()
 
 
+def check_name(chosen: str | None) -> None:
+    """Raise ConfigError unless the user's name, if there is one, can be a study's."""
+    if chosen is None:
+        return
+    rule = "search.study_name is letters, digits, . _ -"
+    require(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", chosen) is not None, rule, "search.study_name", chosen)
+    rule = "search.study_name does not end in .json"  # study=NAME.json is a summary's path
+    require(not chosen.endswith(".json"), rule, "search.study_name", chosen)
+    rule = "len(search.study_name) <= 200"  # the name of a folder
+    require(len(chosen) <= 200, rule, "len(search.study_name)", len(chosen))
+
+
 def study_name(config: Config, defined: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> str:
     """The user's name, or one that is the same whenever the definition is. `names`: of all the data and networks."""
-    chosen = config.search.study_name
-    if chosen is not None:
-        rule = "search.study_name is letters, digits, . _ -"
-        require(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", chosen) is not None, rule, "search.study_name", chosen)
-        rule = "search.study_name does not end in .json"  # study=NAME.json is a summary's path
-        require(not chosen.endswith(".json"), rule, "search.study_name", chosen)
-        rule = "len(search.study_name) <= 200"  # the name of a folder
-        require(len(chosen) <= 200, rule, "len(search.study_name)", len(chosen))
-        return chosen
+    if config.search.study_name is not None:
+        return config.search.study_name
     digest = hashlib.sha256(json.dumps(defined, sort_keys=True).encode()).hexdigest()[:8]
     words = [config.search.name, "_".join(names["data"]), "_".join(names["network"])]
     return "-".join([*(re.sub(r"[^A-Za-z0-9._]", "_", word) for word in words), digest])

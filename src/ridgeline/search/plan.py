@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,8 +24,6 @@ from ridgeline.search.repeats import searched
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
 from ridgeline.surroundings import asks_torch, check_surroundings, check_trainer
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     for override in parse_overrides([*as_typed(master.hydra.overrides.hydra), *arguments]):
         check_override(override)
     search: SearchConfig = build(SearchConfig, OmegaConf.to_container(master.search, resolve=True), "search")
+    identity.check_name(search.study_name)
     grid = search.sampler is None
     line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
@@ -67,9 +65,6 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     check_limits(config, line, grid=grid)
     if not grid:
         sampling.rehearse(search, searched(line.space))
-        if (search.n_trials or 0) <= search.n_startup_trials:
-            start = f"search.n_startup_trials={search.n_startup_trials}"
-            log.warning(f"All {search.n_trials} trials are of the quasi-random start ({start}): none is the sampler's.")
     if search.pruner is not None:
         make_pruner(search.pruner)
     data = [check_surroundings(one) for one in checked.by_data]

@@ -73,6 +73,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         launcher = make_launcher(context, task, master)
         if settings is not None and settings.backend == "local":
             start_server()  # it imports on another core what workers need; now that nothing is refused any more
+        _warn(plan)
         print(opening_words(plan, study, folder, launcher), flush=True)
         if len(ran(study)) >= plan.n_trials and _is_reported(study):
             write_results(study, plan.config, plan.line, folder)
@@ -87,6 +88,14 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
                 mend = f"{_saved(plan, study, folder)}; when this is mended, the same command goes on"
                 raise StudyStopped(f"The study {plan.name} ends, {mend}: {one_line(error)}") from error
         print(closing_words(study, plan.config, plan.line, folder))
+
+
+def _warn(plan: Plan) -> None:
+    """Of what is no mistake, once nothing is refused any more."""
+    search = plan.config.search
+    if plan.grid is None and plan.n_trials <= search.n_startup_trials:
+        start = f"search.n_startup_trials={search.n_startup_trials}"
+        log.warning(f"All {plan.n_trials} trials are of the quasi-random start ({start}): none is the sampler's.")
 
 
 def _keep_params(folder: Path) -> None:
