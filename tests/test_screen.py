@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import subprocess
+import sys
 
 import pytest
 
-from ridgeline.screen import Screen
+from ridgeline.commands import ROOT
+from ridgeline.screen import Screen, use_screen
 
 
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])
@@ -23,6 +26,14 @@ def test_what_nobody_reads_is_let_go(kind: str) -> None:
             screen.flush()
 
 
+def test_process_without_a_stdout_has_one_that_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    use_screen()
+    assert sys.stdout.write("not heard\n") == 10
+    sys.stdout.flush()
+
+
 def test_full_disk_is_still_an_error() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
@@ -33,3 +44,12 @@ def test_full_disk_is_still_an_error() -> None:
         screen.flush()
     with pytest.raises(OSError, match="No space left"):
         stream.close()
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize(("shell", "code"), [(">&-", 0), (">/dev/full", 1)])
+def test_screen_that_takes_nothing_ends_without_a_traceback(shell: str, code: int) -> None:
+    line = f"{sys.executable} {ROOT}/pipelines/train.py --cfg job {shell}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.count("\n") == code, done.stderr

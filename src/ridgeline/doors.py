@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
 import gc
 import os
@@ -104,6 +105,8 @@ def _run(task: Callable[[DictConfig], Any]) -> None:
     try:
         hydra.main(config_path=str(ROOT / "conf"), config_name="config", version_base="1.3")(task)()
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not wants_traceback:
+            refuse(f"Nothing more can be written: {error.strerror}.", code=1)
         if wants_traceback or not _is_mistake(error):
             raise
         refuse(one_line(error))

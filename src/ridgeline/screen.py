@@ -52,8 +52,8 @@ class Screen:
 
 
 def use_screen() -> None:
-    """Make stdout and stderr such streams. A process without one (`None`) stays without."""
+    """Make stdout and stderr such streams. A process without one (`None`, after `>&-`) gets one that goes nowhere."""
     for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, Screen):
+        stream = getattr(sys, name) or open(os.devnull, "w")  # noqa: SIM115
+        if not isinstance(stream, Screen):
             setattr(sys, name, Screen(stream))
