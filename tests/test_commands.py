@@ -110,6 +110,17 @@ def test_a_retrain_command_composes_what_the_trial_was_trained_with(tmp_path: Pa
     assert again["runs"] == str(tmp_path / HOSTILE)
 
 
+def test_a_file_that_chooses_its_sampler_and_pruner_is_composed_without_a_search(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    chosen = ["/search: bayes", "/search/sampler: gp", "/search/pruner: median"]
+    defaults = "".join(f"  - override {choice}\n" for choice in chosen)
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\ndefaults:\n{defaults}")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        given = [f"hydra.searchpath=[file://{tmp_path}]", "search=grid", "experiment=mine"]
+        search = compose("config", overrides=given).search
+    assert (search.name, search.sampler, search.pruner) == ("grid", None, None)
+
+
 def test_a_file_that_looks_for_more_files_beside_it_is_found_from_elsewhere() -> None:
     source = {"path": "more", "schema": "file", "provider": "hydra.searchpath in main"}
     job, runtime = {"config_name": "config"}, {"config_sources": [source], "cwd": "/where"}

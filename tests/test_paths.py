@@ -103,11 +103,12 @@ def test_no_other_argument_is_touched() -> None:
         assert readable(argument) == argument
 
 
-def test_runs_is_never_the_root_of_the_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["", " "])
+def test_runs_is_never_the_root_of_the_disk(given: str, tmp_path: Path) -> None:
     """RIDGELINE_RUNS= is as good as none; `runs=` is refused."""
     with pytest.raises(ConfigError, match=r"`runs is a folder` must hold, but got runs=\."):
         checked(composed("runs="))
     command = [sys.executable, str(ROOT / "pipelines" / "train.py"), "--cfg", "job", "--package", "runs", "--resolve"]
-    environment = {**os.environ, "RIDGELINE_RUNS": ""}
+    environment = {**os.environ, "RIDGELINE_RUNS": given}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(ROOT / "mlruns")
