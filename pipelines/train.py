@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ridgeline.commands import start_again
-from ridgeline.config import Config
+from ridgeline.config import Config, ConfigError
 from ridgeline.doors import checked, enter, one_trial, refuse
 
 
@@ -25,7 +25,9 @@ def train(cfg: DictConfig) -> dict[str, Any]:
         outcome = run_trial(config, job_dir)
     except TrialFailed as failed:
         refuse(f"The training failed: {failed}. Its curve is in {job_dir}.", code=1)
-    except (OSError, TrackingError) as error:  # a full disk; a store that takes nothing
+    except ConfigError as error:  # a store that takes no artifacts
+        refuse(str(error))
+    except (OSError, TrackingError) as error:  # a full disk; a store that went away
         refuse(f"The training ended: {' '.join(str(error).split())}", code=1)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into exit(1)
         saved = job_dir / "last.ckpt"

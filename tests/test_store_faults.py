@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from ridgeline import trials
 from ridgeline.checking import ConfigError
 from ridgeline.search.stopped import StudyStopped
-from ridgeline.tracking import TrackingError, check_store
+from ridgeline.tracking import check_store
 from ridgeline.tracking.writer import _is_for_good
 from settings import small
 from sweeping import Studies, formula, results
@@ -92,14 +92,15 @@ def test_missing_table_is_refused_and_is_no_outage(done: Studies, store: Path, t
 
 @pytest.mark.verify
 def test_artifacts_of_a_scheme_that_cannot_be_used_are_found_before_training(
-    done: Studies, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: Studies, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     move = "UPDATE experiments SET name = 'ridgeline', artifact_location = 'what://nobucket/x' WHERE name = 'runs'"
     other = changed(store, tmp_path / "other.db", move)
     monkeypatch.setattr(trials, "_train", lambda *_: pytest.fail("it trained"))
     config = replace(small(runs=str(tmp_path)), tracking=replace(small().tracking, uri=f"sqlite:///{other}"))
-    with pytest.raises(TrackingError, match="what"):
+    with pytest.raises(ConfigError, match=r"`the MLflow store takes artifacts` must hold, but .*what"):
         trials.run_trial(config, tmp_path)
+    assert caplog.records == []
 
 
 def test_study_whose_run_is_deleted_is_refused_before_it_trains(done: Studies, store: Path) -> None:

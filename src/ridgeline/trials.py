@@ -89,7 +89,7 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
 
 def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitResult:
     """Train; whatever happens, the run says how it ended."""
-    run.prove()
+    tracker.prove(run)
     try:
         result = _train(config, run, job_dir)
     except Exception as error:

@@ -44,6 +44,7 @@ class Tracker:
     """A store and the thread that writes to it. A context manager; `close` waits until all is written."""
 
     def __init__(self, config: Config) -> None:
+        self._place = hidden(store_uri(config))
         self._writer = Writer(store_uri(config), lambda: open_store(config))
         self._common: dict[str, Common] = {}  # of studies, by their run
         self._begun: list[Run] = []  # whose end is this process's to write; children of a study are the study's
@@ -83,21 +84,24 @@ class Tracker:
         info, is_new = self._writer.ask(f"start of study {name}", find_or_create)
         if info is None:
             cure = "restore it in MLflow, or begin a new study: search.study_name=NEW"
-            place = hidden(store_uri(config))
-            raise ConfigError(f"The MLflow run {run_id} of the study {name} is deleted or not in {place}: {cure}.")
+            where = f"is deleted or not in {self._place}"
+            raise ConfigError(f"The MLflow run {run_id} of the study {name} {where}: {cure}.")
         run = StudyRun(self._writer, _done(info.run_id), f"study {name}", info.start_time / 1000, info.experiment_id)
         if not is_new:  # the params of a run cannot change, and those of a study do not
             run.set_tags({**known, provenance.REASON: ""})
         self._log_config(run, config)
         self._begun.append(run)
+        self.prove(run)
+        return run
+
+    def prove(self, run: Run) -> None:
+        """Wait until the run's first artifact is written. ConfigError where the store takes none."""
         try:
             run.prove()
         except TrackingError as error:
-            place = hidden(store_uri(config))
             raise ConfigError(
-                f"`the MLflow store takes artifacts` must hold, but {place} does not: {error}."
+                f"`the MLflow store takes artifacts` must hold, but {self._place} does not: {error}."
             ) from error
-        return run
 
     def start_trial(self, config: Config, description: DataDescription, job_dir: Path) -> Run:
         """A run for one trial: a child of `config.trial.parent_run` when that is set, else it stands alone."""
@@ -220,7 +224,8 @@ class Tracker:
         except TrackingError as unwritten:
             if error is None:
                 raise
-            log.error("%s", unwritten)  # the error that ends the block says more
+            if not isinstance(error.__cause__, TrackingError):  # which has said it
+                log.error("%s", unwritten)  # the error that ends the block says more
 
     def _log_config(self, run: Run, config: Config) -> None:
         run.proof = run.log_text(yaml.safe_dump(as_tree(config), sort_keys=False), "config.yaml")
