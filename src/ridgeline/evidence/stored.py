@@ -140,6 +140,7 @@ def _name_in(summary: Path) -> str:
 
 
 def _load(config: Config, folder: Path) -> Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         found = optuna.load_study(study_name=folder.name, storage=read_storage(config, folder))
     except KeyError as error:
