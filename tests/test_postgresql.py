@@ -18,6 +18,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from ridgeline import passwords
 from ridgeline.checking import ConfigError
 from ridgeline.doors import ROOT
 from ridgeline.evidence.stored import open_study
@@ -166,11 +167,14 @@ def test_database_that_cannot_be_opened_is_named_without_its_password(tmp_path: 
 
 
 @on_postgresql
-def test_a_stored_study_is_opened_with_the_password_that_its_files_do_not_have(tmp_path: Path, url: str) -> None:
+def test_a_stored_study_is_opened_with_the_password_that_its_files_do_not_have(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")
     given = ["search=random", "search.n_trials=3", "search.study_name=kept", "hydra/launcher=basic"]
     studies.run(*given, f"search.storage='{url}'")
     asked = small(runs=str(studies.runs))
+    monkeypatch.setattr(passwords, "_real", {})  # as in another process
     with pytest.raises(ConfigError, match=r"password of search\.storage is stored nowhere: add search\.storage"):
         open_study(asked, "kept")
     stored = open_study(replace(asked, search=replace(asked.search, storage=url)), "kept")

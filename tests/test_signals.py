@@ -139,7 +139,8 @@ def test_single_run_ends_soon_and_its_row_says_interrupted(number: signal.Signal
     process.send_signal(number)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
-    assert "Interrupted; add trainer.ckpt_path=" in said
+    assert "Interrupted. To go on: " in said
+    assert "trainer.ckpt_path=" in said
     assert said.count("\n") == 1
     assert statuses(runs / "mlflow.db") == ["KILLED"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ridgeline.checking import require
@@ -149,10 +150,13 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
 
 
 def keep(result: FitResult, run: Run, job_dir: Path) -> None:
-    """The curve and the weights as files in the job folder, the final metrics in the run."""
+    """The curve and the weights as files in the job folder, the final metrics in the run. Raises OSError."""
     write_history(job_dir / "history.csv", result.history)
     if result.failure is None:
-        save_file(result.weights, job_dir / "weights.safetensors")
+        try:
+            save_file(result.weights, job_dir / "weights.safetensors")
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
         run.log_metrics({**result.metrics, "final/best_epoch": float(result.best_epoch)})
 
 

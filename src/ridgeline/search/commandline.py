@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 
 
 MAY_BE_IDLE = re.compile(
-    r"[+~]*(callbacks|data\.zca|lr_schedule|network\.|optimizer\.|regularization\.(l1_form|penalize))"
+    r"[+~]*(callbacks|data\.(zca|seed)|lr_schedule|network\.activation"
+    r"|optimizer\.(momentum|nesterov|betas|eps|weight_decay)|regularization\.(l1_form|penalize))"
 )
 """Arguments that may be without effect: see `ridgeline.idle`."""
 
