@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.data import DataDescription
 from ridgeline.data.arrays import Examples
+from ridgeline.doors import ROOT
 from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri, writer
 from ridgeline.tracking.creation import Creation
 from ridgeline.tracking.names import mlflow_key, run_name
@@ -325,7 +326,7 @@ def test_nothing_leaves_the_machine_and_a_new_store_prints_nothing(tmp_path):
     # Without what makes MLflow think that it is being tested: then it would be quiet anyway.
     quiet = ("PYTEST_CURRENT_TEST", "CI", "GITHUB_ACTIONS", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
     environment = {key: value for key, value in os.environ.items() if key not in quiet}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), str(ROOT / "src")])
     command = [sys.executable, "-c", LONELY, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
