@@ -72,6 +72,11 @@ def setting(key: str, value: Any) -> str:
     return f"{key}={_written(value)}"
 
 
+def key_of(override: str) -> str:
+    """The key that an override sets, adds or deletes."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def _written(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -112,7 +117,7 @@ def started_with(hydra: Any) -> tuple[list[str], list[str]]:
 def start_again(hydra: Any, runs: str, more: Mapping[str, Any]) -> str:
     """The shell command that starts this single run again, with `more` settings. `hydra`: as for `started_with`."""
     options, own = started_with(hydra)
-    typed = [o for o in as_typed(hydra.overrides.task) if o.lstrip("+").partition("=")[0] not in (*more, "runs")]
+    typed = [o for o in as_typed(hydra.overrides.task) if key_of(o) not in (*more, "runs")]
     given = [*options, *own, *runs_setting(runs), *typed, *(setting(key, value) for key, value in more.items())]
     return command("train", *given)
 

@@ -26,7 +26,7 @@ from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, Omeg
 
 from ridgeline.arguments import Arguments, check_arguments, check_arguments_without_trial, read_arguments, typed_keys
 from ridgeline.checking import ConfigError, nearest, unknown_key
-from ridgeline.commands import ROOT, RUNS, setting
+from ridgeline.commands import ROOT, RUNS, key_of, setting
 from ridgeline.composed import as_typed, conceal_argument, conceal_config, plain
 from ridgeline.config import Config, parse
 from ridgeline.idle import idle_keys, refuse_idle
@@ -128,7 +128,7 @@ def _is_mistake(error: Exception) -> bool:
 def require_overrides_of(*keys: str) -> None:
     """Raise ConfigError for an argument with another key: what is read back, or fixed, has its own values of those."""
     for override in as_typed(HydraConfig.get().overrides.task):
-        key = override.lstrip("+~").partition("=")[0]
+        key = key_of(override)
         if not any(key == known or key.startswith(f"{known}.") for known in keys):
             raise ConfigError(f"`{key}` cannot be set here, only {', '.join(keys)}: {override}.")
 

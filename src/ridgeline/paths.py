@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
-from ridgeline.commands import setting
+from ridgeline.commands import key_of, setting
 from ridgeline.composed import as_typed
 
 FILES = (
@@ -87,7 +87,7 @@ def settle(config: DictConfig, arguments: Sequence[str] | None = None) -> list[s
             continue
         with open_dict(config):
             OmegaConf.update(config, key, place.replace("${", "\\${"))
-        typed = [i for i, argument in enumerate(settled) if argument.lstrip("+").partition("=")[0] == key]
+        typed = [i for i, argument in enumerate(settled) if key_of(argument) == key]
         for i in typed:
             prefix = settled[i][: len(settled[i]) - len(settled[i].lstrip("+"))]
             settled[i] = prefix + setting(key, place)

@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution
 
 from ridgeline.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.checking import ConfigError, require
-from ridgeline.commands import ROOT, Where, command, runs_setting, setting, started_with
+from ridgeline.commands import ROOT, Where, command, key_of, runs_setting, setting, started_with
 from ridgeline.composed import as_typed
 from ridgeline.idle import Idle, names
 from ridgeline.knobs import NOT_TRAINED
@@ -85,8 +85,8 @@ class CommandLine:
 
     def with_setting(self, key: str, value: Any) -> CommandLine:
         """The same commands with another value of a key that is not swept."""
-        fixed = (*(override for override in self.fixed if _key(override) != key), setting(f"++{key}", value))
-        typed = (*(override for override in self.start.typed if _key(override) != key), setting(f"++{key}", value))
+        fixed = (*(override for override in self.fixed if key_of(override) != key), setting(f"++{key}", value))
+        typed = (*(override for override in self.start.typed if key_of(override) != key), setting(f"++{key}", value))
         return replace(self, fixed=fixed, start=replace(self.start, typed=typed))
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
@@ -98,8 +98,8 @@ class CommandLine:
     ) -> str:
         """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
         more = more or {}
-        own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and _key(o) not in (*more, "runs")]
-        set_here = {*(_key(o) for o in own), *more}
+        own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and key_of(o) not in (*more, "runs")]
+        set_here = {*(key_of(o) for o in own), *more}
         own = [self._settled(o) for o in own]
         own += [setting(f"++{key}", value) for key, value in self.start.referring.items() if key not in set_here]
         own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
@@ -118,7 +118,7 @@ class CommandLine:
 
     def again(self, *, where: Where = "anywhere") -> str:
         """The shell command that goes on with the study."""
-        typed = [argument for argument in self.start.typed if _key(argument) != "runs"]
+        typed = [argument for argument in self.start.typed if key_of(argument) != "runs"]
         given = [*self.start.options, "-m", *self.start.hydra, *runs_setting(self.start.runs), *typed]
         return command(self.start.script, *given, where=where)
 
@@ -198,10 +198,6 @@ def _refers_to_search(key: str, text: Any) -> bool:
 def _select(config: DictConfig, key: str) -> Any:
     value = OmegaConf.select(config, key)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
 
 
 def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:

@@ -10,12 +10,11 @@ import os
 import re
 from collections.abc import Sequence
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ridgeline.commands import setting
+from ridgeline.arguments import parse_overrides
+from ridgeline.commands import key_of, setting
 from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.interpolations import is_reference, references
 
@@ -26,6 +25,7 @@ DECODED = re.compile(r"\$\\?\{oc\.decode:([\w.+/-]+)\\?\}")
 """A value that Hydra's grammar reads by itself, once it stands there."""
 
 QUOTED = re.compile(r"=(['\"])([\w.+/-]+)\1$")
+"""A value in quotes, which would make text of a number."""
 
 PURE = re.compile(r"\$\{oc\.(?:env|decode):[^${}]*\}")
 """What follows from the environment alone."""
@@ -40,8 +40,8 @@ def settle_environment(config: DictConfig, arguments: Sequence[str]) -> list[str
     They are the configuration's too. Where a study writes (`runs`, `tracking`, `search`) is no part of it.
     """
     settled = [_settled(argument) for argument in arguments]
-    swept = _swept(settled)
-    typed = {_key(argument) for argument in settled}
+    swept = [str(o.key_or_group).replace("/", ".") for o in parse_overrides(settled) if o.is_sweep_override()]
+    typed = {key_of(argument) for argument in settled}
     for key, text in references(config):
         if not isinstance(text, str) or key.partition(".")[0] in ("hydra", *NOT_TRAINED) or not _is_pure(text):
             continue
@@ -57,7 +57,7 @@ def settle_environment(config: DictConfig, arguments: Sequence[str]) -> list[str
 
 
 def _settled(argument: str) -> str:
-    if _key(argument).partition(".")[0] in NOT_TRAINED:
+    if key_of(argument).partition(".")[0] in NOT_TRAINED:
         return argument
     settled = VALUE.sub(_value, argument)
     return argument if settled == argument else QUOTED.sub(r"=\2", DECODED.sub(r"\1", settled))
@@ -76,19 +76,3 @@ def _is_pure(text: str) -> bool:
     while (inner := PURE.sub("", text)) != text:
         text = inner
     return not is_reference(text)
-
-
-def _swept(arguments: Sequence[str]) -> list[str]:
-    parser, keys = OverridesParser.create(), []
-    for argument in arguments:
-        try:
-            override = parser.parse_override(argument)
-        except HydraException:
-            continue
-        if override.is_sweep_override():
-            keys.append(override.key_or_group.replace("/", "."))
-    return keys
-
-
-def _key(argument: str) -> str:
-    return argument.lstrip("+~").partition("=")[0]
