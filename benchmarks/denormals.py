@@ -22,7 +22,7 @@ from hydra import compose, initialize_config_dir
 
 from machine import BUSY, describe_machine
 from ridgeline.data import load_splits
-from ridgeline.doors import ROOT, checked
+from ridgeline.entry_points import ROOT, checked
 from ridgeline.stack import fitting
 
 EPOCHS, ROUNDS = 250, 2

@@ -1,6 +1,6 @@
 """How often does confirm say that regularization helps where it cannot: the false-positive rate.
 
-Small studies, each through the sweeper, the stack launcher and confirm, test part included; each has labels, a split
+Small studies, each through the sweeper, the stack launcher and confirm, test split included; each has labels, a split
 and a search of its own. A right test says `helps` in 2.5% of them and `harms` in as many.
 
 - noise: labels that are dealt out at random (data.permute_labels, every class keeps its share), half of them on digits,
@@ -30,9 +30,9 @@ from inprocess import Studies, studies
 from machine import describe_machine
 from progress import Progress
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.evidence.confirming import confirm_study
-from ridgeline.evidence.files import FOLDER, RECORD
-from ridgeline.evidence.stored import open_study
+from ridgeline.evaluation.confirming import confirm_study
+from ridgeline.evaluation.files import FOLDER, RECORD
+from ridgeline.evaluation.stored import open_study
 from ridgeline.search.ranking import best_settings, ran
 
 OUT = Path(__file__).resolve().parent / "results" / "false_positives.json"

@@ -35,7 +35,7 @@ from mistakes import draw_mistaken
 from ridgeline.arguments import check_arguments, read_arguments
 from ridgeline.checking import ConfigError
 from ridgeline.composed import as_typed
-from ridgeline.doors import ROOT, check_single, checked, one_line, one_trial
+from ridgeline.entry_points import ROOT, check_single, checked, one_line, one_trial
 from ridgeline.search.plan import make_plan
 from ridgeline.search.ranking import outcome
 from ridgeline.trials import run_trial

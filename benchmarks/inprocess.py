@@ -25,7 +25,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial
 
-from ridgeline.doors import ROOT, one_trial
+from ridgeline.entry_points import ROOT, one_trial
 from ridgeline.search.backends import StackSettings
 from ridgeline.search.loop import Loop
 from ridgeline.search.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ridgeline.evidence.machine import describe_machine
+from ridgeline.evaluation.machine import describe_machine
 
 __all__ = ["BUSY", "describe_machine", "private_cache"]
 

@@ -23,7 +23,7 @@ import torch
 
 from machine import BUSY, describe_machine, private_cache
 from progress import Progress
-from ridgeline.data import Part, Splits, load_splits
+from ridgeline.data import Split, Splits, load_splits
 from ridgeline.stack.callbacks import Schedules
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.module import Stack
@@ -58,7 +58,7 @@ def seconds_an_epoch(workload: Workload, splits: Splits, k: int, trial_steps: in
     """Of a stack of K fits, over as many epochs as have about `trial_steps` steps of a trial."""
     steps = -(-len(splits.train.y_N) // BATCH)
     epochs = max(1, round(trial_steps / (k * steps)))
-    first = replace(splits, train=Part(splits.train.x_NI[: 3 * BATCH], splits.train.y_N[: 3 * BATCH]))
+    first = replace(splits, train=Split(splits.train.x_NI[: 3 * BATCH], splits.train.y_N[: 3 * BATCH]))
     _train(workload, first, k, 1)
     return _train(workload, splits, k, epochs) / epochs
 

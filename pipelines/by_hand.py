@@ -1,6 +1,6 @@
 """The network by hand, in NumPy, beside its Lightning twin: the same points, initial weights and dropout masks.
 
-python pipelines/by_hand.py experiment=by_hand/plain
+python pipelines/by_hand.py experiment=by_hand/baseline
 python pipelines/by_hand.py experiment=by_hand/dropout network.hidden=[50,10] regularization.dropout=[0.5,0.2]
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ridgeline import by_hand_rules
-from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
 
 
 def by_hand(cfg: DictConfig) -> None:

@@ -16,15 +16,15 @@ from ridgeline import commands
 from ridgeline.checking import require
 from ridgeline.composed import as_typed
 from ridgeline.config import Config
-from ridgeline.doors import checked, enter_without_trial, refuse, refuse_keys, run_other
+from ridgeline.entry_points import checked, enter_without_trial, refuse, refuse_keys, run_other
 from ridgeline.outputs import require_writable
 
-PLAIN = "experiment=case_study/plain"
+BASELINE = "experiment=case_study/baseline"
 """What the command line is read with; the other variants differ from it."""
 
 
 def case_study(cfg: DictConfig) -> None:
-    given = [override for override in as_typed(HydraConfig.get().overrides.task) if override != PLAIN]
+    given = [override for override in as_typed(HydraConfig.get().overrides.task) if override != BASELINE]
     refuse_keys(given, "experiment", "seed", "search", "study")
     for other in ("confirm", "claims", "report", "debug"):
         refuse_keys(given, other)
@@ -38,9 +38,9 @@ def case_study(cfg: DictConfig) -> None:
     )
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
-    from ridgeline.evidence.case_study.running import run
-    from ridgeline.evidence.case_study.variants import compose_all
-    from ridgeline.evidence.fits import FitsFailed
+    from ridgeline.evaluation.case_study.running import run
+    from ridgeline.evaluation.case_study.variants import compose_all
+    from ridgeline.evaluation.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
     own = [override for override in given if not override.startswith("case_study.")]
@@ -53,7 +53,7 @@ def case_study(cfg: DictConfig) -> None:
         train = str(Path(__file__).with_name("train.py"))
         trials = config.case_study.n_trials
         study = ["search=bayes", f"search.n_trials={trials}", f"search.summary={summary}"]
-        run_other(sys.executable, train, "-m", PLAIN, *own, *study)
+        run_other(sys.executable, train, "-m", BASELINE, *own, *study)
 
     command = commands.command("case_study", *shown, where="project")
     try:
@@ -68,5 +68,5 @@ def case_study(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv.append(PLAIN)
+    sys.argv.append(BASELINE)
     enter_without_trial(case_study)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from ridgeline.commands import command
 from ridgeline.composed import as_typed
 from ridgeline.config import Config
-from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
 from ridgeline.outputs import require_writable
 
 
@@ -24,8 +24,8 @@ def claims(cfg: DictConfig) -> None:
 
     print(f"Putting the claims to the test, {config.claims.seeds} seeds of each network", flush=True)
 
-    from ridgeline.evidence.claims.running import run  # torch and more, which a mistake need not wait for
-    from ridgeline.evidence.fits import FitsFailed
+    from ridgeline.evaluation.claims.running import run  # torch and more, which a mistake need not wait for
+    from ridgeline.evaluation.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
     given = as_typed(HydraConfig.get().overrides.task)

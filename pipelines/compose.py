@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.composed import plain
-from ridgeline.doors import checked, enter_without_trial
+from ridgeline.entry_points import checked, enter_without_trial
 
 
 def compose(cfg: DictConfig) -> None:

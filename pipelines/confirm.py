@@ -1,4 +1,4 @@
-"""Does regularization help? The study's best configuration against the plain network, over seeds, on the test part.
+"""Does regularization help? The study's best configuration against the baseline, over seeds, on the test split.
 
 python pipelines/confirm.py study=NAME
 python pipelines/confirm.py study=results/search.json confirm.seeds=50
@@ -9,7 +9,7 @@ from functools import partial
 from omegaconf import DictConfig
 
 from ridgeline.checking import require
-from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
 from ridgeline.outputs import require_writable
 
 
@@ -21,17 +21,17 @@ def confirm(cfg: DictConfig) -> None:
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.confirm.summary, "confirm.summary", csv=True)
 
-    from ridgeline.evidence.confirm_files import FOLDER
-    from ridgeline.evidence.stored import open_study  # Optuna, which --help need not wait for
+    from ridgeline.evaluation.confirm_files import FOLDER
+    from ridgeline.evaluation.stored import open_study  # Optuna, which --help need not wait for
 
     stored, asked = open_study(config, str(config.study)), config.confirm
     chosen = f"its best {asked.top} train again with {asked.selection_seeds} new seeds each"
-    tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test part"
+    tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test split"
     print(f"Confirming {stored.name}: {chosen}, then {tested}; into {stored.folder / FOLDER}", flush=True)
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for
-    from ridgeline.evidence.confirming import confirm_study
-    from ridgeline.evidence.fits import FitsFailed
+    from ridgeline.evaluation.confirming import confirm_study
+    from ridgeline.evaluation.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 
     try:
@@ -42,7 +42,7 @@ def confirm(cfg: DictConfig) -> None:
     except OSError as error:
         refuse(f"What confirm found cannot be written: {error}.", code=1)
     except TrackingError as error:
-        again = "The same command brings it there, and opens the test part no second time for the same networks"
+        again = "The same command brings it there, and opens the test split no second time for the same networks"
         refuse(f"The verdict is stored, but MLflow has not taken it: {error} {again}.", code=1)
 
 

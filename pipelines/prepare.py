@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ridgeline.doors import checked, enter_without_trial, require_overrides_of
+from ridgeline.entry_points import checked, enter_without_trial, require_overrides_of
 
 
 def prepare(cfg: DictConfig) -> None:

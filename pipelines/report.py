@@ -7,7 +7,7 @@ python pipelines/report.py study=results/search.json report=results/report.html
 from omegaconf import DictConfig
 
 from ridgeline.checking import require
-from ridgeline.doors import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
 from ridgeline.outputs import require_writable
 
 
@@ -17,11 +17,11 @@ def report(cfg: DictConfig) -> None:
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.report, "report")
 
-    from ridgeline.evidence.stored import find_study  # Optuna, which --help need not wait for
+    from ridgeline.evaluation.stored import find_study  # Optuna, which --help need not wait for
 
     find_study(config, str(config.study))
 
-    from ridgeline.evidence.writing import write_report  # torch and more, which a mistake need not wait for
+    from ridgeline.evaluation.writing import write_report  # torch and more, which a mistake need not wait for
     from ridgeline.tracking import TrackingError
 
     try:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from ridgeline.commands import start_again
 from ridgeline.config import Config, ConfigError
-from ridgeline.doors import checked, enter, one_trial, refuse
+from ridgeline.entry_points import checked, enter, one_trial, refuse
 
 
 @one_trial

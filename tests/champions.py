@@ -9,7 +9,7 @@ import numpy as np
 from ridgeline.config import Config, as_tree
 from ridgeline.data import load_splits
 from ridgeline.data.rows import split_rows
-from ridgeline.data.scaling import fit_scaling
+from ridgeline.data.scaler import fit_scaler
 from ridgeline.data.sources import read_source
 from ridgeline.fitted import Fitted
 from ridgeline.stack.fitting import fit
@@ -17,13 +17,13 @@ from settings import small
 
 
 def fitted_digits(**overrides: Any) -> tuple[Fitted, np.ndarray]:
-    """The network after a few epochs, and the validation part's features as they are in the data set."""
+    """The network after a few epochs, and the validation split's features as they are in the data set."""
     config = small(regularization__dropout=0.2, **overrides)
     (result,) = fit([config], load_splits(config.data))
     source = read_source(config.data)
     rows = split_rows(source, config.data)
-    scaling = fit_scaling(source.x_NI[rows.train], config.data)
-    return Fitted(config, result.weights, scaling), source.x_NI[rows.validation]
+    scaler = fit_scaler(source.x_NI[rows.train], config.data)
+    return Fitted(config, result.weights, scaler), source.x_NI[rows.validation]
 
 
 def confirmed(
@@ -64,14 +64,14 @@ def confirmed(
         "verdict": {"word": word, "sentence": "Regularization helps: test error 2.00% against 3.00%."},
         "arms": {
             "best": arm(7, {"regularization.l2": 0.000123456, "regularization.dropout": 0.2}, 0.02),
-            "plain": arm(None, {}, 0.03),
+            "baseline": arm(None, {}, 0.03),
         },
         "difference": {"error": compared, "loss": compared, "test": "a named test"},
-        "candidates": {"best": [], "plain": []},
+        "candidates": {"best": [], "baseline": []},
         "off": {"regularization.dropout": 0.2},
         "opening": {
             "number": 2,
-            "test_part": "a" * 64,
+            "test_hash": "a" * 64,
             "when": "2026-11-21T08:00:00+00:00",
             "commit": "f" * 40,
             "dirty": True,

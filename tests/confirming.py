@@ -1,4 +1,4 @@
-"""What confirming a study stores, of two real small networks over a few seeds, measured on the validation part."""
+"""What confirming a study stores, of two real small networks over a few seeds, measured on the validation split."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SEEDS = (11, 12, 13)
 
 
 def confirm(folder: Path, study: str, best: Config, trial: int, params: dict[str, Any], *, number: int = 1) -> None:
-    """Write the folder `confirm` of the study in `folder`. `number`: the how-manieth opening of the test part."""
+    """Write the folder `confirm` of the study in `folder`. `number`: the how-manieth opening of the test split."""
     splits, arms = load_splits(best.data), dict[str, dict[str, Any]]()
-    plain = replace(best, regularization=RegularizationConfig())
-    fits = {name: _fits(config, splits) for name, config in (("best", best), ("plain", plain))}
+    baseline = replace(best, regularization=RegularizationConfig())
+    fits = {name: _fits(config, splits) for name, config in (("best", best), ("baseline", baseline))}
     p_SNC = {name: np.stack([_predict(one.weights, splits.validation.x_NI) for one in fits[name]]) for name in fits}
     labels_N = splits.validation.y_N.numpy()
-    for name, config in (("best", best), ("plain", plain)):
+    for name, config in (("best", best), ("baseline", baseline)):
         arms[name] = _arm(config, fits[name], trial if name == "best" else None, params if name == "best" else {})
     out = folder / "confirm"
     out.mkdir()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ridgeline.data import Part, Splits, load_splits
+from ridgeline.data import Split, Splits, load_splits
 from settings import small
 
 torch.set_num_threads(1)
@@ -25,8 +25,8 @@ def digits() -> Splits:
 def digits64(digits: Splits) -> Splits:
     """In float64."""
 
-    def double(part: Part) -> Part:
-        return Part(part.x_NI.double(), part.y_N)
+    def double(split: Split) -> Split:
+        return Split(split.x_NI.double(), split.y_N)
 
     return replace(digits, train=double(digits.train), validation=double(digits.validation))
 
@@ -36,6 +36,6 @@ def shrink() -> Callable[[Splits, int], Splits]:
     """The first so many training examples."""
 
     def shrink(splits: Splits, n: int) -> Splits:
-        return replace(splits, train=Part(splits.train.x_NI[:n], splits.train.y_N[:n]))
+        return replace(splits, train=Split(splits.train.x_NI[:n], splits.train.y_N[:n]))
 
     return shrink

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from ridgeline.composed import as_typed
 from ridgeline.data import load_splits
-from ridgeline.doors import ROOT, checked
+from ridgeline.entry_points import ROOT, checked
 from ridgeline.search import study
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.tracking import Tracker

@@ -15,7 +15,7 @@ from hydra.errors import HydraException, OverrideParseException
 
 from ridgeline.arguments import check_arguments, check_arguments_without_trial, read_arguments
 from ridgeline.checking import ConfigError
-from ridgeline.doors import ROOT, check_single, one_line
+from ridgeline.entry_points import ROOT, check_single, one_line
 from sweeping import Studies
 
 TYPED = {
@@ -103,7 +103,7 @@ COMPOSED = {
 TAKEN = [
     "optimizer=sgd optimizer.momentum=0.8",
     "lr_schedule=step lr_schedule.step_size=3 regularization=dropout callbacks=[dropout_schedule]",
-    "experiment=case_study/plain",  # a file may hold what a variant of it needs
+    "experiment=case_study/baseline",  # a file may hold what a variant of it needs
     "callbacks=[] data.standardize=zca data.zca_epsilon=0.1 seed=0",
     "regularization.group_lasso=0.1 regularization.l1_form=subgradient hydra.verbose=true",
 ]
@@ -231,7 +231,7 @@ def test_pipeline_without_a_trial_makes_no_study_and_no_folder(line: str) -> Non
         ("confirm.py", "--multi study=x", "confirm.py takes no --multirun (-m)."),
         ("confirm.py", "study=x data=wine", "`data` cannot be set here"),
         ("prepare.py", "seed=3", "`seed` cannot be set here"),
-        ("by_hand.py", "experiment=by_hand/plain search.n_trials=3", "`search.n_trials` cannot be set here"),
+        ("by_hand.py", "experiment=by_hand/baseline search.n_trials=3", "`search.n_trials` cannot be set here"),
         ("case_study.py", "confirm.seeds=3", "to set, but got confirm.seeds=3"),
     ],
 )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import AugmentationConfig
-from ridgeline.data import Part, Splits, load_splits
+from ridgeline.data import Split, Splits, load_splits
 from ridgeline.knobs import is_knob
 from ridgeline.report.curves import augmentation_figure
 from ridgeline.stack.augmentation import samples_RMHW
@@ -41,9 +41,9 @@ def test_every_knob_is_tried() -> None:
 
 @pytest.mark.parametrize("knob", [*KNOBS, "all"])
 def test_fit_ends_bitwise_the_same_alone_and_in_any_slot_beside_any_neighbour(images: Splits, knob: str) -> None:
-    one, plain = augmented(KNOBS if knob == "all" else {knob: KNOBS[knob]}, seed=1), augmented({}, seed=2)
-    (alone,), (unchanged,) = fit([one], images), fit([plain], images)
-    many = fit([augmented(KNOBS, seed=3), plain, one], images)
+    one, baseline = augmented(KNOBS if knob == "all" else {knob: KNOBS[knob]}, seed=1), augmented({}, seed=2)
+    (alone,), (unchanged,) = fit([one], images), fit([baseline], images)
+    many = fit([augmented(KNOBS, seed=3), baseline, one], images)
     assert_same_bits(alone, many[2])
     assert_same_bits(unchanged, many[1])
     assert alone.history != fit([augmented({}, seed=1)], images)[0].history
@@ -99,7 +99,7 @@ def test_crop_fills_the_image_with_a_part_of_it(images: Splits) -> None:
     """With half of the side cut off, twice as large; at the edge of the range a corner of the image."""
     ramp = images.train.x_NI.clone()
     ramp[:6] = torch.arange(8.0).repeat(8)
-    splits = replace(images, train=Part(ramp, images.train.y_N))
+    splits = replace(images, train=Split(ramp, images.train.y_N))
     for part_right, first, last in ((0.5, -0.25, 3.25), (-0.5, 3.75, 7.25), (0.0, 1.75, 5.25)):
         before, after = drawn(splits, {"crop": 0.5}, part=0.5, part_right=part_right)
         row = after[0, 4] - before[0, 4, 0]

@@ -18,8 +18,8 @@ from mlflow import MlflowClient
 from ridgeline import by_hand, by_hand_rules, reference
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
-from ridgeline.data import Part, Splits, load_splits
-from ridgeline.doors import ROOT
+from ridgeline.data import Split, Splits, load_splits
+from ridgeline.entry_points import ROOT
 from ridgeline.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
@@ -37,7 +37,7 @@ def moons(**overrides: object) -> Config:
 
 
 def pair(*overrides: str) -> by_hand.Pair:
-    config = composed("experiment=by_hand/plain", "trainer.max_epochs=300", QUIET, *overrides)
+    config = composed("experiment=by_hand/baseline", "trainer.max_epochs=300", QUIET, *overrides)
     by_hand.check(config)
     return by_hand.train_pair(config)
 
@@ -45,7 +45,7 @@ def pair(*overrides: str) -> by_hand.Pair:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["experiment=by_hand/plain"],
+        ["experiment=by_hand/baseline"],
         ["experiment=by_hand/l2"],
         ["experiment=by_hand/dropout"],
         ["experiment=by_hand/dropout", "regularization.l2=0.01", "regularization.input_dropout=0.2", "seed=7"],
@@ -101,8 +101,8 @@ def test_masks_kept_share_the_rate_and_change_from_step_to_step(monkeypatch: pyt
     ],
 )
 def test_what_is_not_done_by_hand_is_refused(override: str, line: str) -> None:
-    with pytest.raises(ConfigError, match="experiment=by_hand/plain has all") as refusal:
-        by_hand_rules.check(composed("experiment=by_hand/plain", *override.split()))
+    with pytest.raises(ConfigError, match="experiment=by_hand/baseline has all") as refusal:
+        by_hand_rules.check(composed("experiment=by_hand/baseline", *override.split()))
     assert line in str(refusal.value)
 
 
@@ -120,7 +120,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.verify
-def test_door_states_the_difference_and_records_picture_and_numbers_as_one_run(tmp_path: Path) -> None:
+def test_entry_point_states_the_difference_and_records_picture_and_numbers_as_one_run(tmp_path: Path) -> None:
     done = run(tmp_path, "experiment=by_hand/dropout", "trainer.max_epochs=50", QUIET)
     assert done.returncode == 0, done.stderr
     assert "2-20-3-1, 90 points, 50 steps of gradient descent with lr 0.1" in done.stdout
@@ -139,8 +139,12 @@ def test_door_states_the_difference_and_records_picture_and_numbers_as_one_run(t
 
 
 @pytest.mark.verify
-def test_door_refuses_in_one_line_and_writes_nothing(tmp_path: Path) -> None:
-    for arguments in ([], ["-m", "experiment=by_hand/l2,by_hand/plain"], ["experiment=by_hand/plain", "loss=hinge"]):
+def test_entry_point_refuses_in_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    for arguments in (
+        [],
+        ["-m", "experiment=by_hand/l2,by_hand/baseline"],
+        ["experiment=by_hand/baseline", "loss=hinge"],
+    ):
         done = run(tmp_path, *arguments)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1, done.stderr
@@ -168,7 +172,7 @@ def test_fitted_network_with_a_sigmoid_gives_two_probabilities_and_survives_its_
     splits = load_splits(config.data)
     (result,) = fit([config], splits)
     assert result.metrics["final/val_error"] < 0.3
-    fitted = Fitted(config, result.weights, splits.scaling)
+    fitted = Fitted(config, result.weights, splits.scaler)
     assert fitted.n_classes == 2
     p_NC = fitted.probabilities_NC(np.array([[0.0, 1.0], [1.0, -0.5], [2.0, 0.5]], np.float32))
     np.testing.assert_allclose(p_NC.sum(axis=1), 1, rtol=1e-6)
@@ -193,7 +197,7 @@ def test_objective_of_the_case_study_on_a_real_mnist_batch_equals_the_network_by
         "regularization.dropout=0.25",
     )
     splits = load_splits(config.data)
-    batch = Part(splits.train.x_NI[:128], splits.train.y_N[:128]).double()
+    batch = Split(splits.train.x_NI[:128], splits.train.y_N[:128]).double()
     stack = Stack([config], replace(splits, train=batch))
     loss_K, *_ = stack.losses(torch.arange(128).unsqueeze(0))
     stack.rows.differentiate(loss_K)

@@ -21,10 +21,10 @@ from opening import opened
 from ridgeline.config import Config
 from ridgeline.data import SplitLocked, load_splits
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.doors import ROOT
-from ridgeline.evidence.case_study import kept, running
-from ridgeline.evidence.case_study.running import fits_of, run
-from ridgeline.evidence.case_study.variants import BY_NAME
+from ridgeline.entry_points import ROOT
+from ridgeline.evaluation.case_study import kept, running
+from ridgeline.evaluation.case_study.running import fits_of, run
+from ridgeline.evaluation.case_study.variants import BY_NAME
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.prediction import logits_KNC
 from sweeping import Studies
@@ -56,11 +56,11 @@ class CaseStudy:
     def search(self, summary: Path) -> None:
         self.searches += 1
         study = ("search=bayes", "search.n_trials=3", "search.study_name=tuning", f"search.summary={summary}")
-        Studies(self.runs, self.runs / "mlflow.db").run("experiment=case_study/plain", *SMALL, *study, task=train)
+        Studies(self.runs, self.runs / "mlflow.db").run("experiment=case_study/baseline", *SMALL, *study, task=train)
 
     def run(self, configs: Mapping[str, Config] | None = None, *, is_open: bool = True) -> dict[str, Any]:
-        door: AbstractContextManager[None] = confirming() if is_open else nullcontext()
-        with door:
+        lock: AbstractContextManager[None] = confirming() if is_open else nullcontext()
+        with lock:
             self.words.append(run(configs or self.configs(), self.search, open_test_split, "the command"))
         record: dict[str, Any] = json.loads((self.folder / "case_study.json").read_text())
         return record
@@ -89,13 +89,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> CaseStudy:
 
 @pytest.fixture(scope="module")
 def record(study: CaseStudy) -> dict[str, Any]:
-    """Of the first run, which finds the door to the test part shut once it has trained, and of a second."""
+    """Of the first run, which finds the test split locked once it has trained, and of a second."""
     with pytest.raises(SplitLocked):
         study.run(is_open=False)
     return study.run()
 
 
-def test_shut_door_leaves_no_opening_and_the_fits_are_not_trained_again(
+def test_locked_test_split_leaves_no_opening_and_the_fits_are_not_trained_again(
     study: CaseStudy, record: dict[str, Any]
 ) -> None:
     assert len(study.openings) == 1
@@ -114,7 +114,7 @@ def test_accuracies_are_those_of_networks_trained_alone(study: CaseStudy, record
     configs = study.configs()
     rows = {row["name"]: row for row in record["variants"]}
     assert list(rows) == list(BY_NAME)
-    for name in ("plain", "l1", "augmentation", "early_stopping"):
+    for name in ("baseline", "l1", "augmentation", "early_stopping"):
         splits, test = load_splits(configs[name].data), opened(configs[name].data)
         results = [fit([replace(configs[name], seed=seed)], splits)[0] for seed in (1, 2)]
         assert rows[name]["epochs"]["mean"] == np.mean([result.epochs for result in results])
@@ -137,7 +137,7 @@ def test_tuned_is_the_best_of_the_search(study: CaseStudy, record: dict[str, Any
     assert all(one.is_there and one.is_tested for one in there["tuned"])
 
 
-def test_weights_are_let_go_once_the_test_part_is_measured(study: CaseStudy, record: dict[str, Any]) -> None:
+def test_weights_are_let_go_once_the_test_split_is_measured(study: CaseStudy, record: dict[str, Any]) -> None:
     assert not list(study.folder.glob("fits/*/*.weights.safetensors"))
     kept_parts = load_file(next(study.folder.glob("fits/*/1.safetensors")))
     assert {name: wrong_N.dtype for name, wrong_N in kept_parts.items()} == {
@@ -174,7 +174,7 @@ def test_fit_is_trained_again_if_its_configuration_data_or_code_differ(
 ) -> None:
     def known(*overrides: str, seeds: int = 2) -> int:
         fits = fits_of(study.configs(*overrides, seeds=seeds), study.folder)
-        return sum(one.is_there for one in fits["plain"])
+        return sum(one.is_there for one in fits["baseline"])
 
     assert known() == 2
     assert known("optimizer.lr=0.03") == known("trainer.max_epochs=12") == known("data.train=0.5") == 0

@@ -15,10 +15,10 @@ from hydra import compose, initialize_config_dir
 
 from ridgeline import reference
 from ridgeline.config import Config, OptimizerConfig, as_tree
-from ridgeline.data import Part, Splits, load_splits
-from ridgeline.doors import ROOT, checked
-from ridgeline.evidence.case_study.kept import kept_fit
-from ridgeline.evidence.case_study.variants import BY_NAME, compose_all, tune
+from ridgeline.data import Split, Splits, load_splits
+from ridgeline.entry_points import ROOT, checked
+from ridgeline.evaluation.case_study.kept import kept_fit
+from ridgeline.evaluation.case_study.variants import BY_NAME, compose_all, tune
 from ridgeline.knobs import NOT_TRAINED, structure
 from ridgeline.objective import data_loss_K
 from ridgeline.stack.fitting import fit
@@ -30,7 +30,7 @@ needs_mnist = pytest.mark.skipif(
 )
 SMALL = ["data=digits", "data.train=0.6", "data.validation=0.2", "network.hidden=[16,12]", "optimizer.lr=0.01"]
 
-PLAIN = {
+BASELINE = {
     "data.name": "mnist",
     "data.split": "first",
     "data.train": 0.7,
@@ -67,7 +67,7 @@ PLAIN = {
 }
 STOPPING = {"monitor": "val/error", "patience": 2, "min_delta": 0.0}
 DIFFERENT: dict[str, dict[str, Any]] = {
-    "plain": {},
+    "baseline": {},
     "l2": {"regularization.l2": 2e-4},
     "l1": {"regularization.l1": 1e-4},
     "dropout": {"regularization.dropout": 0.25},
@@ -105,29 +105,29 @@ def test_there_is_a_file_for_each_variant_and_no_other() -> None:
     assert {*DIFFERENT, "tuned"} == set(BY_NAME)
 
 
-def test_plain_is_the_tutorials_network() -> None:
-    known = flat(composed("case_study/plain"))
-    assert {key: known[key] for key in PLAIN} == PLAIN
+def test_baseline_is_the_tutorials_network() -> None:
+    known = flat(composed("case_study/baseline"))
+    assert {key: known[key] for key in BASELINE} == BASELINE
     assert not any(value for key, value in known.items() if key.startswith("augmentation."))
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
-def test_variant_differs_from_plain_in_nothing_else(name: str) -> None:
-    plain, own = flat(composed("case_study/plain")), flat(composed(f"case_study/{name}"))
-    found = {key: value for key, value in own.items() if key not in plain or plain[key] != value}
+def test_variant_differs_from_baseline_in_nothing_else(name: str) -> None:
+    baseline, own = flat(composed("case_study/baseline")), flat(composed(f"case_study/{name}"))
+    found = {key: value for key, value in own.items() if key not in baseline or baseline[key] != value}
     assert found == DIFFERENT[name]
 
 
-def test_tuned_is_plain_with_l2_and_dropout() -> None:
-    plain, tuned = flat(composed("case_study/plain")), flat(composed("case_study/tuned"))
-    assert {key for key in plain if plain[key] != tuned[key]} == {"regularization.l2", "regularization.dropout"}
+def test_tuned_is_baseline_with_l2_and_dropout() -> None:
+    baseline, tuned = flat(composed("case_study/baseline")), flat(composed("case_study/tuned"))
+    assert {key for key in baseline if baseline[key] != tuned[key]} == {"regularization.l2", "regularization.dropout"}
     found = tune(variants(), 0.003, 0.4)["tuned"].regularization
     assert (found.l2, found.dropout, found.penalize) == (0.003, 0.4, "hidden")
 
 
 def test_variants_that_differ_in_knobs_share_a_stack() -> None:
     every = variants()
-    assert len({structure(every[name]) for name in ("plain", "l2", "l1", "dropout", "tuned")}) == 1
+    assert len({structure(every[name]) for name in ("baseline", "l2", "l1", "dropout", "tuned")}) == 1
 
 
 @pytest.mark.parametrize("name", ["l2", "l1"])
@@ -153,7 +153,7 @@ def test_penalty_and_gradient_are_keras_on_hidden_layers_alone(name: str, digits
 
 
 def test_weights_are_glorot_uniform_and_biases_zero(digits: Splits) -> None:
-    stack = Stack([composed("case_study/plain", "data=digits", *SMALL[1:3])], digits)
+    stack = Stack([composed("case_study/baseline", "data=digits", *SMALL[1:3])], digits)
     for linear in stack.network.linears:
         _, n_in, n_out = linear.weight.shape
         limit = math.sqrt(6 / (n_in + n_out))
@@ -161,13 +161,13 @@ def test_weights_are_glorot_uniform_and_biases_zero(digits: Splits) -> None:
         assert not linear.bias.any()
 
 
-def test_whitening_of_the_text_is_fitted_on_train_and_applied_to_both_parts() -> None:
+def test_whitening_of_the_text_is_fitted_on_train_and_applied_to_both_splits() -> None:
     every = variants("data=digits", "data.train=0.6", "data.validation=0.2")
     raw, white = (load_splits(every[name].data) for name in ("dropout", "augmentation"))
     covariance = torch.cov(white.train.x_NI.T.double(), correction=0)
     varies = torch.cov(raw.train.x_NI.T.double(), correction=0).diagonal() > 0.5
     assert torch.allclose(covariance[varies][:, varies], torch.eye(int(varies.sum())).double(), atol=1e-2)
-    expected = white.scaling.apply(raw.validation.x_NI.numpy())
+    expected = white.scaler.apply(raw.validation.x_NI.numpy())
     assert np.array_equal(white.validation.x_NI.numpy(), expected)
     assert not np.array_equal(white.validation.x_NI.numpy(), raw.validation.x_NI.numpy())
 
@@ -208,13 +208,13 @@ def stops_after(errors: list[float], patience: int) -> int:
 
 
 @needs_mnist
-@pytest.mark.parametrize("name", ["plain", "l2", "l1"])
+@pytest.mark.parametrize("name", ["baseline", "l2", "l1"])
 def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: str) -> None:
     """In float64, with the full network; one step of plain gradient descent at a rate of 1 is the gradient of J."""
     config = variants(f"data.root={MNIST}", "optimizer=sgd", "optimizer.lr=1.0", "trainer.max_epochs=1")[name]
     config = replace(config, optimizer=OptimizerConfig("sgd", lr=1.0))
     whole = load_splits(config.data)
-    train = Part(whole.train.x_NI[:128].double(), whole.train.y_N[:128])
+    train = Split(whole.train.x_NI[:128].double(), whole.train.y_N[:128])
     splits = replace(whole, train=train, validation=train)
     stack = Stack([config], splits)
     layers = [(li.weight[0].detach().numpy(), li.bias[0, 0].detach().numpy()) for li in stack.network.linears]
@@ -239,6 +239,6 @@ def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: s
 
 @needs_mnist
 def test_the_first_42000_images_train_and_18000_validate_in_zero_to_one() -> None:
-    splits = load_splits(composed("case_study/plain", f"data.root={MNIST}").data)
+    splits = load_splits(composed("case_study/baseline", f"data.root={MNIST}").data)
     assert splits.description.examples == (42000, 18000, 10000)
     assert (splits.train.x_NI.min().item(), splits.train.x_NI.max().item()) == (0.0, 1.0)

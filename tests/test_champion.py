@@ -22,7 +22,7 @@ from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from mlflow.exceptions import MlflowException
 
 from champions import confirmed, fitted_digits
-from ridgeline.data import Scaling, load_splits
+from ridgeline.data import Scaler, load_splits
 from ridgeline.fitted import Fitted, load_fitted
 from ridgeline.networks import MLP
 from ridgeline.tracking import Tracker, store_uri
@@ -81,7 +81,7 @@ def registered(config, study_run, digits_network):
 
 
 def network_probabilities_NC(fitted: Fitted) -> np.ndarray:
-    """Of the validation part as the search saw it, by the network as it was trained."""
+    """Of the validation split as the search saw it, by the network as it was trained."""
     x_NI = load_splits(fitted.config.data).validation.x_NI
     network = MLP(fitted.config.network, 1, 64, 10, dtype=torch.float32, device=torch.device("cpu"))
     with torch.no_grad():
@@ -110,7 +110,7 @@ def test_the_model_by_its_alias_answers_raw_features_with_the_networks_probabili
 @pytest.fixture(scope="module")
 def other(digits_network):
     fitted, _ = digits_network
-    return Fitted(fitted.config, {name: -tensor for name, tensor in fitted.weights.items()}, fitted.scaling)
+    return Fitted(fitted.config, {name: -tensor for name, tensor in fitted.weights.items()}, fitted.scaler)
 
 
 def test_the_same_confirm_again_makes_no_other_version(config, study_run, registered, digits_network, client):
@@ -146,7 +146,7 @@ def test_the_alias_moves_to_a_verdict_at_least_as_strong(config, study_run, regi
     register(config, study_run, *digits_network)
 
 
-HELPS_20 = {"ridgeline.verdict": "helps", "ridgeline.seeds": "20", "ridgeline.test_part": "a"}
+HELPS_20 = {"ridgeline.verdict": "helps", "ridgeline.seeds": "20", "ridgeline.test_hash": "a"}
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ HELPS_20 = {"ridgeline.verdict": "helps", "ridgeline.seeds": "20", "ridgeline.te
         ({}, True),
         ({"ridgeline.seeds": "21"}, True),
         ({"ridgeline.seeds": "3"}, False),
-        ({"ridgeline.seeds": "3", "ridgeline.test_part": "b"}, True),  # other examples: seeds are no measure
+        ({"ridgeline.seeds": "3", "ridgeline.test_hash": "b"}, True),  # other examples: seeds are no measure
         ({"ridgeline.verdict": "no difference shown", "ridgeline.seeds": "50"}, False),
-        ({"ridgeline.verdict": "no difference shown", "ridgeline.test_part": "b"}, False),
+        ({"ridgeline.verdict": "no difference shown", "ridgeline.test_hash": "b"}, False),
         ({"ridgeline.verdict": "no regularization chosen"}, False),
     ],
 )
-def test_how_strong_a_verdict_is_goes_by_its_word_then_by_seeds_on_the_same_test_part(change, moves):
+def test_how_strong_a_verdict_is_goes_by_its_word_then_by_seeds_on_the_same_test_split(change, moves):
     holder = ModelVersion("m", "1", 0, tags=[ModelVersionTag(key, value) for key, value in HELPS_20.items()])
     assert (why_it_stays(holder, HELPS_20 | change) is None) == moves
     nobody = ModelVersion("m", "1", 0, tags=[])
@@ -253,7 +253,7 @@ def test_the_card_says_what_was_searched_found_and_measured_and_what_not(registe
         "| error | 2.00% (1.60% to 2.40%) | 3.00% (2.60% to 3.40%) |",
         "error -1.00 points (-1.40 to -0.60), p = 0.0123 (a named test)",
         "1078 train, 360 validation and 359 test examples, 64 features, 10 classes",
-        "The plain network is the champion's without regularization.dropout=0.2.",
+        "The baseline is the champion's without regularization.dropout=0.2.",
         "128 trials (120 complete, 7 pruned, 1 failed)",
         "| regularization.l2 | tag(log, interval(1e-06, 0.1)) | 0.0001235 |",
         "| regularization.dropout | interval(0, 0.6) | 0.2 |",
@@ -275,8 +275,8 @@ def test_a_configuration_in_a_model_that_names_a_foreign_target_is_refused(digit
 
 def test_a_constant_feature_and_one_example_are_no_special_case(digits_network):
     fitted, raw_NI = digits_network
-    scaling = Scaling(fitted.scaling.mean_I, np.ones(64, np.float32))
-    one = Fitted(fitted.config, fitted.weights, scaling).probabilities_NC(raw_NI[:1])
+    scaler = Scaler(fitted.scaler.mean_I, np.ones(64, np.float32))
+    one = Fitted(fitted.config, fitted.weights, scaler).probabilities_NC(raw_NI[:1])
     assert one.shape == (1, 10)
     assert one.sum() == pytest.approx(1, abs=1e-6)
 

@@ -15,14 +15,14 @@ from mlflow import MlflowClient
 
 from ridgeline.config import Config
 from ridgeline.data import load_splits
-from ridgeline.doors import ROOT, checked
-from ridgeline.evidence.claims import corners, descent
-from ridgeline.evidence.claims.boundaries import length
-from ridgeline.evidence.claims.case_study import NAMES, from_case_study
-from ridgeline.evidence.claims.lab import Lab, cut_train
-from ridgeline.evidence.claims.linear_range import linear_S
-from ridgeline.evidence.claims.running import EXPERIMENTS
-from ridgeline.evidence.rules import FAILS, HOLDS, OPEN, UNTESTED, both
+from ridgeline.entry_points import ROOT, checked
+from ridgeline.evaluation.claims import corners, descent
+from ridgeline.evaluation.claims.boundaries import length
+from ridgeline.evaluation.claims.case_study import NAMES, from_case_study
+from ridgeline.evaluation.claims.lab import Lab, cut_train
+from ridgeline.evaluation.claims.linear_range import linear_S
+from ridgeline.evaluation.claims.running import EXPERIMENTS
+from ridgeline.evaluation.rules import FAILS, HOLDS, OPEN, UNTESTED, both
 from ridgeline.stack.fitting import fit
 
 QUICK = ("data=digits", "network.hidden=[8]", "trainer.max_epochs=2")
@@ -113,7 +113,7 @@ def test_claims_of_the_case_study_are_not_measured_before_it_ran(tmp_path: Path)
 
 def test_claims_of_the_case_study_are_its_verdicts_and_say_where_readings_differ(tmp_path: Path) -> None:
     def gain(reading: str, mean: float, verdict: str, claim: str) -> dict[str, object]:
-        own = {"what": "gain over plain", "value": {"mean": mean, "low": mean - 0.001, "high": mean + 0.001}}
+        own = {"what": "gain over the baseline", "value": {"mean": mean, "low": mean - 0.001, "high": mean + 0.001}}
         parts = {"validation": {**own, "verdict": verdict}, "test": {**own, "verdict": OPEN}}
         return {"claim": claim, "reading": reading, "unit": "accuracy", **parts}
 
@@ -127,7 +127,7 @@ def test_claims_of_the_case_study_are_its_verdicts_and_say_where_readings_differ
     path.write_text(json.dumps(record))
     claims = {claim.name: claim for claim in from_case_study(path)}
     assert claims["l2_helps"].verdict == HOLDS
-    assert claims["l2_helps"].measured.startswith("Gain over plain +0.20 points [+0.10, +0.30] on validation")
+    assert claims["l2_helps"].measured.startswith("Gain over the baseline +0.20 points [+0.10, +0.30] on validation")
     assert claims["augmentation_helps_most"].verdict == "text: holds; listing: not shown"
 
 

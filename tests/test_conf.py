@@ -1,4 +1,4 @@
-"""Every choice in conf/ composes, passes the checks and trains; the doors stay light."""
+"""Every choice in conf/ composes, passes the checks and trains; the entry points stay light."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 
 from ridgeline.config import Config, ScheduleConfig, as_tree, parse
 from ridgeline.data import load_splits
-from ridgeline.doors import ROOT, checked
+from ridgeline.entry_points import ROOT, checked
 from ridgeline.knobs import is_knob
 from ridgeline.stack.fitting import fit
 

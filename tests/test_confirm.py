@@ -1,4 +1,4 @@
-"""Promises 7 and 8: a verdict against the plain network with an equal budget, on a test part with a ledger."""
+"""Promises 7 and 8: a verdict against the baseline with an equal budget, on a test split with a ledger."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ridgeline.checking import ConfigError
 from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, OptimizerConfig, RegularizationConfig, parse
 from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.evidence import candidates
-from ridgeline.evidence.arms import Measured
-from ridgeline.evidence.baseline import FORMS, baseline, regularizers, without_regularization
-from ridgeline.evidence.candidates import Candidate, Trainer
-from ridgeline.evidence.confirm import LEDGER
-from ridgeline.evidence.confirming import confirm_study
-from ridgeline.evidence.fits import start_workers
-from ridgeline.evidence.json_text import json_text
-from ridgeline.evidence.opened import Opened, keep, read
-from ridgeline.evidence.stored import StoredStudy, open_study
-from ridgeline.evidence.verdict import verdict
+from ridgeline.evaluation import candidates
+from ridgeline.evaluation.arms import Measured
+from ridgeline.evaluation.baseline import FORMS, propose_baselines, regularizers, without_regularization
+from ridgeline.evaluation.candidates import Candidate, Trainer
+from ridgeline.evaluation.confirm import LEDGER
+from ridgeline.evaluation.confirming import confirm_study
+from ridgeline.evaluation.fits import start_workers
+from ridgeline.evaluation.json_text import json_text
+from ridgeline.evaluation.opened import Opened, keep, read
+from ridgeline.evaluation.stored import StoredStudy, open_study
+from ridgeline.evaluation.verdict import verdict
 from ridgeline.objective import data_loss_K
 from ridgeline.outputs import require_writable
 from ridgeline.search.space import Dimension
@@ -99,9 +99,9 @@ def test_the_best_is_chosen_by_new_seeds_on_validation_alone(record: dict[str, A
     studied = [c for c in listed if c["searched_value"] is not None]
     assert {c["trial"] for c in studied} == {c.trial for c in candidates.of_study(stored, 2)}
     assert [c["mean"] for c in listed] == sorted(c["mean"] for c in listed)
-    lr, plain = "optimizer.lr", record["candidates"]["plain"]
+    lr, baseline = "optimizer.lr", record["candidates"]["baseline"]
     others = [c for c in listed if c["searched_value"] is None]  # the study searched no learning rate
-    assert {c["params"][lr] for c in others} == {c["params"][lr] for c in plain} - {0.02}
+    assert {c["params"][lr] for c in others} == {c["params"][lr] for c in baseline} - {0.02}
     assert listed[0]["mean"] == pytest.approx(np.mean(listed[0]["values"]))
     assert record["arms"]["best"]["trial"] == listed[0]["trial"]
     curves = json.loads((folder(stored) / "curves.json").read_text())
@@ -109,14 +109,14 @@ def test_the_best_is_chosen_by_new_seeds_on_validation_alone(record: dict[str, A
     assert record["arms"]["best"]["epochs"] == sorted(best_epochs)[0]  # the lower median of two
 
 
-def test_plain_has_no_regularization_and_as_many_trials_as_the_study(
+def test_baseline_has_no_regularization_and_as_many_trials_as_the_study(
     record: dict[str, Any], stored: StoredStudy
 ) -> None:
     best = candidates.of_study(stored, 1)[0].config
-    plain = baseline(best, stored.line.space, budget=6, lr_factor=10.0)
-    assert len(plain) == 6
-    assert plain[0].config.optimizer.lr == best.optimizer.lr
-    for candidate in plain:
+    baseline = propose_baselines(best, stored.line.space, budget=6, lr_factor=10.0)
+    assert len(baseline) == 6
+    assert baseline[0].config.optimizer.lr == best.optimizer.lr
+    for candidate in baseline:
         knobs = candidate.config.regularization
         assert (knobs.l1, knobs.l2, knobs.dropout, knobs.input_dropout) == (0.0, 0.0, 0.0, 0.0)
         assert best.optimizer.lr / 10 <= candidate.config.optimizer.lr <= best.optimizer.lr * 10
@@ -124,13 +124,13 @@ def test_plain_has_no_regularization_and_as_many_trials_as_the_study(
         assert replace(candidate.config, optimizer=best.optimizer, regularization=best.regularization) == best
 
 
-def test_plain_is_the_winners_network_on_the_winners_data(record: dict[str, Any]) -> None:
-    best, plain = (parse({**record["arms"][name]["config"]}) for name in ("best", "plain"))
+def test_baseline_is_the_winners_network_on_the_winners_data(record: dict[str, Any]) -> None:
+    best, baseline = (parse({**record["arms"][name]["config"]}) for name in ("best", "baseline"))
     assert best.optimizer.weight_decay == 0.01
     assert without_regularization(best) == replace(
-        plain,
-        optimizer=replace(plain.optimizer, lr=best.optimizer.lr),
-        trainer=replace(plain.trainer, max_epochs=best.trainer.max_epochs),
+        baseline,
+        optimizer=replace(baseline.optimizer, lr=best.optimizer.lr),
+        trainer=replace(baseline.trainer, max_epochs=best.trainer.max_epochs),
     )
     assert record["off"]["optimizer.weight_decay"] == 0.01
     assert record["early_stopping"]
@@ -160,12 +160,12 @@ def test_whatever_regularizes_is_named_and_off_in_plain(key: str) -> None:
     assert regularizers(on) == {key: 0.1}
     assert regularizers(without_regularization(on)) == {}
     swept = [Dimension(key, "", "", FloatDistribution(0.0, 0.5))]
-    for candidate in baseline(on, swept, budget=3, lr_factor=10.0):
+    for candidate in propose_baselines(on, swept, budget=3, lr_factor=10.0):
         assert regularizers(candidate.config) == {}
 
 
 def test_each_field_of_regularization_and_augmentation_counts_as_one() -> None:
-    """A new one of them is off in plain without anybody thinking of it."""
+    """A new one of them is off in baseline without anybody thinking of it."""
     for group in (RegularizationConfig, AugmentationConfig):
         names = {f.name for f in fields(group)} - set(FORMS)
         on = replace(small(), **{GROUPS[group]: group(**dict.fromkeys(names, 0.1))})
@@ -173,7 +173,7 @@ def test_each_field_of_regularization_and_augmentation_counts_as_one() -> None:
         assert getattr(without_regularization(on), GROUPS[group]) == group()
 
 
-def test_schedules_of_penalties_and_rates_are_off_in_plain_and_early_stopping_is_not() -> None:
+def test_schedules_of_penalties_and_rates_are_off_in_the_baseline_and_early_stopping_is_not() -> None:
     schedule = {"name": "linear", "epochs": 2}
     on = small(regularization__l2=0.1, callbacks={"penalty_schedule": schedule, "early_stopping": {"patience": 3}})
     assert regularizers(on) == {"regularization.l2": 0.1, "callbacks.penalty_schedule": schedule}
@@ -252,16 +252,16 @@ def test_fits_that_fail_on_the_way_to_a_verdict_are_said() -> None:
     diverging = replace(candidate, config=replace(candidate.config, optimizer=OptimizerConfig("sgd", lr=1e30)))
     with start_workers(candidate.config) as workers:
         trainer = Trainer(workers, lambda: None)
-        good, bad = trainer.evaluate([candidate, diverging], [1, 2], "plain networks with new seeds")
+        good, bad = trainer.evaluate([candidate, diverging], [1, 2], "baselines with new seeds")
     assert len(good.results) == 2
     assert bad.results == []
     (lost,) = trainer.lost
-    assert lost.sentence.startswith("2 of 4 fits failed (plain networks with new seeds); 1 of 2 candidates are out: ")
+    assert lost.sentence.startswith("2 of 4 fits failed (baselines with new seeds); 1 of 2 candidates are out: ")
 
 
 def test_both_are_retrained_on_train_and_validation_with_the_same_seeds(record: dict[str, Any]) -> None:
-    best, plain = record["arms"]["best"], record["arms"]["plain"]
-    assert best["seeds"] == plain["seeds"]
+    best, baseline = record["arms"]["best"], record["arms"]["baseline"]
+    assert best["seeds"] == baseline["seeds"]
     assert len(set(best["seeds"])) == 3
     used = parse(best["config"])
     assert used.data.fit_on == "train_validation"
@@ -275,13 +275,13 @@ def test_both_are_retrained_on_train_and_validation_with_the_same_seeds(record: 
 def test_stored_numbers_follow_from_the_stored_predictions(record: dict[str, Any], stored: StoredStudy) -> None:
     predictions = load_file(folder(stored) / "predictions.safetensors")
     labels_N = predictions["labels_N"]
-    for name in ("best", "plain"):
+    for name in ("best", "baseline"):
         wrong_SN = predictions[f"{name}_SNC"].argmax(dim=2) != labels_N
         assert record["arms"][name]["test"]["error"]["mean"] == pytest.approx(wrong_SN.double().mean().item())
         own_SN = predictions[f"{name}_SNC"].double().gather(2, labels_N.expand(3, -1).unsqueeze(2))
         assert record["arms"][name]["test"]["loss"]["mean"] == pytest.approx(-own_SN.log().mean().item(), rel=1e-5)
     paired = record["difference"]["error"]["mean"]
-    errors = [record["arms"][name]["test"]["error"]["mean"] for name in ("best", "plain")]
+    errors = [record["arms"][name]["test"]["error"]["mean"] for name in ("best", "baseline")]
     assert paired == pytest.approx(errors[0] - errors[1])
 
 
@@ -296,7 +296,7 @@ def test_stored_weights_give_the_stored_predictions(record: dict[str, Any], stor
     assert math.isfinite(data_loss_K(logits_KNC_, test.y_N.unsqueeze(0), "cross_entropy").item())
 
 
-def test_the_same_networks_open_the_test_part_once_and_the_numbers_are_the_same_bytes(
+def test_the_same_networks_open_the_test_split_once_and_the_numbers_are_the_same_bytes(
     record: dict[str, Any], stored: StoredStudy
 ) -> None:
     assert stored.run_id is not None
@@ -314,7 +314,7 @@ def test_the_same_networks_open_the_test_part_once_and_the_numbers_are_the_same_
     assert reused["study"] == "one"
 
 
-def test_what_the_test_part_showed_is_kept_as_it_was(tmp_path: Path) -> None:
+def test_what_the_test_split_showed_is_kept_as_it_was(tmp_path: Path) -> None:
     labels, p_SNC = torch.arange(5), np.random.default_rng(0).random((2, 5, 3)).astype(np.float32)
     measured = Measured(p_SNC, np.ones((2, 5)), np.zeros((2, 5)))
     boundary = {"labels_N": labels, "x_G": torch.arange(10.0)[::2]}  # shares memory, and has holes
@@ -339,7 +339,7 @@ def test_where_mlflow_fails_the_verdict_is_said_and_stored(
 
     n = len(ledger(stored).read_text().splitlines())
     (folder(stored) / "confirm.json").unlink()
-    monkeypatch.setattr("ridgeline.evidence.confirming.register_champion", gone)
+    monkeypatch.setattr("ridgeline.evaluation.confirming.register_champion", gone)
     said: list[str] = []
     with pytest.raises(TrackingError), confirming():
         confirm_study(stored, SETTINGS, open_test_split, said.append)
@@ -357,7 +357,7 @@ def test_the_ledger_survives_half_a_last_line(cut: int, tmp_path: Path) -> None:
         file.write_text(file.read_text()[:cut])
         _, second = open_test_split(small().data, file, {"study": "b"})
         _, third = open_test_split(small().data, file, {"study": "c"})
-    known = 0 if cut == 10 else 1  # as far as the line says which test part
+    known = 0 if cut == 10 else 1  # as far as the line says which test split
     assert (second.number, third.number) == (known + 1, known + 2)
     assert json.loads(file.read_text().splitlines()[-2])["study"] == "b"
 
@@ -414,7 +414,7 @@ def test_outside_of_confirm_nobody_reads_a_test_label(tmp_path: Path) -> None:
         _ = load_splits(config.data).test
 
 
-def test_another_share_of_the_same_data_opens_the_same_test_part(tmp_path: Path) -> None:
+def test_another_share_of_the_same_data_opens_the_same_test_split(tmp_path: Path) -> None:
     few = replace(small().data, examples=200)
     with confirming():
         _, first = open_test_split(small().data, tmp_path / "ledger.jsonl", {"study": "a"})
@@ -424,9 +424,9 @@ def test_another_share_of_the_same_data_opens_the_same_test_part(tmp_path: Path)
 
 
 def test_permuted_labels_keep_each_class_share_and_say_nothing_of_the_features() -> None:
-    plain, permuted = load_splits(small().data), load_splits(small(data__permute_labels=True).data)
-    assert torch.equal(plain.train.y_N.bincount(), permuted.train.y_N.bincount())
-    assert plain.description.hash != permuted.description.hash
+    true, permuted = load_splits(small().data), load_splits(small(data__permute_labels=True).data)
+    assert torch.equal(true.train.y_N.bincount(), permuted.train.y_N.bincount())
+    assert true.description.hash != permuted.description.hash
     centers = torch.stack([permuted.train.x_NI[permuted.train.y_N == c].mean(dim=0) for c in range(10)])
     guessed = torch.cdist(permuted.validation.x_NI, centers).argmin(dim=1)
     assert (guessed == permuted.validation.y_N).double().mean() < 0.2
@@ -449,7 +449,7 @@ def test_verdict_is_what_the_interval_leaves_out(low: float, high: float, word: 
     assert verdict(arm, arm, {"error": error}, {"regularization.l2": 0.1}, 100)["word"] == word
 
 
-def test_fit_on_both_parts_refuses_to_choose_by_what_it_trained_on() -> None:
+def test_fit_on_both_splits_refuses_to_choose_by_what_it_trained_on() -> None:
     both: dict[str, Any] = {"data__fit_on": "train_validation", "metric": "train/loss"}
     free = {**both, "trainer__restore_best": False, "callbacks__early_stopping": None}
     assert isinstance(small(**free), Config)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 
 FEW_EXAMPLES = ["data=mnist", "data.examples=1000", "network.hidden=[256]", "trainer.max_epochs=40"]
 SPACE = [
@@ -54,7 +54,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(arguments: list[str], line
 
 @pytest.mark.verify
 @pytest.mark.parametrize(
-    ("door", "arguments"),
+    ("entry_point", "arguments"),
     [
         ("confirm", ["study=x", "confirm.summary={bad}.json"]),
         ("report", ["study=x", "report={bad}.html"]),
@@ -64,11 +64,11 @@ def test_a_mistake_is_one_line_and_nothing_is_written(arguments: list[str], line
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
-    door: str, arguments: list[str], tmp_path: Path
+    entry_point: str, arguments: list[str], tmp_path: Path
 ) -> None:
     bad = "/proc/nowhere/out"
     words = [argument.format(bad=bad) for argument in arguments]
-    command = [sys.executable, str(ROOT / "pipelines" / f"{door}.py"), *words, f"runs={tmp_path / 'runs'}"]
+    command = [sys.executable, str(ROOT / "pipelines" / f"{entry_point}.py"), *words, f"runs={tmp_path / 'runs'}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert f"={bad}" in done.stderr
@@ -89,11 +89,11 @@ def test_a_verdict_credits_neither_scales_nor_widths(tmp_path: Path) -> None:
         record = json.loads((tmp_path / "studies" / name / "confirm" / "confirm.json").read_text())
         assert record["verdict"]["word"] == "no difference shown"
         assert abs(record["difference"]["error"]["mean"]) < 0.01
-        best, plain = (record["arms"][arm]["config"] for arm in ("best", "plain"))
-        assert best["network"] == plain["network"]
-        assert best["data"] == plain["data"]
+        best, baseline = (record["arms"][arm]["config"] for arm in ("best", "baseline"))
+        assert best["network"] == baseline["network"]
+        assert best["data"] == baseline["data"]
 
 
-def run(door: str, *arguments: str, folder: Path) -> str:
-    command = [sys.executable, str(ROOT / "pipelines" / f"{door}.py"), *arguments, f"runs={folder}"]
+def run(entry_point: str, *arguments: str, folder: Path) -> str:
+    command = [sys.executable, str(ROOT / "pipelines" / f"{entry_point}.py"), *arguments, f"runs={folder}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout

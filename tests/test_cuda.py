@@ -70,9 +70,9 @@ def test_host_reads_no_tensor_in_a_step(digits: Splits, optimizer: str, device: 
 @needs_cuda
 def test_numbers_on_cuda_are_those_of_the_cpu(digits: Splits, cuda_digits: Splits) -> None:
     """Without dropout and noise, which each device draws on its own: loss within 1%, error within half a point."""
-    plain = configs(regularization__dropout=0.0, regularization__input_dropout=0.0, regularization__input_noise=0.0)
-    plain = [config for config in plain if config.regularization.dropconnect == 0]
-    for on_cpu, on_cuda in zip(fit(plain, digits), fit(plain, cuda_digits), strict=True):
+    baseline = configs(regularization__dropout=0.0, regularization__input_dropout=0.0, regularization__input_noise=0.0)
+    baseline = [config for config in baseline if config.regularization.dropconnect == 0]
+    for on_cpu, on_cuda in zip(fit(baseline, digits), fit(baseline, cuda_digits), strict=True):
         assert on_cuda.value == pytest.approx(on_cpu.value, rel=0.01)
         assert on_cuda.metrics["final/val_error"] == pytest.approx(on_cpu.metrics["final/val_error"], abs=0.005)
 

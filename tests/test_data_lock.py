@@ -1,4 +1,4 @@
-"""Promise 7: test labels come from one function that two doors call; nothing that a search holds leads to them."""
+"""Promise 7: test labels come from one function that two entry points call; nothing in a search leads to them."""
 
 import ast
 import dataclasses
@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from ridgeline.config import DataConfig
-from ridgeline.data import Part, load_splits
+from ridgeline.data import Split, load_splits
 from ridgeline.data.test_split import confirming, open_test_split
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/ridgeline/data"
-DOORS = {"pipelines/confirm.py", "pipelines/case_study.py"}
+MAY_OPEN = {"pipelines/confirm.py", "pipelines/case_study.py"}
 INSIDE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 """The modules of the package, each of which sees all rows. Others import from `ridgeline.data` itself."""
 
 
 CACHED = {("splits.py", "_load"), ("arrays.py", "load_arrays")}
-"""The functions that keep what they gave: none of it is of the test part."""
+"""The functions that keep what they gave: none of it is of the test split."""
 
 
 def words_of(tree):
@@ -54,18 +54,18 @@ def programs():
     return [path for folder in ("src", "pipelines") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def test_only_two_doors_open_the_test_split():
+def test_only_two_entry_points_open_the_test_split():
     outside = [path for path in programs() if PACKAGE not in path.parents]
     assert any(path.name == "prepare.py" for path in outside)
-    assert {path.relative_to(ROOT).as_posix() for path in outside} >= DOORS
+    assert {path.relative_to(ROOT).as_posix() for path in outside} >= MAY_OPEN
     for path in outside:
         found = trespasses(ast.parse(path.read_text()))
         allowed = {"open_test_split", "test_split", "ridgeline.data.test_split", "data.test_split"}
         name = path.relative_to(ROOT).as_posix()
-        assert not (found - allowed if name in DOORS else found), f"{name} reaches for {sorted(found)}"
+        assert not (found - allowed if name in MAY_OPEN else found), f"{name} reaches for {sorted(found)}"
 
 
-def test_inside_the_package_only_one_file_has_the_door():
+def test_inside_the_package_only_one_file_opens_the_test_split():
     for path in PACKAGE.glob("*.py"):
         tree = ast.parse(path.read_text())
         defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -94,25 +94,25 @@ def test_the_lock_sees_a_trespasser(program):
 
 
 def test_the_lock_lets_the_public_names_through():
-    assert not trespasses(ast.parse("from ridgeline.data import DataDescription, Part, Splits, load_splits"))
+    assert not trespasses(ast.parse("from ridgeline.data import DataDescription, Split, Splits, load_splits"))
 
 
 @pytest.mark.parametrize("folds", [None, 3])
 @pytest.mark.parametrize("split", ["stratified", "first"])
 def test_splits_hold_train_and_validation_rows_and_nothing_else(split, folds):
     splits = load_splits(DataConfig("digits", split=split, folds=folds))
-    parts = [value for value in vars(splits).values() if isinstance(value, Part)]
-    assert parts == [splits.train, splits.validation]
+    both = [value for value in vars(splits).values() if isinstance(value, Split)]
+    assert both == [splits.train, splits.validation]
     assert {field.name for field in dataclasses.fields(splits)} == {
         "train",
         "validation",
-        "scalings",
+        "scalers",
         "n_classes",
         "image_shape",
         "description",
     }
-    for part in parts:
-        for tensor in (part.x_NI, part.y_N):  # a view would drag the whole source along
+    for split in both:
+        for tensor in (split.x_NI, split.y_N):  # a view would drag the whole source along
             assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
 
 
@@ -125,10 +125,10 @@ def test_no_cache_but_that_of_the_parts_that_a_search_may_see():
 
 
 @pytest.mark.parametrize("folds", [None, 5])
-def test_the_opened_test_part_shares_no_example_with_the_others(folds, tmp_path):
+def test_the_opened_test_split_shares_no_example_with_the_others(folds, tmp_path):
     config = DataConfig("digits", standardize="none", folds=folds)
     with confirming():
         test, _ = open_test_split(config, tmp_path / "ledger.jsonl", {})
     splits = load_splits(config)
-    seen = {row.numpy().tobytes() for part in (splits.train, splits.validation) for row in part.x_NI}
+    seen = {row.numpy().tobytes() for split in (splits.train, splits.validation) for row in split.x_NI}
     assert not seen & {row.numpy().tobytes() for row in test.x_NI}

@@ -113,7 +113,7 @@ def test_the_files_become_flat_pixels_between_0_and_1(folder, contents):
     assert loaded.description.examples == (80, 20, 20)
 
 
-def test_the_test_part_is_the_official_one(folder, contents):
+def test_the_test_split_is_the_official_one(folder, contents):
     test = opened(config(folder))
     pixels = np.frombuffer(contents["t10k-images-idx3-ubyte"], np.uint8, offset=16).reshape(20, 784)
     assert np.allclose(test.x_NI, pixels / 255, atol=1e-7)

@@ -1,4 +1,4 @@
-"""The parts are disjoint, fair, reproducible, and standardized by the train part alone."""
+"""The splits are disjoint, fair, reproducible, and standardized by the train split alone."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from opening import opened
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.data import arrays, load_splits, splits
 from ridgeline.data.rows import split_rows
-from ridgeline.data.scaling import Scaling, fit_scaling
+from ridgeline.data.scaler import Scaler, fit_scaler
 from ridgeline.data.sources import Source, read_source
 
 DIGITS = DataConfig("digits")
@@ -48,18 +48,18 @@ def test_every_example_is_in_exactly_one_part(config):
 def test_tensors_are_what_the_description_says(config):
     loaded = load_splits(config)
     description = loaded.description
-    for part, count in zip((loaded.train, loaded.validation), description.examples, strict=False):
-        assert part.x_NI.shape == (count, description.features)
-        assert part.x_NI.dtype == torch.float32
-        assert part.x_NI.isfinite().all()
-        assert part.y_N.dtype == torch.int64
-        assert part.y_N.unique().tolist() == list(range(description.classes))
+    for split, count in zip((loaded.train, loaded.validation), description.examples, strict=False):
+        assert split.x_NI.shape == (count, description.features)
+        assert split.x_NI.dtype == torch.float32
+        assert split.x_NI.isfinite().all()
+        assert split.y_N.dtype == torch.int64
+        assert split.y_N.unique().tolist() == list(range(description.classes))
     assert len(opened(config).y_N) == description.examples.test
     assert (loaded.n_features, loaded.n_classes) == (description.features, description.classes)
     assert loaded.image_shape == ((8, 8) if config.name == "digits" else None)
 
 
-def test_parts_hold_the_source_rows_with_their_labels():
+def test_splits_hold_the_source_rows_with_their_labels():
     config = change(DIGITS, standardize="none")
     source, loaded = read_source(config), load_splits(config)
     rows = split_rows(source, config)
@@ -75,8 +75,8 @@ def test_stratified_parts_keep_the_class_shares(examples):
     source = read_source(DIGITS)
     rows = split_rows(source, change(DIGITS, examples=examples))
     shares = np.bincount(source.y_N) / len(source.y_N)
-    for part in (rows.train, rows.validation, rows.test):
-        assert np.bincount(source.y_N[part]) == pytest.approx(shares * len(part), abs=1.5)
+    for split in (rows.train, rows.validation, rows.test):
+        assert np.bincount(source.y_N[split]) == pytest.approx(shares * len(split), abs=1.5)
 
 
 def test_sizes_follow_the_fractions():
@@ -87,9 +87,9 @@ def test_sizes_follow_the_fractions():
 def test_the_split_follows_data_seed_alone():
     source = read_source(DIGITS)
     first, again, other = (split_rows(source, change(DIGITS, seed=seed)) for seed in (0, 0, 1))
-    for part in ("train", "validation", "test"):
-        assert np.array_equal(getattr(first, part), getattr(again, part))
-        assert not np.array_equal(getattr(first, part), getattr(other, part))
+    for split in ("train", "validation", "test"):
+        assert np.array_equal(getattr(first, split), getattr(again, split))
+        assert not np.array_equal(getattr(first, split), getattr(other, split))
 
 
 def test_first_split_takes_rows_in_their_order():
@@ -99,7 +99,7 @@ def test_first_split_takes_rows_in_their_order():
     assert np.array_equal(rows.test, np.arange(1617, 1797))
 
 
-def test_limited_examples_leave_the_test_part_unchanged():
+def test_limited_examples_leave_the_test_split_unchanged():
     source = read_source(DIGITS)
     everything, limited = split_rows(source, DIGITS), split_rows(source, change(DIGITS, examples=100))
     assert (len(limited.train), len(limited.validation)) == (75, 25)
@@ -115,17 +115,17 @@ def test_moons_are_made_in_the_asked_number_with_noise_and_seed():
 
 
 @pytest.mark.parametrize("standardize", ["feature", "all", "zca"])
-def test_statistics_come_from_the_train_part_alone(standardize):
+def test_statistics_come_from_the_train_split_alone(standardize):
     config = change(DIGITS, standardize=standardize)
     source = read_source(config)
     rows = split_rows(source, config)
-    before = fit_scaling(source.x_NI[rows.train], config).apply(source.x_NI[rows.train])
+    before = fit_scaler(source.x_NI[rows.train], config).apply(source.x_NI[rows.train])
     assert np.array_equal(load_splits(config).train.x_NI, before)
 
     spoiled_NI = source.x_NI.copy()
     spoiled_NI[np.concatenate([rows.validation, rows.test])] = 1e6
-    assert not np.array_equal(fit_scaling(spoiled_NI, config).mean_I, fit_scaling(source.x_NI, config).mean_I)
-    assert np.array_equal(fit_scaling(spoiled_NI[rows.train], config).apply(source.x_NI[rows.train]), before)
+    assert not np.array_equal(fit_scaler(spoiled_NI, config).mean_I, fit_scaler(source.x_NI, config).mean_I)
+    assert np.array_equal(fit_scaler(spoiled_NI[rows.train], config).apply(source.x_NI[rows.train]), before)
 
 
 def test_changed_validation_values_leave_the_training_tensors_unchanged(monkeypatch, fresh_cache):
@@ -141,7 +141,7 @@ def test_changed_validation_values_leave_the_training_tensors_unchanged(monkeypa
     assert not torch.equal(spoiled.validation.x_NI, clean.validation.x_NI)
 
 
-def test_standardized_train_part_has_mean_0_and_deviation_1():
+def test_standardized_train_split_has_mean_0_and_deviation_1():
     x_NI = load_splits(DataConfig("breast_cancer")).train.x_NI.double()
     assert x_NI.mean(0).abs().max() < 1e-5
     assert (x_NI.std(0, correction=0) - 1).abs().max() < 1e-5
@@ -151,7 +151,7 @@ def test_standardized_train_part_has_mean_0_and_deviation_1():
     assert x_NI.std(0).min() < 0.5
 
 
-def test_whitened_train_part_has_no_correlations_and_looks_as_before():
+def test_whitened_train_split_has_no_correlations_and_looks_as_before():
     """Covariance D / (D + epsilon) in the data's own directions: the identity where D is far above epsilon."""
     config = DataConfig("breast_cancer", standardize="zca", zca_epsilon=1e-9)
     x_NI = load_splits(config).train.x_NI.double()
@@ -171,11 +171,11 @@ def test_scaling_is_undone_and_made_again_from_its_arrays(standardize):
     config = change(DIGITS, standardize=standardize)
     source = read_source(config)
     rows = split_rows(source, config)
-    scaling = fit_scaling(source.x_NI[rows.train], config)
+    scaler = fit_scaler(source.x_NI[rows.train], config)
     raw_NI = source.x_NI[rows.validation]
-    assert scaling.undo(scaling.apply(raw_NI)) == pytest.approx(raw_NI, abs=1e-3)
-    assert scaling.undo(scaling.apply(raw_NI)).dtype == np.float32
-    assert np.array_equal(Scaling(**scaling.arrays()).apply(raw_NI), scaling.apply(raw_NI))
+    assert scaler.undo(scaler.apply(raw_NI)) == pytest.approx(raw_NI, abs=1e-3)
+    assert scaler.undo(scaler.apply(raw_NI)).dtype == np.float32
+    assert np.array_equal(Scaler(**scaler.arrays()).apply(raw_NI), scaler.apply(raw_NI))
 
 
 def test_whitening_is_kerass():
@@ -186,7 +186,7 @@ def test_whitening_is_kerass():
     centred_NI = x_NI - x_NI.mean(0)
     u, s, _ = np.linalg.svd(centred_NI.T @ centred_NI / len(x_NI))
     keras_NI = centred_NI @ (u * (1 / np.sqrt(s + 1e-6))) @ u.T
-    ours_NI = fit_scaling(np.float32(x_NI), config).apply(np.float32(x_NI))
+    ours_NI = fit_scaler(np.float32(x_NI), config).apply(np.float32(x_NI))
     assert ours_NI == pytest.approx(keras_NI, abs=5e-3)
 
 
@@ -195,30 +195,30 @@ def test_constant_features_stay_finite(standardize):
     x_NI = np.full((1001, 2), 0.1, np.float32)
     if standardize == "feature":
         x_NI[:, 1] = np.arange(1001)
-    scaling = fit_scaling(x_NI, DataConfig("digits", standardize=standardize))
-    assert (scaling.apply(x_NI)[:, 0] == 0).all()
-    elsewhere = scaling.apply(np.float32([[1.1, 0]]))  # another value in another part
+    scaler = fit_scaler(x_NI, DataConfig("digits", standardize=standardize))
+    assert (scaler.apply(x_NI)[:, 0] == 0).all()
+    elsewhere = scaler.apply(np.float32([[1.1, 0]]))  # another value in another split
     assert elsewhere[0, 0] == pytest.approx(1)
     assert elsewhere.dtype == np.float32
 
 
-def test_the_test_part_is_standardized_by_the_train_part():
+def test_the_test_split_is_standardized_by_the_train_split():
     source = read_source(DIGITS)
     rows = split_rows(source, DIGITS)
-    expected = fit_scaling(source.x_NI[rows.train], DIGITS).apply(source.x_NI[rows.test])
+    expected = fit_scaler(source.x_NI[rows.train], DIGITS).apply(source.x_NI[rows.test])
     assert np.array_equal(opened(DIGITS).x_NI, expected)
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (DataConfig("wine", split="first"), "`the train part holds all 3 classes`"),
+        (DataConfig("wine", split="first"), "`the train split holds all 3 classes`"),
         (change(DIGITS, train=0.99, validation=0.005), "data.train=0.99 data.validation=0.005"),
         (change(DIGITS, train=0.0001, validation=0.5), "data.train=0.0001"),
-        (change(DIGITS, validation=1e-5), "`the validation part holds all 10 classes`"),
+        (change(DIGITS, validation=1e-5), "`the validation split holds all 10 classes`"),
         (
             change(DIGITS, train=0.7999, validation=0.2),
-            "`the test part holds all 10 classes` must hold, but got 0 in 0",
+            "`the test split holds all 10 classes` must hold, but got 0 in 0",
         ),
         (change(DIGITS, examples=20, train=0.7), "data.examples=20"),
         (change(DIGITS, examples=1500), "`data.examples <= 1438, as many as train and validate,` must hold"),
@@ -241,7 +241,7 @@ def test_equal_configurations_share_one_load_in_a_process():
 
 def test_tensors_are_on_the_asked_device():
     loaded = load_splits(DataConfig("wine"), "meta")
-    assert {part.x_NI.device.type for part in (loaded.train, loaded.validation)} == {"meta"}
+    assert {split.x_NI.device.type for split in (loaded.train, loaded.validation)} == {"meta"}
     assert loaded.train.y_N.device.type == "meta"
     assert loaded.description == load_splits(DataConfig("wine")).description
 

@@ -17,7 +17,7 @@ from ridgeline.debug.finding import Finding
 from ridgeline.debug.gradcheck import gradcheck
 from ridgeline.debug.monotone import monotone
 from ridgeline.debug.overfit import overfit
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from ridgeline.networks import MLP, layers
 from ridgeline.stack import penalties
 from ridgeline.stack.module import Stack
@@ -181,7 +181,7 @@ def test_handful_takes_the_classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> N
     assert few_examples(small(data__name="wine"), 10).train.x_NI.dtype == torch.float64
 
 
-def checked_by_door(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def checked_by_entry_point(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "RIDGELINE_RUNS": str(folder / "runs")}
     command = [sys.executable, str(ROOT / "pipelines/train.py"), *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
@@ -196,10 +196,10 @@ def checked_by_door(folder: Path, *arguments: str) -> subprocess.CompletedProces
         ("debug=overfit", "overfit: pass. After ", 0),
     ],
 )
-def test_door_says_pass_or_fail_with_the_figure_exits_accordingly_and_writes_nothing(
+def test_entry_point_says_pass_or_fail_with_the_figure_exits_accordingly_and_writes_nothing(
     arguments: str, said: str, code: int, tmp_path: Path
 ) -> None:
-    done = checked_by_door(tmp_path, *arguments.split())
+    done = checked_by_entry_point(tmp_path, *arguments.split())
     assert (done.returncode, done.stderr) == (code, "")
     assert done.stdout.splitlines()[1].startswith(said)
     assert list(tmp_path.iterdir()) == []

@@ -59,12 +59,12 @@ def test_figures_are_those_by_hand(digits: Splits, activation: str) -> None:
 
 
 def test_each_epoch_has_a_row_with_them_and_training_is_unchanged(digits: Splits) -> None:
-    watched, plain = (fit([small(seed=1, regularization__dropout=0.3, **c)], digits)[0] for c in (DIAGNOSED, {}))
+    watched, baseline = (fit([small(seed=1, regularization__dropout=0.3, **c)], digits)[0] for c in (DIAGNOSED, {}))
     names = {f"diagnostics/{kind}/linears.{i}" for kind in ("dead_units", "zero_activations") for i in (0, 1)}
     names |= {f"diagnostics/gradient_norm/linears.{i}" for i in (0, 1, 2)}
-    assert all(set(row) - set(old) == names for row, old in zip(watched.history, plain.history, strict=True))
-    assert [{k: v for k, v in row.items() if k not in names} for row in watched.history] == plain.history
-    assert all(torch.equal(watched.weights[name], w) for name, w in plain.weights.items())
+    assert all(set(row) - set(old) == names for row, old in zip(watched.history, baseline.history, strict=True))
+    assert [{k: v for k, v in row.items() if k not in names} for row in watched.history] == baseline.history
+    assert all(torch.equal(watched.weights[name], w) for name, w in baseline.weights.items())
     (last,) = fit([small(seed=1, regularization__dropout=0.3, trainer__restore_best=False)], digits)
     expected = by_hand(last.weights, digits, "relu", 256)
     assert {name: watched.history[-1][name] for name in names} == pytest.approx(expected, rel=1e-4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")

@@ -80,10 +80,10 @@ def test_nothing_is_dropped_in_validation(digits: Splits) -> None:
     (result,) = fit([connect(0.4, trainer__max_epochs=10, optimizer__lr=0.01)], digits)
     assert result.metrics["final/train_loss"] < result.history[-1]["train/loss"] / 2
     stack = Stack([connect(0.7)], digits)
-    x_KBI, plain = digits.validation.x_NI[:20].unsqueeze(0), Stack([small()], digits).network.eval()
+    x_KBI, baseline = digits.validation.x_NI[:20].unsqueeze(0), Stack([small()], digits).network.eval()
     factors(stack)
-    assert not torch.equal(stack.network(x_KBI), plain(x_KBI))
-    assert torch.equal(stack.network.eval()(x_KBI), plain(x_KBI))
+    assert not torch.equal(stack.network(x_KBI), baseline(x_KBI))
+    assert torch.equal(stack.network.eval()(x_KBI), baseline(x_KBI))
 
 
 def test_schedule_of_dropout_reaches_it(digits: Splits) -> None:
@@ -104,6 +104,6 @@ def test_gradient_is_the_same_written_and_returned(dtype: torch.dtype) -> None:
     linear(x_KBI, factors_KIO).sum().backward()
     torch.testing.assert_close(linear.weight.grad, returned)
     assert ((returned != 0) == (factors_KIO != 0)).all()
-    plain = (x_KBI.float() @ (linear.weight * factors_KIO) + linear.bias).sum()
-    (expected,) = torch.autograd.grad(plain, linear.weight)
+    by_hand = (x_KBI.float() @ (linear.weight * factors_KIO) + linear.bias).sum()
+    (expected,) = torch.autograd.grad(by_hand, linear.weight)
     torch.testing.assert_close(returned, expected, rtol=0.02 if dtype == torch.bfloat16 else 1e-5, atol=0.02)

@@ -86,7 +86,7 @@ def test_repro_runs_exactly_what_an_edit_concerns(clone: Callable[[], Path]) -> 
     with (folder / "src" / "ridgeline" / "report" / "page.css").open("a") as file:
         file.write("/* a comment */\n")
     assert stages_run(folder) == ["report"]
-    with (folder / "src" / "ridgeline" / "evidence" / "statistics.py").open("a") as file:
+    with (folder / "src" / "ridgeline" / "evaluation" / "statistics.py").open("a") as file:
         file.write("# a comment\n")
     assert stages_run(folder) == ["confirm", "report"]
     before = json.loads((folder / "results" / "search.json").read_text())["study"]

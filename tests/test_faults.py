@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from sweeping import OWN_COLUMNS, results, table
 
 pytestmark = pytest.mark.verify

@@ -46,7 +46,7 @@ def bayes(trial):
     return 0.1 + 0.02 * (math.log10(l2) + 3) ** 2 + (dropout - 0.3) ** 2 + (5 if l2 > 1e-2 else 0)
 
 
-def test_curves_show_both_parts_the_gap_and_the_restored_epoch():
+def test_curves_show_both_splits_the_gap_and_the_restored_epoch():
     figure = curve_figure(HISTORY)
     lowest = min(HISTORY, key=lambda row: row["val/loss"])["epoch"]
     loss, error = figure.axes

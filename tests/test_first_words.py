@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from ridgeline.opening import opening_words
 from ridgeline.search import opening
 from ridgeline.search.backends import StackSettings

@@ -16,13 +16,13 @@ from safetensors.torch import load_file
 
 from ridgeline import by_hand
 from ridgeline.config import Config, ConfigError, ConfirmConfig, DataConfig
-from ridgeline.data import Part, Splits, load_splits
+from ridgeline.data import Split, Splits, load_splits
 from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import split_rows
 from ridgeline.data.sources import read_source
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.evidence.confirming import confirm_study
-from ridgeline.evidence.stored import open_study
+from ridgeline.evaluation.confirming import confirm_study
+from ridgeline.evaluation.stored import open_study
 from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.stopped import StudyStopped
 from ridgeline.stack.fitting import fit
@@ -53,12 +53,12 @@ def without_folds(config: DataConfig) -> DataConfig:
 def alone(splits: Splits, f: int) -> Splits:
     """The split of one fold, as if there were no others."""
 
-    def own(part: Part) -> Part:
-        first = f * part.n
-        rows = slice(first, first + part.sizes[f])
-        return Part(part.x_NI[rows].clone(), part.y_N[rows].clone())
+    def own(split: Split) -> Split:
+        first = f * split.n
+        rows = slice(first, first + split.sizes[f])
+        return Split(split.x_NI[rows].clone(), split.y_N[rows].clone())
 
-    return replace(splits, train=own(splits.train), validation=own(splits.validation), scalings=(splits.scalings[f],))
+    return replace(splits, train=own(splits.train), validation=own(splits.validation), scalers=(splits.scalers[f],))
 
 
 def folded(**overrides: Any) -> Config:
@@ -70,8 +70,8 @@ def folded(**overrides: Any) -> Config:
 @ALL
 def test_every_example_of_the_pool_validates_exactly_once(config: DataConfig) -> None:
     source = read_source(config)
-    plain = split_rows(source, without_folds(config))
-    pool = np.sort(np.concatenate([plain.train, plain.validation]))
+    unfolded = split_rows(source, without_folds(config))
+    pool = np.sort(np.concatenate([unfolded.train, unfolded.validation]))
     folds = fold_rows(source, config)
     assert len(folds) == config.folds
     assert np.array_equal(np.sort(np.concatenate([rows.validation for rows in folds])), pool)
@@ -83,7 +83,7 @@ def test_every_example_of_the_pool_validates_exactly_once(config: DataConfig) ->
 
 
 @ALL
-def test_test_part_is_the_same_as_without_folds(config: DataConfig) -> None:
+def test_test_split_is_the_same_as_without_folds(config: DataConfig) -> None:
     source = read_source(config)
     for rows in fold_rows(source, config):
         assert np.array_equal(rows.test, split_rows(source, without_folds(config)).test)
@@ -94,15 +94,15 @@ def test_folds_keep_the_class_shares_and_follow_the_seed() -> None:
     shares = np.bincount(source.y_N) / len(source.y_N)
     folds = fold_rows(source, DIGITS)
     for rows in folds:
-        for part in (rows.train, rows.validation):
-            assert np.bincount(source.y_N[part]) == pytest.approx(shares * len(part), abs=2.5)
+        for split in (rows.train, rows.validation):
+            assert np.bincount(source.y_N[split]) == pytest.approx(shares * len(split), abs=2.5)
     assert all(np.array_equal(a.train, b.train) for a, b in zip(folds, fold_rows(source, DIGITS), strict=True))
     other = fold_rows(source, replace(DIGITS, seed=1))
     assert not any(np.array_equal(a.validation, b.validation) for a, b in zip(folds, other, strict=True))
 
 
 @pytest.mark.parametrize("standardize", ["none", "feature", "all", "zca"])
-def test_each_fold_is_scaled_by_its_own_train_part(standardize: Any) -> None:
+def test_each_fold_is_scaled_by_its_own_train_split(standardize: Any) -> None:
     config = DataConfig("wine", folds=4, standardize=standardize, zca_epsilon=1e-6)
     source, splits = read_source(config), load_splits(config)
     for f, rows in enumerate(fold_rows(source, config)):
@@ -115,10 +115,10 @@ def test_each_fold_is_scaled_by_its_own_train_part(standardize: Any) -> None:
         elif standardize == "none":
             expected = raw_NI
         else:
-            expected = own.scaling.apply(source.x_NI[rows.train])
+            expected = own.scaler.apply(source.x_NI[rows.train])
             assert np.cov(expected.T) == pytest.approx(np.eye(13), abs=0.05)
         np.testing.assert_allclose(own.train.x_NI.numpy(), expected, rtol=1e-4, atol=1e-4)
-        np.testing.assert_array_equal(own.validation.x_NI, own.scaling.apply(source.x_NI[rows.validation]))
+        np.testing.assert_array_equal(own.validation.x_NI, own.scaler.apply(source.x_NI[rows.validation]))
         np.testing.assert_array_equal(own.train.y_N, source.y_N[rows.train])
         np.testing.assert_array_equal(own.validation.y_N, source.y_N[rows.validation])
 
@@ -146,8 +146,8 @@ def test_trial_is_the_mean_of_fits_trained_alone(overrides: dict[str, Any]) -> N
     config = folded(**overrides)
     splits = load_splits(config.data)
     (trial,) = fit([config], splits)
-    plain = replace(config, data=without_folds(config.data))
-    fits = [fit([plain], alone(splits, f))[0] for f in range(splits.folds)]
+    unfolded = replace(config, data=without_folds(config.data))
+    fits = [fit([unfolded], alone(splits, f))[0] for f in range(splits.folds)]
     for f, own in enumerate(fits):
         assert all(torch.equal(trial.weights[f"fold/{f}/{name}"], w) for name, w in own.weights.items())
         for name in ("train_loss", "train_error", "val_loss", "val_error"):  # losses are summed in another order

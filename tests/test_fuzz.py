@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 
 
 @pytest.mark.verify

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from ridgeline.checking import ConfigError
 from ridgeline.composed import as_typed, plain
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from ridgeline.search.plan import make_plan
 from ridgeline.search.sampling import combinations
 from sweeping import Studies, results, table
@@ -26,7 +26,7 @@ LINES = {
     "a mapping": "callbacks.early_stopping={patience:3},{patience:4}",
     "an added key": "++optimizer.weight_decay=0.1,0.2 optimizer=adamw regularization.l2=${optimizer.weight_decay}",
     "of a group's choice": "regularization=none,l2 regularization.input_noise=${regularization.l2}",
-    "a group with a default of its own": "experiment=by_hand/l2,by_hand/plain seed=1,2",
+    "a group with a default of its own": "experiment=by_hand/l2,by_hand/baseline seed=1,2",
     "what Hydra chose": "network=mlp,softmax tracking.experiment=${hydra:runtime.choices.network}",
 }
 

@@ -1,4 +1,4 @@
-"""What the knobs promise: 0 is the plain network, a fit ends the same alone and stacked, and each does what it says."""
+"""What the knobs promise: 0 is the baseline, a fit ends the same alone and stacked, and each does what it says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from operations import Operations
 from ridgeline.config import RegularizationConfig
 from ridgeline.data import Splits, load_splits
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from ridgeline.knobs import is_knob
 from ridgeline.noise import KeyedNoise, normals_of_words
 from ridgeline.objective import data_loss_K
@@ -59,7 +59,7 @@ def test_every_knob_is_tried() -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("penalize", ["all", "hidden"])
-def test_fit_without_knobs_is_the_plain_network_whatever_its_neighbours_use(
+def test_fit_without_knobs_is_the_baseline_whatever_its_neighbours_use(
     digits: Splits, optimizer: str, penalize: str
 ) -> None:
     shared = {**OPTIMIZERS[optimizer], "regularization__penalize": penalize}
@@ -72,12 +72,12 @@ def test_fit_without_knobs_is_the_plain_network_whatever_its_neighbours_use(
 
 @pytest.mark.parametrize("knob", KNOBS)
 def test_fit_ends_bitwise_the_same_alone_and_in_any_slot_beside_any_neighbour(digits: Splits, knob: str) -> None:
-    one, plain = knobs(KNOBS[knob], seed=1), small(seed=1)
+    one, baseline = knobs(KNOBS[knob], seed=1), small(seed=1)
     (alone,) = fit([one], digits)
     many = fit([small(seed=2), knobs(EVERYTHING, seed=3), one], digits)
     assert_same_bits(alone, many[2])
     assert_same_bits(alone, fit([one, knobs(KNOBS[knob], seed=4)], digits)[0])
-    assert any(not torch.equal(alone.weights[name], w) for name, w in fit([plain], digits)[0].weights.items())
+    assert any(not torch.equal(alone.weights[name], w) for name, w in fit([baseline], digits)[0].weights.items())
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason=f"no MNIST in {MNIST}: set RIDGELINE_MNIST to a folder of its IDX files")
@@ -100,13 +100,13 @@ def test_form_of_l1_is_bitwise_the_same_alone_and_stacked(digits: Splits, form: 
 
 def test_knobs_at_zero_add_no_operation_to_a_step(digits: Splits) -> None:
     """Beside the products, the loss, its gradients and the optimizer nothing runs; a knob that is on shows."""
-    plain, (on, off) = (
+    baseline, (on, off) = (
         operations(digits, {}),
         (operations(digits, v) for v in (EVERYTHING, dict.fromkeys(EVERYTHING, 0.0))),
     )
-    assert plain == off
-    assert len(on) > len(plain)
-    assert not {"aten.clamp", "aten.lerp_", "aten.linalg_vector_norm", "aten.sqrt_", "aten.sign"} & set(plain)
+    assert baseline == off
+    assert len(on) > len(baseline)
+    assert not {"aten.clamp", "aten.lerp_", "aten.linalg_vector_norm", "aten.sqrt_", "aten.sign"} & set(baseline)
 
 
 def operations(digits: Splits, values: dict[str, Any]) -> list[str]:
@@ -186,13 +186,13 @@ def unit_norms(result: FitResult) -> list[torch.Tensor]:
 
 
 def test_max_norm_bounds_each_units_incoming_weights(digits: Splits) -> None:
-    plain, bounded, loose = fit([knobs({"max_norm": norm}, optimizer__lr=0.01) for norm in (0.0, 0.6, 1e6)], digits)
-    assert all(norms.max() > 0.7 for norms in unit_norms(plain))
+    baseline, bounded, loose = fit([knobs({"max_norm": norm}, optimizer__lr=0.01) for norm in (0.0, 0.6, 1e6)], digits)
+    assert all(norms.max() > 0.7 for norms in unit_norms(baseline))
     assert all(norms.max() <= 0.6 * (1 + 1e-5) for norms in unit_norms(bounded))
     assert any(
         (norms < 1.7).any() for norms in unit_norms(fit([knobs({"max_norm": 1.8})], digits)[0])
     )  # only those above
-    assert all(torch.equal(loose.weights[name], w) for name, w in plain.weights.items())
+    assert all(torch.equal(loose.weights[name], w) for name, w in baseline.weights.items())
 
 
 def test_hidden_layers_alone_are_penalized_and_bounded(digits: Splits) -> None:
@@ -300,9 +300,9 @@ def test_average_is_that_of_the_steps_weights(digits: Splits) -> None:
 
 
 def test_averaging_leaves_the_training_as_it_is(digits: Splits) -> None:
-    averaged, plain = fit([knobs({"weight_average": 0.95}, seed=1), small(seed=1)], digits)
-    assert [row["train/loss"] for row in averaged.history] == [row["train/loss"] for row in plain.history]
-    assert [row["val/loss"] for row in averaged.history] != [row["val/loss"] for row in plain.history]
+    averaged, baseline = fit([knobs({"weight_average": 0.95}, seed=1), small(seed=1)], digits)
+    assert [row["train/loss"] for row in averaged.history] == [row["train/loss"] for row in baseline.history]
+    assert [row["val/loss"] for row in averaged.history] != [row["val/loss"] for row in baseline.history]
 
 
 def test_average_of_a_fresh_fit_knows_nothing_of_the_fit_before_in_its_slot(digits: Splits) -> None:
@@ -350,6 +350,6 @@ def test_sparsity_and_norms_are_counted(digits: Splits) -> None:
 @pytest.mark.parametrize(
     "name", [f.name for f in fields(RegularizationConfig) if f.name not in ("l1_form", "penalize")]
 )
-def test_plain_network_has_every_knob_off(name: str) -> None:
+def test_the_baseline_has_every_knob_off(name: str) -> None:
     assert RegularizationConfig(penalize="hidden", l1_form="subgradient").is_off
     assert not replace(RegularizationConfig(), **{name: 0.1}).is_off

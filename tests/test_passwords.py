@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from ridgeline import passwords
 from ridgeline.composed import conceal_argument, conceal_study, plain
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from ridgeline.passwords import hidden, hidden_everywhere, remember, revealed
 from test_tracking_server import Server
 

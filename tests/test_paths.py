@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError
 from ridgeline.commands import ROOT
-from ridgeline.doors import checked
+from ridgeline.entry_points import checked
 from ridgeline.paths import PATHS, absolute, readable, settle
 from ridgeline.search.space import dimension
 

@@ -20,8 +20,8 @@ import pytest
 
 from ridgeline import passwords
 from ridgeline.checking import ConfigError
-from ridgeline.doors import ROOT
-from ridgeline.evidence.stored import open_study
+from ridgeline.entry_points import ROOT
+from ridgeline.evaluation.stored import open_study
 from ridgeline.passwords import hidden
 from settings import small
 from sweeping import OWN_COLUMNS, Studies, results, table

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 
 CASES = {
     "regularization.dropout=1.2": "`0 <= dropout < 1` must hold, but got regularization.dropout=1.2.",
@@ -55,8 +55,8 @@ CASES = {
     "metric=val/accuracy": "must hold, but got metric=val/accuracy.",
     "network.output=sigmoid": "`network.output is softmax unless data in {breast_cancer, moons}` must hold, but got",
     "debug=gradchek": "There is no choice `debug=gradchek`. Did you mean gradcheck?",
-    "experiment=by_hand/l3": "There is no choice `l3` of experiment/by_hand. There is: dropout, l2, plain.",
-    "experiment=l2": "There is no choice `l2` of experiment. There is: by_hand/dropout, by_hand/l2, by_hand/plain, ",
+    "experiment=by_hand/l3": "There is no choice `l3` of experiment/by_hand. There is: baseline, dropout, l2.",
+    "experiment=l2": "There is no choice `l2` of experiment. There is: by_hand/baseline, by_hand/dropout, by_hand/l2, ",
     "-m debug=gradcheck seed=1,2": "`debug is null with --multirun (-m)` must hold, but got debug=gradcheck.",
     "-m experiment=by_hand/l2,by_hand/l3": "There is no choice experiment=by_hand/l3. Did you mean by_hand/l2",
     "seed=[": "`seed=[` cannot be read",

@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from ridgeline import doors
+from ridgeline import entry_points
 from ridgeline.config import ConfigError
 from ridgeline.search.design import design_point
 from ridgeline.search.open_trials import OpenTrials
@@ -171,7 +171,7 @@ def test_what_cannot_be_meant_is_refused_in_one_line(arguments: str, words: str,
     with pytest.raises((ConfigError, HydraException)) as refused:
         studies.run("search=bayes", *arguments.split(), task=train)
     error = refused.value
-    line = str(error) if isinstance(error, ConfigError) else doors.one_line(error)
+    line = str(error) if isinstance(error, ConfigError) else entry_points.one_line(error)
     assert words in line
     assert "\n" not in line
     assert not studies.runs.exists()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from ridgeline.evidence.networks import kept_of_best
-from ridgeline.evidence.predicted import describe
-from ridgeline.evidence.stored import StoredStudy
-from ridgeline.evidence.story import gather
+from ridgeline.evaluation.networks import kept_of_best
+from ridgeline.evaluation.predicted import describe
+from ridgeline.evaluation.stored import StoredStudy
+from ridgeline.evaluation.story import gather
 from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
 from ridgeline.report.predictions import mistakes
@@ -160,9 +160,9 @@ def test_a_confirmed_page_has_the_norm_once_what_was_mistaken_and_a_borderline_v
     page = render(gather(stored, {}))
     assert page.count(">norm<") == 1
     assert page.count("A fit failed.") == 1
-    assert page.count("Off in the plain network: l2 1. Early stopping is on for both.") == 1
+    assert page.count("Off in the baseline: l2 1. Early stopping is on for both.") == 1
     assert "norm" not in part(page, "numbers")
-    for name in ("best", "plain"):
+    for name in ("best", "baseline"):
         assert f"{record['arms'][name]['weight_norm']:#.4g}" in part(page, "weights")
     assert "the 360 test examples, over 3 seeds" in part(page, "predictions")
     assert part(page, "predictions").count("<svg") == 4  # a matrix of each network

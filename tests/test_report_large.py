@@ -11,8 +11,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from ridgeline.evidence.stored import open_study
-from ridgeline.evidence.writing import write_report
+from ridgeline.evaluation.stored import open_study
+from ridgeline.evaluation.writing import write_report
 from ridgeline.search.ranking import OUTCOME
 from settings import small
 from sweeping import Studies

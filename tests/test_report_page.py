@@ -22,11 +22,11 @@ from optuna.trial import FrozenTrial, create_trial
 
 from confirming import confirm
 from ridgeline.config import Config, ConfigError
-from ridgeline.doors import ROOT, checked, one_trial
-from ridgeline.evidence.making import time_of
-from ridgeline.evidence.stored import StoredStudy, open_study
-from ridgeline.evidence.story import gather
-from ridgeline.evidence.writing import write_report
+from ridgeline.entry_points import ROOT, checked, one_trial
+from ridgeline.evaluation.making import time_of
+from ridgeline.evaluation.stored import StoredStudy, open_study
+from ridgeline.evaluation.story import gather
+from ridgeline.evaluation.writing import write_report
 from ridgeline.report import words
 from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
@@ -138,12 +138,12 @@ def test_a_confirmed_study_begins_with_its_verdict_and_shows_a_second_opening(st
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
     error = record["arms"]["best"]["test"]["error"]
     assert f"{100 * error['mean']:.2f}%" in numbers
-    plain = numbers.replace("\N{NO-BREAK SPACE}", " ")
+    spaced = numbers.replace("\N{NO-BREAK SPACE}", " ")
     said = ("p = 0.031", "1.23%", "18 fits, 31.4 s", "paired t test", "100 test")
-    assert [one for one in said if one not in plain] == []
+    assert [one for one in said if one not in spaced] == []
     assert part(page, "boundary").count("<svg") == 2
-    assert part(page, "curves").count("<svg") == 6  # plain, best, over-regularized: loss and error
-    assert '<b class="plain">plain</b>' in part(page, "weights")
+    assert part(page, "curves").count("<svg") == 6  # baseline, best, over-regularized: loss and error
+    assert '<b class="baseline">baseline</b>' in part(page, "weights")
     assert "No trial" not in part(page, "curves")
 
 
@@ -157,7 +157,7 @@ def test_a_first_opening_is_no_warning_and_images_are_shown(studies: Studies) ->
             path.unlink()
         (stored.folder / "confirm").rmdir()
     assert "for the first time" in part(page, "verdict")
-    assert '<p class="note">The test part was opened' in part(page, "verdict")
+    assert '<p class="note">The test split was opened' in part(page, "verdict")
     images = Elements(part(page, "confused")).all("img")
     assert len(images) == 16
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in images)
@@ -364,11 +364,11 @@ def test_over_regularized_has_no_less_of_anything_than_the_best(studies: Studies
     assert all(trials[number].params[key] >= best.params[key] for key in best.params)
 
 
-def test_the_plain_network_of_a_study_is_shown_before_confirming(studies: Studies) -> None:
+def test_the_baseline_of_a_study_is_shown_before_confirming(studies: Studies) -> None:
     grid = ["regularization.l2=0,1e-4,1e-2", "regularization.dropout=0,0.25", "hydra/launcher=basic"]
     studies.run(*grid, "search.study_name=grid")
     curves = gather(opened(studies, "grid"), {}).curves
-    assert curves["plain"].title == "l2 0, dropout 0, trial 0"
+    assert curves["baseline"].title == "l2 0, dropout 0, trial 0"
     assert curves["best"].title == "l2 0.0001, dropout 0, trial 2"
 
 
@@ -391,7 +391,7 @@ def test_a_mistake_is_one_line_before_anything_is_written(studies: Studies) -> N
 
 
 @pytest.fixture
-def door(studies: Studies) -> Callable[..., subprocess.CompletedProcess[str]]:
+def entry_point(studies: Studies) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "pipelines/report.py"), f"runs={studies.runs}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -401,12 +401,12 @@ def door(studies: Studies) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.mark.verify
 def test_the_command_writes_the_page_and_says_where(
-    studies: Studies, door: Callable[..., subprocess.CompletedProcess[str]]
+    studies: Studies, entry_point: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    ended = door("study=moons")
+    ended = entry_point("study=moons")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"written: {studies.runs / 'studies' / 'moons' / 'report.html'}\n"
-    refused = door("study=mons")
+    refused = entry_point("study=mons")
     assert refused.returncode == 2
     assert refused.stderr == f"error: There is no study `mons` in {studies.runs / 'studies'}. Did you mean moons?\n"
 
@@ -436,6 +436,6 @@ def test_numbers_are_written_as_they_are_read() -> None:
 
 
 def test_neither_study_nor_report_makes_another_study(studies: Studies) -> None:
-    plain, named = studies.plan(*BAYES), studies.plan(*BAYES, "study=moons", "report=page.html")
-    assert named.name == plain.name
-    assert named.definition == plain.definition
+    unnamed, named = studies.plan(*BAYES), studies.plan(*BAYES, "study=moons", "report=page.html")
+    assert named.name == unnamed.name
+    assert named.definition == unnamed.definition

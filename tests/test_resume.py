@@ -14,9 +14,9 @@ import pytorch_lightning as pl
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
+from ridgeline.stack.collect import collect
 from ridgeline.stack.fitting import build_trainer, fit
 from ridgeline.stack.folds import FailingTogether
-from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import no_denormals
 from ridgeline.stack.records import FitResult
@@ -125,7 +125,7 @@ class Refilled(pl.Callback):
         for place in list(self._busy):
             if any(record.end is None for record in stack.records_of(place)):
                 continue
-            self.results.append((self._busy.pop(place), *harvest(stack, [place])))
+            self.results.append((self._busy.pop(place), *collect(stack, [place])))
             following = next(self._configs, None)
             if following is not None:
                 stack.load(place, following)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ridgeline.evidence.case_study.measuring import Measured, describe, judge
-from ridgeline.evidence.case_study.variants import BY_NAME
-from ridgeline.evidence.rules import (
+from ridgeline.evaluation.case_study.measuring import Measured, describe, judge
+from ridgeline.evaluation.case_study.variants import BY_NAME
+from ridgeline.evaluation.rules import (
     FAILS,
     HOLDS,
     OPEN,
@@ -21,7 +21,7 @@ from ridgeline.evidence.rules import (
     helps_most,
     helps_not,
 )
-from ridgeline.evidence.statistics import Estimate, over_seeds
+from ridgeline.evaluation.statistics import Estimate, over_seeds
 
 
 def between(low: float, high: float) -> Estimate:
@@ -97,10 +97,10 @@ def test_what_is_true_of_the_networks_is_what_the_claims_say() -> None:
 def test_pairing_finds_a_gain_that_the_accuracies_own_intervals_hide() -> None:
     found = measured(np.random.default_rng(1), {"l2": 0.045}, {})
     rows = {row["name"]: row for row in describe(found, dict.fromkeys(BY_NAME, ""))}
-    plain, l2 = (rows[name]["validation"]["accuracy"] for name in ("plain", "l2"))
-    assert plain["high"] > l2["low"]
+    baseline, l2 = (rows[name]["validation"]["accuracy"] for name in ("baseline", "l2"))
+    assert baseline["high"] > l2["low"]
     assert rows["l2"]["validation"]["gain"]["low"] > 0
-    assert rows["plain"]["validation"]["gain"] is None
+    assert rows["baseline"]["validation"]["gain"] is None
 
 
 def test_interval_over_seeds_is_students() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from ridgeline.stack import interrupts as interrupting
 from ridgeline.stack.interrupts import Interrupts
 from ridgeline.tracking.writer import HASTE_SECONDS

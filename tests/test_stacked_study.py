@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from omegaconf import DictConfig
 from optuna.trial import Trial
 
-from ridgeline.doors import ROOT, checked, one_trial
+from ridgeline.entry_points import ROOT, checked, one_trial
 from ridgeline.search.loop import Loop
 from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.stopped import StudyStopped

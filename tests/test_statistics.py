@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ridgeline.evidence.statistics import calibration_error, estimate
+from ridgeline.evaluation.statistics import calibration_error, estimate
 
 
 def crossed(draw: np.random.Generator, s: int, n: int, of_seeds: float, of_examples: float, rest: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 
 from ridgeline.commands import ROOT
 from ridgeline.config import Config, ConfigError
-from ridgeline.evidence.stored import check_data, open_study
+from ridgeline.evaluation.stored import check_data, open_study
 from ridgeline.search.folder import open_storage
 from ridgeline.search.ranking import ran
 from settings import small

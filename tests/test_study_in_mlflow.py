@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from browser import INSTALL, PROGRAM, Browser
-from ridgeline.doors import checked
+from ridgeline.entry_points import checked
 from ridgeline.tracking import Tracker, machine
 from ridgeline.tracking.address import run_page, table_page
 from ridgeline.tracking.machine import machine_metrics
@@ -64,8 +64,8 @@ def test_the_description_says_what_was_searched_the_best_and_how_to_go_on(folder
     assert f"| regularization.l2 | tag(log, interval(1e-6, 1e-1)) | {float(best['regularization.l2']):.4g} |" in note
     assert f"viewStateShareKey={folder.name}" in note
     assert " tracking.keep_weights=0 search=bayes search.n_trials=6" in note  # the command as it was typed
-    for door in ("confirm", "report"):
-        assert f"{door}.py study={folder.name} runs={folder.parent.parent}`" in note
+    for entry_point in ("confirm", "report"):
+        assert f"{entry_point}.py study={folder.name} runs={folder.parent.parent}`" in note
     assert len(note) < 5000
 
 

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from ridgeline.doors import ROOT
+from ridgeline.entry_points import ROOT
 from sweeping import results, table
 
 COMMAND = [sys.executable, str(ROOT / "pipelines" / "train.py"), "-m"]

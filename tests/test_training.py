@@ -143,12 +143,12 @@ def test_schedule_of_penalties_reaches_each_fit_and_its_optimizer(digits: Splits
     assert [decays for _, _, decays in strengths.seen] == expected
 
 
-def test_penalty_that_is_scheduled_off_leaves_the_plain_network(digits: Splits) -> None:
+def test_penalty_that_is_scheduled_off_leaves_the_baseline(digits: Splits) -> None:
     knobs = {"callbacks__penalty_schedule__name": "late", "callbacks__penalty_schedule__epochs": 3}
     penalties = {f"regularization__{name}": 0.1 for name in ("l1", "l2", "group_lasso")}
-    late, plain = fit([small(**penalties, **knobs), small(**knobs)], digits)
-    assert late.history == plain.history
-    assert all(torch.equal(late.weights[name], plain.weights[name]) for name in late.weights)
+    late, baseline = fit([small(**penalties, **knobs), small(**knobs)], digits)
+    assert late.history == baseline.history
+    assert all(torch.equal(late.weights[name], baseline.weights[name]) for name in late.weights)
 
 
 def quiet_trainer(max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:

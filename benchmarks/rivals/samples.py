@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ridgeline.data import Part
+from ridgeline.data import Split
 from rivals import usual
 from rivals.crew import Slice, Task
 from rivals.files import read_splits
@@ -54,8 +54,8 @@ def prepare(task: Task) -> Slice:
     low, high = splits.train.x_NI.min(), splits.train.x_NI.max()  # of pixels 0 and 255
     mean, std = float(-low / (high - low)), float(1 / (high - low))
 
-    def images(part: Part) -> Images:
-        pixels_NI = ((part.x_NI - low) / (high - low) * 255).round().to(torch.uint8)
-        return Images(pixels_NI.view(-1, SIDE, SIDE), part.y_N, mean, std)
+    def images(split: Split) -> Images:
+        pixels_NI = ((split.x_NI - low) / (high - low) * 255).round().to(torch.uint8)
+        return Images(pixels_NI.view(-1, SIDE, SIDE), split.y_N, mean, std)
 
     return usual.slice_of(task, images(splits.train), images(splits.validation))

@@ -52,10 +52,10 @@ def train(trial: optuna.Trial, splits: Splits, folder: Path, epochs: int, seed: 
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
-    parts = (TensorDataset(part.x_NI, part.y_N) for part in (splits.train, splits.validation))
+    splits = (TensorDataset(split.x_NI, split.y_N) for split in (splits.train, splits.validation))
     batches, evaluation = (
-        DataLoader(part, batch_size=size, shuffle=size == BATCH)
-        for part, size in zip(parts, (BATCH, EVALUATION_BATCH), strict=True)
+        DataLoader(split, batch_size=size, shuffle=size == BATCH)
+        for split, size in zip(splits, (BATCH, EVALUATION_BATCH), strict=True)
     )
     trainer.fit(Module(DIGITS.sizes, "optimizer", l2, dropout), batches, evaluation)
     trial.set_user_attr("outcome", {"epochs": trainer.current_epoch})  # where ours has it

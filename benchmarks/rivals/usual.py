@@ -46,13 +46,13 @@ class Module(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=LR, weight_decay=0.0 if self._l2_in == "loss" else self._l2)
 
-    def _measure(self, batch: tuple[Tensor, Tensor], part: str) -> Tensor:
+    def _measure(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
         x_BI, y_B = batch
         logits_BC = self(x_BI)
         loss = F.cross_entropy(logits_BC, y_B)
         error = (logits_BC.argmax(dim=1) != y_B).float().mean()
-        self.log(f"{part}/loss", loss, on_step=False, on_epoch=True)
-        self.log(f"{part}/error", error, on_step=False, on_epoch=True)
+        self.log(f"{split}/loss", loss, on_step=False, on_epoch=True)
+        self.log(f"{split}/error", error, on_step=False, on_epoch=True)
         return loss
 
 

@@ -21,7 +21,7 @@ class Workload:
     """A network, its data, and the number `k` of trials in one of our stacks.
 
     A slice trains `epochs` epochs, of which the first warms up and is not timed, on `examples` examples (train and
-    validation; None: all). A full trial trains `full_epochs` on all examples, `full_train` of them in the train part.
+    validation; None: all). A full trial trains `full_epochs` on all examples, `full_train` of them in the train split.
     """
 
     name: str

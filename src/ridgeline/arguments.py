@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.commands import ROOT
-from ridgeline.proof import OF_DOORS
+from ridgeline.proof import OF_ENTRY_POINTS
 
 ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")
 """Settings that a trial alone does not take."""
@@ -105,7 +105,7 @@ def check_arguments(arguments: Arguments) -> None:
         check_override(override)
         key, line = _dotted(override), str(override.input_line)
         group = key.split(".")[0]
-        if group in OF_DOORS and group != "debug":
+        if group in OF_ENTRY_POINTS and group != "debug":
             raise ConfigError(f"`{key}` has no effect on training, but got {line}: another pipeline reads it.")
         if not arguments.multirun and line != "search=grid" and ONLY_OF_STUDIES.match(line):
             need = "A search needs" if group == "search" else f"`{key}` is of a study, which needs"

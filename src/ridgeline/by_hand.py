@@ -15,7 +15,7 @@ import numpy as np
 from ridgeline import reference
 from ridgeline.by_hand_rules import check
 from ridgeline.config import Config
-from ridgeline.data import Part, Splits, load_splits
+from ridgeline.data import Split, Splits, load_splits
 from ridgeline.report.by_hand import Side, boundaries
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.recording import Beginning, KeptMasks, Objectives
@@ -97,8 +97,8 @@ def words(config: Config, pair: Pair) -> str:
     sizes = "-".join(str(size) for size in (*(w.shape[0] for w, _ in pair.hand), 1))
     rows = [("J before step 1", pair.hand_costs[0], pair.twin_costs[0])]
     rows += [(f"J before step {steps}", pair.hand_costs[-1], pair.twin_costs[-1])]
-    for name, part in (("train", train), ("validation", validation)):
-        (loss, accuracy), (twin_loss, twin_accuracy) = (_measured(x, part, pair) for x in (pair.hand, pair.twin))
+    for name, split in (("train", train), ("validation", validation)):
+        (loss, accuracy), (twin_loss, twin_accuracy) = (_measured(x, split, pair) for x in (pair.hand, pair.twin))
         rows += [(f"{name} loss", loss, twin_loss), (f"{name} accuracy", accuracy, twin_accuracy)]
     table = [f"{name:22}{hand:>16.12f}{twin:>16.12f}{abs(hand - twin):>12.1e}" for name, hand, twin in rows]
     return "\n".join(
@@ -129,11 +129,11 @@ def picture(pair: Pair) -> Any:
     return boundaries(sides, x_G, y_G, x_NI, y_N, pair.difference)
 
 
-def _measured(layers: Sequence[reference.Layer], part: Part, pair: Pair) -> tuple[float, float]:
+def _measured(layers: Sequence[reference.Layer], split: Split, pair: Pair) -> tuple[float, float]:
     """Data loss and accuracy, nothing dropped."""
-    x_NI, y_N, plain = part.x_NI.numpy(), part.y_N.numpy(), replace(pair.setting, l2=0.0, masks=None)
-    predicted_N = reference.predict(layers, x_NI, plain)
-    return reference.objective(layers, x_NI, y_N, plain), reference.accuracy(predicted_N, y_N)
+    x_NI, y_N, data_alone = split.x_NI.numpy(), split.y_N.numpy(), replace(pair.setting, l2=0.0, masks=None)
+    predicted_N = reference.predict(layers, x_NI, data_alone)
+    return reference.objective(layers, x_NI, y_N, data_alone), reference.accuracy(predicted_N, y_N)
 
 
 def _layers(weights: Any) -> list[reference.Layer]:

@@ -38,5 +38,5 @@ def check(config: Config) -> None:
         if found != wanted:
             shown = ("null" if value is None else value for value in (wanted, found))
             rule, got = ("none", "some") if key == "callbacks" else shown
-            start = "experiment=by_hand/plain has all that the network by hand needs"
+            start = "experiment=by_hand/baseline has all that the network by hand needs"
             raise ConfigError(f"`{key} is {rule}` must hold, but got {key}={got}; {start}.")

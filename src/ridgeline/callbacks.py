@@ -56,7 +56,7 @@ class ScheduleConfig:
 
 @dataclass(frozen=True)
 class DiagnosticsConfig:
-    """How units and gradients fare, measured on the first `examples` of the validation part after each epoch."""
+    """How units and gradients fare, measured on the first `examples` of the validation split after each epoch."""
 
     examples: int = 256
 

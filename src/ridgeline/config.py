@@ -60,7 +60,7 @@ class DataConfig:
         require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
         total = self.train + self.validation
         require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
-        if self.name != "mnist":  # MNIST has a test part of its own
+        if self.name != "mnist":  # MNIST has a test split of its own
             require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
         require(self.folds is None or self.folds >= 2, "data.folds >= 2 (or null)", "data.folds", self.folds)
         if self.examples is not None:
@@ -245,7 +245,7 @@ class SearchConfig:
 class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
-    `study` and `report` are read by the doors that follow a study: which one, and where a copy of its page goes.
+    `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
     `debug`: what pipelines/train.py checks instead of training.
     """
 
@@ -283,7 +283,9 @@ class Config:
             require(not self.trainer.restore_best, rule.format(f"{chosen}=false"), chosen, self.trainer.restore_best)
             stops = self.callbacks.early_stopping is not None
             require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
-            require(self.metric.startswith("train/"), rule.format("metric is of the train part"), "metric", self.metric)
+            require(
+                self.metric.startswith("train/"), rule.format("metric is of the train split"), "metric", self.metric
+            )
             require(self.data.n_folds == 1, rule.format("data.folds is null"), "data.folds", self.data.folds)
         rule = f"network.output is softmax unless data in {{{', '.join(TWO_CLASSES)}}}"
         holds = self.network.output == "softmax" or self.data.name in TWO_CLASSES

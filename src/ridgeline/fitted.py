@@ -17,29 +17,29 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ridgeline.config import Config, as_tree
-from ridgeline.data import Scaling
+from ridgeline.data import Scaler
 from ridgeline.knobs import NOT_TRAINED
 from ridgeline.networks import MLP, class_count
 from ridgeline.stored_config import read_stored
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
-SCALING = "scaling."
-"""What the names of the scaling's arrays begin with, beside the network's tensors."""
+SCALER = "scaler."
+"""What the names of the scaler's arrays begin with, beside the network's tensors."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """`weights`: the network's tensors by name, without the axis K, as `FitResult` has them. `scaling`: of the parts
+    """`weights`: the network's tensors by name, without the axis K, as `FitResult` has them. `scaler`: of the parts
     that it was trained on."""
 
     config: Config
     weights: Mapping[str, Tensor]
-    scaling: Scaling
+    scaler: Scaler
 
     @property
     def n_features(self) -> int:
-        return len(self.scaling.mean_I)
+        return len(self.scaler.mean_I)
 
     @property
     def n_classes(self) -> int:
@@ -49,7 +49,7 @@ class Fitted:
     def probabilities_NC(self, x_NI: np.ndarray) -> np.ndarray:
         """softmax of the network's logits, dropout off, in float32 on the CPU. `x`: features as they were before any
         standardization. An example with NaN gets NaN."""
-        x_1NI = torch.from_numpy(self.scaling.apply(np.asarray(x_NI, np.float32))).unsqueeze(0)
+        x_1NI = torch.from_numpy(self.scaler.apply(np.asarray(x_NI, np.float32))).unsqueeze(0)
         with torch.inference_mode():
             probabilities_NC: np.ndarray = torch.softmax(self._network(x_1NI)[0], dim=1).numpy()
         return probabilities_NC
@@ -63,8 +63,8 @@ class Fitted:
         return network.eval()
 
     def save(self, folder: Path) -> None:
-        """The tensors and the scaling as safetensors, the configuration as YAML."""
-        tensors = {SCALING + name: torch.from_numpy(np.array(array)) for name, array in self.scaling.arrays().items()}
+        """The tensors and the scaler as safetensors, the configuration as YAML."""
+        tensors = {SCALER + name: torch.from_numpy(np.array(array)) for name, array in self.scaler.arrays().items()}
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS)
@@ -75,6 +75,6 @@ class Fitted:
 def load_fitted(folder: Path) -> Fitted:
     """What `Fitted.save` wrote. Raises ConfigError where its configuration is not one that may be read back."""
     tensors = load_file(folder / WEIGHTS)
-    names = [name for name in tensors if name.startswith(SCALING)]
-    scaling = Scaling(**{name.removeprefix(SCALING): tensors.pop(name).numpy() for name in names})
-    return Fitted(read_stored(folder / CONFIG), tensors, scaling)
+    names = [name for name in tensors if name.startswith(SCALER)]
+    scaler = Scaler(**{name.removeprefix(SCALER): tensors.pop(name).numpy() for name in names})
+    return Fitted(read_stored(folder / CONFIG), tensors, scaler)

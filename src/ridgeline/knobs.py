@@ -8,9 +8,9 @@ import typing
 from typing import Any
 
 from ridgeline.config import Config, as_tree
-from ridgeline.proof import OF_DOORS
+from ridgeline.proof import OF_ENTRY_POINTS
 
-NOT_TRAINED = ("tracking", "search", "trial", "runs", *OF_DOORS)
+NOT_TRAINED = ("tracking", "search", "trial", "runs", *OF_ENTRY_POINTS)
 """Parts of a configuration that no training depends on."""
 
 

@@ -1,4 +1,4 @@
-"""Settings of the doors that follow training: they decide nothing about any fit."""
+"""Settings of the entry points that follow training: they decide nothing about any fit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ridgeline.checking import require
 
-OF_DOORS = ("prepare", "study", "confirm", "case_study", "claims", "report", "debug")
-"""Parts of the configuration that one door reads each."""
+OF_ENTRY_POINTS = ("prepare", "study", "confirm", "case_study", "claims", "report", "debug")
+"""Parts of the configuration that one entry point reads each."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class PrepareConfig:
 class ConfirmConfig:
     """Of pipelines/confirm.py.
 
-    The `top` best configurations of the study train with `selection_seeds` new seeds, the best of them and the plain
-    network with `seeds` others. `lr_factor`: how far from the study's learning rate that of the plain network is looked
+    The `top` best configurations of the study train with `selection_seeds` new seeds, the best of them and the baseline
+    with `seeds` others. `lr_factor`: how far from the study's learning rate that of the baseline is looked
     for, up and down. `summary`: a JSON file that gets the numbers too, without times (for DVC).
     """
 

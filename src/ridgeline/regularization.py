@@ -69,7 +69,7 @@ class RegularizationConfig:
 
     @property
     def is_off(self) -> bool:
-        """Whether this is the plain network's."""
+        """Whether this is the baseline's."""
         strengths = (getattr(self, f.name) for f in fields(self) if f.name not in ("l1_form", "penalize", "dropout"))
         return not any(strengths) and not any(self.dropout_rates(1))
 

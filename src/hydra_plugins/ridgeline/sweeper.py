@@ -1,4 +1,4 @@
-"""Every `--multirun` is a study: Hydra's sweeper, a thin door to `ridgeline.search`.
+"""Every `--multirun` is a study: Hydra's sweeper, a thin way into `ridgeline.search`.
 
 Hydra imports this module at every start, for `--help` too, so what the study needs is imported when it runs.
 """

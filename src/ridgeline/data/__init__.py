@@ -1,4 +1,4 @@
-"""A data set is tensors on the device: the train and the validation part. The test part is behind `data.test_split`.
+"""A data set is tensors on the device: the train and the validation split. The test split is behind `data.test_split`.
 
 `describe` says what a data set is, and refuses a bad one, without torch: that is imported with the first name that
 needs it.
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.data.arrays import DataDescription, Examples, describe
 from ridgeline.data.ledger import note_reuse
-from ridgeline.data.scaling import Scaling
+from ridgeline.data.scaler import Scaler
 
 if TYPE_CHECKING:
-    from ridgeline.data.splits import Part, SplitLocked, Splits, load_splits
+    from ridgeline.data.splits import Split, SplitLocked, Splits, load_splits
 
 __all__ = [
     "DataDescription",
     "Examples",
-    "Part",
-    "Scaling",
+    "Scaler",
+    "Split",
     "SplitLocked",
     "Splits",
     "describe",
@@ -28,6 +28,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Part", "SplitLocked", "Splits", "load_splits"):
+    if name in ("Split", "SplitLocked", "Splits", "load_splits"):
         return getattr(importlib.import_module("ridgeline.data.splits"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,5 @@
-"""The train and the validation part as NumPy arrays, and what the data set is: all that is known before torch is there.
+"""The train and the validation split as NumPy arrays, and what the data set is: all that is known before torch is
+there.
 
 N examples, I features, F folds.
 """
@@ -16,12 +17,12 @@ import numpy as np
 from ridgeline.config import DataConfig
 from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import Rows
-from ridgeline.data.scaling import Scaling, fit_scaling
+from ridgeline.data.scaler import Scaler, fit_scaler
 from ridgeline.data.sources import Source, read_source
 
 
 class Examples(NamedTuple):
-    """How many examples each part has; with folds, those of the first."""
+    """How many examples each split has; with folds, those of the first."""
 
     train: int
     validation: int
@@ -42,7 +43,7 @@ class DataDescription:
     hash: str
 
 
-class PartArrays(NamedTuple):
+class ArraySplit(NamedTuple):
     """Standardized features (N, I) float32 and labels (N,) int64; of several folds, one fold after the other.
 
     `sizes`: how many examples each fold has, where there are folds.
@@ -54,30 +55,30 @@ class PartArrays(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SplitArrays:
-    """What a search may see. The test part is counted in the description, and is nowhere in here."""
+class ArraySplits:
+    """What a search may see. The test split is counted in the description, and is nowhere in here."""
 
-    train: PartArrays
-    validation: PartArrays
-    scalings: tuple[Scaling, ...]
+    train: ArraySplit
+    validation: ArraySplit
+    scalers: tuple[Scaler, ...]
     n_classes: int
     image_shape: tuple[int, int] | None
     description: DataDescription
 
 
 @lru_cache(maxsize=4)
-def load_arrays(config: DataConfig) -> SplitArrays:
+def load_arrays(config: DataConfig) -> ArraySplits:
     """The data set, read once per process. Raises ConfigError, one line, for bad files or splits.
 
     The arrays are shared by all who ask: do not write into them.
     """
     source = read_source(config)
     folds = fold_rows(source, config)
-    scalings = tuple(fit_scaling(source.x_NI[rows.train], config) for rows in folds)
-    train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalings, strict=True)])
-    validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalings, strict=True)])
+    scalers = tuple(fit_scaler(source.x_NI[rows.train], config) for rows in folds)
+    train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])
+    validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalers, strict=True)])
     described = _describe(source, folds, config)
-    return SplitArrays(train, validation, scalings, source.n_classes, source.image_shape, described)
+    return ArraySplits(train, validation, scalers, source.n_classes, source.image_shape, described)
 
 
 def describe(config: DataConfig) -> DataDescription:
@@ -85,28 +86,32 @@ def describe(config: DataConfig) -> DataDescription:
     return load_arrays(config).description
 
 
-def take_rows(source: Source, rows: np.ndarray, scaling: Scaling) -> PartArrays:
-    """The standardized examples of `rows`: copies, so that a part's storage holds no other row."""
-    return PartArrays(scaling.apply(source.x_NI[rows]), source.y_N[rows])
+def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
+    """The standardized examples of `rows`: copies, so that a split's storage holds no other row."""
+    return ArraySplit(scaler.apply(source.x_NI[rows]), source.y_N[rows])
 
 
-def _joined(parts: Sequence[PartArrays]) -> PartArrays:
-    """The folds of a part as one; those that have an example less repeat their first one."""
-    if len(parts) == 1:
-        return parts[0]
-    sizes = tuple(len(part.y_N) for part in parts)
+def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
+    """The folds of a split as one; those that have an example less repeat their first one."""
+    if len(splits) == 1:
+        return splits[0]
+    sizes = tuple(len(split.y_N) for split in splits)
     missing = [max(sizes) - size for size in sizes]
-    x_NI = np.concatenate([rows for part, n in zip(parts, missing, strict=True) for rows in (part.x_NI, part.x_NI[:n])])
-    y_N = np.concatenate([rows for part, n in zip(parts, missing, strict=True) for rows in (part.y_N, part.y_N[:n])])
-    return PartArrays(x_NI, y_N, sizes)
+    x_NI = np.concatenate(
+        [rows for split, n in zip(splits, missing, strict=True) for rows in (split.x_NI, split.x_NI[:n])]
+    )
+    y_N = np.concatenate(
+        [rows for split, n in zip(splits, missing, strict=True) for rows in (split.y_N, split.y_N[:n])]
+    )
+    return ArraySplit(x_NI, y_N, sizes)
 
 
 def _describe(source: Source, folds: Sequence[Rows], config: DataConfig) -> DataDescription:
     # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
-    parts = [part for rows in folds for part in (rows.train, rows.validation)] + [folds[0].test]
+    splits = [split for rows in folds for split in (rows.train, rows.validation)] + [folds[0].test]
     epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""
     digest = hashlib.sha256(f"{source.content} {config.standardize}{epsilon}".encode())
-    for part in parts:
-        digest.update(f" {len(part)} ".encode() + part.astype("<i8").tobytes())
-    examples = Examples(*(len(part) for part in (*parts[:2], parts[-1])))
+    for split in splits:
+        digest.update(f" {len(split)} ".encode() + split.astype("<i8").tobytes())
+    examples = Examples(*(len(split) for split in (*splits[:2], splits[-1])))
     return DataDescription(config.name, examples, source.x_NI.shape[1], source.n_classes, digest.hexdigest())

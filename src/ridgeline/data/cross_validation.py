@@ -11,7 +11,7 @@ from ridgeline.data.sources import Source
 
 
 def fold_rows(source: Source, config: DataConfig) -> list[Rows]:
-    """The parts of each fold, or of the one split; the test part is the same. Raises ConfigError if one lacks a class.
+    """The rows of each fold, or of the one split; the test split is the same. Raises ConfigError if one lacks a class.
 
     Folds validate on all of the pool, and their sizes differ by one at most. They train on equally many, so that they
     can share a stack: where a fold could train on one more, its last example is left out.

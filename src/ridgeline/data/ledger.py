@@ -1,4 +1,4 @@
-"""Who opened which test part when: a file of one JSON object a line, that only grows."""
+"""Who opened which test split when: a file of one JSON object a line, that only grows."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ UNKNOWN = {"when": "unknown", "study": "unknown", "commit": None}
 """Of an opening whose line was cut off."""
 
 
-def record(ledger: Path, part: str, by: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """Write down that the test part is opened now; when, and the openings before."""
+def record(ledger: Path, split: str, by: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """Write down that the test split is opened now; when, and the openings before."""
     with _held(ledger) as file:
-        openings = _openings(file, part)
-        return _append(file, {"test_part": part}, by), openings
+        openings = _openings(file, split)
+        return _append(file, {"test_hash": split}, by), openings
 
 
-def note_reuse(ledger: Path, part: str, by: Mapping[str, Any], opened: str) -> list[dict[str, Any]]:
+def note_reuse(ledger: Path, split: str, by: Mapping[str, Any], opened: str) -> list[dict[str, Any]]:
     """Write down that nothing is opened, for what was seen at the time `opened` is used again; all openings."""
     with _held(ledger) as file:
-        openings = _openings(file, part)
-        _append(file, {"test_part": part, REUSED: opened}, by)
+        openings = _openings(file, split)
+        _append(file, {"test_hash": split, REUSED: opened}, by)
         return openings
 
 
@@ -42,15 +42,17 @@ def _held(ledger: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _openings(file: BinaryIO, part: str) -> list[dict[str, Any]]:
+def _openings(file: BinaryIO, split: str) -> list[dict[str, Any]]:
     file.seek(0)
     found = []
     for line in file.read().decode(errors="replace").splitlines():
+        if split not in line:  # a hash of its examples: no other text contains it
+            continue
         try:
             entry = json.loads(line)
         except ValueError:  # whoever wrote it was killed: what it opened, it may have seen
-            entry = {"test_part": part, **UNKNOWN} if part in line and REUSED not in line else {}
-        if isinstance(entry, dict) and entry.get("test_part") == part and REUSED not in entry:
+            entry = {} if REUSED in line else {"test_hash": split, **UNKNOWN}
+        if isinstance(entry, dict) and entry and REUSED not in entry:
             found.append(entry)
     return found
 

@@ -31,7 +31,7 @@ TIMEOUT = (5, 20)
 
 
 def read_mnist(root: str | None) -> tuple[np.ndarray, np.ndarray, int, dict[str, str]]:
-    """Pixels in [0, 1] (N, 784) float32, labels (N,) int64, how many of the last rows are the test part, the hashes.
+    """Pixels in [0, 1] (N, 784) float32, labels (N,) int64, how many of the last rows are the test split, the hashes.
 
     Raises ConfigError in one line for a missing, truncated or different file, a missing folder, a failed download.
     """

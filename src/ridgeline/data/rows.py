@@ -12,7 +12,7 @@ from ridgeline.data.sources import Source
 
 @dataclass(frozen=True)
 class Rows:
-    """Row numbers of a source, ascending, int64. The parts share none, but for `data.fit_on=train_validation`."""
+    """Row numbers of a source, ascending, int64. The splits share none, but for `data.fit_on=train_validation`."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -20,9 +20,9 @@ class Rows:
 
 
 def split_rows(source: Source, config: DataConfig) -> Rows:
-    """First the test part, then `data.examples` of what is left, then train and validation in their proportion.
+    """First the test split, then `data.examples` of what is left, then train and validation in their proportion.
 
-    So neither `data.examples` nor their proportion changes the test part. Raises ConfigError if a part lacks a class.
+    So neither `data.examples` nor their proportion changes the test split. Raises ConfigError if a split lacks a class.
     """
     pool, test = pool_and_test(source, config)
     fraction = config.train + config.validation
@@ -35,7 +35,7 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
 
 
 def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """What trains and validates, and the test part."""
+    """What trains and validates, and the test split."""
     n_free = len(source.y_N) - source.n_test
     fraction = config.train + config.validation
     pool, rest = _divide(np.arange(n_free), round(fraction * n_free), source, config)
@@ -61,16 +61,16 @@ def _divide(
     try:
         chosen, others = train_test_split(rows, train_size=count, stratify=source.y_N[rows], random_state=config.seed)
     except ValueError as error:  # a class of one, or fewer rows than classes
-        raise ConfigError(f"`each part holds every class` must hold, but got {asked(config)}: {error}") from None
+        raise ConfigError(f"`each split holds every class` must hold, but got {asked(config)}: {error}") from None
     return np.sort(chosen), np.sort(others)
 
 
 def require_every_class(rows: Rows, source: Source, why: str) -> None:
-    """Raise ConfigError if a part lacks a class. `why`: the settings that made the parts."""
-    for part, own in vars(rows).items():
+    """Raise ConfigError if a split lacks a class. `why`: the settings that made the splits."""
+    for split, own in vars(rows).items():
         found = len(np.unique(source.y_N[own]))
         if found < source.n_classes:
-            rule = f"the {part} part holds all {source.n_classes} classes"
+            rule = f"the {split} split holds all {source.n_classes} classes"
             raise ConfigError(f"`{rule}` must hold, but got {found} in {len(own)} examples with {why}.")
 
 

@@ -1,6 +1,6 @@
 """Where examples come from: what is bundled with scikit-learn, what is made, and MNIST.
 
-N examples, I features. A source holds every row, the test part's too: nothing outside this package reads one.
+N examples, I features. A source holds every row, the test split's too: nothing outside this package reads one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ridgeline.data.mnist import read_mnist
 class Source:
     """All examples in their own order: features float32, labels int64 from 0 to C-1.
 
-    The last `n_test` rows are the official test part (0: there is none, the split makes one). `content` is the SHA-256
+    The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
     of what was read, as hex.
     """
 

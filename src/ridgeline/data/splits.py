@@ -1,4 +1,4 @@
-"""The train and the validation part as tensors on a device. N examples, I features."""
+"""The train and the validation split as tensors on a device. N examples, I features."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import DataConfig
-from ridgeline.data.arrays import DataDescription, PartArrays, load_arrays
-from ridgeline.data.scaling import Scaling
+from ridgeline.data.arrays import ArraySplit, DataDescription, load_arrays
+from ridgeline.data.scaler import Scaler
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """Features (N, I) float32 and labels (N,) int64, on one device; of several folds, one fold after the other.
 
     `sizes`: how many examples each fold has, where there are folds. All take as many rows as the largest, so that the
@@ -36,31 +36,31 @@ class Part:
         """Rows of a fold."""
         return len(self.y_N) // self.folds
 
-    def to(self, device: str | torch.device) -> Part:
+    def to(self, device: str | torch.device) -> Split:
         return replace(self, x_NI=self.x_NI.to(device), y_N=self.y_N.to(device))
 
-    def double(self) -> Part:
+    def double(self) -> Split:
         """Features in float64, for what is held against a computation by hand."""
         return replace(self, x_NI=self.x_NI.double())
 
 
 class SplitLocked(RuntimeError):
-    """Somebody else than the doors that confirm wants the test part."""
+    """The test split was asked for by another entry point than those that confirm."""
 
     def __init__(self) -> None:
-        super().__init__("The test part is locked: pipelines/confirm.py and pipelines/case_study.py alone open it.")
+        super().__init__("The test split is locked: pipelines/confirm.py and pipelines/case_study.py alone open it.")
 
 
 @dataclass(frozen=True)
 class Splits:
-    """What a search may see. The test part is counted in the description, and is nowhere in here.
+    """What a search may see. The test split is counted in the description, and is nowhere in here.
 
-    `scalings`: what made the features of both parts, and of the test part, from those of the source; one for each fold.
+    `scalers`: what made the features of the splits, the test split's too, from those of the source; one for each fold.
     """
 
-    train: Part
-    validation: Part
-    scalings: tuple[Scaling, ...]
+    train: Split
+    validation: Split
+    scalers: tuple[Scaler, ...]
     n_classes: int
     image_shape: tuple[int, int] | None
     description: DataDescription
@@ -75,10 +75,10 @@ class Splits:
         return self.train.folds
 
     @property
-    def scaling(self) -> Scaling:
+    def scaler(self) -> Scaler:
         """That of a split without folds."""
-        (scaling,) = self.scalings
-        return scaling
+        (scaler,) = self.scalers
+        return scaler
 
     @property
     def test(self) -> NoReturn:
@@ -102,9 +102,9 @@ def _load(config: DataConfig, device: str) -> Splits:
         return replace(on_cpu, train=train, validation=validation)
     known = load_arrays(config)
     train, validation = as_tensors(known.train), as_tensors(known.validation)
-    return Splits(train, validation, known.scalings, known.n_classes, known.image_shape, known.description)
+    return Splits(train, validation, known.scalers, known.n_classes, known.image_shape, known.description)
 
 
-def as_tensors(part: PartArrays) -> Part:
+def as_tensors(split: ArraySplit) -> Split:
     """On the CPU, in the arrays' own memory."""
-    return Part(torch.from_numpy(part.x_NI), torch.from_numpy(part.y_N), part.sizes)
+    return Split(torch.from_numpy(split.x_NI), torch.from_numpy(split.y_N), split.sizes)

@@ -1,5 +1,8 @@
-"""The one door to the test part, and the ledger of who opened it. Only pipelines/confirm.py and pipelines/case_study.py
-may; a test reads the sources to see that, and at run time the door stays shut outside of them."""
+"""The one function that opens the test split, and the ledger of who opened it.
+
+Only pipelines/confirm.py and pipelines/case_study.py may call it: a test reads the sources to see that, and at run time
+it raises SplitLocked outside of them.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,22 @@ from ridgeline.config import DataConfig
 from ridgeline.data.arrays import take_rows
 from ridgeline.data.ledger import record
 from ridgeline.data.rows import split_rows
-from ridgeline.data.scaling import fit_scaling
+from ridgeline.data.scaler import fit_scaler
 from ridgeline.data.sources import read_source
-from ridgeline.data.splits import Part, SplitLocked, as_tensors
+from ridgeline.data.splits import Split, SplitLocked, as_tensors
 
 _CONFIRMING: ContextVar[bool] = ContextVar("confirming", default=False)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """The `number`-th time that this test part was opened in a runs folder, 1 for the first; `when` in UTC.
+    """The `number`-th time that this test split was opened in a runs folder, 1 for the first; `when` in UTC.
 
-    `test_part`: a hash of its examples. `by` says for what and by which revision; `earlier` has the openings before, as
+    `test_hash`: a hash of its examples. `by` says for what and by which revision. `earlier` has the openings before, as
     the ledger has them.
     """
 
-    test_part: str
+    test_hash: str
     number: int
     when: str
     by: dict[str, Any]
@@ -39,7 +42,7 @@ class Opening:
 
 @contextmanager
 def confirming() -> Iterator[None]:
-    """Inside, the test part can be opened."""
+    """Inside, the test split can be opened."""
     token = _CONFIRMING.set(True)
     try:
         yield
@@ -47,8 +50,8 @@ def confirming() -> Iterator[None]:
         _CONFIRMING.reset(token)
 
 
-def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> tuple[Part, Opening]:
-    """The test part that belongs to `load_splits(config)`, standardized alike, on the CPU; `data.folds` play no part.
+def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> tuple[Split, Opening]:
+    """The test split that belongs to `load_splits(config)`, standardized alike, on the CPU; `data.folds` play no part.
 
     That it is opened is written to `ledger`, a file of one JSON object a line, before a label is given away. Raises
     SplitLocked outside of `confirming`.
@@ -57,7 +60,7 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
         raise SplitLocked
     source = read_source(config)
     rows = split_rows(source, config)
-    part = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
-    when, earlier = record(ledger, part, by)
-    opening = Opening(part, len(earlier) + 1, when, dict(by), tuple(earlier))
-    return as_tensors(take_rows(source, rows.test, fit_scaling(source.x_NI[rows.train], config))), opening
+    split = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
+    when, earlier = record(ledger, split, by)
+    opening = Opening(split, len(earlier) + 1, when, dict(by), tuple(earlier))
+    return as_tensors(take_rows(source, rows.test, fit_scaler(source.x_NI[rows.train], config))), opening

@@ -19,9 +19,9 @@ MOST_STEPS = 1000
 def overfit(config: Config) -> Finding:
     """The configured network, loss and optimizer without regularization, until no example is wrong."""
     trained = full_batch(config, MOST_STEPS)
-    plain = replace(trained, regularization=RegularizationConfig(), augmentation=AugmentationConfig())
+    baseline = replace(trained, regularization=RegularizationConfig(), augmentation=AugmentationConfig())
     splits = few_examples(config, EXAMPLES)
-    (result,) = fit([plain], splits, watchers=[UntilFitted()])
+    (result,) = fit([baseline], splits, watchers=[UntilFitted()])
     n, last = len(splits.train.y_N), result.history[-1]
     wrong = round(last["val/error"] * n)
     passed = result.failure is None and wrong == 0
@@ -35,7 +35,7 @@ def overfit(config: Config) -> Finding:
 
 
 class UntilFitted(pl.Callback):
-    """Ends a fit when no example of its validation part, which it trains on, is wrong."""
+    """Ends a fit when no example of its validation split, which it trains on, is wrong."""
 
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)

@@ -8,16 +8,16 @@ import torch
 import torch.nn.functional as F
 
 from ridgeline.config import CallbacksConfig, Config, LRScheduleConfig
-from ridgeline.data import Part, Splits, load_splits
+from ridgeline.data import Split, Splits, load_splits
 
 
 def few_examples(config: Config, n: int) -> Splits:
-    """So many of the train part, the classes in turn, in float64 on the CPU; they are the validation part too."""
+    """So many of the train split, the classes in turn, in float64 on the CPU; they are the validation split too."""
     splits = load_splits(replace(config.data, folds=None))
     labels_N = splits.train.y_N
     rank_N = F.one_hot(labels_N).cumsum(0).gather(1, labels_N.unsqueeze(1)).squeeze(1)  # of each within its class
     chosen_N = torch.argsort(rank_N, stable=True)[:n]
-    few = Part(splits.train.x_NI[chosen_N], labels_N[chosen_N]).double()
+    few = Split(splits.train.x_NI[chosen_N], labels_N[chosen_N]).double()
     return replace(splits, train=few, validation=few)
 
 

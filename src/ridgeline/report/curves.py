@@ -19,7 +19,7 @@ TRAIN, VALIDATION, MARK = "#1f77b4", "#d62728", "#444444"
 def curve_figure(
     history: Sequence[Mapping[str, float]], best_epoch: int | None = None, title: str | None = None
 ) -> Figure:
-    """Loss (left) and error (right) of the train and the validation part by epoch, the gap between them as a band.
+    """Loss (left) and error (right) of the train and the validation split by epoch, the gap between them as a band.
 
     `best_epoch`: the one whose weights were restored; None: the lowest validation loss. NaN leaves a hole.
     """
@@ -31,7 +31,7 @@ def curve_figure(
     kinds = (("loss", 1.0, "loss (mean data loss of an example)"), ("error", 100.0, "error (% of examples)"))
     for axes, (kind, scale, label) in zip(figure.subplots(1, 2), kinds, strict=True):
         train, validation = (
-            [scale * row.get(f"{part}/{kind}", math.nan) for row in history] for part in ("train", "val")
+            [scale * row.get(f"{split}/{kind}", math.nan) for row in history] for split in ("train", "val")
         )
         axes.fill_between(epochs, train, validation, color=VALIDATION, alpha=0.12, linewidth=0, label="gap")
         # Points too where a line alone would be hard to see: few epochs.

@@ -97,7 +97,7 @@ class Boundary:
     x_G: np.ndarray
     y_G: np.ndarray
     best_GGC: np.ndarray
-    plain_GGC: np.ndarray
+    baseline_GGC: np.ndarray
     points_N2: np.ndarray
     labels_N: np.ndarray
 
@@ -135,7 +135,7 @@ class Story:
     """A study as the page tells it. `axes` are those of the space, the ones to look at first first.
 
     `settings` are what is ranked: where a seed is swept, all trials of a setting are one of them; else they are the
-    `trials`. `curves` and `weights` are by the network's name: plain, best, over-regularized. `missing` says in one
+    `trials`. `curves` and `weights` are by the network's name: baseline, best, over-regularized. `missing` says in one
     sentence each why a part is not there. `commands` retrain a trial. `importance` are shares by key, or why there are
     none. `server`: where runs open in MLflow; `how_to_look`: what starts it there, None where it runs by itself.
     """

@@ -26,16 +26,16 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
         for i, history in enumerate(curves.histories):
             epochs = [row["epoch"] for row in history]
             train, validation = (
-                [scale * row.get(f"{part}/{kind}", math.nan) for row in history] for part in ("train", "val")
+                [scale * row.get(f"{split}/{kind}", math.nan) for row in history] for split in ("train", "val")
             )
             first = i == 0
             marker = "." if len(epochs) <= 15 else None
             if alone:
                 axes.fill_between(epochs, train, validation, color=colour, alpha=0.12, linewidth=0)
             width, alpha = (1.6, 1.0) if alone else (1.0, max(0.25, 1 / math.sqrt(len(curves.histories))))
-            for values, style, part in ((train, "--", "train"), (validation, "-", "validation")):
+            for values, style, split in ((train, "--", "train"), (validation, "-", "validation")):
                 (line,) = axes.plot(epochs, values, style, color=colour, linewidth=width, alpha=alpha)
-                line.set(marker=marker or "", label=part if first else None)
+                line.set(marker=marker or "", label=split if first else None)
         axes.set(xlabel="epoch", ylim=(low, high))
         if is_log:
             log_axis(axes, "y")

@@ -7,14 +7,14 @@ from typing import Any
 
 from ridgeline.report import words
 from ridgeline.report.axes import number_axis
-from ridgeline.report.vector import BEST, FAINT, INK, PLAIN, WIDTH, panel, svg
+from ridgeline.report.vector import BASELINE, BEST, FAINT, INK, WIDTH, panel, svg
 
 
 def opening_in_words(opening: Mapping[str, Any]) -> str:
     when, revision = words.moment(opening["when"]), words.revision(opening["commit"])
     changed = ", with uncommitted changes" if opening.get("dirty") else ""
     time = words.ordinal(opening["number"])
-    said = f"The test part was opened for the {time} time on {when}, revision {revision}{changed}."
+    said = f"The test split was opened for the {time} time on {when}, revision {revision}{changed}."
     if opening["number"] == 1:
         return said
     why = "What was chosen after an earlier opening may follow from what that one showed: these numbers may flatter."
@@ -22,8 +22,8 @@ def opening_in_words(opening: Mapping[str, Any]) -> str:
 
 
 def rows(record: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of the table: what, best, plain, difference."""
-    arms, difference = [record["arms"][name] for name in ("best", "plain")], record["difference"]
+    """Rows of the table: what, best, baseline, difference."""
+    arms, difference = [record["arms"][name] for name in ("best", "baseline")], record["difference"]
     differences = {
         kind: f"{write(difference[kind])}, {words.p_value(difference[kind]['p_value'])}"
         for kind, write in (("error", words.percent_estimate), ("loss", words.estimate))
@@ -44,21 +44,21 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
 
 
 def error_intervals(arms: Mapping[str, Any]) -> str:
-    """The test error of the plain and the best network."""
+    """The test error of the baseline and the best network."""
     with panel(WIDTH, 1.5) as (figure, axes):
-        for height, (name, colour) in enumerate((("best", BEST), ("plain", PLAIN))):
+        for height, (name, colour) in enumerate((("best", BEST), ("baseline", BASELINE))):
             _interval(axes, height, arms[name]["test"]["error"], colour)
         axes.set(ylim=(-0.6, 1.6), title="Test error, %")
-        axes.set_yticks([0, 1], ["best", "plain"])
-        return _finished(figure, axes, "test error of the best and the plain network with 95% intervals")
+        axes.set_yticks([0, 1], ["best", "baseline"])
+        return _finished(figure, axes, "test error of the best and the baseline with 95% intervals")
 
 
 def difference_interval(difference: Mapping[str, Any]) -> str:
-    """The error of the best minus that of the plain network."""
+    """The error of the best minus that of the baseline."""
     with panel(WIDTH, 1.5) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
         _interval(axes, 0, difference["error"], INK)
-        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the errors, best {words.MINUS} plain, in points of %")
+        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the errors, best {words.MINUS} baseline, in points of %")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         return _finished(figure, axes, "difference of the test errors with its 95% interval")

@@ -24,7 +24,7 @@ LABELS = 20
 WRONG = LinearSegmentedColormap.from_list("wrong", [(0.71, 0.14, 0.09, 0.0), (0.71, 0.14, 0.09, 0.85)])
 """Of the paper's colour where nothing is wrong, so that it is right on light and on dark paper."""
 
-MARKERS = {"best": "o", "plain": "s"}
+MARKERS = {"best": "o", "baseline": "s"}
 
 
 def predictions(seen: Predicted) -> list[str]:

@@ -27,8 +27,8 @@ class Picture:
 
 
 def boundaries(seen: Boundary) -> list[str]:
-    """For the plain and the best network: the colour of the likeliest class, paler where it is less sure."""
-    return [_boundary(seen, name) for name in ("plain", "best")]
+    """For the baseline and the best network: the colour of the likeliest class, paler where it is less sure."""
+    return [_boundary(seen, name) for name in ("baseline", "best")]
 
 
 def confused(examples: Examples) -> list[Picture]:
@@ -44,7 +44,7 @@ def confused(examples: Examples) -> list[Picture]:
 
 
 def _boundary(seen: Boundary, name: str) -> str:
-    p_GGC = seen.best_GGC if name == "best" else seen.plain_GGC
+    p_GGC = seen.best_GGC if name == "best" else seen.baseline_GGC
     classes = p_GGC.shape[-1]
     colours_C3 = np.array([to_rgb(c) for c in matplotlib.colormaps["tab10"].colors])[np.arange(classes) % 10]  # type: ignore[attr-defined]
     likeliest_GG = p_GGC.argmax(-1)

@@ -15,7 +15,7 @@ from ridgeline.report.axes import DPI, log_axis
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 STYLES = ("-", "--", ":")
-PLAIN = "#444444"
+BASELINE = "#444444"
 SHARE = (0.0, 1.0)
 """Bounds of a share."""
 SIZE = (0.0, math.inf)
@@ -33,7 +33,7 @@ class Interval(Protocol):
 
 @dataclass(frozen=True)
 class Panel:
-    """`lines`: by label, an interval for each of `x`. `levels`: what has no place on the axis, as the plain network
+    """`lines`: by label, an interval for each of `x`. `levels`: what has no place on the axis, as the baseline
     on an axis of strengths that is logarithmic. `marks`: values of x to point out, by label. `bounds`: what the values
     cannot leave, which intervals are cut at. `zero`: the vertical axis begins there."""
 
@@ -71,11 +71,11 @@ def _draw(axes: Axes, panel: Panel) -> None:
         drawn.set(marker="o", markersize=5 - i)
         axes.fill_between(panel.x, lows, highs, color=colour, alpha=0.2, linewidth=0)
     for i, (label, level) in enumerate(panel.levels.items()):
-        colour = PLAIN if i == 0 else COLOURS[len(panel.lines) % len(COLOURS)]
+        colour = BASELINE if i == 0 else COLOURS[len(panel.lines) % len(COLOURS)]
         axes.axhline(s * level.mean, color=colour, linestyle="--", linewidth=1.2, label=label)
         axes.axhspan(s * max(level.low, floor), s * min(level.high, ceiling), color=colour, alpha=0.1, linewidth=0)
     for label, x in panel.marks.items():
-        axes.axvline(x, color=PLAIN, linestyle=":", linewidth=1.2, label=label)
+        axes.axvline(x, color=BASELINE, linestyle=":", linewidth=1.2, label=label)
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK, FAINT, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
-PLAIN, BEST, OVER = "#d97706", "#2563eb", "#9333ea"
-BY_NETWORK = {"plain": PLAIN, "best": BEST, "over-regularized": OVER}
-VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper", PLAIN: "plain", BEST: "best", OVER: "over"}
+BASELINE, BEST, OVER = "#d97706", "#2563eb", "#9333ea"
+BY_NETWORK = {"baseline": BASELINE, "best": BEST, "over-regularized": OVER}
+VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper", BASELINE: "baseline", BEST: "best", OVER: "over"}
 """Colours that become those of the page, light or dark, by the names of its variables."""
 
 WIDTH, HEIGHT = 4.8, 3.3

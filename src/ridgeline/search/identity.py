@@ -22,7 +22,16 @@ NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_nam
 WHERE_AND_HOW_LOUD = ("data.root", "trainer.enable_progress_bar")
 """Other keys that no result follows from: the data are known by their hash, wherever they lie."""
 
-AFTERWARDS = ("by_hand.py", "by_hand_rules.py", "debug", "evidence", "fitted.py", "proof.py", "reference.py", "report")
+AFTERWARDS = (
+    "by_hand.py",
+    "by_hand_rules.py",
+    "debug",
+    "evaluation",
+    "fitted.py",
+    "proof.py",
+    "reference.py",
+    "report",
+)
 """Parts of the package that no trial's numbers depend on."""
 
 REVISIONS = ("code", "torch", "optuna")

@@ -30,7 +30,7 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path, ta
         seeds = f" ({which(best[0], config)})" if best[0].seeds > 1 else ""
         commands += [
             f"Train the best again{seeds}: {code(line.retrain(params))}",
-            f"Confirm it on the test part: {code(line.follow('confirm', study.study_name))}",
+            f"Confirm it on the test split: {code(line.follow('confirm', study.study_name))}",
             f"One page about it: {code(line.follow('report', study.study_name))}",
         ]
     commands += [f"Folder: `{folder}`"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from ridgeline.data import Part
+from ridgeline.data import Split
 
 
 class Batches:
@@ -29,13 +29,13 @@ class Batches:
 
 
 class Slices:
-    """Yields slices that cover the rows of each fold of a part, all fits alike: for evaluation.
+    """Yields slices that cover the rows of each fold of a split, all fits alike: for evaluation.
 
     The last row is a slice of its own where not every fold has it: so a slice is of examples of a fold, or fills it up.
     """
 
-    def __init__(self, part: Part, batch_size: int) -> None:
-        ends = sorted({min(part.sizes, default=part.n), part.n})
+    def __init__(self, split: Split, batch_size: int) -> None:
+        ends = sorted({min(split.sizes, default=split.n), split.n})
         self._slices = [
             slice(start, min(start + batch_size, end))
             for begin, end in zip([0, *ends], ends, strict=False)

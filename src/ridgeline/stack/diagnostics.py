@@ -1,4 +1,4 @@
-"""How the units and the gradients of K fits fare, layer by layer, on a fixed slice of the validation part.
+"""How the units and the gradients of K fits fare, layer by layer, on a fixed slice of the validation split.
 
 K fits, B examples, O units of a layer. Layers have the names of their tensors: `linears.0` is the first.
 """

@@ -16,9 +16,9 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
+from ridgeline.stack.collect import collect
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.folds import FailingTogether
-from ridgeline.stack.harvest import harvest
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products, no_denormals
 from ridgeline.stack.records import FitResult
@@ -51,7 +51,7 @@ def fit(
     with quiet_lightning(), _threads(threads), no_denormals(), float32_products(shared.precision):
         trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
-        return harvest(stack, range(len(configs)))
+        return collect(stack, range(len(configs)))
 
 
 def build_trainer(

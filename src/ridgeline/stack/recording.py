@@ -1,6 +1,6 @@
 """What a full-batch training does step by step, for what holds it against something else.
 
-K fits, B batch, which is the whole train part.
+K fits, B batch, which is the whole train split.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class FitResult:
     """How a fit ended.
 
     `value` is the metric at the restored epoch, after `best_epoch` epochs, NaN after a failure. `metrics` are measured
-    there with dropout off, over the whole train and validation parts. `weights` are its tensors by name. `seconds` is
+    there with dropout off, over the whole train and validation splits. `weights` are its tensors by name. `seconds` is
     its share of its stack's time, so that the seconds of all trials add up to what their workers trained.
     """
 

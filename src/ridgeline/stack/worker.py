@@ -13,11 +13,11 @@ import torch
 
 from ridgeline.data import load_splits
 from ridgeline.stack.callbacks import EarlyStopping, Schedules
+from ridgeline.stack.collect import collect
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
-from ridgeline.stack.harvest import harvest
 from ridgeline.stack.interrupts import leave_to_parent
 from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
 from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
@@ -90,7 +90,7 @@ class Refill(pl.Callback):
         records = {slot: stack.records_of(slot) for slot in busy}
         rows = {self._numbers[slot]: mean_row(folds, epochs_of(folds) - 1) for slot, folds in records.items()}
         ended = [slot for slot, folds in records.items() if all(record.end is not None for record in folds)]
-        results = harvest(stack, ended) if ended else []
+        results = collect(stack, ended) if ended else []
         send(
             self._connection,
             Epoch(rows, {self._numbers[k]: result for k, result in zip(ended, results, strict=True)}, self._idle),

@@ -25,21 +25,21 @@ def champion_card(name: str, confirmed: Mapping[str, Any], space: Mapping[str, s
 
 
 def _measured(confirmed: Mapping[str, Any]) -> str:
-    best, plain = confirmed["arms"]["best"], confirmed["arms"]["plain"]
-    rows: Table = [("on the test part", "champion", "plain network")]
+    best, baseline = confirmed["arms"]["best"], confirmed["arms"]["baseline"]
+    rows: Table = [("on the test split", "champion", "baseline")]
     rows += [
-        ("error", _interval(best["test"]["error"], percent=True), _interval(plain["test"]["error"], percent=True)),
-        ("loss", _interval(best["test"]["loss"]), _interval(plain["test"]["loss"])),
-        ("calibration error (ECE)", f"{best['test']['ece']:.4f}", f"{plain['test']['ece']:.4f}"),
-        ("gap: test loss - train loss", _interval(best["gap"]), _interval(plain["gap"])),
+        ("error", _interval(best["test"]["error"], percent=True), _interval(baseline["test"]["error"], percent=True)),
+        ("loss", _interval(best["test"]["loss"]), _interval(baseline["test"]["loss"])),
+        ("calibration error (ECE)", f"{best['test']['ece']:.4f}", f"{baseline['test']['ece']:.4f}"),
+        ("gap: test loss - train loss", _interval(best["gap"]), _interval(baseline["gap"])),
     ]
     error = confirmed["difference"]["error"]
     return "\n".join(
         [
             _markdown(rows),
             "",
-            f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - plain"
-            f" network: error {_points(error)}, p = {error['p_value']:.3g}"
+            f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - "
+            f"baseline: error {_points(error)}, p = {error['p_value']:.3g}"
             f" ({confirmed['difference']['test']}).{_off(confirmed['off'])}",
         ]
     )
@@ -47,7 +47,7 @@ def _measured(confirmed: Mapping[str, Any]) -> str:
 
 def _off(off: Mapping[str, Any]) -> str:
     shown = ", ".join(f"{key}={_number(value)}" for key, value in off.items())
-    return f" The plain network is the champion's without {shown}." if off else " The two are the same network."
+    return f" The baseline is the champion's without {shown}." if off else " The two are the same network."
 
 
 def _data(confirmed: Mapping[str, Any]) -> str:
@@ -55,7 +55,7 @@ def _data(confirmed: Mapping[str, Any]) -> str:
     return (
         f"## Data\n\n{data['name']}, SHA-256 `{data['hash']}`: {examples['train']} train, {examples['validation']}"
         f" validation and {examples['test']} test examples, {data['features']} features, {data['classes']} classes."
-        " Trained on the train and the validation part; the standardization is part of the model."
+        " Trained on the train and the validation split; the standardization is part of the model."
     )
 
 

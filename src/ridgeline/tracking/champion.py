@@ -21,7 +21,7 @@ from ridgeline.tracking import provenance
 from ridgeline.tracking.card import champion_card
 from ridgeline.tracking.logged_model import log_model
 from ridgeline.tracking.run import LONGEST_TAG
-from ridgeline.tracking.standing import SEEDS, TEST_PART, VERDICT, why_it_stays
+from ridgeline.tracking.standing import SEEDS, TEST_HASH, VERDICT, why_it_stays
 from ridgeline.tracking.store import Store
 from ridgeline.tracking.tracker import Tracker
 
@@ -62,7 +62,7 @@ def register_champion(
     """Log the model to the study's run `run_id`, and register it as `ridgeline-DATA`.
 
     The alias moves to it unless a version with a stronger verdict holds it. What was registered before, with the same
-    weights and verdict, is not registered again. `example_NI`: a few raw examples of the train part. `confirmed`: what
+    weights and verdict, is not registered again. `example_NI`: a few raw examples of the train split. `confirmed`: what
     confirm found, as in confirm.json. Raises TrackingError if the store takes it not.
     """
     name = f"ridgeline-{confirmed['data']['name']}"
@@ -129,7 +129,7 @@ def _tags(confirmed: Mapping[str, Any], fitted: Fitted) -> dict[str, str]:
         provenance.DATA_HASH: str(confirmed["data"]["hash"]),
         VERDICT: str(confirmed["verdict"]["word"]),
         SEEDS: str(len(confirmed["arms"]["best"]["seeds"])),
-        TEST_PART: str(confirmed["opening"]["test_part"]),
+        TEST_HASH: str(confirmed["opening"]["test_hash"]),
         CONTENT: _content(confirmed, fitted),
     }
     return known | provenance.revision(Path(__file__).parent)

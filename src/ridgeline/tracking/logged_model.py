@@ -91,7 +91,7 @@ def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, ca
 
 
 def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
-    """What was measured on the test part: columns of the model, under the names that they have in the run."""
+    """What was measured on the test split: columns of the model, under the names that they have in the run."""
     test = confirmed["arms"]["best"]["test"]
     values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
     now = time.time_ns() // 1_000_000  # ms

@@ -47,7 +47,7 @@ STUDIES = View(
     [
         "tags.verdict",
         "metrics.verdict/best/test_error",
-        "metrics.verdict/plain/test_error",
+        "metrics.verdict/baseline/test_error",
         "metrics.values/val_loss",
         "metrics.values/val_error",
         "metrics.trials/complete",

@@ -1,0 +1,98 @@
+"""The baseline: the winner's network and data with everything off that regularizes, its learning rate tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from optuna.distributions import FloatDistribution
+
+from ridgeline.config import AugmentationConfig, Config, RegularizationConfig, as_tree, parse
+from ridgeline.evaluation.candidates import Candidate
+from ridgeline.knobs import is_knob
+from ridgeline.search.design import design_point
+from ridgeline.search.space import Dimension
+from ridgeline.search.trees import set_value
+
+LR = "optimizer.lr"
+DECAY = "optimizer.weight_decay"
+SCHEDULES = ("dropout_schedule", "penalty_schedule")
+
+OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for name in SCHEDULES))
+"""What the keys of regularization begin with. Early stopping is none of it: where it is on, it is on for both."""
+
+FORMS = ("l1_form", "penalize")
+"""Of the group `regularization`: how something acts, and nothing by themselves."""
+
+
+def without_regularization(config: Config) -> Config:
+    return replace(
+        config,
+        regularization=RegularizationConfig(),
+        augmentation=AugmentationConfig(),
+        optimizer=replace(config.optimizer, weight_decay=0.0),
+        callbacks=replace(config.callbacks, **dict.fromkeys(SCHEDULES)),
+    )
+
+
+def regularizers(config: Config) -> dict[str, Any]:
+    """What is on and `without_regularization` takes off, by key; empty where nothing regularizes."""
+    found: dict[str, Any] = {}
+    for group, settings in (("regularization", config.regularization), ("augmentation", config.augmentation)):
+        for f in fields(settings):
+            value = getattr(settings, f.name)
+            if f.name not in FORMS and (any(value) if isinstance(value, tuple) else value):
+                found[f"{group}.{f.name}"] = as_tree(value)
+    if config.optimizer.name == "adamw" and config.optimizer.weight_decay:  # the others have no decay of their own
+        found[DECAY] = config.optimizer.weight_decay
+    schedules = {f"callbacks.{name}": getattr(config.callbacks, name) for name in SCHEDULES}
+    return {**found, **{key: as_tree(s) for key, s in schedules.items() if s is not None}} if found else {}
+
+
+def propose_baselines(winner: Config, space: Sequence[Dimension], budget: int, lr_factor: float) -> list[Candidate]:
+    """`budget` candidates: `winner` without regularization.
+
+    They differ in the learning rate, a quasi-random point each within `lr_factor` of the winner's or within what the
+    study searched, and in all else that was searched, what regularizes and what shapes the network and its data apart:
+    of those a candidate has what the winner has.
+    """
+    start = without_regularization(winner)
+    tree = as_tree(start)
+    free = [d for d in space if is_knob(d.key) and d.key != "seed" and not d.key.startswith(OFF) and _has(tree, d.key)]
+    if LR not in [d.key for d in free]:
+        lr = winner.optimizer.lr
+        free.append(Dimension(LR, "", "", FloatDistribution(lr / lr_factor, lr * lr_factor, log=True)))
+    held = {d.key: _get(tree, d.key) for d in free}
+    points = [held, *(design_point(free, 0, place) for place in range(budget - 1))]
+    candidates = []
+    for point in points:
+        own = as_tree(start)
+        for d in free:
+            set_value(own, d, point[d.key])
+        candidates.append(Candidate(parse(own), None, point, None))
+    return candidates
+
+
+def with_rates_of(baseline: Sequence[Candidate], best: Candidate, space: Sequence[Dimension]) -> list[Candidate]:
+    """`best` with the learning rates that suit the baseline, where the study searched none: else a verdict on
+    regularization would be one on the learning rate."""
+    if LR in [d.key for d in space]:
+        return []
+    rates = [c.config.optimizer.lr for c in baseline if c.config.optimizer.lr != best.config.optimizer.lr]
+    configs = [replace(best.config, optimizer=replace(best.config.optimizer, lr=lr)) for lr in rates]
+    return [
+        Candidate(config, best.trial, {**best.params, LR: lr}, None) for config, lr in zip(configs, rates, strict=True)
+    ]
+
+
+def _has(tree: Any, key: str) -> bool:
+    """Not where the winner has no early stopping, say, whose patience was searched."""
+    group = key.rpartition(".")[0]
+    return isinstance(_get(tree, group) if group else tree, dict)
+
+
+def _get(tree: Any, key: str) -> Any:
+    for name in key.split("."):
+        tree = tree[name]
+    return tree

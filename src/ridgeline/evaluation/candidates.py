@@ -1,0 +1,128 @@
+"""Who may win: configurations that train with new seeds, ranked by their means on validation."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ridgeline.config import Config, TrialConfig
+from ridgeline.evaluation.fits import FitsFailed, train_all
+from ridgeline.evaluation.stored import StoredStudy
+from ridgeline.search.ranking import best_settings, ran
+from ridgeline.stack.records import FitResult
+from ridgeline.stack.workers import Workers
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration: its trial in the study (None: it is of none; the one nearest to the mean, if it was tried with
+    several seeds), what was searched of it, the metric found there (None: it was not tried there).
+
+    `results`: of the same configuration with new seeds; empty where one of them failed.
+    """
+
+    config: Config
+    trial: int | None
+    params: dict[str, Any]
+    searched: float | None
+    results: list[FitResult] = field(default_factory=list)
+
+    @property
+    def mean(self) -> float:
+        """Of the metric over the new seeds; infinite where one of them failed."""
+        return statistics.fmean(r.value for r in self.results) if self.results else math.inf
+
+    @property
+    def standard_error(self) -> float:
+        return statistics.stdev(r.value for r in self.results) / math.sqrt(len(self.results))
+
+    @property
+    def epochs(self) -> int:
+        """The median of those after which the metric was best."""
+        return statistics.median_low(r.best_epoch for r in self.results)
+
+    def with_seed(self, seed: int) -> Config:
+        return replace(self.config, seed=seed)
+
+
+def of_study(stored: StoredStudy, top: int) -> list[Candidate]:
+    """The best settings of the study, different configurations apart from their seeds. Raises FitsFailed where none is
+    complete."""
+    found: dict[Config, Candidate] = {}
+    for setting in best_settings(ran(stored.study)):
+        if len(found) == top:
+            break
+        number = setting.trial.number
+        config = alone(stored.config_of(number))
+        if config not in found:
+            found[config] = Candidate(config, number, dict(setting.params), setting.value)
+    if not found:
+        raise FitsFailed(f"The study {stored.name} has no complete trial, so there is nothing to confirm.")
+    return list(found.values())
+
+
+def alone(config: Config) -> Config:
+    """Without what ties it to a trial."""
+    trainer = replace(config.trainer, ckpt_path=None, enable_progress_bar=False)
+    return replace(config, trainer=trainer, trial=TrialConfig(), seed=0)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Fits that failed on the way to a verdict. `dropped`: so many of the candidates could not be chosen any more."""
+
+    of: str
+    failed: int
+    fits: int
+    dropped: int
+    candidates: int
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        out = f"; {self.dropped} of {self.candidates} candidates are out" if self.dropped else ""
+        return f"{self.failed} of {self.fits} fits failed ({self.of}){out}: {self.reason.rstrip('.')}."
+
+
+class Trainer:
+    """Trains candidates in the workers, and remembers which fits were `lost`."""
+
+    def __init__(self, workers: Workers, progress: Callable[[], None]) -> None:
+        self.workers, self.progress = workers, progress
+        self.lost: list[Lost] = []
+
+    def search(self, candidates: Sequence[Candidate], seed: int, top: int, of: str) -> list[Candidate]:
+        """The best of them by one fit each. Raises FitsFailed where none has a value. `of`: what they are, in words."""
+        results = self._train(candidates, [seed], of)
+        pairs = [(c, own[0].value) for c, own in zip(candidates, results, strict=True) if own]
+        if not pairs:
+            raise FitsFailed(f"No baseline could be trained: {self.lost[-1].reason}.")
+        return [replace(c, searched=value) for c, value in sorted(pairs, key=lambda pair: pair[1])[:top]]
+
+    def evaluate(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[Candidate]:
+        """Each trained with all of the seeds; without results where one of them failed."""
+        results = self._train(candidates, seeds, of)
+        return [replace(c, results=own) for c, own in zip(candidates, results, strict=True)]
+
+    def _train(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[list[FitResult]]:
+        """Of each candidate the results with all seeds, or none."""
+        outcomes = train_all([c.with_seed(seed) for c in candidates for seed in seeds], self.workers, self.progress)
+        by_candidate = [outcomes[i * len(seeds) : (i + 1) * len(seeds)] for i in range(len(candidates))]
+        whole = [[r for r in own if isinstance(r, FitResult)] for own in by_candidate]
+        whole = [own if len(own) == len(seeds) else [] for own in whole]
+        reasons = [outcome for outcome in outcomes if isinstance(outcome, str)]
+        if reasons:
+            dropped = sum(not own for own in whole)
+            self.lost.append(Lost(of, len(reasons), len(outcomes), dropped, len(candidates), reasons[0]))
+        return whole
+
+
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """By their means over the new seeds; the first one is chosen. Raises FitsFailed if every one failed."""
+    best_first_ = sorted(candidates, key=lambda c: c.mean)
+    if not best_first_[0].results:
+        raise FitsFailed("Every candidate fails with one of the new seeds, so there is none to confirm.")
+    return best_first_

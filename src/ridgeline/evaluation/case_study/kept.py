@@ -1,0 +1,113 @@
+"""What is left of each fit in the runs folder, so that a killed run goes on and no fit is trained twice.
+
+Per fit FOLDER/fits/KEY/: SEED.json (its curve), SEED.safetensors (which examples it gets wrong), and its weights until
+the test split is measured. KEY is a hash of all that the numbers follow from but the seed. N examples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ridgeline.config import Config, as_tree
+from ridgeline.data import load_splits
+from ridgeline.knobs import NOT_TRAINED
+from ridgeline.search.identity import code_hash
+from ridgeline.stack.prediction import logits_KNC
+from ridgeline.stack.records import FitResult, Row
+
+VALIDATION, TEST = "validation", "test"
+NOT_IN_KEY = ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "num_threads")
+"""Keys of the trainer that no fit of a stack depends on."""
+
+
+@dataclass(frozen=True)
+class KeptFit:
+    """A fit by the place of its files; what is asked of it is read from them."""
+
+    folder: Path
+    config: Config
+
+    @property
+    def is_there(self) -> bool:
+        return self._path("json").exists()
+
+    @property
+    def is_tested(self) -> bool:
+        return self.is_there and TEST in load_file(self._path("safetensors"))
+
+    @property
+    def history(self) -> list[Row]:
+        """A row an epoch."""
+        rows: list[Row] = self._record["history"]
+        return rows
+
+    @property
+    def epochs(self) -> int:
+        return len(self.history)
+
+    @property
+    def seconds(self) -> float:
+        """Of wall time between the end of the fit before and its own: summed over fits, how long they all took."""
+        return float(self._record["seconds"])
+
+    def wrong_N(self, split: str) -> Tensor:
+        """Which of the examples of a split it gets wrong, uint8."""
+        return load_file(self._path("safetensors"))[split]
+
+    def keep(self, result: FitResult, seconds: float) -> None:
+        """Write all of it, SEED.json last: with it the fit is there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _save(result.weights, self._path("weights.safetensors"))
+        validation = load_splits(self.config.data).validation
+        wrong_N = self._wrong_N(result.weights, validation.x_NI, validation.y_N)
+        _save({VALIDATION: wrong_N}, self._path("safetensors"))
+        draft = self._path("json.part")
+        draft.write_text(json.dumps({"history": result.history, "seconds": seconds}))
+        os.replace(draft, self._path("json"))
+
+    def test(self, x_NI: Tensor, y_N: Tensor) -> None:
+        """Measure it on the test split, and let its weights go."""
+        weights, wrong = self._path("weights.safetensors"), self._path("safetensors")
+        _save({**load_file(wrong), TEST: self._wrong_N(load_file(weights), x_NI, y_N)}, wrong)
+        weights.unlink()
+
+    @property
+    def _record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(self._path("json").read_text())
+        return record
+
+    def _wrong_N(self, weights: dict[str, Tensor], x_NI: Tensor, y_N: Tensor) -> Tensor:
+        logits_NC = logits_KNC(self.config, [weights], x_NI)[0]
+        return (logits_NC.argmax(dim=1) != y_N).to(torch.uint8)
+
+    def _path(self, ending: str) -> Path:
+        return self.folder / f"{self.config.seed}.{ending}"
+
+
+def kept_fit(folder: Path, config: Config) -> KeptFit:
+    return KeptFit(folder / "fits" / _key(config), config)
+
+
+def _key(config: Config) -> str:
+    tree = {name: value for name, value in as_tree(config).items() if name not in (*NOT_TRAINED, "seed")}
+    tree["trainer"] = {name: value for name, value in tree["trainer"].items() if name not in NOT_IN_KEY}
+    # The data are named by their hash, which the folder that they came from has no part in.
+    tree["data"] = load_splits(config.data).description.hash
+    content = json.dumps([tree, code_hash(), version("torch")], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    draft = path.with_name(f"{path.name}.part")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
+    os.replace(draft, path)

@@ -1,0 +1,86 @@
+"""`pipelines/confirm.py` as a whole: check, confirm, leave files in the study's folder and all of it in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ridgeline.config import ConfirmConfig
+from ridgeline.data import load_splits
+from ridgeline.evaluation.again import train_again
+from ridgeline.evaluation.arms import BEST
+from ridgeline.evaluation.confirm import LEDGER, Confirmation, check, confirm
+from ridgeline.evaluation.files import FOLDER, RECORD, closing_words, whole_record, write, write_summary
+from ridgeline.evaluation.opened import OpenTest
+from ridgeline.evaluation.stored import StoredStudy, check_data
+from ridgeline.evaluation.verdict import HARMS
+from ridgeline.fitted import Fitted
+from ridgeline.outputs import require_writable
+from ridgeline.search.folder import locked
+from ridgeline.tracking import Tracker, check_store
+from ridgeline.tracking.champion import register_champion
+from ridgeline.tracking.provenance import commit, versions
+
+EXAMPLES = 5
+"""Of the train split, which the champion shows as its input."""
+
+
+def confirm_study(
+    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, say: Callable[[str], None] = print
+) -> None:
+    """Says the verdict, stores it, and then brings it to MLflow: what fails there takes nothing from it.
+
+    Raises ConfigError before anything is written, FitsFailed where training fails, TrackingError where MLflow does.
+    """
+    check(stored)
+    check_data(stored)
+    check_store(stored.config)
+    folder, ledger = stored.folder / FOLDER, Path(stored.config.runs) / LEDGER
+    require_writable(settings.summary, "confirm.summary", csv=True)
+    for path in (ledger, folder / RECORD):  # else it is found out when the test split is open already
+        require_writable(path, "runs")
+    by = commit()
+    with locked(stored.folder):
+        found = confirm(stored, settings, open_test, folder, by)
+        say(closing_words(found.record))
+        command = train_again(stored, found.arms[BEST])
+        record = whole_record(found, {**by, "versions": versions(), "command": command})
+        paths = write(found, record, folder)
+        if settings.summary is not None:
+            write_summary(found, Path(settings.summary))
+        say(f"Files: {folder}\nTrain it again: {train_again(stored, found.arms[BEST], where='here')}")
+        if stored.run_id is not None:
+            say(_log(found, record, stored, stored.run_id, paths))
+
+
+def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
+    """Numbers, verdict and files in the study's run; the best network as the champion, which the words name."""
+    arm = found.arms[BEST]
+    splits = load_splits(arm.config.data)
+    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler)
+    example_NI = splits.scaler.undo(splits.train.x_NI[:EXAMPLES].numpy())
+    with Tracker(stored.config) as tracker:
+        run = tracker.reopen(run_id)
+        run.log_metrics(dict(_numbers("confirm", found.record)))
+        verdict = found.record["verdict"]
+        run.set_tags({"verdict": verdict["word"], "verdict.sentence": verdict["sentence"]})
+        for path in paths:
+            run.log_file(path, FOLDER)
+        if verdict["word"] == HARMS:
+            return "No champion: the baseline is better."
+        registered = register_champion(tracker, run_id, fitted, example_NI, record)
+    return registered.sentence
+
+
+def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, arm in record["arms"].items():
+        for key in ("error", "loss"):
+            yield f"{prefix}/{name}/test_{key}", arm["test"][key]["mean"]
+        yield f"{prefix}/{name}/ece", arm["test"]["ece"]
+        yield f"{prefix}/{name}/gap", arm["gap"]["mean"]
+    for key in ("error", "loss"):
+        yield f"{prefix}/difference/test_{key}", record["difference"][key]["mean"]
+        yield f"{prefix}/difference/test_{key}_low", record["difference"][key]["low"]
+        yield f"{prefix}/difference/test_{key}_high", record["difference"][key]["high"]
+    yield f"{prefix}/p_value", record["difference"]["error"]["p_value"]

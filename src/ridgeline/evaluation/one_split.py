@@ -1,0 +1,48 @@
+"""Whether all trials of a study saw the same examples: else one of them may have trained on another's test split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ridgeline.checking import ConfigError
+from ridgeline.config import DataConfig, as_tree
+from ridgeline.evaluation.stored import StoredStudy
+from ridgeline.search.ranking import ran
+
+SECTION = re.compile(r"^data:\n((?:[ -].*\n?)*)", re.MULTILINE)
+"""Of a stored configuration."""
+
+
+def check_one_split(stored: StoredStudy) -> None:
+    """Raise ConfigError where the study swept what decides which examples train, validate or test. What only changes
+    how they are scaled, or cuts train and validation into folds, leaves the test split what it is."""
+    first, *others = [_split(config) for config in _data_of_trials(stored)] or [{}]
+    for found in others:
+        for key, value in found.items():
+            if value != first[key]:
+                rule = "all trials of a study that is confirmed have the same train, validation and test examples"
+                raise ConfigError(f"`{rule}` must hold, but got data.{key}={first[key]} and data.{key}={value}.")
+
+
+def _split(data: DataConfig) -> Mapping[str, Any]:
+    tree: dict[str, Any] = as_tree(replace(data, standardize="none", zca_epsilon=1.0, folds=None))
+    return tree
+
+
+def _data_of_trials(stored: StoredStudy) -> list[DataConfig]:
+    """Each one once. Thousands of files are read as text first: most are alike, and parsing takes a hundred times
+    as long."""
+    known: dict[str, DataConfig] = {}
+    for trial in ran(stored.study):
+        path = stored.job(trial.number) / ".hydra" / "config.yaml"
+        if not path.is_file():
+            continue
+        section = SECTION.search(path.read_text())
+        # What refers to another key (`seed: ${seed}`) is the same text of different values.
+        text = section[1] if section and "${" not in section[1] else f"trial {trial.number}"
+        if text not in known:
+            known[text] = stored.config_of(trial.number).data
+    return list(known.values())

@@ -1,0 +1,103 @@
+"""What the test split showed of two networks, kept when it was opened: the same networks need not open it again.
+
+S seeds, N examples, C classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ridgeline.config import DataConfig, as_tree
+from ridgeline.data import Split, load_splits, note_reuse
+from ridgeline.evaluation.arms import Arm, Measured, measure
+from ridgeline.evaluation.pictures import pictures
+from ridgeline.knobs import NOT_TRAINED
+
+FOLDER = "opened"
+"""Below the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""
+
+OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Split, Any]]
+"""`ridgeline.data.test_split.open_test_split`, which pipelines/confirm.py alone may name."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """`opening`: as it is stored with the verdict. `pictures`: tensors by name, by the file that they go to."""
+
+    labels_N: np.ndarray
+    measured: dict[str, Measured]
+    pictures: dict[str, dict[str, Tensor]]
+    opening: dict[str, Any]
+
+
+def open_once(
+    arms: Mapping[str, Arm], folder: Path, open_test: OpenTest, ledger: Path, by: Mapping[str, Any]
+) -> Opened:
+    """What was kept for exactly these networks, or the test split, opened now. The ledger says which."""
+    kept = folder / FOLDER / f"{_key(arms)}.safetensors"
+    if kept.exists():
+        found = read(kept)
+        own = found.opening
+        others = [e for e in note_reuse(ledger, own["test_hash"], by, own["when"]) if e["when"] != own["when"]]
+        own |= {"number": 1 + len(others), "earlier": others, "reused": True}
+        return found
+    test, opening = open_test(next(iter(arms.values())).config.data, ledger, by)
+    measured = {name: measure(arm.config, arm.fits, test) for name, arm in arms.items()}
+    when = {"number": opening.number, "when": opening.when, "test_hash": opening.test_hash}
+    known = {**when, **opening.by, "earlier": list(opening.earlier), "reused": False}
+    found = Opened(test.y_N.numpy(), measured, pictures(arms, measured, test), known)
+    keep(found, kept)
+    return found
+
+
+def _key(arms: Mapping[str, Arm]) -> str:
+    """Of the networks themselves, weight by weight. Code that predicted otherwise would have trained otherwise too."""
+    digest = hashlib.sha256()
+    for name, arm in arms.items():
+        tree = {key: value for key, value in as_tree(arm.config).items() if key not in NOT_TRAINED}
+        tree["data"] = load_splits(arm.config.data).description.hash  # wherever it lies
+        digest.update(json.dumps([name, tree, arm.seeds], sort_keys=True).encode())
+        for fit in arm.fits:
+            for key, tensor in sorted(fit.weights.items()):
+                digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def keep(found: Opened, path: Path) -> None:
+    tensors = {"labels_N": torch.from_numpy(found.labels_N)}
+    for name, seen in found.measured.items():
+        tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(seen).items()}
+    for name, picture in found.pictures.items():
+        tensors |= {f"pictures.{name}.{key}": tensor for key, tensor in picture.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    own = {key: tensor.contiguous().clone() for key, tensor in tensors.items()}  # it writes no memory twice
+    save_file(own, draft, metadata={"opening": json.dumps(found.opening)})
+    os.replace(draft, path)
+
+
+def read(path: Path) -> Opened:
+    measured, shown = dict[str, dict[str, np.ndarray]](), dict[str, dict[str, Tensor]]()
+    with safe_open(path, "pt") as file:
+        opening = json.loads(file.metadata()["opening"])
+        labels_N = file.get_tensor("labels_N").numpy()
+        for name in file.keys():  # noqa: SIM118  # it is no mapping
+            kind, _, rest = name.partition(".")
+            owner, _, key = rest.partition(".")
+            if kind == "measured":
+                measured.setdefault(owner, {})[key] = file.get_tensor(name).numpy()
+            elif kind == "pictures":
+                shown.setdefault(owner, {})[key] = file.get_tensor(name)
+    return Opened(labels_N, {name: Measured(**own) for name, own in measured.items()}, shown, opening)

@@ -1,0 +1,94 @@
+"""What networks take examples for that they did not learn from: test examples as confirm measured them, or, before
+confirming, validation examples by the best trial. S fits, N examples, C classes, B bins of confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from safetensors.torch import load_file
+from scipy import stats
+
+from ridgeline.checking import ConfigError
+from ridgeline.data import load_splits
+from ridgeline.evaluation.confirm_files import read_predictions
+from ridgeline.evaluation.networks import NOT_KEPT, kept_of_best
+from ridgeline.evaluation.statistics import LEVEL
+from ridgeline.evaluation.stored import StoredStudy
+from ridgeline.report.facts import Confirmed, Predicted
+from ridgeline.report.words import counted
+from ridgeline.search.records import WEIGHTS
+from ridgeline.stack.prediction import logits_KNC
+
+BINS = 15
+"""Of confidence, as the calibration error counts them."""
+
+
+def predicted(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> Predicted | None:
+    """None, and why, where nothing is known."""
+    try:
+        if confirmed is None:
+            return _of_best_trial(stored, missing)
+        labels_N, by_network = read_predictions(stored.folder)
+    except (ConfigError, OSError) as error:
+        missing["predictions"] = f"What the networks predict could not be read: {error}"
+        return None
+    seeds = counted(len(by_network["best"]), "seed")
+    return describe(f"the {counted(len(labels_N), 'test example')}, over {seeds}", labels_N, by_network)
+
+
+def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | None:
+    best = kept_of_best(stored)
+    if best is None:
+        missing["predictions"] = NOT_KEPT
+        return None
+    config = stored.config_of(best.number)
+    if config.data.folds is not None or config.data.fit_on != "train":
+        missing["predictions"] = "Its networks have no validation split in common: confirming shows what they predict."
+        return None
+    validation = load_splits(config.data).validation
+    p_SNC = logits_KNC(config, [load_file(stored.job(best.number) / WEIGHTS)], validation.x_NI).softmax(dim=2).numpy()
+    n = counted(len(validation.y_N), "validation example")
+    where = f"the {n}, by trial {best.number}; those chose it, so that it looks better on them than on new ones"
+    return describe(where, validation.y_N.numpy(), {"best": p_SNC})
+
+
+def describe(where: str, labels_N: np.ndarray, by_network: Mapping[str, np.ndarray]) -> Predicted:
+    """`by_network`: probabilities (S, N, C)."""
+    n_classes = next(iter(by_network.values())).shape[2]
+    confusion = {name: _confusion_CC(p_SNC, labels_N) for name, p_SNC in by_network.items()}
+    count_C = np.bincount(labels_N, minlength=n_classes)
+    return Predicted(
+        where=where,
+        classes=[str(c) for c in range(n_classes)],
+        confusion_CC=confusion,
+        error_C3={name: _error_C3(1 - np.diag(own), count_C) for name, own in confusion.items()},
+        bins_B3={name: _bins_B3(p_SNC, labels_N) for name, p_SNC in by_network.items()},
+    )
+
+
+def _confusion_CC(p_SNC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    n_fits, _, n_classes = p_SNC.shape
+    cells = n_classes * np.tile(labels_N, n_fits) + p_SNC.argmax(axis=2).ravel()
+    counts_CC = np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
+    totals_C1 = counts_CC.sum(axis=1, keepdims=True)
+    return np.where(totals_C1 > 0, counts_CC / np.maximum(totals_C1, 1), np.nan)
+
+
+def _error_C3(error_C: np.ndarray, count_C: np.ndarray) -> np.ndarray:
+    """With the interval of a share of so many examples (Clopper, Pearson 1934), as if a mean over fits were of one."""
+    wrong_C, tail = error_C * count_C, (1 - LEVEL) / 2
+    with np.errstate(invalid="ignore"):
+        low_C = np.where(wrong_C > 0, stats.beta.ppf(tail, wrong_C, count_C - wrong_C + 1), 0.0)
+        high_C = np.where(wrong_C < count_C, stats.beta.ppf(1 - tail, wrong_C + 1, count_C - wrong_C), 1.0)
+    return np.where(count_C[:, None] > 0, np.stack([error_C, low_C, high_C], 1), np.nan)
+
+
+def _bins_B3(p_SNC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    confidence_M = p_SNC.max(axis=2).ravel()
+    is_right_M = (p_SNC.argmax(axis=2) == labels_N).ravel()
+    bin_M = np.minimum((confidence_M * BINS).astype(int), BINS - 1)
+    count_B = np.bincount(bin_M, minlength=BINS)
+    sums = [np.bincount(bin_M, weights=values, minlength=BINS) for values in (confidence_M, is_right_M)]
+    means = [np.where(count_B > 0, total / np.maximum(count_B, 1), np.nan) for total in sums]
+    return np.stack([*means, count_B], 1)

@@ -1,0 +1,118 @@
+"""What is known of a study, gathered from where it lies: Optuna's storage, job folders, MLflow, what confirm stored."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from ridgeline.evaluation.confirm_files import read_confirmed
+from ridgeline.evaluation.making import how_made
+from ridgeline.evaluation.networks import curves_of, weights_by_name
+from ridgeline.evaluation.predicted import predicted
+from ridgeline.evaluation.stored import StoredStudy
+from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.words import short_names
+from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
+from ridgeline.search.repeats import searched, view_of
+from ridgeline.search.space import Dimension
+from ridgeline.tracking import server_of, ui_command
+
+FEWEST_FOR_IMPORTANCE = 10
+
+LOCAL_UI = "http://127.0.0.1:5000"
+"""Where MLflow shows a store that is a file, once it is started."""
+
+
+def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
+    """`tags`: of the study's run in MLflow."""
+    frozen = stored.study.get_trials(deepcopy=False)
+    seeds = repeated(frozen[0]) if frozen else []
+    axes = [axis for axis in _axes(stored.line.space) if axis.key not in seeds]
+    server = server_of(stored.config)
+    confirmed = read_confirmed(stored.folder)
+    missing = dict[str, str]()
+    return Story(
+        name=stored.name,
+        metric=stored.config.metric,
+        axes=axes,
+        trials=[_trial(t) for t in frozen],
+        settings=[_setting(s) for s in settings(ran(stored.study))],
+        importance=_importance(stored, [axis.key for axis in axes]),
+        curves=curves_of(stored, confirmed, missing),
+        weights=weights_by_name(stored, confirmed, missing),
+        predicted=predicted(stored, confirmed, missing),
+        confirmed=confirmed,
+        confirm_command=stored.line.follow("confirm", stored.name),
+        commands={t.number: stored.line.retrain(t.params) for t in frozen if t.state == TrialState.COMPLETE},
+        server=server or LOCAL_UI,
+        how_to_look=ui_command(stored.config),
+        made=how_made(stored, tags, confirmed.record if confirmed else None),
+        missing=missing,
+    )
+
+
+def _axes(space: Sequence[Dimension]) -> list[Axis]:
+    """Regularization first, the seed last, else as the user has them."""
+    labels = short_names(d.key for d in space)
+    axes = []
+    for d in space:
+        known = d.distribution
+        if isinstance(known, CategoricalDistribution):
+            numbers = all(isinstance(c, (int, float)) and not isinstance(c, bool) for c in known.choices)
+            axes.append(Axis(d.key, labels[d.key], choices=tuple(sorted(known.choices) if numbers else known.choices)))
+        else:
+            assert isinstance(known, (FloatDistribution, IntDistribution))
+            axes.append(Axis(d.key, labels[d.key], is_log=known.log))
+    return sorted(axes, key=lambda axis: (axis.key == "seed", not axis.key.startswith("regularization")))
+
+
+def _trial(trial: FrozenTrial) -> Trial:
+    found = outcome(trial)
+    return Trial(
+        number=trial.number,
+        state=state_of(trial),
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        params=trial.params,
+        metrics=found.get("metrics", {}),
+        best_epoch=found.get("best_epoch"),
+        epochs=found.get("epochs"),
+        seconds=found.get("seconds"),
+        run_id=found.get("run_id"),
+    )
+
+
+def _setting(setting: Setting) -> Trial:
+    """What is ranked: a trial, or the mean of those that differ in their seeds alone."""
+    if setting.seeds == 1:
+        return _trial(setting.trial)
+    ended = [state_of(t) for t in setting.trials if t.state != TrialState.COMPLETE]
+    return replace(
+        _trial(setting.trial),
+        state="COMPLETE" if setting.is_complete else next(iter(ended), "RUNNING"),
+        value=setting.value if setting.is_complete else None,
+        params=setting.params,
+        metrics=setting.metrics,
+        seeds=setting.seeds,
+        deviation=setting.deviation,
+    )
+
+
+def _importance(stored: StoredStudy, keys: Sequence[str]) -> dict[str, float] | str:
+    complete = best_settings(ran(stored.study))
+    varied = [key for key in keys if len({str(t.params.get(key)) for t in complete}) > 1]
+    if len(complete) < FEWEST_FOR_IMPORTANCE:
+        return f"It takes {FEWEST_FOR_IMPORTANCE} complete trials to tell what matters, and there are {len(complete)}."
+    if len(varied) < 2 or len({t.value for t in complete}) < 3:
+        return "It takes two dimensions that vary, and different results, to tell which of them matters."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            view = view_of(complete, searched(stored.line.space))
+            return optuna.importance.get_param_importances(view, params=varied)
+    except (ValueError, RuntimeError) as error:
+        return f"Optuna could not tell what matters: {error}"

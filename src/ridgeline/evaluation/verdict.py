@@ -1,0 +1,59 @@
+"""One sentence on the test error of the best against the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
+NOT_CHOSEN = "no regularization chosen"
+"""The winner has none on: it is the baseline itself, and nothing is compared."""
+
+SURE = 0.01
+"""A difference with a p-value of at least this is shown only just."""
+
+OPENING = {
+    (HELPS, False): "Regularization helps",
+    (HELPS, True): "Regularization helps, but only just",
+    (HARMS, False): "Regularization harms",
+    (HARMS, True): "Regularization harms, but only just",
+    (NOTHING_SHOWN, False): "No difference shown",
+}
+
+
+def verdict(
+    best: Mapping[str, Any], baseline: Mapping[str, Any], difference: Mapping[str, Any], off: Mapping[str, Any], n: int
+) -> dict[str, Any]:
+    """By whether the 95% interval of the paired difference in test error leaves out 0.
+
+    `off`: what the winner has on and the baseline has not. `n`: test examples. A verdict is borderline where
+    p >= `SURE`, or where the difference is less than one test example.
+    """
+    seeds = f"over {len(best['seeds'])} seeds"
+    if not off:
+        error = best["test"]["error"]["mean"]
+        sentence = (
+            "No regularization chosen: the best configuration has nothing on that regularizes, so there is nothing to"
+            f" compare it with; {error:.2%} test error {seeds}."
+        )
+        return {"word": NOT_CHOSEN, "sentence": sentence, "borderline": False, "examples": None}
+    error = difference["error"]
+    word = HELPS if error["high"] < 0 else HARMS if error["low"] > 0 else NOTHING_SHOWN
+    is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or abs(error["mean"]) * n < 1)
+    rates = f"{best['test']['error']['mean']:.2%} test error with it, {baseline['test']['error']['mean']:.2%} without"
+    mean, low, high = (points(error[name]) for name in ("mean", "low", "high"))
+    span = f"a difference of {mean} points (95% interval {low} to {high}, {chance(error['p_value'])}) {seeds}"
+    examples = {name: error[name] * n for name in ("mean", "low", "high")}
+    counted = "{mean:+.1f} errors on {n:,} test examples ({low:+.1f} to {high:+.1f})".format(**examples, n=n)
+    sentence = f"{OPENING[word, is_borderline]}: {rates}, {span}: {counted}."
+    return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": examples}
+
+
+def points(share: float) -> str:
+    """Percentage points, with as many digits as it takes to tell them from 0."""
+    text = f"{100 * share:+.2f}"
+    return f"{100 * share:+.1g}" if float(text) == 0 != share else text
+
+
+def chance(p_value: float) -> str:
+    return "p < 0.0001" if p_value < 1e-4 else f"p = {p_value:.2g}"
