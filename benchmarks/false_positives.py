@@ -66,7 +66,7 @@ def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, An
         (folder,) = runs.glob("studies/*")
         asked = replace(made.plans[0].config, runs=str(runs))
         stored = open_study(asked, folder.name)
-        trials = [setting.trial for setting in best_settings(ran(stored.study))]
+        trials = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
         with confirming(), contextlib.redirect_stderr(io.StringIO()):
             confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split, say=lambda words: None)
         record = json.loads((folder / FOLDER / RECORD).read_text())

@@ -99,7 +99,7 @@ def test_no_mistake_in_few_examples_is_not_certainty() -> None:
 def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_said(stored: StoredStudy) -> None:
     best = kept_of_best(stored)
     assert best is not None
-    assert best in best_settings(ran(stored.study))[0].trials
+    assert best in best_settings(ran(stored.study), stored.study.direction)[0].trials
     told = gather(stored, {})
     assert told.predicted is not None
     section = part(render(told), "predictions")
@@ -135,7 +135,7 @@ def test_a_swept_seed_repeats_a_setting_and_is_no_dimension(stored: StoredStudy)
 
 
 def test_over_regularized_is_like_the_best_in_all_else(stored: StoredStudy) -> None:
-    best = best_settings(ran(stored.study))[0]
+    best = best_settings(ran(stored.study), stored.study.direction)[0]
     title = gather(stored, {}).curves["over-regularized"].title
     shown = stored.study.get_trials(deepcopy=False)[int(title.rpartition(" ")[2])]
     assert shown.params["optimizer.lr"] == best.params["optimizer.lr"] == 0.01

@@ -61,7 +61,7 @@ def opened(studies: Studies, name: str) -> StoredStudy:
 
 
 def _confirm(stored: StoredStudy, number: int = 1) -> None:
-    best = best_settings(ran(stored.study))[0].trial
+    best = best_settings(ran(stored.study), stored.study.direction)[0].trial
     confirm(stored.folder, stored.name, stored.config_of(best.number), best.number, best.params, number=number)
 
 
@@ -185,7 +185,7 @@ def test_the_table_has_the_run_and_the_command_of_each_trial(studies: Studies) -
     stored = opened(studies, "digits")
     page = part(render(gather(stored, {})), "trials")
     assert "--backend-store-uri" in page
-    best = [setting.trial for setting in best_settings(ran(stored.study))]
+    best = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
     rows = page.partition("<tbody>")[2].split("<tr>")[1:]
     assert len(rows) == 12
     for trial, row in zip(best, rows, strict=True):
@@ -359,7 +359,7 @@ def test_over_regularized_has_no_less_of_anything_than_the_best(studies: Studies
     title = gather(stored, {}).curves["over-regularized"].title
     number = int(title.rpartition(" ")[2])
     trials = stored.study.get_trials(deepcopy=False)
-    best = best_settings(ran(stored.study))[0].trial
+    best = best_settings(ran(stored.study), stored.study.direction)[0].trial
     assert number != best.number
     assert all(trials[number].params[key] >= best.params[key] for key in best.params)
 

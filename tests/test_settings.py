@@ -14,6 +14,7 @@ import yaml
 from mlflow import MlflowClient
 from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ridgeline.config import SearchConfig
@@ -43,24 +44,37 @@ def trial(
 
 LUCKY = [trial(0, 0, 1, 0.1), trial(1, 0, 2, 0.6), trial(2, 0, 3, 0.8)]
 STEADY = [trial(3, 1e-3, 1, 0.2), trial(4, 1e-3, 2, 0.3), trial(5, 1e-3, 3, 0.3)]
+MINIMIZE, MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
 
 def test_setting_is_ranked_by_the_mean_of_its_seeds_and_not_by_the_luckiest() -> None:
-    best, second = best_settings([*LUCKY, *STEADY])
+    best, second = best_settings([*LUCKY, *STEADY], MINIMIZE)
     assert (best.params, second.params) == ({"regularization.l2": 1e-3}, {"regularization.l2": 0})
     assert best.value == pytest.approx(0.8 / 3)
     assert best.deviation == pytest.approx(0.1 / math.sqrt(3))
     assert (len(best.trials), best.seeds, best.trial.number) == (3, 3, 4)
 
 
+def test_where_large_is_better_the_largest_mean_is_the_best_and_of_equal_ones_the_earlier() -> None:
+    best, second = best_settings([*LUCKY, *STEADY], MAXIMIZE)
+    assert (best.params, second.params) == ({"regularization.l2": 0}, {"regularization.l2": 1e-3})
+    single = {"l2": CategoricalDistribution([0, 1, 2])}
+    equal = [
+        create_trial(value=value, params={"l2": i}, distributions=single) for i, value in enumerate([0.1, 0.7, 0.7])
+    ]
+    assert [s.params["l2"] for s in best_settings(equal, MAXIMIZE)] == [1, 2, 0]
+
+
 @pytest.mark.parametrize("state", [TrialState.FAIL, TrialState.PRUNED, TrialState.RUNNING])
 def test_setting_of_which_a_seed_has_no_value_is_not_ranked_by_its_luckier_half(state: TrialState) -> None:
     lost = trial(1, 0, 2, None, state)
-    assert [s.params for s in best_settings([LUCKY[0], lost, LUCKY[2], *STEADY])] == [{"regularization.l2": 1e-3}]
+    assert [s.params for s in best_settings([LUCKY[0], lost, LUCKY[2], *STEADY], MINIMIZE)] == [
+        {"regularization.l2": 1e-3}
+    ]
     (half,) = settings([LUCKY[0], lost])
     assert math.isnan(half.value)
     assert half.deviation is None
-    assert best_settings([*LUCKY[:2], *STEADY])[0].params == {"regularization.l2": 1e-3}
+    assert best_settings([*LUCKY[:2], *STEADY], MINIMIZE)[0].params == {"regularization.l2": 1e-3}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +153,9 @@ def test_sampler_draws_settings_and_each_is_trained_with_every_seed(tmp_path: Pa
 def test_sampler_does_not_see_the_lucky_seed() -> None:
     """A sampler is given the mean of a setting once all of its seeds have ended, and before that it is running."""
     space = [Dimension("regularization.l2", "", "", CategoricalDistribution([0, 1e-3]))]
-    view = view_of(drawn_settings([*LUCKY, *STEADY[:2]]), space)
+    study = optuna.create_study(direction="maximize")
+    view = view_of(study, drawn_settings([*LUCKY, *STEADY[:2]]), space)
+    assert view.direction == study.direction
     assert [(t.state, t.params) for t in view.trials] == [
         (TrialState.COMPLETE, {"regularization.l2": 0}),
         (TrialState.RUNNING, {"regularization.l2": 1e-3}),

@@ -52,7 +52,7 @@ def of_study(stored: StoredStudy, top: int) -> list[Candidate]:
     """The best settings of the study, different configurations apart from their seeds. Raises FitsFailed where none is
     complete."""
     found: dict[Config, Candidate] = {}
-    for setting in best_settings(ran(stored.study)):
+    for setting in best_settings(ran(stored.study), stored.study.direction):
         if len(found) == top:
             break
         number = setting.trial.number

@@ -51,7 +51,7 @@ def check(stored: StoredStudy) -> None:
     rule = "the study trains on the train split alone"
     if stored.config.data.fit_on != "train":
         raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
-    if not best_settings(ran(stored.study)):
+    if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     check_one_split(stored)
 

@@ -33,7 +33,7 @@ LOOKED_AT = 10
 def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Curves]:
     """Of baseline, best and over-regularized, as far as there are any."""
     found: dict[str, Curves] = {}
-    complete = [setting.trial for setting in best_settings(ran(stored.study))]
+    complete = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
     best: Mapping[str, Any] = complete[0].params if complete else {}
     if confirmed is not None:
         best = confirmed.record["arms"]["best"]["params"]
@@ -71,7 +71,7 @@ def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: d
 
 def kept_of_best(stored: StoredStudy) -> FrozenTrial | None:
     """The trial of the best setting whose weights are there, the one nearest to the mean of its seeds if it is."""
-    best = best_settings(ran(stored.study))
+    best = best_settings(ran(stored.study), stored.study.direction)
     able = [best[0].trial, *best[0].trials] if best else []
     return next((trial for trial in able if _is_there(stored, trial, WEIGHTS)), None)
 

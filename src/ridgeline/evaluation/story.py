@@ -103,7 +103,7 @@ def _setting(setting: Setting) -> Trial:
 
 
 def _importance(stored: StoredStudy, keys: Sequence[str]) -> dict[str, float] | str:
-    complete = best_settings(ran(stored.study))
+    complete = best_settings(ran(stored.study), stored.study.direction)
     varied = [key for key in keys if len({str(t.params.get(key)) for t in complete}) > 1]
     if len(complete) < FEWEST_FOR_IMPORTANCE:
         return f"It takes {FEWEST_FOR_IMPORTANCE} complete trials to tell what matters, and there are {len(complete)}."
@@ -112,7 +112,7 @@ def _importance(stored: StoredStudy, keys: Sequence[str]) -> dict[str, float] | 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            view = view_of(complete, searched(stored.line.space))
+            view = view_of(stored.study, complete, searched(stored.line.space))
             return optuna.importance.get_param_importances(view, params=varied)
     except (ValueError, RuntimeError) as error:
         return f"Optuna could not tell what matters: {error}"

@@ -38,7 +38,7 @@ class Loop:
         self.records, self.progress, self.launcher = records, progress, launcher
         self.distributions = {d.key: d.distribution for d in plan.line.space}
         self.repeats = Repeats(plan.config.search, plan.line.space)
-        self.standings = Standings(ran(study))
+        self.standings = Standings(study.direction, ran(study))
         self.exhausted = False
 
     def run(self) -> None:

@@ -15,7 +15,7 @@ from ridgeline.search.table import named, shown, which
 def study_note(study: Study, config: Config, line: CommandLine, folder: Path, table: str) -> str:
     """What was searched and found so far, and how to go on from here. `table`: the address of the trials' table."""
     trials = ran(study)
-    best = best_settings(trials)
+    best = best_settings(trials, study.direction)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
     params = best[0].trial.params if best else {}
     value = f"**{config.metric} {shown(best[0].value)}** in {named(best[0])}, the best" if best else "No result yet"

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 REPEATED = ("seed", "data.seed")
@@ -87,10 +87,14 @@ class Setting:
 
 
 class Standings:
-    """The complete settings, the best first and of equal ones the earlier, while one trial after the other ends."""
+    """The complete settings, the best first and of equal ones the earlier, while one trial after the other ends.
 
-    def __init__(self, trials: Iterable[FrozenTrial] = ()) -> None:
+    `direction` is the study's: whether a small or a large value is the better one.
+    """
+
+    def __init__(self, direction: StudyDirection, trials: Iterable[FrozenTrial] = ()) -> None:
         self.best: list[Setting] = []
+        self._sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
         self._known: dict[Any, Setting] = {}
         for trial in trials:
             self.add(trial)
@@ -106,13 +110,14 @@ class Standings:
             trials = tuple(sorted((*own, trial), key=lambda t: t.number))
             setting = self._known[key] = Setting(dict(key), trials, n_seeds(trial))
         if setting.is_complete:
-            bisect.insort(self.best, setting, key=lambda s: (s.value, s.trials[0].number))
+            bisect.insort(self.best, setting, key=lambda s: (self._sign * s.value, s.trials[0].number))
         return setting
 
 
-def best_settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
-    """The complete settings of these trials, the best first; of equal ones the earlier."""
-    return Standings(trials).best
+def best_settings(trials: Iterable[FrozenTrial], direction: StudyDirection) -> list[Setting]:
+    """The complete settings of these trials of a study with this direction, the best first; of equal ones the
+    earlier."""
+    return Standings(direction, trials).best
 
 
 def settings(trials: Iterable[FrozenTrial]) -> list[Setting]:

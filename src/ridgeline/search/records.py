@@ -88,7 +88,7 @@ class Records:
 
     def complete_curves(self, study: Study) -> None:
         """Points of the study's own curves that a killed process had not written."""
-        written, standings = self.tracker.written(self.run.id), Standings()
+        written, standings = self.tracker.written(self.run.id), Standings(study.direction)
         for trial in sorted(ran(study), key=lambda t: (t.datetime_complete or t.datetime_start, t.number)):
             standings.add(trial)
             if (f"trial/{self.config.metric}", trial.number) not in written:
@@ -102,7 +102,7 @@ class Records:
     def log_results(self, study: Study, space: Sequence[Dimension], files: Sequence[Path], folder: Path) -> None:
         """Tables, pictures, the best setting, and what is kept of the best ones."""
         trials = ran(study)
-        best, swept = best_settings(trials), repeated(trials[0]) if trials else []
+        best, swept = best_settings(trials, study.direction), repeated(trials[0]) if trials else []
         for path in files:
             self.run.log_file(path, "study")
         if best:
@@ -114,7 +114,7 @@ class Records:
         if best and best[0].deviation is not None:
             of_best = {**of_best, f"best/{self.config.metric}_deviation": best[0].deviation}
         self.run.log_epoch(len(trials), {**tally, **of_best})
-        drawn = view_of(settings(trials), searched(space)) if swept else study
+        drawn = view_of(study, settings(trials), searched(space)) if swept else study
         for name, figure in study_figures(drawn, self.config.metric, study.study_name).items():
             self.run.log_figure(figure, f"study/{name}.png")
             plt.close(figure)

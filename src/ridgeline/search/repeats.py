@@ -8,7 +8,7 @@ lead it on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -42,7 +42,7 @@ class Repeats:
             for seeds in self.seeds:
                 if seeds not in trained:
                     return {**setting.params, **dict(zip(self.keys, seeds, strict=True))}, {}
-        view = view_of(drawn, self.space, study._storage.get_study_system_attrs(study._study_id))
+        view = view_of(study, drawn, self.space)
         view.sampler = sampling.sampler_for(self.search, self.space, len(drawn), len(self.seeds))
         asked = view.ask({d.key: d.distribution for d in self.space})
         for key, value in view._storage.get_study_system_attrs(view._study_id).items():
@@ -56,10 +56,10 @@ def searched(space: Sequence[Dimension]) -> list[Dimension]:
     return [d for d in space if d.key not in REPEATED]
 
 
-def view_of(settings: Sequence[Setting], space: Sequence[Dimension], kept: Mapping[str, Any] | None = None) -> Study:
-    """A study in memory whose trials are these settings. `kept`: what samplers noted down in the study itself."""
-    view = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
-    for key, value in (kept or {}).items():
+def view_of(study: Study, settings: Sequence[Setting], space: Sequence[Dimension]) -> Study:
+    """A study in memory whose trials are these settings of `study`, with what samplers noted down there."""
+    view = optuna.create_study(direction=study.direction, sampler=optuna.samplers.RandomSampler(seed=0))
+    for key, value in study._storage.get_study_system_attrs(study._study_id).items():
         view._storage.set_study_system_attr(view._study_id, key, value)
     distributions: dict[str, BaseDistribution] = {d.key: d.distribution for d in space}
     for setting in settings:

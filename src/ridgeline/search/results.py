@@ -38,7 +38,7 @@ def write_results(study: Study, config: Config, line: CommandLine, folder: Path)
 
 def write_summary(study: Study, config: Config, path: Path) -> None:
     """The outcome without times and paths: the same study on the same machine gives the same bytes, as DVC wants it."""
-    best = best_settings(ran(study))
+    best = best_settings(ran(study), study.direction)
     summary = {
         "study": study.study_name,
         "metric": config.metric,
@@ -53,7 +53,7 @@ def write_summary(study: Study, config: Config, path: Path) -> None:
 
 def write_history(study: Study, path: Path) -> None:
     """The value of each complete trial and the best setting until then, by trial number: what DVC plots."""
-    standings = Standings()
+    standings = Standings(study.direction)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["trial", "value", "best"])
@@ -65,7 +65,7 @@ def write_history(study: Study, path: Path) -> None:
 
 
 def _results(study: Study, line: CommandLine) -> dict[str, Any]:
-    best = best_settings(ran(study))
+    best = best_settings(ran(study), study.direction)
     trial = best[0].trial if best else None
     return {  # the first three as Hydra's Optuna plugin names them
         "name": "ridgeline/optuna",
@@ -89,7 +89,7 @@ def _of_seeds(best: Sequence[Setting]) -> dict[str, Any]:
 def _write_settings(study: Study, line: CommandLine, path: Path) -> None:
     """One row a setting, the ranked ones first, the others with the reason why they have no rank."""
     every = settings(ran(study))
-    ranked = best_settings(ran(study))
+    ranked = best_settings(ran(study), study.direction)
     keys = [d.key for d in line.space if d.key in every[0].params]
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

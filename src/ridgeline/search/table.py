@@ -21,7 +21,7 @@ ROWS = 10
 def closing_words(study: Study, config: Config, line: CommandLine, folder: Path) -> str:
     """The best settings, the counts, the command that retrains the best, where all is and how to look at it."""
     trials = ran(study)
-    every, best = settings(trials), best_settings(trials)
+    every, best = settings(trials), best_settings(trials, study.direction)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
     words = [f"Study {study.study_name}: {tally}"]
     n_seeds = every[0].seeds if every else 1

@@ -87,7 +87,7 @@ def _search(configs: Mapping[str, Config], search: Search, summary: Path) -> tup
     search(summary)
     stored = open_study(configs[BASELINE], str(summary))
     trials = ran(stored.study)
-    best = best_settings(trials)
+    best = best_settings(trials, stored.study.direction)
     if not best:
         raise FitsFailed(f"The study {stored.name} has no complete trial, so nothing is tuned.")
     l2, dropout = (float(best[0].params[f"regularization.{name}"]) for name in ("l2", "dropout"))
