@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import AugmentationConfig
+from ridgeline.config.batchable import is_batchable
 from ridgeline.data import Split, Splits, load_splits
-from ridgeline.knobs import is_knob
 from ridgeline.report.curves import augmentation_figure
 from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.fitting import fit
@@ -36,7 +36,7 @@ def images() -> Splits:
 
 
 def test_every_knob_is_tried() -> None:
-    assert set(KNOBS) == {n for n in AugmentationConfig.__dataclass_fields__ if is_knob(f"augmentation.{n}")}
+    assert set(KNOBS) == {n for n in AugmentationConfig.__dataclass_fields__ if is_batchable(f"augmentation.{n}")}
 
 
 @pytest.mark.parametrize("knob", [*KNOBS, "all"])

@@ -12,9 +12,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ridgeline.config import Config, ScheduleConfig, as_tree, parse
+from ridgeline.config.batchable import is_batchable
 from ridgeline.data import load_splits
 from ridgeline.entry_points import ROOT, checked
-from ridgeline.knobs import is_knob
 from ridgeline.stack.fitting import fit
 
 GROUPS = [
@@ -103,7 +103,7 @@ def test_help_shows_the_groups_and_three_examples() -> None:
 
 @pytest.mark.parametrize("key", ["seed", "regularization.dropout", "optimizer.lr", "callbacks.penalty_schedule.name"])
 def test_knob_lets_fits_share_a_stack(key: str) -> None:
-    assert is_knob(key)
+    assert is_batchable(key)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_knob_lets_fits_share_a_stack(key: str) -> None:
     ],
 )
 def test_other_keys_do_not(key: str) -> None:
-    assert not is_knob(key)
+    assert not is_batchable(key)

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 
 from operations import Operations
 from ridgeline.config import RegularizationConfig
+from ridgeline.config.batchable import is_batchable
 from ridgeline.data import Splits, load_splits
 from ridgeline.entry_points import ROOT
-from ridgeline.knobs import is_knob
 from ridgeline.noise import KeyedNoise, normals_of_words
 from ridgeline.objective import data_loss_K
 from ridgeline.stack.callbacks import Schedules
@@ -53,7 +53,7 @@ def knobs(values: dict[str, Any], **others: Any) -> Any:
 
 
 def test_every_knob_is_tried() -> None:
-    names = {name for name in RegularizationConfig.__dataclass_fields__ if is_knob(f"regularization.{name}")}
+    names = {name for name in RegularizationConfig.__dataclass_fields__ if is_batchable(f"regularization.{name}")}
     assert names == {name for each in KNOBS.values() for name in each} == set(EVERYTHING)
 
 

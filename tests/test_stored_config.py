@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from ridgeline.config import ConfigError, TrackingConfig, as_tree
-from ridgeline.stored_config import check_targets, read_stored
+from ridgeline.config.stored import check_targets, read_stored
 from settings import small
 
 

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.commands import ROOT
-from ridgeline.proof import OF_ENTRY_POINTS
+from ridgeline.config.entry_points import OF_ENTRY_POINTS
 
 ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")
 """Settings that a trial alone does not take."""

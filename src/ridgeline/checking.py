@@ -18,9 +18,9 @@ class ConfigError(ValueError):
     """A user's mistake: its text is one line that gives the key, the rule and the value."""
 
 
-def knob(default: Any = dataclasses.MISSING) -> Any:
+def batchable(default: Any = dataclasses.MISSING) -> Any:
     """A field that changes no tensor's shape."""
-    return field(default=default, metadata={"knob": True})
+    return field(default=default, metadata={"batchable": True})
 
 
 def require(holds: bool, rule: str, key: str, value: object) -> None:

@@ -29,7 +29,7 @@ from ridgeline.checking import ConfigError, nearest, unknown_key
 from ridgeline.commands import ROOT, RUNS, key_of, setting
 from ridgeline.composed import as_typed, conceal_argument, conceal_config, plain
 from ridgeline.config import Config, parse
-from ridgeline.idle import idle_keys, refuse_idle
+from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.opening import opening_words
 from ridgeline.outputs import require_folder
 from ridgeline.paths import readable, settle, with_absolute_paths

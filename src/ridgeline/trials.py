@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from ridgeline.checking import require
 from ridgeline.config import Config, ConfigError
+from ridgeline.config.batchable import training_keys
 from ridgeline.data import load_splits
-from ridgeline.knobs import training_keys
 from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device

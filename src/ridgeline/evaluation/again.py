@@ -6,9 +6,9 @@ from typing import Any
 
 from ridgeline.commands import Where
 from ridgeline.config import as_tree
+from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.evaluation.arms import Arm
 from ridgeline.evaluation.stored import StoredStudy
-from ridgeline.knobs import NOT_TRAINED
 
 OF_THE_RUN = ("trainer.ckpt_path", "trainer.enable_progress_bar", "trainer.num_threads", "data.root")
 

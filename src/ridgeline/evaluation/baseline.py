@@ -9,8 +9,8 @@ from typing import Any
 from optuna.distributions import FloatDistribution
 
 from ridgeline.config import AugmentationConfig, Config, RegularizationConfig, as_tree, parse
+from ridgeline.config.batchable import is_batchable
 from ridgeline.evaluation.candidates import Candidate
-from ridgeline.knobs import is_knob
 from ridgeline.search.design import design_point
 from ridgeline.search.space import Dimension
 from ridgeline.search.trees import set_value
@@ -59,7 +59,8 @@ def propose_baselines(winner: Config, space: Sequence[Dimension], budget: int, l
     """
     start = without_regularization(winner)
     tree = as_tree(start)
-    free = [d for d in space if is_knob(d.key) and d.key != "seed" and not d.key.startswith(OFF) and _has(tree, d.key)]
+    numbers = [d for d in space if is_batchable(d.key) and d.key != "seed"]
+    free = [d for d in numbers if not d.key.startswith(OFF) and _has(tree, d.key)]
     if LR not in [d.key for d in free]:
         lr = winner.optimizer.lr
         free.append(Dimension(LR, "", "", FloatDistribution(lr / lr_factor, lr * lr_factor, log=True)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ridgeline.config import Config
-from ridgeline.knobs import structure
+from ridgeline.config.batchable import structure
 from ridgeline.search.backends import StackSettings
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row

@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ridgeline.config import DataConfig, as_tree
+from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.data import Split, load_splits, note_reuse
 from ridgeline.evaluation.arms import Arm, Measured, measure
 from ridgeline.evaluation.pictures import pictures
-from ridgeline.knobs import NOT_TRAINED
 
 FOLDER = "opened"
 """Below the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""

@@ -18,13 +18,13 @@ from ridgeline.checking import ConfigError, nearest
 from ridgeline.commands import command
 from ridgeline.composed import plain
 from ridgeline.config import Config, parse
-from ridgeline.idle import Idle, idle_keys
+from ridgeline.config.idle import Idle, idle_keys
+from ridgeline.config.stored import check_targets, read_stored
 from ridgeline.passwords import require_secret
 from ridgeline.paths import with_absolute_paths
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.search.ranking import ran
-from ridgeline.stored_config import check_targets, read_stored
 
 ROOT = "data.root"
 MASTER = "multirun.yaml"

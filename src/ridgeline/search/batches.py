@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import FrozenTrial, TrialState
 
 from ridgeline.config import Config, parse
-from ridgeline.knobs import structure
+from ridgeline.config.batchable import structure
 from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.pruning import Pruning
 from ridgeline.search.ranking import is_interrupted

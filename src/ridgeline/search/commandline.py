@@ -21,8 +21,8 @@ from ridgeline.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.checking import ConfigError, require
 from ridgeline.commands import ROOT, Where, command, key_of, runs_setting, setting, started_with
 from ridgeline.composed import as_typed
-from ridgeline.idle import Idle, names
-from ridgeline.knobs import NOT_TRAINED
+from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.idle import Idle, names
 from ridgeline.search.interpolations import is_reference, references
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
@@ -44,7 +44,7 @@ MAY_BE_IDLE = re.compile(
     r"[+~]*(callbacks|data\.(zca|seed)|lr_schedule|network\.activation"
     r"|optimizer\.(momentum|nesterov|betas|eps|weight_decay)|regularization\.(l1_form|penalize))"
 )
-"""Arguments that may be without effect: see `ridgeline.idle`."""
+"""Arguments that may be without effect: see `ridgeline.config.idle`."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.arguments import parse_overrides
 from ridgeline.commands import key_of, setting
-from ridgeline.knobs import NOT_TRAINED
+from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.search.interpolations import is_reference, references
 
 VALUE = re.compile(r"\$\\?\{oc\.env:([A-Za-z_]\w*)(?:,([\w.+/-]*))?\\?\}")

@@ -13,7 +13,7 @@ from typing import Any
 import ridgeline
 from ridgeline.checking import require
 from ridgeline.config import Config
-from ridgeline.knobs import NOT_TRAINED
+from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.search.space import Dimension
 
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
@@ -28,7 +28,6 @@ AFTERWARDS = (
     "debug",
     "evaluation",
     "fitted.py",
-    "proof.py",
     "reference.py",
     "report",
 )

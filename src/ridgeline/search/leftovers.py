@@ -10,10 +10,10 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from ridgeline.config.stored import read_stored
 from ridgeline.data import describe
 from ridgeline.search.folder import job_folder
 from ridgeline.search.ranking import outcome
-from ridgeline.stored_config import read_stored
 from ridgeline.tracking import State, Tracker
 from ridgeline.trials import epoch_metrics
 

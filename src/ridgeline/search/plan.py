@@ -13,8 +13,8 @@ from ridgeline.arguments import check_override, parse_overrides, typed_keys
 from ridgeline.checking import build, require
 from ridgeline.composed import as_typed
 from ridgeline.config import Config, SearchConfig, parse
+from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.data import DataDescription
-from ridgeline.idle import idle_keys, refuse_idle
 from ridgeline.outputs import require_writable
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read

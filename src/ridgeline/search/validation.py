@@ -17,8 +17,8 @@ from optuna.distributions import CategoricalDistribution
 from ridgeline.arguments import check_key
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.config import Config, DataConfig, parse
-from ridgeline.idle import Idle, still_idle
-from ridgeline.knobs import NOT_TRAINED, is_knob, structure
+from ridgeline.config.batchable import NOT_TRAINED, is_batchable, structure
+from ridgeline.config.idle import Idle, still_idle
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.enqueuing import check_enqueue
 from ridgeline.search.ranking import REPEATED
@@ -71,7 +71,7 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
                 raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
     structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
     followers = {key for base in composed.values() for key in base.followers if key.split(".")[0] not in NOT_TRAINED}
-    structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_knob(key)]
+    structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_batchable(key)]
     trees, examples = Trees(groups, keys, composed), (list(by_data.values()), list(by_size.values()))
     return Checked(trees, structural, *examples, list(networks), list((idle or {}).values()))
 

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ridgeline.config import Config, ConfigError
+from ridgeline.config.batchable import structure, training_keys
 from ridgeline.data import Splits
-from ridgeline.knobs import structure, training_keys
 from ridgeline.networks import MLP
 from ridgeline.objective import Mixing, data_loss_K, error_K
 from ridgeline.stack.augmentation import Augmentation

@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ridgeline.config import Config, as_tree
+from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.data import load_splits
-from ridgeline.knobs import NOT_TRAINED
 from ridgeline.search.identity import code_hash
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.stack.records import FitResult, Row

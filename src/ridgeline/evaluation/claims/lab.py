@@ -14,11 +14,11 @@ import numpy as np
 import pytorch_lightning as pl
 
 from ridgeline.config import Config
+from ridgeline.config.batchable import structure
 from ridgeline.data import Splits, load_splits
 from ridgeline.evaluation.arms import Measured, measure
 from ridgeline.evaluation.fits import FitsFailed
 from ridgeline.evaluation.statistics import Estimate, estimate, over_seeds
-from ridgeline.knobs import structure
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.records import FitResult

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from ridgeline.checking import knob, require
+from ridgeline.checking import batchable, require
 
 LEAST_KEPT = 2.0**-16
 """The least share of units or weights that a mask keeps: 16 random bits decide on each."""
@@ -20,19 +20,19 @@ class RegularizationConfig:
     `group_lasso` acts on hidden units alone. `l1_form` says how both penalties with a kink, it and `l1`, are descended.
     """
 
-    l1: float = knob(0.0)
+    l1: float = batchable(0.0)
     l1_form: Literal["proximal", "subgradient"] = "proximal"
-    l2: float = knob(0.0)
-    group_lasso: float = knob(0.0)
-    max_norm: float = knob(0.0)
+    l2: float = batchable(0.0)
+    group_lasso: float = batchable(0.0)
+    max_norm: float = batchable(0.0)
     penalize: Literal["all", "hidden"] = "all"
-    dropout: float | tuple[float, ...] = knob(0.0)
-    input_dropout: float = knob(0.0)
-    dropconnect: float = knob(0.0)
-    input_noise: float = knob(0.0)
-    label_smoothing: float = knob(0.0)
-    mixup: float = knob(0.0)
-    weight_average: float = knob(0.0)
+    dropout: float | tuple[float, ...] = batchable(0.0)
+    input_dropout: float = batchable(0.0)
+    dropconnect: float = batchable(0.0)
+    input_noise: float = batchable(0.0)
+    label_smoothing: float = batchable(0.0)
+    mixup: float = batchable(0.0)
+    weight_average: float = batchable(0.0)
 
     def check(self) -> None:
         for name in ("l1", "l2", "group_lasso", "max_norm", "input_noise", "mixup"):

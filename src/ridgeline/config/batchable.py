@@ -7,8 +7,8 @@ import re
 import typing
 from typing import Any
 
-from ridgeline.config import Config, as_tree
-from ridgeline.proof import OF_ENTRY_POINTS
+from ridgeline.config.entry_points import OF_ENTRY_POINTS
+from ridgeline.config.trial import Config, as_tree
 
 NOT_TRAINED = ("tracking", "search", "trial", "runs", *OF_ENTRY_POINTS)
 """Parts of a configuration that no training depends on."""
@@ -17,10 +17,10 @@ NOT_TRAINED = ("tracking", "search", "trial", "runs", *OF_ENTRY_POINTS)
 def structure(config: Config) -> Config:
     """The configuration without what trains no fit, and its knobs: equal structures can share a stack."""
     blank = {f.name: f.default for f in dataclasses.fields(Config) if f.name in NOT_TRAINED}
-    return dataclasses.replace(_blank_knobs(config), **blank)
+    return dataclasses.replace(_blank_batchable(config), **blank)
 
 
-def is_knob(key: str) -> bool:
+def is_batchable(key: str) -> bool:
     """Whether fits that differ in this dotted key can share a stack."""
     try:
         *groups, name = key.split(".")
@@ -28,7 +28,7 @@ def is_knob(key: str) -> bool:
         for group in groups:
             hint = typing.get_type_hints(node)[group]
             node = next(kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind))
-        return any(f.name == name and f.metadata.get("knob", False) for f in dataclasses.fields(node))
+        return any(f.name == name and f.metadata.get("batchable", False) for f in dataclasses.fields(node))
     except (KeyError, StopIteration):
         return False
 
@@ -49,11 +49,11 @@ def is_trained(key: str) -> bool:
     return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0] not in NOT_TRAINED
 
 
-def _blank_knobs(node: Any) -> Any:
+def _blank_batchable(node: Any) -> Any:
     if not dataclasses.is_dataclass(node) or isinstance(node, type):
         return node
     changes = {
-        f.name: None if f.metadata.get("knob") else _blank_knobs(getattr(node, f.name))
+        f.name: None if f.metadata.get("batchable") else _blank_batchable(getattr(node, f.name))
         for f in dataclasses.fields(node)
     }
     return dataclasses.replace(node, **changes)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ridgeline.callbacks import ScheduleConfig
 from ridgeline.checking import ConfigError
-from ridgeline.config import Config
+from ridgeline.config.callbacks import ScheduleConfig
+from ridgeline.config.trial import Config
 
 OPTIMIZERS = {
     "momentum": ("sgd",),

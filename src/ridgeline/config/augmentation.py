@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from ridgeline.checking import knob, require
+from ridgeline.checking import batchable, require
 
 IMAGES = ("digits", "mnist")
 SCALES = ("none", "all")
@@ -22,14 +22,14 @@ class AugmentationConfig:
     probability of a rectangle of background.
     """
 
-    rotate: float = knob(0.0)
-    scale: float = knob(0.0)
-    shift: float = knob(0.0)
-    flip: float = knob(0.0)
-    crop: float = knob(0.0)
-    brightness: float = knob(0.0)
-    contrast: float = knob(0.0)
-    erase: float = knob(0.0)
+    rotate: float = batchable(0.0)
+    scale: float = batchable(0.0)
+    shift: float = batchable(0.0)
+    flip: float = batchable(0.0)
+    crop: float = batchable(0.0)
+    brightness: float = batchable(0.0)
+    contrast: float = batchable(0.0)
+    erase: float = batchable(0.0)
 
     @property
     def is_on(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ridgeline.checking import knob, require
+from ridgeline.checking import batchable, require
 
 METRICS = ("val/loss", "val/error", "train/loss", "train/error")
 """What may be monitored. Lower is better for each."""
@@ -21,9 +21,9 @@ class EarlyStoppingConfig:
     """
 
     monitor: Metric = "val/loss"
-    patience: int = knob(10)
-    min_delta: float = knob(0.0)
-    start_from_epoch: int = knob(0)
+    patience: int = batchable(10)
+    min_delta: float = batchable(0.0)
+    start_from_epoch: int = batchable(0)
 
     def check(self) -> None:
         require(
@@ -50,8 +50,8 @@ class ScheduleConfig:
     0, fast at first, to 1 after `epochs`. linear: from 0 in the first epoch to 1 after `epochs`.
     """
 
-    name: Literal["constant", "early", "late", "curriculum", "linear"] = knob("linear")
-    epochs: int = knob(10)
+    name: Literal["constant", "early", "late", "curriculum", "linear"] = batchable("linear")
+    epochs: int = batchable(10)
 
 
 @dataclass(frozen=True)

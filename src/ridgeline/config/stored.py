@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import Config, parse
+from ridgeline.config.trial import Config, parse
 
 ALLOWED = ("ridgeline.", "torch.", "pytorch_lightning.", "lightning.", "kornia.")
 UNUSED = ("runs", "search", "tracking", "trial")

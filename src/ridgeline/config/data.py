@@ -1,0 +1,52 @@
+"""Settings of the group `data`: which examples there are, and how they are split."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ridgeline.checking import require
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
+
+    `folds`: what trains and validates is cut into so many; a trial is a fit for each, which validates on it.
+    `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
+    """
+
+    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist"]
+    seed: int = 0
+    split: Literal["stratified", "first"] = "stratified"
+    train: float = 0.6
+    validation: float = 0.2
+    folds: int | None = None
+    standardize: Literal["none", "feature", "all", "zca"] = "feature"
+    zca_epsilon: float = 0.01
+    examples: int | None = None
+    noise: float | None = None
+    permute_labels: bool = False
+    fit_on: Literal["train", "train_validation"] = "train"
+    root: str | None = None
+
+    def check(self) -> None:
+        require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)
+        require(0 < self.train < 1, "0 < data.train < 1", "data.train", self.train)
+        require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
+        total = self.train + self.validation
+        require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
+        if self.name != "mnist":  # MNIST has a test split of its own
+            require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
+        require(self.folds is None or self.folds >= 2, "data.folds >= 2 (or null)", "data.folds", self.folds)
+        if self.examples is not None:
+            require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
+        require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
+        if self.noise is not None:
+            require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
+
+    @property
+    def n_folds(self) -> int:
+        """Fits of a trial: 1 without folds."""
+        return self.folds or 1

@@ -1,0 +1,28 @@
+"""Settings of the group `tracking`: where runs are recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ridgeline.checking import require
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where MLflow keeps runs (`uri=null`: SQLite under the runs folder); of how many best trials weights are kept.
+
+    `allowed_targets`: packages whose functions a configuration that is read back may name, besides `stored_config`'s.
+    """
+
+    uri: str | None = None
+    experiment: str = "ridgeline"
+    keep_weights: int = 3
+    allowed_targets: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        require(self.experiment != "", "tracking.experiment is not empty", "tracking.experiment", self.experiment)
+        require(self.keep_weights >= 0, "tracking.keep_weights >= 0", "tracking.keep_weights", self.keep_weights)
+        for prefix in self.allowed_targets:
+            rule = "tracking.allowed_targets[i] is a package, as in mine. or mine.networks."
+            words = prefix.rstrip(".").split(".")
+            require(all(word.isidentifier() for word in words), rule, "tracking.allowed_targets", prefix)

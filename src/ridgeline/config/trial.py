@@ -1,0 +1,102 @@
+"""The configuration of one trial, which gathers the groups; `parse` makes it from what Hydra composed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ridgeline.checking import batchable, build, require
+from ridgeline.config.augmentation import AugmentationConfig
+from ridgeline.config.callbacks import CallbacksConfig, Metric
+from ridgeline.config.data import DataConfig
+from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
+from ridgeline.config.lr_schedule import LRScheduleConfig
+from ridgeline.config.network import NetworkConfig
+from ridgeline.config.optimizer import OptimizerConfig
+from ridgeline.config.regularization import RegularizationConfig
+from ridgeline.config.search import SearchConfig
+from ridgeline.config.tracking import TrackingConfig
+from ridgeline.config.trainer import TrainerConfig
+
+TWO_CLASSES = ("breast_cancer", "moons")
+"""The data sets that a single logit can tell apart."""
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """Set by the sweeper: which trial of which study this job is, and the study's MLflow run."""
+
+    study: str | None = None
+    number: int | None = None
+    parent_run: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """One trial. `seed` keys initialization, order and noise of the fit.
+
+    `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
+    `debug`: what pipelines/train.py checks instead of training.
+    """
+
+    data: DataConfig
+    network: NetworkConfig
+    optimizer: OptimizerConfig
+    metric: Metric = "val/loss"
+    regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
+    lr_schedule: LRScheduleConfig = LRScheduleConfig()
+    callbacks: CallbacksConfig = CallbacksConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    search: SearchConfig = SearchConfig()
+    trial: TrialConfig = TrialConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    confirm: ConfirmConfig = ConfirmConfig()
+    case_study: CaseStudyConfig = CaseStudyConfig()
+    claims: ClaimsConfig = ClaimsConfig()
+    seed: int = batchable(0)
+    runs: str = "mlruns"
+    study: str | None = None
+    report: str | None = None
+    debug: Literal["gradcheck", "monotone", "overfit"] | None = None
+
+    def check(self) -> None:
+        require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)
+        require(self.runs.strip() != "", "runs is a folder", "runs", self.runs)
+        if self.tracking.uri is None:  # the store's address would end there
+            require("?" not in self.runs, "runs has no `?`, for MLflow's database lies in it", "runs", self.runs)
+        if self.data.fit_on == "train_validation":  # nothing may be chosen by examples that were trained on
+            rule = "{} with data.fit_on=train_validation"
+            chosen = "trainer.restore_best"
+            require(not self.trainer.restore_best, rule.format(f"{chosen}=false"), chosen, self.trainer.restore_best)
+            stops = self.callbacks.early_stopping is not None
+            require(not stops, rule.format("no early stopping"), "callbacks.early_stopping", "given")
+            require(
+                self.metric.startswith("train/"), rule.format("metric is of the train split"), "metric", self.metric
+            )
+            require(self.data.n_folds == 1, rule.format("data.folds is null"), "data.folds", self.data.folds)
+        rule = f"network.output is softmax unless data in {{{', '.join(TWO_CLASSES)}}}"
+        holds = self.network.output == "softmax" or self.data.name in TWO_CLASSES
+        require(holds, rule, "network.output", self.network.output)
+        self.regularization.check_fits(len(self.network.hidden), self.loss)
+        self.augmentation.check_fits(self.data.name, self.data.standardize)
+
+
+def parse(tree: Mapping[str, Any]) -> Config:
+    """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
+    return build(Config, tree, "")
+
+
+def as_tree(config: Any) -> Any:
+    """The plain mapping that `parse` takes."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {key: as_tree(value) for key, value in config.items()}
+    if isinstance(config, (tuple, list)):
+        return [as_tree(value) for value in config]
+    return config
