@@ -33,3 +33,8 @@ def tree(overrides: dict[str, Any]) -> dict[str, Any]:
 def small(**overrides: Any) -> Config:
     """`SMALL` with overrides; a double underscore stands for the dot: small(regularization__l2=0.1)."""
     return parse(tree({**SMALL, **{key.replace("__", "."): value for key, value in overrides.items()}}))
+
+
+def effect_of(stack: Any, kind: type[Any]) -> Any:
+    """The effect of this class among those of a stack."""
+    return next(effect for effect in stack.effects if isinstance(effect, kind))

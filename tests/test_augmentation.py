@@ -12,11 +12,13 @@ from torch import Tensor
 from ridgeline.config import AugmentationConfig
 from ridgeline.config.batchable import is_batchable
 from ridgeline.data import Split, Splits, load_splits
+from ridgeline.regularizers import Batch
+from ridgeline.regularizers.augmentation import Augmentation
 from ridgeline.report.curves import augmentation_figure
-from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from settings import small
+from ridgeline.stack.samples import samples_RMHW
+from settings import effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
 
 pytest.importorskip("kornia", reason="needs kornia: pip install 'kornia==0.9.*'")
@@ -54,7 +56,7 @@ def drawn(images: Splits, knobs: dict[str, float], n: int = 6, **numbers: float)
     stack = Stack([augmented(knobs)], images)
     x_UBI = images.train.x_NI[:n].unsqueeze(0)
     uniform = [torch.full((1, n), numbers.get(name, 0.0)) for name in ORDER]
-    after_UBI = stack.augmentation._augmented(x_UBI, uniform)
+    after_UBI = effect_of(stack, Augmentation).augmented_UBI(x_UBI, uniform)
     before, after = (each.view(n, 8, 8) - images.train.x_NI.min() for each in (x_UBI, after_UBI))
     return before, after
 
@@ -116,7 +118,8 @@ def test_draws_differ_by_example_and_step_and_stay_within_their_amounts(images: 
     lights = []
     for step in (0, 1):
         x_KBI = torch.zeros(1, 100, 64) + images.train.x_NI.min()
-        stack.augmentation.apply_(x_KBI, [1], [step])
+        batch = Batch(x_KBI, torch.zeros(1, 100, dtype=torch.int64), [1], [step])
+        effect_of(stack, Augmentation).on_batch(batch)
         assert (x_KBI == x_KBI[:, :, :1]).all()
         lights.append(x_KBI[0, :, 0] - images.train.x_NI.min())
     drawn_2B = torch.stack(lights)

@@ -207,7 +207,7 @@ def test_objective_of_the_case_study_on_a_real_mnist_batch_equals_the_network_by
     masks = [np.ones((128, 784), bool), *((d.bits <= d.threshold)[0].numpy() for d in layers_with_bits)]
     setting = reference.Setting(l2=2e-4, masks=masks, keep=[1.0, *[0.75] * 5])
     x, y = batch.x_NI.numpy(), batch.y_N.numpy()
-    j = (loss_K + stack.penalties.values_K()).item()
+    j = (loss_K + stack.penalties_K()).item()
     assert j == pytest.approx(reference.objective(layers, x, y, setting), abs=1e-6, rel=1e-6)
     for i, (d_w, d_b) in enumerate(reference.gradients(layers, x, y, setting)):
         np.testing.assert_allclose(gradients[f"linears.{i}.weight"].numpy(), d_w, rtol=1e-6, atol=1e-9)

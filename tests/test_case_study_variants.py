@@ -139,10 +139,10 @@ def test_penalty_and_gradient_are_keras_on_hidden_layers_alone(name: str, digits
     *hidden, output = [linear.weight[0].detach().numpy() for linear in stack.network.linears]
     keras = {"l2": lambda w: x * np.square(w).sum(), "l1": lambda w: x * np.abs(w).sum()}[name]
     slope = {"l2": lambda w: 2 * x * w, "l1": lambda w: x * np.sign(w)}[name]
-    assert stack.penalties.values_K().item() == pytest.approx(sum(keras(w) for w in hidden), rel=1e-12)
+    assert stack.penalties_K().item() == pytest.approx(sum(keras(w) for w in hidden), rel=1e-12)
     # What a step of plain gradient descent takes off, however the engine splits it: l2 may be the optimizer's.
     stack.rows.grads_KP.zero_()
-    stack.penalties.add_gradients_()
+    stack.add_to_gradients_()
     gradient = stack.rows.unpack(stack.rows.grads_KP[0])
     decay = stack.optimizer.torch_optimizer.param_groups[0]["weight_decay"]
     for i, w in enumerate(hidden):
@@ -226,7 +226,7 @@ def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: s
     nothing = np.zeros((1, 500)), np.zeros(1, int)
     of_output = reference.objective(output, *nothing, penalized) - reference.objective(output, *nothing, free)
     j = reference.objective(layers, x, y, penalized) - of_output
-    ours = data_loss_K(stack.network(train.x_NI[None]), train.y_N[None], "cross_entropy") + stack.penalties.values_K()
+    ours = data_loss_K(stack.network(train.x_NI[None]), train.y_N[None], "cross_entropy") + stack.penalties_K()
     assert ours.item() == pytest.approx(j, rel=1e-6)
     theirs = [
         *reference.gradients(layers, x, y, penalized)[:-1],

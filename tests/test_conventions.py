@@ -50,9 +50,9 @@ def test_penalty_and_its_gradient_are_theirs(digits64: Splits, row: str) -> None
     stack = Stack([small(**ours(m), regularization__l1_form="subgradient")], digits64)
     weights = [linear.weight for linear in stack.network.linears]
     penalty = theirs(weights, m)
-    assert stack.penalties.values_K().item() == pytest.approx(penalty.item(), rel=1e-12)
+    assert stack.penalties_K().item() == pytest.approx(penalty.item(), rel=1e-12)
     stack.rows.grads_KP.zero_()
-    stack.penalties.add_gradients_()
+    stack.add_to_gradients_()
     gradients = torch.autograd.grad(penalty, weights)
     for name, gradient in zip(("linears.0", "linears.1", "linears.2"), gradients, strict=True):
         torch.testing.assert_close(stack.rows.unpack(stack.rows.grads_KP[0])[f"{name}.weight"], gradient[0])

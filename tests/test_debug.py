@@ -19,7 +19,7 @@ from ridgeline.debug.monotone import monotone
 from ridgeline.debug.overfit import overfit
 from ridgeline.entry_points import ROOT
 from ridgeline.networks import MLP, layers
-from ridgeline.stack import penalties
+from ridgeline.regularizers import l2
 from ridgeline.stack.module import Stack
 from settings import small
 
@@ -94,7 +94,7 @@ def test_gradcheck_fails_on_a_penalty_whose_gradient_is_left_out(
     monkeypatch: pytest.MonkeyPatch, hidden: list[int]
 ) -> None:
     """In rows that are short, and in those where the optimizer adds it."""
-    monkeypatch.setattr(penalties, "add_penalty_gradient_", lambda *given: None)
+    monkeypatch.setattr(l2, "add_l2_gradient_", lambda *given: None)
     monkeypatch.setattr("ridgeline.stack.optimizers.RowOptimizer.adds_l2", lambda *given: False)
     finding = gradcheck(small(regularization__l2=0.1, network__hidden=hidden))
     assert not finding.passed

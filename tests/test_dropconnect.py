@@ -13,9 +13,11 @@ from torch import Tensor
 from ridgeline import reference
 from ridgeline.data import Splits
 from ridgeline.networks import Linear
+from ridgeline.regularizers.dropconnect import DropConnect
+from ridgeline.regularizers.dropout import Dropout
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from settings import small
+from settings import effect_of, small
 
 
 def connect(rate: float, **others: Any) -> Any:
@@ -24,7 +26,7 @@ def connect(rate: float, **others: Any) -> Any:
 
 def factors(stack: Stack, step: int = 0) -> list[Tensor]:
     """Of each Linear but the first, (K, I, O)."""
-    stack.draws.fill_weight_masks([config.seed for config in stack.configs], [step] * len(stack.configs))
+    effect_of(stack, DropConnect).fill_masks([config.seed for config in stack.configs], [step] * len(stack.configs))
     linears = list(stack.network.linears)[1:]
     pairs = zip(stack.network.weight_droppers, linears, strict=True)
     return [layer.factors_KBI(linear.weight.detach()) for layer, linear in pairs]
@@ -71,7 +73,9 @@ def test_masks_are_the_fits_own_by_seed_and_step_and_no_units_bits(digits: Split
         assert (theirs[1] == 1).all()
     (first, _), (second, _) = factors(alone), factors(alone, step=1)
     assert (first == second).double().mean().item() == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(first.numel()))
-    alone.draws.fill_masks([2], [1], batch=24)  # units' bits of the step whose weights' bits were drawn last
+    effect_of(alone, Dropout).fill_masks(
+        [2], [1], batch=24
+    )  # of the step whose weights' bits came last
     units, weights = (layer.bits.flatten() for layer in (alone.network.dropouts[1], alone.network.weight_droppers[0]))
     assert not torch.equal(units[:100], weights[:100])
 
@@ -88,7 +92,7 @@ def test_nothing_is_dropped_in_validation(digits: Splits) -> None:
 
 def test_schedule_of_dropout_reaches_it(digits: Splits) -> None:
     stack = Stack([connect(0.4), connect(0.2)], digits)
-    stack.set_factors([1.0, 1.0], [0.5, 0.0], [1.0, 1.0])
+    stack.set_epoch([1.0, 1.0], [connect(0.2), connect(0.0)])
     assert [layer.rates for layer in stack.network.weight_droppers] == [[0.2, 0.0], [0.2, 0.0]]
 
 

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ridgeline.data import Splits, load_splits
 from ridgeline.noise import KeyedNoise, Purpose
-from ridgeline.stack.erasing import AREA, RATIO
+from ridgeline.regularizers import Batch
+from ridgeline.regularizers.augmentation import Augmentation
+from ridgeline.regularizers.erasing import AREA, RATIO, Erasing
 from ridgeline.stack.module import Stack
-from settings import small
+from settings import effect_of, small
 
 pytest.importorskip("kornia", reason="needs kornia: pip install 'kornia==0.9.*'")
 
@@ -28,11 +30,18 @@ def images() -> Splits:
     return load_splits(erasing(0.0).data)
 
 
+def changed_(stack: Stack, x_KBI: Tensor, seeds: list[int], steps: list[int]) -> None:
+    """What the effects on images make of these, in place."""
+    for effect in (effect_of(stack, Augmentation), effect_of(stack, Erasing)):
+        if any(effect.is_on(config) for config in stack.configs):
+            effect.on_batch(Batch(x_KBI, torch.zeros(x_KBI.shape[:2], dtype=torch.int64), seeds, steps))
+
+
 def erased(images: Splits, configs: list[Any], n: int = 1000, step: int = 0, seeds: list[int] | None = None) -> Tensor:
     """Which pixels (K, n, 8, 8) of bright images a step makes background."""
     x_KBI = torch.full((len(configs), n, 64), 9.0)
     stack = Stack(configs, images)
-    stack.augmentation.apply_(x_KBI, seeds or [config.seed for config in configs], [step] * len(configs))
+    changed_(stack, x_KBI, seeds or [config.seed for config in configs], [step] * len(configs))
     assert ((x_KBI == 9) | (x_KBI == images.train.x_NI.min())).all()
     return (x_KBI != 9).view(len(configs), n, 8, 8)
 
@@ -90,7 +99,7 @@ def test_what_is_not_erased_is_what_it_would_be_without(images: Splits) -> None:
     for others in ({}, {"augmentation__rotate": 20.0, "augmentation__brightness": 0.3}):
         configs = [erasing(rate, seed=1, **others) for rate in (0.0, 1.0)]
         x_KBI = images.train.x_NI[:50].repeat(2, 1, 1)
-        Stack(configs, images).augmentation.apply_(x_KBI, [1, 1], [4, 4])
+        changed_(Stack(configs, images), x_KBI, [1, 1], [4, 4])
         gone_BI = erased(images, [erasing(1.0)], n=50, step=4, seeds=[1])[0].flatten(1)
         assert torch.equal(x_KBI[0][~gone_BI], x_KBI[1][~gone_BI])
         assert (x_KBI[1][gone_BI] == images.train.x_NI.min()).all()

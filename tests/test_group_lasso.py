@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.data import Splits
-from ridgeline.objective import add_group_lasso_gradient_, group_lasso_K, shrink_groups_
+from ridgeline.regularizers.group_lasso import add_group_lasso_gradient_, group_lasso_K, shrink_groups_
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from settings import small
@@ -86,7 +86,7 @@ def test_group_lasso_is_the_formula(digits64: Splits) -> None:
     ours_K = group_lasso_K([linear.weight for linear in stack.network.linears[:-1]], strengths_K)
     assert ours_K.tolist() == pytest.approx((by_hand * strengths_K.numpy()).tolist(), rel=1e-12)
     squares = stack.rows.weights_KW[0].square().sum().item()
-    values = stack.penalties.values_K().tolist()
+    values = stack.penalties_K().tolist()
     assert values == pytest.approx([0.3 * by_hand[0] + 0.05 * squares, 0.0, 2 * by_hand[2]], rel=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_training_rests_where_the_objective_does(digits64: Splits, optimizer: di
     stack.optimizers = lambda: stack.optimizer.torch_optimizer  # type: ignore[method-assign, assignment]
     positions_KB = torch.arange(60).unsqueeze(0)
     for step in range(n_steps):
-        stack.set_factors([(1 + math.cos(math.pi * step / n_steps)) / 2], [1.0], [1.0])
+        stack.set_epoch([(1 + math.cos(math.pi * step / n_steps)) / 2], [config])
         stack.training_step(positions_KB, 0)
     stack.rows.differentiate(stack.losses(positions_KB)[0])
     weight_IO, grad_IO = stack.network.linears[0].weight[0].detach(), stack.network.linears[0].weight.grad[0]

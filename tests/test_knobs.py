@@ -19,12 +19,15 @@ from ridgeline.data import Splits, load_splits
 from ridgeline.entry_points import ROOT
 from ridgeline.noise import KeyedNoise, normals_of_words
 from ridgeline.objective import data_loss_K
+from ridgeline.regularizers import Batch
+from ridgeline.regularizers.input_noise import InputNoise
+from ridgeline.regularizers.weight_average import WeightAverage
 from ridgeline.stack.callbacks import Schedules
 from ridgeline.stack.fitting import build_trainer, fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.sparsity import weight_figures
-from settings import small
+from settings import effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
 
 MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
@@ -203,7 +206,7 @@ def test_hidden_layers_alone_are_penalized_and_bounded(digits: Splits) -> None:
     stack = Stack([knobs(strong)], digits)
     squares = sum(stack.network.linears[i].weight.square().sum() for i in (0, 1))
     sizes = sum(stack.network.linears[i].weight.abs().sum() for i in (0, 1))
-    assert stack.penalties.values_K().item() == pytest.approx((0.03 * sizes + 1.5 * squares).item(), rel=1e-5)
+    assert stack.penalties_K().item() == pytest.approx((0.03 * sizes + 1.5 * squares).item(), rel=1e-5)
 
 
 # input_noise ---------------------------------------------------------------------------------------------------------
@@ -238,7 +241,8 @@ def test_normal_numbers_are_finite_for_every_word() -> None:
 def test_input_noise_has_its_standard_deviation_and_none_in_validation(digits: Splits) -> None:
     stack = Stack([knobs({"input_noise": std}, seed=1) for std in (0.5, 0.0, 2.0)], digits)
     zeros = torch.zeros(3, 1000, 64)
-    stack.draws.add_input_noise_(zeros, [1, 1, 1], [0, 0, 0])
+    batch = Batch(zeros, torch.zeros(3, 1000, dtype=torch.int64), [1, 1, 1], [0, 0, 0])
+    effect_of(stack, InputNoise).on_batch(batch)
     assert zeros[1].abs().max() == 0
     torch.testing.assert_close(zeros[0] * 4, zeros[2])
     assert zeros[0].std().item() == pytest.approx(0.5, rel=0.02)
@@ -309,21 +313,25 @@ def test_average_of_a_fresh_fit_knows_nothing_of_the_fit_before_in_its_slot(digi
     """Which diverged: its average is not a number."""
     config = knobs({"weight_average": 0.9}, seed=1)
     stack = Stack([config, config], digits)
-    stack.average.values_KP.fill_(math.nan)
+    average = effect_of(stack, WeightAverage)
+    average.values_KP.fill_(math.nan)
     stack.load(0, config)
     stack.rows.values_KP.fill_(3.0)
-    stack.average.update([1, 5])
-    assert (stack.average.values_KP[0] == 3).all()
-    assert stack.average.values_KP[1].isnan().all()
+    stack.records[0].step, stack.records[1].step = 1, 5
+    average.after_step()
+    assert (average.values_KP[0] == 3).all()
+    assert average.values_KP[1].isnan().all()
 
 
 def test_fit_without_an_average_is_validated_as_it_is_though_it_overflowed(digits: Splits) -> None:
     """Beside one that has an average: the difference of two infinities is not a number."""
     stack = Stack([knobs({"weight_average": 0.9}), small()], digits)
+    average = effect_of(stack, WeightAverage)
     for steps in (1, 2):
         stack.rows.values_KP[1] = math.inf
-        stack.average.update([steps, steps])
-    stack.average.put_in()
+        stack.records[0].step = stack.records[1].step = steps
+        average.after_step()
+    average.before_validation()
     assert (stack.rows.values_KP[1] == math.inf).all()
 
 

@@ -14,9 +14,11 @@ from ridgeline import reference
 from ridgeline.data import Splits
 from ridgeline.noise import KeyedNoise
 from ridgeline.objective import Mixing, data_loss_K, error_K
+from ridgeline.regularizers import Batch
+from ridgeline.regularizers.mixup import Mixup
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from settings import small
+from settings import effect_of, small
 
 
 def mixing(alpha: float, **others: Any) -> Any:
@@ -28,8 +30,9 @@ def test_loss_and_gradients_equal_the_reference(digits64: Splits, loss: str) -> 
     """share * J(y) + (1 - share) * J(y') of the network by hand on the mixed examples."""
     configs = [mixing(alpha, seed=seed, loss=loss) for seed, alpha in enumerate((0.4, 0.0, 5.0))]
     stack = Stack(configs, digits64)
-    loss_K, *_, mixed = stack.losses(torch.arange(30).expand(3, -1))
+    loss_K, _, batch = stack.losses(torch.arange(30).expand(3, -1))
     stack.rows.differentiate(loss_K)
+    mixed = batch.mixing
     assert mixed is not None
     x, y = digits64.train.x_NI[:30].numpy(), digits64.train.y_N[:30].numpy()
     before, setting = np.roll(np.arange(30), 1), reference.Setting(loss=loss)
@@ -99,7 +102,9 @@ def test_examples_are_mixed_with_the_one_before_and_left_alone_where_off(digits:
     stack = Stack([mixing(0.0), mixing(1.0, seed=2)], digits)
     x_KBI = digits.train.x_NI[:40].repeat(2, 1, 1)
     targets_KB = digits.train.y_N[:40].expand(2, -1)
-    mixed = stack.mixup.apply_(x_KBI, targets_KB, [0, 2], [7, 7])
+    batch = Batch(x_KBI, targets_KB, [0, 2], [7, 7])
+    effect_of(stack, Mixup).on_batch(batch)
+    mixed = batch.mixing
     (share,) = stack.draws.noise.betas_K([2], [7], [1.0])
     own_BI = digits.train.x_NI[:40]
     assert torch.equal(x_KBI[0], own_BI)

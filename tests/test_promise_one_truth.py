@@ -10,8 +10,9 @@ from ridgeline import reference
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.objective import data_loss_K
+from ridgeline.regularizers.dropout import Dropout
 from ridgeline.stack.module import Stack
-from settings import small
+from settings import effect_of, small
 
 CASES = {
     "plain": {},
@@ -36,7 +37,7 @@ class OneStep:
         self.stack = Stack(configs, splits)
         self.x_KBI = splits.train.x_NI[:batch].expand(len(configs), -1, -1)
         self.y_KB = splits.train.y_N[:batch].expand(len(configs), -1)
-        self.stack.draws.fill_masks([config.seed for config in configs], [0] * len(configs), batch)
+        effect_of(self.stack, Dropout).fill_masks([config.seed for config in configs], [0] * len(configs), batch)
 
     def gradients_by_hand(self, k: int) -> tuple[float, list[reference.Layer]]:
         setting, x, y = self.setting(k), self.x_KBI[k].numpy(), self.y_KB[k].numpy()
@@ -77,11 +78,10 @@ def test_objective_and_gradients_equal_the_reference(digits64: Splits, case: str
     step = OneStep([small(**knobs, seed=1), small(**knobs, seed=2)], digits64)
     rows = step.stack.rows
     logits_KBC = step.stack.network(step.x_KBI)
-    penalties = step.stack.penalties
     loss_K = data_loss_K(logits_KBC, step.y_KB, loss)
-    j_K = loss_K + penalties.values_K()
+    j_K = loss_K + step.stack.penalties_K()
     rows.differentiate(loss_K)
-    penalties.add_gradients_()
+    step.stack.add_to_gradients_()
     for k in range(2):
         j, grads = step.gradients_by_hand(k)
         assert j_K[k].item() == pytest.approx(j, rel=1e-6)
@@ -121,7 +121,7 @@ def test_biases_are_never_penalized(digits64: Splits, form: str) -> None:
     step = OneStep([small(regularization__l2=5.0, regularization__l1=5.0, regularization__l1_form=form)], digits64)
     rows = step.stack.rows
     rows.grads_KP.zero_()
-    step.stack.penalties.add_gradients_()
+    step.stack.add_to_gradients_()
     grads = rows.unpack(rows.grads_KP[0])
     assert all((grads[name] != 0).any() == name.endswith("weight") for name in grads)
     assert rows.weights_KW.shape[1] == 64 * 24 + 24 * 16 + 16 * 10
@@ -135,7 +135,7 @@ def test_inverted_dropout_keeps_the_expectation(digits64: Splits, rate: float) -
     ones = torch.ones(1, 100, 64, dtype=torch.float64)
     means, shares = [], []
     for at in range(40):
-        stack.draws.fill_masks([config.seed], [at], 100)
+        effect_of(stack, Dropout).fill_masks([config.seed], [at], 100)
         y = layer(ones)
         means.append(y.mean())
         shares.append((y == 0).double().mean())

@@ -11,13 +11,15 @@ import torch
 
 from ridgeline.config import ConfigError, LRScheduleConfig, ScheduleConfig
 from ridgeline.data import Splits
+from ridgeline.regularizers.l1 import L1
+from ridgeline.regularizers.l2 import L2
 from ridgeline.schedules import lr_factor, schedule_factor
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitRecord
 from ridgeline.trials import check
-from settings import small
+from settings import effect_of, small
 
 
 def row(epoch: int, value: float) -> dict[str, float]:
@@ -121,7 +123,7 @@ class Strengths(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, stack: Stack, outputs: object, batch: object, index: int) -> None:
         if index == 0:
             decays = sorted({group["weight_decay"] for group in stack.optimizers().param_groups})
-            self.seen.append((stack.penalties.l1_K.tolist(), stack.penalties.l2_K.tolist(), decays))
+            self.seen.append((effect_of(stack, L1).l1_K.tolist(), effect_of(stack, L2).l2_K.tolist(), decays))
 
 
 @pytest.mark.parametrize("hidden", [[16], [400, 300]])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-from ridgeline.config import LRScheduleConfig, ScheduleConfig
+from ridgeline.config import Config, LRScheduleConfig, ScheduleConfig
 
 
 def lr_factor(schedule: LRScheduleConfig, epoch: int, max_epochs: int) -> float:
@@ -30,3 +31,23 @@ def schedule_factor(schedule: ScheduleConfig | None, epoch: int) -> float:
         return min(epoch / schedule.epochs, 1.0)
     within = epoch < schedule.epochs
     return float(within if schedule.name == "early" else not within)
+
+
+def scheduled(config: Config, epoch: int) -> Config:
+    """The configuration with its rates and penalties as the schedules have them in this epoch."""
+    rate = schedule_factor(config.callbacks.dropout_schedule, epoch)
+    penalty = schedule_factor(config.callbacks.penalty_schedule, epoch)
+    if rate == penalty == 1:
+        return config
+    own = config.regularization
+    rates = tuple(each * rate for each in own.dropout) if isinstance(own.dropout, tuple) else own.dropout * rate
+    changed = replace(
+        own,
+        dropout=rates,
+        input_dropout=own.input_dropout * rate,
+        dropconnect=own.dropconnect * rate,
+        l1=own.l1 * penalty,
+        l2=own.l2 * penalty,
+        group_lasso=own.group_lasso * penalty,
+    )
+    return replace(config, regularization=changed)

@@ -17,10 +17,10 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.batchable import training_keys
 from ridgeline.data import load_splits
 from ridgeline.report.curves import augmentation_figure, curve_figure
-from ridgeline.stack.augmentation import samples_RMHW
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.memory import is_out_of_memory
 from ridgeline.stack.records import FitResult, Row, TrialFailed
+from ridgeline.stack.samples import samples_RMHW
 from ridgeline.surroundings import check_surroundings
 from ridgeline.tracking import Run, Tracker, TrackingError
 from ridgeline.tracking.address import look_at_run

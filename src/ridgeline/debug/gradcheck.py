@@ -116,10 +116,10 @@ def _objective(stack: Stack, positions_KB: Tensor) -> tuple[float, Tensor]:
     shared = stack.configs[0]
     sides = []
     with inputs_of(tuple(stack.network.linears)[1:]) as inputs:
-        loss_K, logits_KBC, targets_KB, mixing = stack.losses(positions_KB)
+        loss_K, logits_KBC, batch = stack.losses(positions_KB)
     if shared.network.activation == "relu":
         sides += [(a_KBO > 0).flatten() for a_KBO in inputs]
     if shared.loss == "hinge":
-        for each_KB in [targets_KB] if mixing is None else [targets_KB, mixing.targets_KB]:
+        for each_KB in [batch.targets_KB] if batch.mixing is None else [batch.targets_KB, batch.mixing.targets_KB]:
             sides.append((logits_KBC - logits_KBC.gather(2, each_KB.unsqueeze(2)) > -1).flatten())
-    return (loss_K + stack.penalties.values_K()).item(), torch.cat([*sides, torch.empty(0, dtype=torch.bool)])
+    return (loss_K + stack.penalties_K()).item(), torch.cat([*sides, torch.empty(0, dtype=torch.bool)])

@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ridgeline.schedules import lr_factor, schedule_factor
+from ridgeline.schedules import lr_factor, scheduled
 from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import Row
@@ -43,10 +43,9 @@ class Schedules(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
         clocks = [(config, record.epoch) for config, record in zip(stack.configs, stack.records, strict=True)]
-        stack.set_factors(
+        stack.set_epoch(
             [lr_factor(c.lr_schedule, epoch, c.trainer.max_epochs) for c, epoch in clocks],
-            [schedule_factor(c.callbacks.dropout_schedule, epoch) for c, epoch in clocks],
-            [schedule_factor(c.callbacks.penalty_schedule, epoch) for c, epoch in clocks],
+            [scheduled(c, epoch) for c, epoch in clocks],
         )
 
 

@@ -11,7 +11,7 @@ validates on its own rows of the same tensors.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,15 +23,13 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.batchable import structure, training_keys
 from ridgeline.data import Splits
 from ridgeline.networks import MLP
-from ridgeline.objective import Mixing, data_loss_K, error_K
-from ridgeline.stack.augmentation import Augmentation
-from ridgeline.stack.averaging import WeightAverage
+from ridgeline.objective import data_loss_K, error_K
+from ridgeline.regularizers import Batch, Effect, all_effects
+from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Sums
-from ridgeline.stack.mixup import Mixup
 from ridgeline.stack.optimizers import RowOptimizer
-from ridgeline.stack.penalties import Penalties
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
 from ridgeline.stack.rows import Rows
@@ -56,38 +54,38 @@ class Stack(pl.LightningModule):
         k, dtype, device = len(self.configs), x_NI.dtype, x_NI.device
         self.network = MLP(configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device)
         self.rows = Rows(self.network)
-        self.penalties = Penalties(configs[0], self.network, self.rows)
-        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.penalties.n_penalized)
+        self.n_penalized = n_penalized(configs[0], self.network, self.rows.n_weights)
+        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.n_penalized)
         self.draws = Draws(self.network, device)
-        self.augmentation = Augmentation(self.draws.noise, splits)
-        self.mixup = Mixup(self.draws.noise, device)
-        self.average = WeightAverage(self.rows)
+        self.noise = self.draws.noise
+        self.effects = all_effects()
+        self._on: list[Effect] = []
+        self._loaded: list[Config] = []
+        for effect in self.effects:
+            effect.attach(self)
         self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
         self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
         for trial, config in enumerate(configs):
             self.load(trial, config)
-        self.set_factors([1.0] * k, [1.0] * k, [1.0] * k)
+        self.set_epoch([1.0] * k, self.configs)
 
     @torch.no_grad()
     def load(self, trial: int, config: Config) -> None:
         """Put a fresh one into the place of a trial, at its epoch 0. Its neighbours train on, wherever they are.
 
-        Its rates and penalties are those of `set_factors`, which the epoch begins with.
+        Its learning rate, strengths and rates are those of `set_epoch`, which the epoch begins with.
         """
         if structure(config) != structure(self._shared):
             raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
         for k in self.fits_of(trial):
             self.configs[k], self.records[k] = config, FitRecord()
-            self.draws.load(k, self.configs)
-            self.augmentation.load(self.configs)
-            self.mixup.load(self.configs)
+            self.draws.load(k, config.seed)
             self.best_KP[k] = self.rows.values_KP[k]
             self.optimizer.load(k, config)
-            self.average.load(k, self.configs)
-        clips = [c.optimizer.gradient_clip_val for c in self.configs]
-        self._clip_K = None if not any(clips) else self._each(torch.inf if clip is None else clip for clip in clips)
-        smoothings = [c.regularization.label_smoothing for c in self.configs]
-        self._smoothing_K = self._each(smoothings) if any(smoothings) else None
+        self._loaded = []  # what the effects know of this row holds no more
+        for k in self.fits_of(trial):
+            for effect in self.effects:
+                effect.begin(k)
 
     @property
     def n_trials(self) -> int:
@@ -116,42 +114,53 @@ class Stack(pl.LightningModule):
         self._sums_2K.zero_()
         self._began = time.monotonic()
 
-    def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Tensor, Mixing | None]:
-        """Each fit's mean data loss over these examples, with the noise of the step that comes; logits, targets, and
-        what was mixed in."""
+    def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Batch]:
+        """Each fit's mean data loss over these examples, with the noise of the step that comes; its logits; and the
+        batch as the effects left it."""
         train = self.splits.train
         # An embedding is a gather of rows, four times as fast as indexing.
         x_KBI, targets_KB = F.embedding(positions_KB, train.x_NI), train.y_N[positions_KB]
-        seeds, steps = self._seeds(), [record.step for record in self.records]
-        self.augmentation.apply_(x_KBI, seeds, steps)
-        mixing = self.mixup.apply_(x_KBI, targets_KB, seeds, steps)
-        self.draws.add_input_noise_(x_KBI, seeds, steps)
-        self.draws.fill_masks(seeds, steps, positions_KB.shape[1])
-        self.draws.fill_weight_masks(seeds, steps)
-        logits_KBC = predict(self.network, x_KBI, self._shared.trainer.precision)
-        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss, self._smoothing_K, mixing)
-        return loss_K, logits_KBC, targets_KB, mixing
+        batch = Batch(x_KBI, targets_KB, self.seeds, self.steps)
+        for effect in self._on:
+            effect.on_batch(batch)
+        logits_KBC = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
+        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss, batch.smoothing_K, batch.mixing)
+        return loss_K, logits_KBC, batch
 
     def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
-        loss_K, logits_KBC, targets_KB, mixing = self.losses(positions_KB)
+        loss_K, logits_KBC, batch = self.losses(positions_KB)
         self.rows.differentiate(loss_K)
-        self.penalties.add_gradients_()
-        if self._clip_K is not None:
-            self.rows.clip_gradients_(self._clip_K)
+        self.add_to_gradients_()
         optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
         assert not isinstance(optimizer, list)
         optimizer.step()
-        with torch.no_grad():
-            self._sums_2K[0] += loss_K * positions_KB.shape[1]
-            self._sums_2K[1] += error_K(logits_KBC, targets_KB, mixing) * positions_KB.shape[1]
         for record in self.records:
             record.step += 1
-        steps = [record.step for record in self.records]
-        self.penalties.bound_(self.optimizer, steps)
-        self.average.update(steps)
+        with torch.no_grad():
+            self._sums_2K[0] += loss_K * positions_KB.shape[1]
+            self._sums_2K[1] += error_K(logits_KBC, batch.targets_KB, batch.mixing) * positions_KB.shape[1]
+            for effect in self._on:
+                effect.after_step()
+
+    @torch.no_grad()
+    def add_to_gradients_(self) -> None:
+        """What the effects make of the gradients in the rows."""
+        for effect in self._on:
+            effect.on_gradients()
+
+    @torch.no_grad()
+    def penalties_K(self) -> Tensor:
+        """What each fit's objective has beside its data loss."""
+        total_K = torch.zeros_like(self.rows.values_KP[:, 0])
+        for effect in self._on:
+            values_K = effect.values_K()
+            if values_K is not None:
+                total_K += values_K
+        return total_K
 
     def on_validation_epoch_start(self) -> None:
-        self.average.put_in()
+        for effect in self._on:
+            effect.before_validation()
         self._validation = Sums(self.splits.validation, len(self.configs), self._shared)
 
     def validation_step(self, part: slice, batch_idx: int) -> None:
@@ -161,7 +170,7 @@ class Stack(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: a row of metrics for each fit that still trains, its weights kept where they are best."""
         train_2K = self._sums_2K / self.splits.train.n
-        objective_K = train_2K[0] + self.penalties.values_K()
+        objective_K = train_2K[0] + self.penalties_K()
         training = [record for record in self.records if record.end is None]
         table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync
         for k, record in enumerate(self.records):
@@ -181,7 +190,8 @@ class Stack(pl.LightningModule):
                 self.best_KP[k] = self.rows.values_KP[k]
             if record.end is None and record.epoch == self._shared.trainer.max_epochs:
                 record.end = "max_epochs"
-        self.average.take_out()
+        for effect in reversed(self._on):
+            effect.after_validation()
         for record in training:
             record.seconds += (time.monotonic() - self._began) / len(training)
 
@@ -190,41 +200,47 @@ class Stack(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["records"] = [record.state() for record in self.records]
+        checkpoint["effects"] = [effect.state() for effect in self.effects]
         checkpoint["trainings"] = [training_keys(config) for config in self.configs]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.records = [FitRecord(**state) for state in checkpoint["records"]]
+        for effect, state in zip(self.effects, checkpoint["effects"], strict=True):
+            effect.load_state(state)
         for config, record in zip(self.configs, self.records, strict=True):
             if record.end == "max_epochs" and record.epoch < config.trainer.max_epochs:
                 record.end = None  # it was to be shorter then
 
     # What callbacks set ----------------------------------------------------------------------------------------------
 
-    def set_factors(self, lr_K: Sequence[float], dropout_K: Sequence[float], penalty_K: Sequence[float]) -> None:
-        """Multiply each fit's base learning rate, its dropout rates and its penalties for the epoch to come."""
-        fits = [c.regularization for c in self.configs]
-        learning_rates = [c.optimizer.lr * factor for c, factor in zip(self.configs, lr_K, strict=True)]
-        self.optimizer.set(learning_rates, [each.l2 * factor for each, factor in zip(fits, penalty_K, strict=True)])
-        self.penalties.set(self.configs, penalty_K, self.optimizer)
-        hidden = [each.dropout_rates(len(self._shared.network.hidden)) for each in fits]
-        *hidden_layers, input_layer = self.network.noisy_layers
-        for i, layer in enumerate(hidden_layers):
-            layer.set_rates([rates[i] * factor for rates, factor in zip(hidden, dropout_K, strict=True)])
-        for layer in self.network.weight_droppers:
-            layer.set_rates([each.dropconnect * factor for each, factor in zip(fits, dropout_K, strict=True)])
-        input_layer.set_rates([each.input_dropout * factor for each, factor in zip(fits, dropout_K, strict=True)])
+    def set_epoch(self, lr_factors_K: Sequence[float], configs_K: Sequence[Config]) -> None:
+        """For the epoch to come: what each fit's learning rate is multiplied by, and its configuration with the
+        strengths and rates of the moment."""
+        if list(configs_K) != self._loaded:
+            self._loaded = list(configs_K)
+            for effect in self.effects:
+                effect.load(configs_K)
+            self._on = [effect for effect in self.effects if any(effect.is_on(config) for config in configs_K)]
+        self.optimizer.set([c.optimizer.lr * factor for c, factor in zip(self.configs, lr_factors_K, strict=True)])
+
+    # What effects see (`regularizers.effect.Fits`) -------------------------------------------------------------------
+
+    @property
+    def seeds(self) -> list[int]:
+        return [config.seed for config in self.configs]
+
+    @property
+    def steps(self) -> list[int]:
+        return [record.step for record in self.records]
+
+    def numbers_K(self, values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=self.rows.values_KP.dtype, device=self.rows.values_KP.device)
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
-    def _each(self, values_K: Iterable[float]) -> Tensor:
-        return torch.tensor(list(values_K), dtype=self.rows.values_KP.dtype, device=self.rows.values_KP.device)
-
-    def _seeds(self) -> list[int]:
-        return [config.seed for config in self.configs]
-
     def _order_KN(self) -> Tensor:
         n = self.splits.train.n
-        order_KN = self.draws.order_KN(self._seeds(), [r.epoch for r in self.records], n)
+        order_KN = self.draws.order_KN(self.seeds, [r.epoch for r in self.records], n)
         if self.splits.folds > 1:  # to each fit its own rows
             first_F1 = n * torch.arange(self.splits.folds, device=order_KN.device).unsqueeze(1)
             order_KN += first_F1.repeat(self.n_trials, 1)

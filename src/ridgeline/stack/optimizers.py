@@ -17,7 +17,7 @@ LONG_ROW = 100_000
 
 
 class RowOptimizer:
-    """The fused optimizer that `shared` names, with its betas and eps; `load` and `set` give a row its own knobs.
+    """The fused optimizer that `shared` names, with its betas and eps; `load`, `set_l2` and `set` give a row its own.
 
     Rows whose knobs are equal at the moment share a parameter group, for each group is a call of its own. A row's step
     count and momentum are its own in any group, and in a checkpoint each row has a group. Long rows have the l2
@@ -66,12 +66,16 @@ class RowOptimizer:
             if knobs.get("momentum"):  # torch makes a buffer only where no row of the group has one yet
                 self.torch_optimizer.state[part]["momentum_buffer"] = torch.zeros_like(part)
 
-    def set(self, lr_K: Sequence[float], l2_K: Sequence[float]) -> None:
-        """A learning rate and a penalty a row, for the steps to come; knobs that were loaded take effect here too."""
+    def set_l2(self, l2_K: Sequence[float]) -> None:
+        """The penalty of each row whose gradient this adds, from the next `set` on; 0 for the others."""
+        for row_knobs, adds, l2 in zip(self._knobs, self._adds_l2, l2_K, strict=True):
+            if adds:
+                row_knobs[0]["weight_decay"] = l2  # of the penalized weights, the first part
+
+    def set(self, lr_K: Sequence[float]) -> None:
+        """A learning rate a row, for the steps to come; knobs that were loaded take effect here too."""
         groups: dict[tuple[float, ...], dict[str, Any]] = {}
         for k, (row, row_knobs) in enumerate(zip(self._parts, self._knobs, strict=True)):
-            if self._adds_l2[k]:
-                row_knobs[0]["weight_decay"] = l2_K[k]  # of the penalized weights, the first part
             for part, knobs in zip(row, row_knobs, strict=True):
                 knobs["lr"] = lr_K[k]
                 groups.setdefault(tuple(knobs.values()), self._group(knobs))["params"].append(part)

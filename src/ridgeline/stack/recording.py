@@ -27,7 +27,7 @@ class Objectives(pl.Callback):
         self, trainer: pl.Trainer, stack: pl.LightningModule, positions_KB: Tensor, batch_idx: int
     ) -> None:
         assert isinstance(stack, Stack)
-        self._penalties = stack.penalties.values_K().tolist()
+        self._penalties = stack.penalties_K().tolist()
 
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)

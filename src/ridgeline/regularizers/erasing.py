@@ -1,4 +1,4 @@
-"""Rectangles of training images erased at random: each fit with its own probability and seed.
+"""augmentation.erase: rectangles of training images erased at random (Zhong et al. 2020).
 
 K fits, U of them erasing, F folds, B batch, I inputs (pixels of one channel), H and W an image's sides, P random
 numbers of one.
@@ -7,12 +7,15 @@ numbers of one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from ridgeline.regularizers.augmentation import background_F
+from ridgeline.regularizers.effect import Batch, Effect, Fits
 
-from ridgeline.config import Config
-from ridgeline.noise import KeyedNoise, Purpose
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ridgeline.config import Config
 
 AREA = (0.02, 0.33)
 """Of the image: what torchvision's and kornia's RandomErasing take."""
@@ -21,31 +24,42 @@ RATIO = (0.3, 1.0)
 NUMBERS = 6
 
 
-class Erasing:
-    """Random erasing (Zhong et al. 2020), with draws of its own: those of the other augmentations stay as they are.
+class Erasing(Effect):
+    """After the other augmentations, with draws of its own: theirs stay as they are.
 
     Area and ratio are drawn evenly, the rectangle lies or stands with equal chance; its sides are whole pixels, cut to
     the image's, and each place in the image is equally likely. What is erased becomes background.
     """
 
-    def __init__(self, noise: KeyedNoise, shape: tuple[int, int] | None, background_F: Tensor) -> None:
-        self._noise, self._shape, self._background_F = noise, shape, background_F
+    order = 31
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        return config.augmentation.erase > 0
+
+    def attach(self, fits: Fits) -> None:
+        super().attach(fits)
+        self._background_F = background_F(fits)
 
     def load(self, configs: Sequence[Config]) -> None:
+        import torch
+
         example = self._background_F
-        self._used = [k for k, config in enumerate(configs) if config.augmentation.erase > 0]
+        self._used = [k for k, config in enumerate(configs) if self.is_on(config)]
         self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
         self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
         rates = [[configs[k].augmentation.erase] for k in self._used]
         self._rate_U1 = torch.tensor(rates, dtype=example.dtype, device=example.device)
 
-    def apply_(self, x_KBI: Tensor, seeds: Sequence[int], steps: Sequence[int]) -> None:
-        """Erase in the batches of the fits that ask for it, in place."""
-        if not self._used:
-            return
+    def on_batch(self, batch: Batch) -> None:
+        import torch
+
+        from ridgeline.noise import Purpose
+
+        x_KBI = batch.x_KBI
         u, b = len(self._used), x_KBI.shape[1]
-        own_seeds, own_steps = [seeds[k] for k in self._used], [steps[k] for k in self._used]
-        words = self._noise.bits_KN(own_seeds, own_steps, [True] * u, b * NUMBERS // 2, Purpose.ERASING)
+        seeds, steps = ([numbers[k] for k in self._used] for numbers in (batch.seeds, batch.steps))
+        words = self.fits.noise.bits_KN(seeds, steps, [True] * u, b * NUMBERS // 2, Purpose.ERASING)
         uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_KBI.dtype).mul_(2.0**-32).add_(0.5)  # in [0, 1]
         erased_UBI = self._erased_UBI(uniform_UBP.unbind(dim=2))
         kept_UBI = x_KBI.index_select(0, self._used_U)
@@ -53,9 +67,11 @@ class Erasing:
 
     def _erased_UBI(self, uniform: Sequence[Tensor]) -> Tensor:
         """Whether a pixel is erased."""
+        import torch
+
         happens, area, ratio, stands, down, right = uniform
-        assert self._shape is not None, "the configuration was checked"
-        height, width = self._shape
+        assert self.fits.splits.image_shape is not None, "the configuration was checked"
+        height, width = self.fits.splits.image_shape
         pixels = height * width * (AREA[0] + area * (AREA[1] - AREA[0]))
         part = RATIO[0] + ratio * (RATIO[1] - RATIO[0])
         short, long = (pixels * part).sqrt_(), (pixels / part).sqrt_()
@@ -68,6 +84,8 @@ class Erasing:
 
 def _within(place_UB: Tensor, length_UB: Tensor, side: int) -> Tensor:
     """Which of so many places in a row the stretch of this length covers; (U, B, side)."""
+    import torch
+
     length_UB = length_UB.round().clamp_(1, side)
     first_UB1 = (place_UB * (side - length_UB + 1)).floor_().minimum(side - length_UB).unsqueeze(2)
     places = torch.arange(side, dtype=place_UB.dtype, device=place_UB.device)

@@ -1,0 +1,96 @@
+"""The keys of the group `augmentation` but `erase`: images of a training batch, turned, moved and lit at random.
+
+K fits, U of them augmented, B batch, I inputs (pixels of one channel), P random numbers an image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ridgeline.regularizers.effect import Batch, Effect, Fits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ridgeline.config import Config
+
+NUMBERS = 10
+"""Random numbers that a warp takes, whichever of them are used: so an amount does not change another's draws."""
+
+
+class Augmentation(Effect):
+    """One warp of the whole batch on the device; each fit by its own amounts and seed."""
+
+    order = 30
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        return config.augmentation.is_warped
+
+    def attach(self, fits: Fits) -> None:
+        super().attach(fits)
+        self._background_F = background_F(fits)
+
+    def load(self, configs: Sequence[Config]) -> None:
+        import torch
+
+        example = self._background_F
+        self._used = [k for k, config in enumerate(configs) if self.is_on(config)]
+        self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
+        self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
+        self._amount_U1 = {
+            field.name: torch.tensor(
+                [[getattr(configs[k].augmentation, field.name)] for k in self._used],
+                dtype=example.dtype,
+                device=example.device,
+            )
+            for field in dataclasses.fields(configs[0].augmentation)
+        }
+
+    def on_batch(self, batch: Batch) -> None:
+        import torch
+
+        from ridgeline.noise import Purpose
+
+        x_UBI = batch.x_KBI.index_select(0, self._used_U)
+        u, b, _ = x_UBI.shape
+        seeds, steps = ([numbers[k] for k in self._used] for numbers in (batch.seeds, batch.steps))
+        words = self.fits.noise.bits_KN(seeds, steps, [True] * u, b * NUMBERS // 2, Purpose.AUGMENTATION)
+        uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_UBI.dtype).mul_(2.0**-32)  # in [-0.5, 0.5]
+        batch.x_KBI.index_copy_(0, self._used_U, self.augmented_UBI(x_UBI, uniform_UBP.unbind(dim=2)))
+
+    def augmented_UBI(self, x_UBI: Tensor, uniform: Sequence[Tensor]) -> Tensor:
+        import torch
+        from kornia.geometry.transform import get_affine_matrix2d, warp_affine  # for those who augment alone
+
+        turn, size, right, down, side, part, part_right, part_down, light, contrast = uniform
+        amount = self._amount_U1
+        assert self.fits.splits.image_shape is not None, "the configuration was checked"
+        height, width = self.fits.splits.image_shape
+        zoom = 1 / (1 - (part + 0.5) * amount["crop"])
+        scale = (1 + 2 * size * amount["scale"]) * zoom
+        mirrored = torch.where(side + 0.5 < amount["flip"], -scale, scale)
+        move_x = (2 * right * amount["shift"] + part_right * (zoom - 1)) * width
+        move_y = (2 * down * amount["shift"] + part_down * (zoom - 1)) * height
+        centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=x_UBI.dtype).to(
+            x_UBI.device, non_blocking=True
+        )
+        matrices = get_affine_matrix2d(
+            torch.stack([move_x, move_y], dim=2).flatten(0, 1),
+            centre.expand(turn.numel(), 2),
+            torch.stack([mirrored, scale], dim=2).flatten(0, 1),
+            (2 * turn * amount["rotate"]).flatten(),
+        )
+        ink = (x_UBI - self._background_U11).view(-1, 1, height, width)  # beyond the edge there is none
+        moved_UBI = warp_affine(ink, matrices[:, :2], (height, width), align_corners=True).view(x_UBI.shape)
+        moved_UBI.mul_((1 + 2 * contrast * amount["contrast"]).unsqueeze(2))
+        return moved_UBI.add_((2 * light * amount["brightness"]).unsqueeze(2)).add_(self._background_U11)
+
+
+def background_F(fits: Fits) -> Tensor:
+    """A pixel without ink in each fold, on whatever scale."""
+    train = fits.splits.train
+    least_F: Tensor = train.x_NI.view(fits.splits.folds, -1).amin(dim=1)
+    return least_F

@@ -1,0 +1,113 @@
+"""What a regularizer is to the stack: an effect, told of each moment at which it may act.
+
+K fits, B batch, I inputs, P parameters of one fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ridgeline.config import Config
+    from ridgeline.noise import KeyedNoise
+    from ridgeline.objective import Mixing
+
+
+@dataclass
+class Batch:
+    """The examples of a step, which effects change in place, and what they make of its loss.
+
+    `seeds` and `steps` key each fit's noise. `mixing`: the examples that were mixed in; None where none were.
+    `smoothing_K`: the label smoothing of each fit; None where no fit has any.
+    """
+
+    x_KBI: Tensor
+    targets_KB: Tensor
+    seeds: list[int]
+    steps: list[int]
+    mixing: Mixing | None = None
+    smoothing_K: Tensor | None = None
+
+
+class Fits(Protocol):
+    """The K fits of a stack as effects see them. `rows` holds their parameters and gradients, a row a fit."""
+
+    configs: list[Config]
+    network: Any
+    rows: Any
+    optimizer: Any
+    splits: Any
+    n_penalized: int
+    """So many weights, the first of a row, are those that `regularization.penalize` names."""
+
+    @property
+    def noise(self) -> KeyedNoise: ...
+
+    @property
+    def steps(self) -> list[int]:
+        """How many steps each fit has done."""
+
+    @property
+    def seeds(self) -> list[int]: ...
+
+    def numbers_K(self, values: Sequence[float]) -> Tensor:
+        """A number a fit, in the type and on the device of the weights."""
+
+
+class Effect:
+    """Does nothing by itself: a subclass acts at the moments that it needs.
+
+    `is_on` decides whether an effect takes part: in an epoch in which it is on for no fit, only `load` is called.
+    A fit for which it is off, in a stack where it is on for another one, must end with the bits that it has alone.
+    """
+
+    order: ClassVar[float] = 50
+    """Of all effects the one with the smallest acts first, at each moment."""
+
+    fits: Fits
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        """Whether it acts on a fit with this configuration."""
+        return True
+
+    def attach(self, fits: Fits) -> None:
+        """Once, before anything else: these are the fits."""
+        self.fits = fits
+
+    def begin(self, k: int) -> None:
+        """Row `k` has a fresh fit, whose configuration is `fits.configs[k]`; nothing of the one before may be left."""
+
+    def load(self, configs: Sequence[Config]) -> None:
+        """Before an epoch: the configuration of each fit for it, its strengths and rates as schedules have them."""
+
+    def on_batch(self, batch: Batch) -> None:
+        """Before the forward pass."""
+
+    def on_gradients(self) -> None:
+        """Between the backward pass and the optimizer's step, without autograd: `fits.rows.grads_KP` are the
+        gradients."""
+
+    def after_step(self) -> None:
+        """After the optimizer's step, without autograd; `fits.steps` count it."""
+
+    def values_K(self) -> Tensor | None:
+        """What each fit's objective has of it beside the data loss; None: nothing."""
+        return None
+
+    def before_validation(self) -> None:
+        """What is validated, and kept where it is best, are the weights that this leaves in `fits.rows.values_KP`."""
+
+    def after_validation(self) -> None:
+        """The weights become the trained ones again."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must hold of it."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """What `state` gave."""

@@ -1,0 +1,35 @@
+"""input_noise: Gaussian noise of this standard deviation on the features of each training batch (Bishop 1995).
+
+K fits, B batch, I inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ridgeline.regularizers.effect import Batch, Effect
+
+if TYPE_CHECKING:
+    from ridgeline.config import Config
+
+
+class InputNoise(Effect):
+    """Drawn anew in each step."""
+
+    order = 33
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        return config.regularization.input_noise > 0
+
+    def load(self, configs: Sequence[Config]) -> None:
+        import torch
+
+        self._stds = [config.regularization.input_noise for config in configs]
+        self._std_K11 = torch.tensor(self._stds, device=self.fits.rows.values_KP.device).view(-1, 1, 1)
+
+    def on_batch(self, batch: Batch) -> None:
+        x_KBI, needed = batch.x_KBI, [std > 0 for std in self._stds]
+        noise_KBI = self.fits.noise.normals_KN(batch.seeds, batch.steps, needed, x_KBI[0].numel()).reshape(x_KBI.shape)
+        x_KBI.add_(noise_KBI.mul_(self._std_K11))

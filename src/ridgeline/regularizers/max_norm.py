@@ -1,0 +1,45 @@
+"""max_norm: a largest norm of each unit's incoming weights (Srivastava et al. 2014).
+
+K fits, I inputs, O outputs of a layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ridgeline.regularizers.effect import Effect
+from ridgeline.regularizers.penalized import penalized_layers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ridgeline.config import Config
+
+
+class MaxNorm(Effect):
+    """After each step the weights w that enter a unit become w * min(1, max_norm / ||w||_2)."""
+
+    order = 13
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        return config.regularization.max_norm > 0
+
+    def load(self, configs: Sequence[Config]) -> None:
+        norms = [config.regularization.max_norm for config in configs]
+        self._max_norm_K = self.fits.numbers_K([norm or math.inf for norm in norms])
+
+    def after_step(self) -> None:
+        for weight_KIO in penalized_layers(self.fits.configs[0], self.fits.network):
+            limit_norms_(weight_KIO, self._max_norm_K)
+
+
+def limit_norms_(weight_KIO: Tensor, max_norm_K: Tensor) -> None:
+    """Scale each unit's incoming weights down to its fit's largest norm, in place; infinity leaves them as they are."""
+    import torch
+
+    norm_K1O = torch.linalg.vector_norm(weight_KIO, dim=1, keepdim=True)
+    max_norm_K11 = max_norm_K.view(-1, 1, 1)
+    weight_KIO.mul_(torch.where(norm_K1O > max_norm_K11, max_norm_K11 / norm_K1O, 1.0))

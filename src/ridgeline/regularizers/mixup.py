@@ -1,0 +1,47 @@
+"""mixup: each example of a training batch is mixed with another one, and so are their losses (Zhang et al. 2018).
+
+K fits, U of them mixing, B batch, I inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ridgeline.regularizers.effect import Batch, Effect
+
+if TYPE_CHECKING:
+    from ridgeline.config import Config
+
+
+class Mixup(Effect):
+    """x = share * x + (1 - share) * x', the share one draw of Beta(mixup, mixup) a step and fit.
+
+    x' is the example that comes before x in the batch, as in torchvision's references: the order is random already.
+    """
+
+    order = 32
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        return config.regularization.mixup > 0
+
+    def load(self, configs: Sequence[Config]) -> None:
+        import torch
+
+        self._alphas = [config.regularization.mixup for config in configs]
+        used = [k for k, alpha in enumerate(self._alphas) if alpha > 0]
+        self._used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.values_KP.device)
+
+    def on_batch(self, batch: Batch) -> None:
+        import torch
+
+        from ridgeline.objective import Mixing
+
+        x_KBI = batch.x_KBI
+        shares = self.fits.noise.betas_K(batch.seeds, batch.steps, self._alphas)
+        share_K = torch.tensor(shares, dtype=x_KBI.dtype).to(x_KBI.device, non_blocking=True)
+        own_UBI = x_KBI.index_select(0, self._used_U)
+        share_U11 = share_K.index_select(0, self._used_U).view(-1, 1, 1)
+        x_KBI.index_copy_(0, self._used_U, own_UBI * share_U11 + own_UBI.roll(1, dims=1) * (1 - share_U11))
+        batch.mixing = Mixing(batch.targets_KB.roll(1, dims=1), share_K)

@@ -1,0 +1,78 @@
+"""weight_average: an average of the weights over a fit's steps is validated and kept (EMA; Polyak, Juditsky 1992).
+
+K fits, P parameters of one fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.regularizers.effect import Effect
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ridgeline.config import Config
+
+
+class WeightAverage(Effect):
+    """Exponential moving averages with the decay `weight_average`, a fit each.
+
+    After t steps the weights of step i count (1 - d) * d**(t - i) / (1 - d**t): corrected for the start as Adam's
+    moments are, where torch's swa_utils lets the first step's weights count d**(t - 1), most of the sum for many steps.
+    """
+
+    order = 40
+
+    def __init__(self) -> None:
+        self.values_KP: Tensor | None = None
+        self._trained_KP: Tensor | None = None
+
+    @staticmethod
+    def is_on(config: Config) -> bool:
+        return config.regularization.weight_average > 0
+
+    def begin(self, k: int) -> None:
+        """Whatever the fit before left goes: NaN times 0 is NaN."""
+        if not any(self.is_on(config) for config in self.fits.configs):
+            self.values_KP = None
+        elif self.values_KP is None:
+            self.values_KP = self.fits.rows.values_KP.clone()
+        else:
+            self.values_KP[k] = self.fits.rows.values_KP[k]
+
+    def load(self, configs: Sequence[Config]) -> None:
+        self._decays = [config.regularization.weight_average for config in configs]
+
+    def after_step(self) -> None:
+        """Take the new weights in."""
+        assert self.values_KP is not None
+        new_K = [(1 - d) / (1 - d**steps) for d, steps in zip(self._decays, self.fits.steps, strict=True)]
+        self.values_KP.lerp_(self.fits.rows.values_KP, self._column_K1(new_K))
+
+    def before_validation(self) -> None:
+        """The network becomes the averaged one, where a fit has an average."""
+        import torch
+
+        assert self.values_KP is not None
+        rows = self.fits.rows
+        self._trained_KP = rows.values_KP.clone()
+        rows.values_KP.copy_(torch.where(self._column_K1(self._decays) > 0, self.values_KP, self._trained_KP))
+
+    def after_validation(self) -> None:
+        self.fits.rows.values_KP.copy_(self._trained_KP)
+        self._trained_KP = None
+
+    def state(self) -> dict[str, Any]:
+        return {"values_KP": self.values_KP}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        if state["values_KP"] is not None:
+            self.values_KP = state["values_KP"].to(self.fits.rows.values_KP)
+
+    def _column_K1(self, values_K: Sequence[float]) -> Tensor:
+        import torch
+
+        example = self.fits.rows.values_KP
+        return torch.tensor(values_K, dtype=example.dtype).to(example.device, non_blocking=True).unsqueeze(1)

@@ -1,0 +1,30 @@
+"""What augmentation makes of training images, to be looked at. R rows of M images, H and W their sides."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor
+
+from ridgeline.config import Config
+from ridgeline.data import Splits
+from ridgeline.noise import KeyedNoise
+from ridgeline.regularizers import Batch
+from ridgeline.regularizers.augmentation import Augmentation
+from ridgeline.regularizers.erasing import Erasing
+
+
+def samples_RMHW(config: Config, splits: Splits, n_images: int = 10, n_draws: int = 4) -> Tensor:
+    """The first training images, and below them what the fit's first steps may make of them: R = 1 + n_draws rows."""
+    assert splits.image_shape is not None
+    fits: Any = SimpleNamespace(noise=KeyedNoise(splits.train.x_NI.device), splits=splits)
+    x_MI, y_M = splits.train.x_NI[:n_images], splits.train.y_N[:n_images]
+    x_RMI = x_MI.repeat(1 + n_draws, 1, 1)
+    for effect in (Augmentation(), Erasing()):
+        if effect.is_on(config):
+            effect.attach(fits)
+            effect.load([config])
+            for step in range(n_draws):
+                effect.on_batch(Batch(x_RMI[step + 1].unsqueeze(0), y_M.unsqueeze(0), [config.seed], [step]))
+    return x_RMI.view(1 + n_draws, len(x_MI), *splits.image_shape).cpu()
