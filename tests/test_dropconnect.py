@@ -73,9 +73,7 @@ def test_masks_are_the_fits_own_by_seed_and_step_and_no_units_bits(digits: Split
         assert (theirs[1] == 1).all()
     (first, _), (second, _) = factors(alone), factors(alone, step=1)
     assert (first == second).double().mean().item() == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(first.numel()))
-    effect_of(alone, Dropout).fill_masks(
-        [2], [1], batch=24
-    )  # of the step whose weights' bits came last
+    effect_of(alone, Dropout).fill_masks([2], [1], batch=24)  # of the step whose weights' bits came last
     units, weights = (layer.bits.flatten() for layer in (alone.network.dropouts[1], alone.network.weight_droppers[0]))
     assert not torch.equal(units[:100], weights[:100])
 
