@@ -9,7 +9,7 @@ and a search of its own. A right test says `helps` in 2.5% of them and `harms` i
 - widths: two moons that a single hidden unit cannot tell apart and 32 can, with an l2 too weak to matter.
 - scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
 
-In the last two the search gains much, and none of it by regularization. Takes about 8 minutes on two idle cores.
+In the last two the search gains much, and none of it by regularization. Takes about 15 minutes on two idle cores.
 
     python benchmarks/false_positives.py
     python benchmarks/false_positives.py --quick
@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[int, list[list[str]]]] = {
             ["data=moons", "data.examples=600", "network.hidden=[32]", *NOISE],
         ],
     ),
-    "widths of noise": (20, [[*DIGITS, "network.hidden=[8],[64]", *NOISE]]),
+    "widths of noise": (100, [[*DIGITS, "network.hidden=[8],[64]", *NOISE]]),
     "widths": (
         20,
         [["data=moons", "data.examples=600", "network.hidden=[1],[32]", "optimizer.lr=0.02", *WEAK, *SHORT]],
