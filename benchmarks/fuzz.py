@@ -32,13 +32,13 @@ from omegaconf import DictConfig
 from drawing import draw_valid
 from inprocess import Studies, studies
 from mistakes import draw_mistaken
-from ridgeline.arguments import check_arguments, read_arguments
 from ridgeline.checking import ConfigError
-from ridgeline.composed import as_typed
+from ridgeline.command_line.arguments import check_arguments, read_arguments
+from ridgeline.command_line.composed import as_typed
 from ridgeline.entry_points import ROOT, check_single, checked, one_line, one_trial
 from ridgeline.search.plan import make_plan
 from ridgeline.search.ranking import outcome
-from ridgeline.trials import run_trial
+from ridgeline.trial.run import run_trial
 
 SECONDS = 2.0
 """In which a command is to be refused, on a machine that does nothing else."""

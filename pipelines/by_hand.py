@@ -20,7 +20,8 @@ def by_hand(cfg: DictConfig) -> None:
     by_hand_rules.check(config)
 
     from ridgeline.by_hand import compare  # torch and more, which a mistake need not wait for
-    from ridgeline.trials import TrialFailed, check
+    from ridgeline.stack.records import TrialFailed
+    from ridgeline.trial.requirements import check
 
     check(config)
     try:

@@ -12,12 +12,12 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline import commands
 from ridgeline.checking import require
-from ridgeline.composed import as_typed
+from ridgeline.command_line import commands
+from ridgeline.command_line.composed import as_typed
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config
 from ridgeline.entry_points import checked, enter_without_trial, refuse, refuse_keys, run_other
-from ridgeline.outputs import require_writable
 
 BASELINE = "experiment=case_study/baseline"
 """What the command line is read with; the other variants differ from it."""

@@ -10,11 +10,11 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.commands import command
-from ridgeline.composed import as_typed
+from ridgeline.command_line.commands import command
+from ridgeline.command_line.composed import as_typed
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config
 from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
-from ridgeline.outputs import require_writable
 
 
 def claims(cfg: DictConfig) -> None:

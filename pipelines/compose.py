@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.composed import plain
+from ridgeline.command_line.composed import plain
 from ridgeline.entry_points import checked, enter_without_trial
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from omegaconf import DictConfig
 
 from ridgeline.checking import require
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
-from ridgeline.outputs import require_writable
 
 
 def confirm(cfg: DictConfig) -> None:

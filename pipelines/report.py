@@ -7,8 +7,8 @@ python pipelines/report.py study=results/search.json report=results/report.html
 from omegaconf import DictConfig
 
 from ridgeline.checking import require
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
-from ridgeline.outputs import require_writable
 
 
 def report(cfg: DictConfig) -> None:

@@ -6,15 +6,16 @@ from typing import Any, NoReturn
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.commands import start_again
+from ridgeline.command_line.commands import start_again
 from ridgeline.config import Config, ConfigError
 from ridgeline.entry_points import checked, enter, one_trial, refuse
 
 
 @one_trial
 def train(cfg: DictConfig) -> dict[str, Any]:
+    from ridgeline.stack.records import TrialFailed
     from ridgeline.tracking import TrackingError
-    from ridgeline.trials import TrialFailed, closing_words, run_trial
+    from ridgeline.trial.run import closing_words, run_trial
 
     config, job_dir = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
     if config.debug is not None:

@@ -11,7 +11,7 @@ from ridgeline.data import load_splits
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaler import fit_scaler
 from ridgeline.data.sources import read_source
-from ridgeline.fitted import Fitted
+from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from settings import small
 

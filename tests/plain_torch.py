@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.noise import KeyedNoise, Purpose
+from ridgeline.networks.noise import KeyedNoise, Purpose
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from ridgeline.composed import as_typed
+from ridgeline.command_line.composed import as_typed
 from ridgeline.data import load_splits
 from ridgeline.entry_points import ROOT, checked
 from ridgeline.search import study

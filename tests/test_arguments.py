@@ -13,8 +13,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 
-from ridgeline.arguments import check_arguments, check_arguments_without_trial, read_arguments
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.arguments import check_arguments, check_arguments_without_trial, read_arguments
 from ridgeline.entry_points import ROOT, check_single, one_line
 from sweeping import Studies
 

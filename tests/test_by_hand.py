@@ -20,7 +20,7 @@ from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.entry_points import ROOT
-from ridgeline.fitted import Fitted
+from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.prediction import logits_KNC

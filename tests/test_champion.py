@@ -23,8 +23,8 @@ from mlflow.exceptions import MlflowException
 
 from champions import confirmed, fitted_digits
 from ridgeline.data import Scaler, load_splits
-from ridgeline.fitted import Fitted, load_fitted
 from ridgeline.networks import MLP
+from ridgeline.stack.fitted import Fitted, load_fitted
 from ridgeline.tracking import Tracker, store_uri
 from ridgeline.tracking.champion import Registered, register_champion
 from ridgeline.tracking.standing import why_it_stays

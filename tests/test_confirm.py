@@ -19,6 +19,7 @@ from optuna.distributions import FloatDistribution
 from safetensors.torch import load_file
 
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, OptimizerConfig, RegularizationConfig, parse
 from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
@@ -34,7 +35,6 @@ from ridgeline.evaluation.opened import Opened, keep, read
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.evaluation.verdict import verdict
 from ridgeline.objective import data_loss_K
-from ridgeline.outputs import require_writable
 from ridgeline.search.space import Dimension
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.tracking import TrackingError

@@ -13,11 +13,11 @@ import pytest
 from mlflow import MlflowClient
 
 from ridgeline.entry_points import ROOT
-from ridgeline.opening import opening_words
 from ridgeline.search import opening
 from ridgeline.search.backends import StackSettings
 from ridgeline.tracking.address import experiment_of, look_at_study
 from ridgeline.tracking.store import open_store
+from ridgeline.trial.words import opening_words
 from settings import small
 from sweeping import Studies
 from test_tracking import configuration

@@ -29,7 +29,7 @@ from ridgeline.stack.fitting import fit
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.source import Fit
-from ridgeline.trials import check
+from ridgeline.trial.requirements import check
 from settings import small
 from sweeping import Studies, results, table
 from test_stacked_study import train

@@ -9,7 +9,7 @@ from hydra import initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
 from ridgeline.checking import ConfigError
-from ridgeline.composed import as_typed, plain
+from ridgeline.command_line.composed import as_typed, plain
 from ridgeline.entry_points import ROOT
 from ridgeline.search.plan import make_plan
 from ridgeline.search.sampling import combinations

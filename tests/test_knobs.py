@@ -17,7 +17,7 @@ from ridgeline.config import RegularizationConfig
 from ridgeline.config.batchable import is_batchable
 from ridgeline.data import Splits, load_splits
 from ridgeline.entry_points import ROOT
-from ridgeline.noise import KeyedNoise, normals_of_words
+from ridgeline.networks.noise import KeyedNoise, normals_of_words
 from ridgeline.objective import data_loss_K
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.input_noise import InputNoise

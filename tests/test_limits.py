@@ -18,7 +18,7 @@ from ridgeline.entry_points import ROOT
 from ridgeline.networks import Dropout
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.server import LONGEST_FOLDER, _short_temporary_folder
-from ridgeline.surroundings import check_trainer
+from ridgeline.trial.requirements import check_trainer
 from settings import small
 from sweeping import Studies
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from ridgeline import reference
 from ridgeline.data import Splits
-from ridgeline.noise import KeyedNoise
+from ridgeline.networks.noise import KeyedNoise
 from ridgeline.objective import Mixing, data_loss_K, error_K
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.mixup import Mixup

@@ -16,10 +16,10 @@ import psutil
 import pytest
 from omegaconf import OmegaConf
 
-from ridgeline import passwords
-from ridgeline.composed import conceal_argument, conceal_study, plain
+from ridgeline.command_line import passwords
+from ridgeline.command_line.composed import conceal_argument, conceal_study, plain
+from ridgeline.command_line.passwords import hidden, hidden_everywhere, remember, revealed
 from ridgeline.entry_points import ROOT
-from ridgeline.passwords import hidden, hidden_everywhere, remember, revealed
 from test_tracking_server import Server
 
 PASSWORD = "sword/fish 7"
@@ -95,7 +95,7 @@ def test_address_that_is_shown_but_was_not_given_shows_no_password_and_others_st
 
 def test_child_process_knows_what_its_arguments_do_not_say() -> None:
     remember("http://me:***@host", "http://me:swordfish@host")
-    code = "from ridgeline.passwords import revealed; print(revealed('http://me:***@host'))"
+    code = "from ridgeline.command_line.passwords import revealed; print(revealed('http://me:***@host'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "http://me:swordfish@host\n"
 

@@ -13,9 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError
-from ridgeline.commands import ROOT
+from ridgeline.command_line.commands import ROOT
+from ridgeline.command_line.paths import PATHS, absolute, readable, settle
 from ridgeline.entry_points import checked
-from ridgeline.paths import PATHS, absolute, readable, settle
 from ridgeline.search.space import dimension
 
 HOME = Path.home()

@@ -18,11 +18,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from ridgeline import passwords
 from ridgeline.checking import ConfigError
+from ridgeline.command_line import passwords
+from ridgeline.command_line.passwords import hidden
 from ridgeline.entry_points import ROOT
 from ridgeline.evaluation.stored import open_study
-from ridgeline.passwords import hidden
 from settings import small
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import BAYES, SLOTS

@@ -32,7 +32,7 @@ from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
 from ridgeline.report.smoothing import smooth
 from ridgeline.search.ranking import OUTCOME, best_settings, ran
-from ridgeline.trials import run_trial
+from ridgeline.trial.run import run_trial
 from settings import small
 from sweeping import Studies
 

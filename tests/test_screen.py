@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from ridgeline.commands import ROOT
-from ridgeline.screen import Screen, use_screen
+from ridgeline.command_line.commands import ROOT
+from ridgeline.command_line.screen import Screen, use_screen
 
 
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])

@@ -23,7 +23,7 @@ from ridgeline.search.loop import Loop
 from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.stopped import StudyStopped
 from ridgeline.stack.source import Fit
-from ridgeline.trials import run_trial
+from ridgeline.trial.run import run_trial
 from sweeping import OWN_COLUMNS, Studies, formula, results, table
 
 SMALL = ("network.hidden=[16]", "trainer.max_epochs=6", "optimizer.lr=0.02", "callbacks.early_stopping.patience=1")

@@ -14,11 +14,11 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig
 
-from ridgeline import trials
 from ridgeline.checking import ConfigError
 from ridgeline.search.stopped import StudyStopped
 from ridgeline.tracking import check_store
 from ridgeline.tracking.writer import _is_for_good
+from ridgeline.trial import run as trials
 from settings import small
 from sweeping import Studies, formula, results
 from test_tracking import configuration

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.commands import ROOT
+from ridgeline.command_line.commands import ROOT
 from ridgeline.config import Config, ConfigError
 from ridgeline.evaluation.stored import check_data, open_study
 from ridgeline.search.folder import open_storage

@@ -16,7 +16,7 @@ from ridgeline.tracking import Tracker, machine
 from ridgeline.tracking.address import run_page, table_page
 from ridgeline.tracking.machine import machine_metrics
 from ridgeline.tracking.views import STUDIES, as_tag, study_view
-from ridgeline.trials import Outcome, run_trial
+from ridgeline.trial.run import Outcome, run_trial
 from sweeping import Studies, table
 from test_tracking import DESCRIPTION, configuration
 from test_tracking_server import Server

@@ -18,7 +18,7 @@ from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitRecord
-from ridgeline.trials import check
+from ridgeline.trial.requirements import check
 from settings import effect_of, small
 
 

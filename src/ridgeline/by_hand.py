@@ -22,7 +22,7 @@ from ridgeline.stack.recording import Beginning, KeptMasks, Objectives
 from ridgeline.stack.records import FitResult, TrialFailed
 from ridgeline.tracking import Tracker
 from ridgeline.tracking.address import look_at_run
-from ridgeline.trials import keep
+from ridgeline.trial.run import keep
 
 
 @dataclass(frozen=True)

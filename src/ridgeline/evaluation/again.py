@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.commands import Where
+from ridgeline.command_line.commands import Where
 from ridgeline.config import as_tree
 from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.evaluation.arms import Arm

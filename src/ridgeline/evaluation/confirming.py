@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import load_splits
 from ridgeline.evaluation.again import train_again
@@ -15,9 +16,8 @@ from ridgeline.evaluation.files import FOLDER, RECORD, closing_words, whole_reco
 from ridgeline.evaluation.opened import OpenTest
 from ridgeline.evaluation.stored import StoredStudy, check_data
 from ridgeline.evaluation.verdict import HARMS
-from ridgeline.fitted import Fitted
-from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
+from ridgeline.stack.fitted import Fitted
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.champion import register_champion
 from ridgeline.tracking.provenance import commit, versions

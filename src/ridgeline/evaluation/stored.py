@@ -15,13 +15,13 @@ from optuna.distributions import json_to_distribution
 from optuna.study import Study
 
 from ridgeline.checking import ConfigError, nearest
-from ridgeline.commands import command
-from ridgeline.composed import plain
+from ridgeline.command_line.commands import command
+from ridgeline.command_line.composed import plain
+from ridgeline.command_line.passwords import require_secret
+from ridgeline.command_line.paths import with_absolute_paths
 from ridgeline.config import Config, parse
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, read_stored
-from ridgeline.passwords import require_secret
-from ridgeline.paths import with_absolute_paths
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import job_folder, read_storage, study_folder
 from ridgeline.search.ranking import ran

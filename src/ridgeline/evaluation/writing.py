@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from ridgeline.checking import require
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config
 from ridgeline.evaluation.stored import open_study
 from ridgeline.evaluation.story import gather
-from ridgeline.outputs import require_writable
 from ridgeline.report.page import render
 from ridgeline.tracking import Tracker, check_store
 

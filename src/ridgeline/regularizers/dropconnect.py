@@ -34,7 +34,7 @@ class DropConnect(Effect):
         """Random bits for the weights that a step drops: one row a fit, layer after layer."""
         import torch
 
-        from ridgeline.noise import Purpose
+        from ridgeline.networks.noise import Purpose
 
         network = self.fits.network
         layers = network.weight_droppers

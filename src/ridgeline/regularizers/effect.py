@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ridgeline.config import Config
-    from ridgeline.noise import KeyedNoise
+    from ridgeline.networks.noise import KeyedNoise
     from ridgeline.objective import Mixing
 
 

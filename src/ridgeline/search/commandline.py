@@ -17,10 +17,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
 
-from ridgeline.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.checking import ConfigError, require
-from ridgeline.commands import ROOT, Where, command, key_of, runs_setting, setting, started_with
-from ridgeline.composed import as_typed
+from ridgeline.command_line.arguments import ONLY_OF_STUDIES, typed_keys
+from ridgeline.command_line.commands import ROOT, Where, command, key_of, runs_setting, setting, started_with
+from ridgeline.command_line.composed import as_typed
 from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.config.idle import Idle, names
 from ridgeline.search.interpolations import is_reference, references

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ridgeline.arguments import parse_overrides
-from ridgeline.commands import key_of, setting
+from ridgeline.command_line.arguments import parse_overrides
+from ridgeline.command_line.commands import key_of, setting
 from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.search.interpolations import is_reference, references
 

@@ -13,8 +13,8 @@ import psutil
 from optuna.storages import BaseStorage, JournalStorage
 
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.passwords import hidden, hidden_everywhere, require_secret, revealed
 from ridgeline.config import Config
-from ridgeline.passwords import hidden, hidden_everywhere, require_secret, revealed
 from ridgeline.search.holder import HOLDER, FilePlace, held, in_words
 from ridgeline.search.journal import Journal, check_lines
 from ridgeline.search.patience import PatientStorage

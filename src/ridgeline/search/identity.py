@@ -27,7 +27,6 @@ AFTERWARDS = (
     "by_hand_rules.py",
     "debug",
     "evaluation",
-    "fitted.py",
     "reference.py",
     "report",
 )

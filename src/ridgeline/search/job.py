@@ -14,8 +14,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from ridgeline.composed import plain
-from ridgeline.passwords import hidden_everywhere
+from ridgeline.command_line.composed import plain
+from ridgeline.command_line.passwords import hidden_everywhere
 
 RESULT = "result.json"
 """In the job's folder, from the moment the job has ended."""

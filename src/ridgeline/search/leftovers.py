@@ -15,7 +15,7 @@ from ridgeline.data import describe
 from ridgeline.search.folder import job_folder
 from ridgeline.search.ranking import outcome
 from ridgeline.tracking import State, Tracker
-from ridgeline.trials import epoch_metrics
+from ridgeline.trial.run import epoch_metrics
 
 HISTORY = "history.csv"
 

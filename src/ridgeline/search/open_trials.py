@@ -17,7 +17,7 @@ from ridgeline.search.leftovers import how_it_ended
 from ridgeline.search.pruning import Pruning
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
-from ridgeline.trials import epoch_metrics, keep, outcome_of, write_history
+from ridgeline.trial.run import epoch_metrics, keep, outcome_of, write_history
 
 if TYPE_CHECKING:
     from ridgeline.search.loop import Loop

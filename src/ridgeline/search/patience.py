@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from ridgeline.passwords import hidden, hidden_everywhere
+from ridgeline.command_line.passwords import hidden, hidden_everywhere
 from ridgeline.stack import interrupts
 
 PATIENCE_SECONDS = 60.0

@@ -9,13 +9,13 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.arguments import check_override, parse_overrides, typed_keys
 from ridgeline.checking import build, require
-from ridgeline.composed import as_typed
+from ridgeline.command_line.arguments import check_override, parse_overrides, typed_keys
+from ridgeline.command_line.composed import as_typed
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.data import DataDescription
-from ridgeline.outputs import require_writable
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.folder import check_storage
@@ -23,7 +23,7 @@ from ridgeline.search.pruning import make_pruner
 from ridgeline.search.repeats import searched
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
-from ridgeline.surroundings import asks_torch, check_surroundings, check_trainer
+from ridgeline.trial.requirements import asks_torch, check_surroundings, check_trainer
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     require_writable(config.search.summary, "search.summary", csv=True)
     for one in checked.by_size:
         if asks_torch(one):
-            from ridgeline.trials import check_device
+            from ridgeline.trial.requirements import check_device
 
             check_device(one)
     defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data])

@@ -37,7 +37,7 @@ from optuna.distributions import (
 )
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.paths import PATHS, absolute
+from ridgeline.command_line.paths import PATHS, absolute
 from ridgeline.search.ranking import REPEATED
 
 PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_ADD: "++"}

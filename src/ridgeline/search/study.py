@@ -19,10 +19,10 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
 from ridgeline.checking import ConfigError
-from ridgeline.commands import setting
-from ridgeline.composed import conceal_study
-from ridgeline.passwords import conceal_tree
-from ridgeline.paths import STORAGE, STORE, absolute, settle
+from ridgeline.command_line.commands import setting
+from ridgeline.command_line.composed import conceal_study
+from ridgeline.command_line.passwords import conceal_tree
+from ridgeline.command_line.paths import STORAGE, STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.environment import settle_environment

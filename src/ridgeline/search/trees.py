@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest
-from ridgeline.composed import plain, without_hydra
+from ridgeline.command_line.composed import plain, without_hydra
 from ridgeline.search.interpolations import following, is_reference, refers_to_hydra, refuse_job
 from ridgeline.search.space import Dimension
 

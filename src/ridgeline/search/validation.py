@@ -14,8 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution
 
-from ridgeline.arguments import check_key
 from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.command_line.arguments import check_key
 from ridgeline.config import Config, DataConfig, parse
 from ridgeline.config.batchable import NOT_TRAINED, is_batchable, structure
 from ridgeline.config.idle import Idle, still_idle

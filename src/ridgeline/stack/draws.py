@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.networks import MLP
-from ridgeline.noise import KeyedNoise
+from ridgeline.networks.noise import KeyedNoise
 
 
 class Draws:

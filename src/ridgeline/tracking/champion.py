@@ -16,7 +16,7 @@ from mlflow.entities import LoggedModel
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
-from ridgeline.fitted import Fitted
+from ridgeline.stack.fitted import Fitted
 from ridgeline.tracking import provenance
 from ridgeline.tracking.card import champion_card
 from ridgeline.tracking.logged_model import log_model

@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from ridgeline.command_line.passwords import hidden, hidden_everywhere, require_secret
 from ridgeline.config import Config, ConfigError
-from ridgeline.passwords import hidden, hidden_everywhere, require_secret
 from ridgeline.tracking.sqlite import check_experiment, check_tables, try_to_write
 from ridgeline.tracking.store import SQLITE, store_uri
 

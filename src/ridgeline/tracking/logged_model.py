@@ -22,7 +22,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 import ridgeline
-from ridgeline.fitted import Fitted
+from ridgeline.stack.fitted import Fitted
 from ridgeline.tracking import provenance
 from ridgeline.tracking.names import metric_name
 from ridgeline.tracking.store import Store

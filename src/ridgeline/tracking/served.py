@@ -10,7 +10,7 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from ridgeline.fitted import load_fitted
+from ridgeline.stack.fitted import load_fitted
 
 
 class Champion(PythonModel):

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ridgeline.checking import ConfigError
-from ridgeline.commands import upgrade
+from ridgeline.command_line.commands import upgrade
 
 NEEDED = {
     *("experiments", "experiment_tags", "runs", "tags", "params", "metrics", "latest_metrics"),

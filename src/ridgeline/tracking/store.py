@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from ridgeline.commands import Where, look_at
+from ridgeline.command_line.commands import Where, look_at
+from ridgeline.command_line.passwords import hidden, revealed
 from ridgeline.config import Config
-from ridgeline.passwords import hidden, revealed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

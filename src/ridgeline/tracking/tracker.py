@@ -14,8 +14,8 @@ import yaml
 from mlflow.entities import RunInfo
 from mlflow.exceptions import MlflowException
 
+from ridgeline.command_line.passwords import hidden
 from ridgeline.config import Config, ConfigError, as_tree
-from ridgeline.passwords import hidden
 from ridgeline.tracking import provenance
 from ridgeline.tracking.creation import (
     Common,

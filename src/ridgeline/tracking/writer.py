@@ -19,7 +19,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from ridgeline.passwords import hidden
+from ridgeline.command_line.passwords import hidden
 from ridgeline.stack import interrupts
 from ridgeline.tracking.check import cause_of, reason
 from ridgeline.tracking.entries import Batch, Call, TrackingError

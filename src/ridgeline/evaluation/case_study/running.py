@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.evaluation.case_study.duration import expected_seconds
@@ -25,7 +26,6 @@ from ridgeline.evaluation.fits import FitsFailed, start_workers, train_all
 from ridgeline.evaluation.making import wall_seconds
 from ridgeline.evaluation.opened import OpenTest
 from ridgeline.evaluation.stored import open_study
-from ridgeline.outputs import require_writable
 from ridgeline.report.words import counted, seconds
 from ridgeline.search.backends import StackSettings
 from ridgeline.search.folder import locked

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ridgeline.commands import command
+from ridgeline.command_line.commands import command
 from ridgeline.evaluation.claims.claim import Claim
 from ridgeline.evaluation.rules import UNTESTED
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.evaluation.case_study.running import FOLDER as CASE_STUDY
@@ -30,7 +31,6 @@ from ridgeline.evaluation.claims.widths import widths
 from ridgeline.evaluation.claims.zeros import zeros
 from ridgeline.evaluation.json_text import json_text
 from ridgeline.evaluation.machine import describe_machine
-from ridgeline.outputs import require_writable
 from ridgeline.search.folder import locked
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.address import look_at_run

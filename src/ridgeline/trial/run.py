@@ -8,20 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ridgeline.checking import require
-from ridgeline.config import Config, ConfigError
-from ridgeline.config.batchable import training_keys
+from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.memory import is_out_of_memory
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.stack.samples import samples_RMHW
-from ridgeline.surroundings import check_surroundings
 from ridgeline.tracking import Run, Tracker, TrackingError
 from ridgeline.tracking.address import look_at_run
 from ridgeline.tracking.names import run_place
@@ -40,34 +36,6 @@ class Outcome(TypedDict):
     seconds: float
     metrics: dict[str, float]
     unwritten: NotRequired[str | None]
-
-
-def check(config: Config) -> None:
-    """Refuse, with ConfigError, what only the machine can tell: no data, no device, no store to write to."""
-    check_surroundings(config)
-    check_device(config)
-
-
-def check_device(config: Config) -> None:
-    """Refuse what torch can tell: a device that is not there, a checkpoint of another training."""
-    has_cuda = torch.cuda.is_available()
-    wants_cuda = config.trainer.accelerator == "cuda"
-    require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
-    pick_device(config)
-    if config.trainer.ckpt_path is not None:
-        _check_checkpoint(config, config.trainer.ckpt_path)
-
-
-def _check_checkpoint(config: Config, path: str) -> None:
-    try:
-        stored, *folds = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
-        if any(fold != stored for fold in folds):
-            raise ValueError("trainings of several trials")
-    except Exception as error:  # whatever torch finds wrong with a file that is no checkpoint
-        rule = "trainer.ckpt_path is a checkpoint of one training"
-        raise ConfigError(f"`{rule}` must hold, but got trainer.ckpt_path={path}.") from error
-    for key, value in training_keys(config).items():
-        require(stored.get(key) == value, f"{key} is {stored.get(key)} as in the checkpoint", key, value)
 
 
 def run_trial(config: Config, job_dir: Path) -> Outcome:

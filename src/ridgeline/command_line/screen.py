@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-from ridgeline.passwords import hidden_everywhere
+from ridgeline.command_line.passwords import hidden_everywhere
 
 GONE = (errno.EIO, errno.EPIPE, errno.EBADF)
 """Of a terminal, of a pipe, of what was never open."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ridgeline.splitmix import GAMMA, mixed, signed, words_KN
+from ridgeline.networks.splitmix import GAMMA, mixed, signed, words_KN
 
 
 class Purpose(IntEnum):

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 
-from ridgeline.passwords import conceal, conceal_tree, hidden
+from ridgeline.command_line.passwords import conceal, conceal_tree, hidden
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

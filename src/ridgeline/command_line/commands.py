@@ -22,9 +22,9 @@ from typing import Any, Literal
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from ridgeline.composed import as_typed
+from ridgeline.command_line.composed import as_typed
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 """The project: conf/, pipelines/, mlruns/ lie here."""
 
 HOME = Path(str(ROOT).partition("/.dvc/tmp/exps/")[0])

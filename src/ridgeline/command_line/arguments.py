@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Swee
 from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.commands import ROOT
+from ridgeline.command_line.commands import ROOT
 from ridgeline.config.entry_points import OF_ENTRY_POINTS
 
 ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")

@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
-from ridgeline.commands import key_of, setting
-from ridgeline.composed import as_typed
+from ridgeline.command_line.commands import key_of, setting
+from ridgeline.command_line.composed import as_typed
 
 FILES = (
     "runs",

@@ -1,0 +1,87 @@
+"""A user's mistake becomes one line: the key, the rule, the value. Of Hydra's and OmegaConf's errors too."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
+
+from ridgeline.checking import ConfigError, nearest, unknown_key
+from ridgeline.command_line.commands import ROOT, setting
+
+
+def refuse(line: str, code: int = 2) -> NoReturn:
+    """End with one line."""
+    print(f"error: {line}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A user's mistake ends in one line and exit code 2."""
+    try:
+        yield
+    except ConfigError as error:
+        refuse(str(error))
+
+
+def is_mistake(error: Exception) -> bool:
+    """Whether the user's input is wrong, of which Hydra's composition may also raise exceptions of other kinds."""
+    frames = traceback.extract_tb(error.__traceback__)
+    composing = any(frame.name == "_load_configuration_impl" for frame in frames)
+    return composing or isinstance(error, (ConfigError, HydraException, OmegaConfBaseException))
+
+
+def one_line(error: Exception) -> str:
+    """What is wrong and what there is, of Hydra's and OmegaConf's errors."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"
+    if isinstance(error, OverrideParseException):
+        return _unreadable(str(error.override), str(error).splitlines()[0])
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        folder = ROOT / "conf" / group
+        if not group:
+            known = [path.stem for path in folder.glob("*.yaml")]
+            return f"There is no configuration `{choice}`. {nearest(choice, known)}"
+        known = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
+        return f"There is no choice `{choice}` of {group}. {nearest(choice, known)}"
+    if str(error).startswith("Ambiguous value for argument"):
+        argument = str(error).splitlines()[0].removeprefix("Ambiguous value for argument ")
+        return f"{argument} are several values: add --multirun (-m) to sweep them, or [] for a list."
+    cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
+    if isinstance(error, ConfigCompositionException) and (line := _unfit(str(error), cause)) is not None:
+        return line
+    if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
+        parent = cause.parent_node
+        if isinstance(parent, DictConfig) and cause.key not in parent:
+            return unknown_key(cause.full_key, [str(name) for name in parent])
+    if isinstance(error, InterpolationResolutionError):
+        return f"`{error.full_key}` refers to what is not there: {str(error).splitlines()[0]}."
+    return " ".join(str(error).split())
+
+
+def _unfit(error: str, cause: BaseException | None) -> str | None:
+    """The line for a value of another kind than its key has."""
+    argument = error.removeprefix("Error merging override ")
+    if isinstance(cause, ConfigTypeError) and cause.object_type in (dict, list):
+        kind = "a list" if cause.object_type is list else "a group of keys"
+        return f"`{cause.full_key} is {kind}` must hold, but got {argument}."
+    return f"{argument}: {str(cause).splitlines()[0]}." if isinstance(cause, ValidationError) else None
+
+
+def _unreadable(argument: str, reason: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not key or not equals or not key.isascii():
+        reason = "an argument is KEY=VALUE"
+    elif reason.startswith("LexerNoViableAlt"):
+        reason = f"some of its characters need quotes, {shlex.quote(setting(key, value))}"
+    return f"`{argument}` cannot be read: {reason}."

@@ -1,0 +1,81 @@
+"""What a training needs of the machine: the data, a place to write, the device.
+
+All but `check_device` can be told before torch is imported, within a second or two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ridgeline.checking import require
+from ridgeline.command_line.outputs import require_folder
+from ridgeline.config import Config, ConfigError
+from ridgeline.config.batchable import training_keys
+from ridgeline.data import DataDescription, describe
+from ridgeline.stack.limits import check_memory, check_processors
+from ridgeline.tracking import check_store
+
+
+def check_surroundings(config: Config) -> DataDescription:
+    """The data that are there. Raises ConfigError where they, the store or the checkpoint cannot be used."""
+    _check_settings(config)
+    require_folder(config.runs, "runs")
+    found = describe(config.data)
+    check_trainer(config, found)
+    check_store(config)
+    return found
+
+
+def check_trainer(config: Config, data: DataDescription) -> None:
+    """Raise ConfigError where the checkpoint is not there, or this machine has not what is asked for."""
+    _check_settings(config)
+    check_memory(config, data.features, data.classes, data.examples.train)
+
+
+def _check_settings(config: Config) -> None:
+    """What can be told before the data are read."""
+    path, precision, device = config.trainer.ckpt_path, config.trainer.precision, config.trainer.accelerator
+    require(path is None or Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
+    rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
+    require(precision != "tf32" or device != "cpu", rule, "trainer.precision", precision)
+    check_processors(config)
+
+
+def asks_torch(config: Config) -> bool:
+    """Whether only torch can tell if the training can begin: see `check_device`."""
+    trainer = config.trainer
+    return trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
+
+
+def check(config: Config) -> None:
+    """Refuse, with ConfigError, what only the machine can tell: no data, no device, no store to write to."""
+    check_surroundings(config)
+    check_device(config)
+
+
+def check_device(config: Config) -> None:
+    """Refuse what torch can tell: a device that is not there, a checkpoint of another training."""
+    import torch  # which takes seconds
+
+    from ridgeline.stack.device import pick_device
+
+    has_cuda = torch.cuda.is_available()
+    wants_cuda = config.trainer.accelerator == "cuda"
+    require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
+    pick_device(config)
+    if config.trainer.ckpt_path is not None:
+        _check_checkpoint(config, config.trainer.ckpt_path)
+
+
+def _check_checkpoint(config: Config, path: str) -> None:
+    import torch
+
+    try:
+        stored, *folds = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
+        if any(fold != stored for fold in folds):
+            raise ValueError("trainings of several trials")
+    except Exception as error:  # whatever torch finds wrong with a file that is no checkpoint
+        rule = "trainer.ckpt_path is a checkpoint of one training"
+        raise ConfigError(f"`{rule}` must hold, but got trainer.ckpt_path={path}.") from error
+    for key, value in training_keys(config).items():
+        require(stored.get(key) == value, f"{key} is {stored.get(key)} as in the checkpoint", key, value)
