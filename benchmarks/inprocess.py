@@ -26,8 +26,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial
 
 from ridgeline.entry_points import ROOT, one_trial
+from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.backends import StackSettings
-from ridgeline.search.loop import Loop
 from ridgeline.search.plan import Plan
 from ridgeline.search.records import Records
 from ridgeline.stack.pool import Pool
@@ -110,7 +110,7 @@ class Studies:
             inspect(runs)
             return Ended(self.plans[0], read_trials(runs), list(self.ask_ms))
 
-    def watch(self, loop: Loop, ask: Any) -> Trial:
+    def watch(self, loop: AskTell, ask: Any) -> Trial:
         """Ask, and note the CPU time of this thread: MLflow's writer has one of its own."""
         if not self.plans:
             self.plans.append(loop.plan)
@@ -126,16 +126,16 @@ def studies(fixed: Sequence[str]) -> Iterator[Studies]:
     logging.getLogger("ridgeline").setLevel(logging.WARNING)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     quiet = ["tracking.keep_weights=0", "trainer.enable_progress_bar=false"]
-    pool, before = KeptPool(cores()), (Loop.ask, StackSettings.start, Records.log_results)
-    ask = Loop.ask
+    pool, before = KeptPool(cores()), (AskTell.ask, StackSettings.start, Records.log_results)
+    ask = AskTell.ask
     try:
         with tempfile.TemporaryDirectory(prefix="ridgeline-template-") as name:
             make_store(Path(name))
             made = Studies([*quiet, *fixed], pool, Path(name))
             StackSettings.start = lambda settings, n, *, gpu: pool  # type: ignore[method-assign,assignment]
-            Loop.ask = lambda loop: made.watch(loop, ask)  # type: ignore[method-assign,assignment]
+            AskTell.ask = lambda loop: made.watch(loop, ask)  # type: ignore[method-assign,assignment]
             Records.log_results = lambda *_: None  # type: ignore[method-assign]
             yield made
     finally:
-        Loop.ask, StackSettings.start, Records.log_results = before  # type: ignore[method-assign]
+        AskTell.ask, StackSettings.start, Records.log_results = before  # type: ignore[method-assign]
         pool.close()

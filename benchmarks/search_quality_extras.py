@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import optuna
 from optuna.trial import create_trial
 
 from ridgeline.config import parse
+from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.design import design_point
-from ridgeline.search.loop import Loop
 from ridgeline.search.plan import Plan
 from ridgeline.stack.pool import Pool
 from ridgeline.stack.records import FitResult, Row
@@ -57,15 +57,15 @@ def ask_at(plan: Plan, n: int) -> float:
     """CPU milliseconds of an ask after `n` trials of a smooth function with noise, in a storage in memory; median."""
     study, space, rng = optuna.create_study(), plan.line.space, np.random.default_rng(0)
     distributions = {d.key: d.distribution for d in space}
+    trials = AskTell(plan, study, Path(), None, None)  # type: ignore[arg-type]  # which no ask looks at
     for place in range(n):
         params = design_point(space, 1, place)
         value = sum((i + 1) * float(v) ** 2 for i, v in enumerate(params.values())) + rng.normal(0, 0.01)
         study.add_trial(create_trial(params=params, distributions=distributions, value=value))
-    loop = SimpleNamespace(plan=plan, study=study, distributions=distributions)
     took = list[float]()
     while len(took) < ASKS and sum(took) < ENOUGH:
         before = time.thread_time()
-        trial = Loop.ask(loop)  # type: ignore[arg-type]
+        trial = trials.ask()
         took.append(1e3 * (time.thread_time() - before))
         study.tell(trial, 1.0)
     return statistics.median(took)

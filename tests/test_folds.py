@@ -21,10 +21,17 @@ from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import split_rows
 from ridgeline.data.sources import read_source
 from ridgeline.data.test_split import confirming, open_test_split
+<<<<<<< HEAD
 from ridgeline.evaluation.confirming import confirm_study
 from ridgeline.evaluation.stored import open_study
 from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.stopped import StudyStopped
+=======
+from ridgeline.evidence.confirming import confirm_study
+from ridgeline.evidence.stored import open_study
+from ridgeline.search.endings import StudyStopped
+from ridgeline.search.sources import OpenTrials
+>>>>>>> 8b00d4a (Search without a circle: ask and tell, sources, jobs one by one, streaming, loop; what a killed process left is one file)
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.sizing import fitting_stack_size

@@ -17,9 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from ridgeline import entry_points
 from ridgeline.config import ConfigError
 from ridgeline.search.design import design_point
-from ridgeline.search.open_trials import OpenTrials
+from ridgeline.search.endings import StudyStopped
+from ridgeline.search.sources import OpenTrials
 from ridgeline.search.space import Dimension
-from ridgeline.search.stopped import StudyStopped
 from ridgeline.stack.source import Fit
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import train
@@ -120,7 +120,7 @@ def test_gap_in_the_numbers_changes_nothing_of_what_is_pruned(
     def interrupt(self: OpenTrials, *_: object) -> Fit:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ridgeline.search.flow.PLACE", "no place")
+    monkeypatch.setattr("ridgeline.search.sources.PLACE", "no place")
     monkeypatch.setattr(OpenTrials, "open", interrupt)
     with pytest.raises(StudyStopped, match="0 of 16 trials are saved"):
         studies.run(*command, task=train)

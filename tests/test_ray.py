@@ -13,7 +13,7 @@ import pytest
 
 from ridgeline.checking import ConfigError
 from ridgeline.search import backends
-from ridgeline.search.open_trials import OpenTrials
+from ridgeline.search.sources import OpenTrials
 from ridgeline.stack.records import Row
 from ridgeline.stack.source import Fit
 from sweeping import Studies, results, table

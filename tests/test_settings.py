@@ -18,12 +18,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ridgeline.config import SearchConfig
-from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.pruning import Pruning
 from ridgeline.search.ranking import best_settings, drawn_settings, settings
 from ridgeline.search.records import StudyStopped
 from ridgeline.search.repeats import Repeats, view_of
 from ridgeline.search.sampling import fixed_sampler
+from ridgeline.search.sources import OpenTrials
 from ridgeline.search.space import Dimension
 from ridgeline.stack.source import Fit
 from sweeping import OWN_COLUMNS, Studies, formula, results, stopping

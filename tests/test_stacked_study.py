@@ -18,10 +18,17 @@ from mlflow import MlflowClient
 from omegaconf import DictConfig
 from optuna.trial import Trial
 
+<<<<<<< HEAD
 from ridgeline.entry_points import ROOT, checked, one_trial
 from ridgeline.search.loop import Loop
 from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.stopped import StudyStopped
+=======
+from ridgeline.doors import ROOT, checked, one_trial
+from ridgeline.search.ask_tell import AskTell
+from ridgeline.search.endings import StudyStopped
+from ridgeline.search.sources import OpenTrials
+>>>>>>> 8b00d4a (Search without a circle: ask and tell, sources, jobs one by one, streaming, loop; what a killed process left is one file)
 from ridgeline.stack.source import Fit
 from ridgeline.trial.run import run_trial
 from sweeping import OWN_COLUMNS, Studies, formula, results, table
@@ -151,9 +158,9 @@ def test_batches_stopped_while_asked_and_while_trained_end_with_the_same_table(
     command += ("search.seed=5",)  # the best of six is the fifth: a seventh that knew of it would be another
     whole = Studies(tmp_path / "whole", store).run(*command, task=train)
     studies = Studies(tmp_path / "stopped", store)
-    ask, ended = Loop.ask, OpenTrials.ended
+    ask, ended = AskTell.ask, OpenTrials.ended
 
-    def stop_asking(self: Loop) -> Trial:
+    def stop_asking(self: AskTell) -> Trial:
         if len(self.study.trials) == 6:
             raise KeyboardInterrupt
         return ask(self)
@@ -163,10 +170,10 @@ def test_batches_stopped_while_asked_and_while_trained_end_with_the_same_table(
         if len([t for t in self.study.trials if t.state.is_finished()]) == 6:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Loop, "ask", stop_asking)
+    monkeypatch.setattr(AskTell, "ask", stop_asking)
     with pytest.raises(StudyStopped, match="4 of 10 trials are saved"):
         studies.run(*command, task=train)
-    monkeypatch.setattr(Loop, "ask", ask)
+    monkeypatch.setattr(AskTell, "ask", ask)
     monkeypatch.setattr(OpenTrials, "ended", stop_training)
     with pytest.raises(StudyStopped, match="6 of 10 trials are saved"):
         studies.run(*command, task=train)

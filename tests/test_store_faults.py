@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig
 
 from ridgeline.checking import ConfigError
-from ridgeline.search.stopped import StudyStopped
+from ridgeline.search.endings import StudyStopped
 from ridgeline.tracking import check_store
 from ridgeline.tracking.writer import _is_for_good
 from ridgeline.trial import run as trials

@@ -13,8 +13,8 @@ from mlflow.entities import Run
 from omegaconf import DictConfig
 
 from ridgeline.config import ConfigError
+from ridgeline.search.endings import StudyStopped
 from ridgeline.search.folder import locked
-from ridgeline.search.stopped import StudyStopped
 from sweeping import Studies, formula, results, stopping, table
 
 BAYES = ("search=bayes", "search.n_startup_trials=3")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from ridgeline.search.open_trials import OpenTrials
 from ridgeline.search.records import StudyStopped
+from ridgeline.search.sources import OpenTrials
 from ridgeline.stack.source import Fit
 from sweeping import Studies, table
 from test_stacked_study import train

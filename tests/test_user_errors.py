@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from optuna.pruners import BasePruner
 from optuna.trial import BaseTrial
 
-from ridgeline.search.open_trials import OpenTrials
+from ridgeline.search.sources import OpenTrials
 from ridgeline.stack.source import Fit
 from sweeping import Studies, results, table
 from test_stacked_study import BAYES, ONE_WORKER, SLOTS, SMALL, train

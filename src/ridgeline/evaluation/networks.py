@@ -13,9 +13,9 @@ from ridgeline.evaluation.confirm_files import read_curves, read_weights, weight
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Curves, Weights
 from ridgeline.report.words import settings
-from ridgeline.search.leftovers import HISTORY, read_history
 from ridgeline.search.ranking import REPEATED, best_settings, outcome, ran
 from ridgeline.search.records import WEIGHTS
+from ridgeline.trial.run import HISTORY, read_history
 
 WHY_NO_CURVE = {
     "baseline": "The study has not tried the baseline; confirming trains it.",

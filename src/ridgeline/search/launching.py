@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import build
 from ridgeline.search.backends import StackSettings
-from ridgeline.search.job import Recorded
+from ridgeline.search.endings import Recorded
 from ridgeline.search.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,15 @@ def stack_settings(master: DictConfig) -> StackSettings | None:
     return built
 
 
+Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
+"""Runs jobs with these overrides, the first of which has this number."""
+
+
 @dataclass(frozen=True)
 class Launcher:
-    """`launch` runs jobs with these overrides, the first of which has this number. `stack`: how to stream instead."""
+    """How a study's jobs are run: by `launch`, or as a stream with the settings `stack`."""
 
-    launch: Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
+    launch: Launch
     stack: StackSettings | None
     master: DictConfig
 

@@ -14,17 +14,17 @@ from ridgeline.data import DataDescription
 from ridgeline.report.curves import curve_figure
 from ridgeline.report.studies import study_figures
 from ridgeline.search.commandline import CommandLine
+from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.folder import job_folder
-from ridgeline.search.leftovers import HISTORY, close_unfinished, read_history
 from ridgeline.search.note import study_note
-from ridgeline.search.ranking import Setting, Standings, best_settings, counts, outcome, ran, repeated, settings
+from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
 from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
-from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
-from ridgeline.tracking import Run, Tracker, TrackingError, provenance
+from ridgeline.tracking import Run, State, Tracker, TrackingError, provenance
 from ridgeline.tracking.address import table_page
 from ridgeline.tracking.names import mlflow_key
 from ridgeline.tracking.views import STUDIES, study_view
+from ridgeline.trial.run import HISTORY, read_history
 
 WEIGHTS = "weights.safetensors"
 
@@ -83,17 +83,6 @@ class Records:
         self.hasty = True
         self.tracker.hasten()
 
-    def close_unfinished(self, study: Study, folder: Path) -> None:
-        close_unfinished(self.tracker, self.run.id, study, folder, self.config.tracking.allowed_targets)
-
-    def complete_curves(self, study: Study) -> None:
-        """Points of the study's own curves that a killed process had not written."""
-        written, standings = self.tracker.written(self.run.id), Standings(study.direction)
-        for trial in sorted(ran(study), key=lambda t: (t.datetime_complete or t.datetime_start, t.number)):
-            standings.add(trial)
-            if (f"trial/{self.config.metric}", trial.number) not in written:
-                self.told(trial, standings.best)
-
     def describe(self, study: Study, line: CommandLine, folder: Path) -> None:
         """The text that the MLflow UI shows on the page of the study's run."""
         note = study_note(study, self.config, line, folder, table_page(study.study_name, self.run.experiment))
@@ -142,6 +131,13 @@ class Records:
             figure = curve_figure(read_history(job / HISTORY), outcome(trial).get("best_epoch"), title)
             run.log_figure(figure, "curves.png")
             plt.close(figure)
+
+
+def how_it_ended(trial: FrozenTrial) -> tuple[State, str | None]:
+    """What the run of a trial that ended says: state and reason."""
+    if trial.state == TrialState.PRUNED:
+        return "PRUNED", f"after epoch {outcome(trial)['epochs']}"
+    return ("COMPLETE" if trial.state == TrialState.COMPLETE else "FAILED"), outcome(trial).get("reason")
 
 
 def drop_weights(told: Setting, best: Sequence[Setting], folder: Path, keep: int) -> None:

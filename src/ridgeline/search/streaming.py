@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
+from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.backends import SLOTS, StackSettings
-from ridgeline.search.batches import BATCH, Group, groups
-from ridgeline.search.flow import Flow
+from ridgeline.search.job_folder import JobFolders
 from ridgeline.search.plan import Plan
 from ridgeline.search.pruning import PLACE, Pruning, make_pruner
+from ridgeline.search.sources import BATCH, Flow, Group, groups
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.stream import Stream
 from ridgeline.stack.workers import Workers
-
-if TYPE_CHECKING:
-    from ridgeline.search.loop import Loop
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +28,9 @@ IDLE = "idle_seconds"
 class Streaming:
     """One stream of all trials, or where they differ in more than knobs, one for each structure in each batch."""
 
-    def __init__(self, loop: Loop, settings: StackSettings | None) -> None:
-        self.loop, self.plan, self.settings = loop, loop.plan, settings or StackSettings()
+    def __init__(self, trials: AskTell, settings: StackSettings, master: DictConfig) -> None:
+        self.trials, self.plan, self.settings = trials, trials.plan, settings
+        self.folders = JobFolders(master, trials.folder)
 
     def takes_up(self, trial: FrozenTrial) -> bool:
         """Whether a trial that a killed process left RUNNING has a place to go on in."""
@@ -49,32 +48,33 @@ class Streaming:
                 else:
                     self._run_flow(pool, size)
             except Exception:  # too many failures; a pruner, sampler or callback of the user
-                self.loop.records.interrupt_trials("the study ended before the trial did")
+                self.trials.records.interrupt_trials("the study ended before the trial did")
                 raise
 
     def _run_flow(self, pool: Workers, size: int) -> None:
-        flow = Flow(self.loop, self._pruning())
+        flow = Flow(self.trials, self.folders, self._pruning())
         stream = Stream(pool, flow)
         stream.run(*flow.places(len(pool) * size))
-        self.loop.study.set_user_attr(IDLE, round(stream.idle, 3))
+        self.trials.study.set_user_attr(IDLE, round(stream.idle, 3))
 
     def _run_batches(self, pool: Workers, size: int) -> None:
         batch = self.plan.n_trials if self.plan.grid is not None else len(pool) * size
         keys, each = ", ".join(self.plan.structural), "" if self.plan.grid is not None else f", {batch} trials a batch"
         log.info(f"Trials differ in more than knobs, in {keys}: those of one structure train as stacks{each}.")
         pruning = self._pruning()
-        for config, trials in groups(self.loop, batch):
+        for config, group in groups(self.trials, batch):
             size = self.settings.stack_size or fitting_stack_size(config, len(pool))
-            n_slots = min(len(trials), len(pool) * size)
-            Stream(pool, Group(self.loop, pruning, trials)).run({}, dict.fromkeys(range(n_slots), 0))
+            n_slots = min(len(group), len(pool) * size)
+            source = Group(self.trials, self.folders, pruning, group)
+            Stream(pool, source).run({}, dict.fromkeys(range(n_slots), 0))
 
     def _pruning(self) -> Pruning | None:
         settings = self.plan.config.search.pruner
-        return None if settings is None else Pruning(self.loop.study, make_pruner(settings))
+        return None if settings is None else Pruning(self.trials.study, make_pruner(settings))
 
     def _slots(self) -> tuple[int, int]:
         """Workers and slots of each: those that the study began with, for its order depends on them."""
-        study = self.loop.study
+        study = self.trials.study
         stored = study.user_attrs.get(SLOTS)
         if stored is None:
             stored = _choose_slots(self.plan, self.settings)

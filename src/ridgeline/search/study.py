@@ -25,17 +25,16 @@ from ridgeline.command_line.passwords import conceal_tree
 from ridgeline.command_line.paths import STORAGE, STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
+from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
 from ridgeline.search.environment import settle_environment
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.holder import StudyPlace, held
-from ridgeline.search.job import one_line
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.opening import opening_words
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.ranking import ran
 from ridgeline.search.results import write_results
-from ridgeline.search.stopped import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.table import closing_words
 from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
@@ -175,7 +174,8 @@ def _saved(plan: Plan, study: optuna.Study, folder: Path) -> str:
 
 def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) -> None:
     # Torch and MLflow, seconds: now that the user has read what they are for.
-    from ridgeline.search.loop import Loop
+    from ridgeline.search.ask_tell import AskTell
+    from ridgeline.search.loop import run_to_goal
     from ridgeline.search.progress import Progress, timed
     from ridgeline.search.records import Records
     from ridgeline.tracking import Tracker
@@ -188,7 +188,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         stopped = None
         try:
             with closing(progress), machine_metrics(records.run):
-                Loop(plan, study, folder, records, progress, launcher).run()
+                run_to_goal(AskTell(plan, study, folder, records, progress), launcher)
         except StudyStopped as error:
             stopped = error
         except KeyboardInterrupt:

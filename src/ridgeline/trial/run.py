@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -23,6 +23,9 @@ from ridgeline.tracking.address import look_at_run
 from ridgeline.tracking.names import run_place
 
 log = logging.getLogger(__name__)
+
+HISTORY = "history.csv"
+"""In a job's folder: the curve of its fit."""
 
 
 class Outcome(TypedDict):
@@ -119,7 +122,7 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
 
 def keep(result: FitResult, run: Run, job_dir: Path) -> None:
     """The curve and the weights as files in the job folder, the final metrics in the run. Raises OSError."""
-    write_history(job_dir / "history.csv", result.history)
+    write_history(job_dir / HISTORY, result.history)
     if result.failure is None:
         try:
             save_file(result.weights, job_dir / "weights.safetensors")
@@ -152,3 +155,10 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The same again; what was not measured in an epoch is not in its row."""
+    with path.open(newline="") as file:
+        rows: list[Mapping[str, Any]] = list(csv.DictReader(file))
+    return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]

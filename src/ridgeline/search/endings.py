@@ -1,4 +1,4 @@
-"""One job of a study: what it returns, and how that outlives a process that is killed before Optuna is told."""
+"""How a trial ends, and how that outlives a process that is killed before Optuna is told; how a study ends early."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from ridgeline.command_line.passwords import hidden_everywhere
 RESULT = "result.json"
 """In the job's folder, from the moment the job has ended."""
 
+INTERRUPTED_CODE = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 ATTRIBUTES = ("run_id", "best_epoch", "epochs", "seconds", "metrics")
 
 
@@ -30,6 +33,14 @@ class Ending:
     value: float | None
     reason: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class StudyStopped(Exception):
+    """A study ended before its goal, or without a result: one line that says why. `code` is the exit code."""
+
+    def __init__(self, line: str, code: int = 1) -> None:
+        super().__init__(line)
+        self.code = code
 
 
 class JobExited(Exception):

@@ -1,0 +1,115 @@
+"""The trials of one study: asked of Optuna, told back to it, and counted against the goal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from ridgeline.search import sampling
+from ridgeline.search.endings import Ending, StudyStopped
+from ridgeline.search.journal import as_one_write
+from ridgeline.search.plan import Plan
+from ridgeline.search.progress import Progress
+from ridgeline.search.ranking import INTERRUPTED, OUTCOME, Standings, counts, is_interrupted, outcome, ran
+from ridgeline.search.records import Records, drop_weights
+from ridgeline.search.repeats import Repeats
+
+
+class AskTell:
+    """One study's side of every trial, however the trials are trained.
+
+    `exhausted`: the sampler has seen its whole space, so there is nothing more to ask for.
+    """
+
+    def __init__(self, plan: Plan, study: Study, folder: Path, records: Records, progress: Progress) -> None:
+        self.plan, self.study, self.folder = plan, study, folder
+        self.records, self.progress = records, progress
+        self.exhausted = False
+        self._distributions = {d.key: d.distribution for d in plan.line.space}
+        self._repeats = Repeats(plan.config.search, plan.line.space)
+        self._standings = Standings(study.direction, ran(study))
+
+    @property
+    def left(self) -> int:
+        """How many trials are still to end before the study has reached its goal."""
+        return self.plan.n_trials - len(ran(self.study))
+
+    def counted(self) -> list[FrozenTrial]:
+        """All trials but the interrupted ones, which count for nothing."""
+        return [t for t in self.study.get_trials(deepcopy=False) if not is_interrupted(t)]
+
+    def running(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    def ask(self) -> Trial:
+        """The next trial: the next combination of a grid, the next seed of a setting, or a draw of the sampler."""
+        trials, kept = self.counted(), dict[str, Any]()
+        if self.plan.grid is not None:
+            asked = {tuple(t.params[key] for key in self._distributions) for t in trials}
+            combination = next(c for c in self.plan.grid if tuple(c.values()) not in asked)
+            self.study.sampler = sampling.fixed_sampler(combination)
+        elif self._repeats.keys:
+            params, kept = self._repeats.next(self.study, trials)
+            self.study.sampler = sampling.fixed_sampler(params)
+        else:
+            self.study.sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, len(trials))
+        trial = self.study.ask(self._distributions)
+        for key, value in kept.items():
+            self.study._storage.set_trial_system_attr(trial._trial_id, key, value)
+        return trial
+
+    def tell(self, trial: FrozenTrial, ending: Ending, reported: Mapping[int, float] | None = None) -> FrozenTrial:
+        """Tell Optuna, MLflow and the user how a trial ended.
+
+        An ending without value and reason is that of a pruned trial. `reported`: the metric after so many epochs.
+        """
+        attributes = dict(ending.attributes)
+        if "run_id" not in attributes and (found := self.records.run_of(trial.number)) is not None:
+            attributes["run_id"] = found
+        if ending.reason is not None:
+            attributes["reason"] = ending.reason
+            self.progress.say(f"Trial {trial.number} failed: {ending.reason}")
+        storage = self.study._storage
+        with as_one_write(storage):
+            for epochs, value in (reported or {}).items():
+                storage.set_trial_intermediate_value(trial._trial_id, epochs, value)
+            storage.set_trial_user_attr(trial._trial_id, OUTCOME, attributes)
+        state = TrialState.COMPLETE if ending.reason is None else TrialState.FAIL
+        if ending.reason is None and ending.value is None:
+            state = TrialState.PRUNED
+        try:
+            told = self.study.tell(trial.number, ending.value, state=state)
+        except RuntimeError as error:  # a sampler that has seen its whole space; Optuna allows it in `optimize` alone
+            if "Study.stop" not in str(error):
+                raise
+            self.exhausted = True
+            told = self.study.get_trials(deepcopy=False)[trial.number]
+        setting, best = self._standings.add(told), self._standings.best
+        drop_weights(setting, best, self.folder, self.plan.config.tracking.keep_weights)
+        self.records.told(told, best)
+        self.progress.show(self.study, best)
+        return told
+
+    def interrupt(self, trial: FrozenTrial) -> None:
+        """Say of a trial whose process is gone that it was interrupted: for Optuna it failed, but it does not count."""
+        attributes = {INTERRUPTED: True, OUTCOME: {"run_id": self.records.interrupted(trial.number)}}
+        for name, value in attributes.items():
+            self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
+        self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def check_failures(self) -> None:
+        """Raises StudyStopped over the limit, and at the end if nothing came of any trial."""
+        trials = ran(self.study)
+        failed, goal = counts(trials)["failed"], self.plan.n_trials
+        rate = self.plan.config.search.max_failure_rate
+        last = next((outcome(t)["reason"] for t in reversed(trials) if "reason" in outcome(t)), None)
+        if failed > rate * goal:
+            limit = f"more than search.max_failure_rate={rate} of {goal}"
+            why = f"{failed} trials failed, {limit}: raise it, or change the space"
+            raise StudyStopped(f"The study {self.plan.name} ends: {why}. The last: {last}")
+        if trials and failed == len(trials) >= goal:
+            raise StudyStopped(f"All {failed} trials of the study {self.plan.name} failed. The last: {last}")
