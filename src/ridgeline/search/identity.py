@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ridgeline
 from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.config.batchable import NOT_TRAINED
@@ -56,7 +55,7 @@ def definition(
 
 def code_hash(package: Path | None = None) -> str:
     """sha256 over names and bytes of the package's modules, those that come after a study apart."""
-    package = package or Path(ridgeline.__file__).parent
+    package = package or Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package).with_suffix("").parts

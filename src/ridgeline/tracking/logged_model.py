@@ -21,7 +21,6 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-import ridgeline
 from ridgeline.stack.fitted import Fitted
 from ridgeline.tracking import provenance
 from ridgeline.tracking.names import metric_name
@@ -81,7 +80,7 @@ def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, ca
             mlflow_model=model,
             python_model=str(SERVED),
             artifacts={KIND: str(folder.parent / KIND)},
-            code_paths=[str(Path(ridgeline.__file__).parent)],
+            code_paths=[str(Path(__file__).parents[1])],
             pip_requirements=[f"{package}=={metadata.version(package).partition('+')[0]}" for package in NEEDS],
             # MLflow would refuse any other dtype than the one that is named here; served.py takes every number.
             signature=ModelSignature(outputs=outputs),
