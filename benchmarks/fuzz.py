@@ -38,6 +38,7 @@ from ridgeline.command_line.composed import as_typed
 from ridgeline.entry_points import ROOT, check_single, checked, one_line, one_trial
 from ridgeline.search.plan import make_plan
 from ridgeline.search.ranking import outcome
+from ridgeline.search.study import written_out
 from ridgeline.trial.run import run_trial
 
 SECONDS = 2.0
@@ -71,7 +72,8 @@ def refuse(line: list[str], runs: Path) -> str | None:
                 assert hydra is not None
                 master = hydra.compose_config("config", arguments.overrides, RunMode.MULTIRUN)
                 context = HydraContext(config_loader=hydra.config_loader, callbacks=None)  # type: ignore[arg-type]
-                make_plan(context, master, as_typed(master.hydra.overrides.task))
+                typed = as_typed(master.hydra.overrides.task)
+                make_plan(context, master, typed, written_out(master, typed))
             else:
                 check_single(compose("config", overrides=arguments.overrides, return_hydra_config=True))
     except Exception as error:

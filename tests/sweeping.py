@@ -64,7 +64,8 @@ class Studies:
         """What `run` would do; raises its ConfigError."""
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             context, master = self._compose(arguments)
-            return make_plan(context, master, as_typed(master.hydra.overrides.task))
+            typed = as_typed(master.hydra.overrides.task)
+            return make_plan(context, master, typed, study.written_out(master, typed))
 
     def run(self, *arguments: str, task: Task = formula) -> Path:
         """The command `train.py -m ...`; the study's folder."""

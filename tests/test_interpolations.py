@@ -35,7 +35,8 @@ LINES = {
 def test_trial_is_what_hydra_composes(line: str, tmp_path: Path) -> None:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         context, master = Studies(tmp_path, tmp_path / "mlflow.db")._compose(tuple(line.split()))
-        plan = make_plan(context, master, as_typed(master.hydra.overrides.task))
+        typed = as_typed(master.hydra.overrides.task)
+        plan = make_plan(context, master, typed, typed)
         for params in combinations(plan.line.space):
             config = context.config_loader.load_sweep_config(master, plan.line.overrides(params))
             HydraConfig.instance().set_config(config)

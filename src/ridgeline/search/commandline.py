@@ -14,7 +14,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Sweep
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution
 
 from ridgeline.checking import ConfigError, require
@@ -23,7 +23,6 @@ from ridgeline.command_line.commands import ROOT, Where, command, key_of, runs_s
 from ridgeline.command_line.composed import as_typed
 from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.config.idle import Idle, names
-from ridgeline.search.interpolations import is_reference, references
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
@@ -33,9 +32,6 @@ FOLDS = "data.folds"
 
 STAGE, PARAMS = "stage", "params.yaml"
 """The configuration of DVC's stages, and the file that it is made of."""
-
-REFERENCE = re.compile(r"\$\\?\{search\.(\w+)\\?\}")
-"""To a setting of the search."""
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +57,6 @@ class Start:
     options: tuple[str, ...] = ()
     hydra: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
-    searched: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """The settings of the search, to which a trial's may refer."""
-    referring: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """Values of files that refer to them and to nothing else, by key."""
 
 
 @dataclass(frozen=True)
@@ -99,22 +91,11 @@ class CommandLine:
         """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
         more = more or {}
         own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and key_of(o) not in (*more, "runs")]
-        set_here = {*(key_of(o) for o in own), *more}
-        own = [self._settled(o) for o in own]
-        own += [setting(f"++{key}", value) for key, value in self.start.referring.items() if key not in set_here]
         own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
         own += [setting(f"++{key}", value) for key, value in more.items()]
         hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
         given = [*self.start.options, *hydra, *self.start.search, *runs_setting(self.start.runs), *own]
         return command(self.start.script, *given, where=where)
-
-    def _settled(self, override: str) -> str:
-        """`seed=${search.seed}` with the value, for alone a trial has no search."""
-        key, _, value = override.partition("=")
-        whole = REFERENCE.fullmatch(value.strip("'\""))
-        if whole is not None:
-            return setting(key, self.start.searched.get(whole[1]))
-        return REFERENCE.sub(lambda found: str(self.start.searched.get(found[1])), override)
 
     def again(self, *, where: Where = "anywhere") -> str:
         """The shell command that goes on with the study."""
@@ -177,27 +158,7 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
     searches = master.hydra.runtime.choices.get("search", "grid") != "grid"
     chosen_elsewhere = options or master.hydra.runtime.choices.get("experiment") is not None
     search = ("search=grid",) if searches and chosen_elsewhere else ()
-    searched = OmegaConf.to_container(master.search, resolve=True) if "search" in master else {}
-    assert isinstance(searched, dict)
-    return Start(
-        runs,
-        tuple(arguments),
-        options=tuple(options),
-        hydra=tuple(hydra),
-        search=search,
-        searched={str(key): value for key, value in searched.items()},
-        referring={key: _select(master, key) for key, text in references(master) if _refers_to_search(key, text)},
-    )
-
-
-def _refers_to_search(key: str, text: Any) -> bool:
-    kept = key.partition(".")[0] not in ("hydra", *NOT_TRAINED)
-    return kept and REFERENCE.search(str(text)) is not None and not is_reference(REFERENCE.sub("", str(text)))
-
-
-def _select(config: DictConfig, key: str) -> Any:
-    value = OmegaConf.select(config, key)
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search)
 
 
 def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:

@@ -45,10 +45,11 @@ class Plan:
     grid: list[dict[str, Any]] | None
 
 
-def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str]) -> Plan:
+def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], arguments: Sequence[str]) -> Plan:
     """Check everything that can be checked before the first trial; nothing is written.
 
     Without torch, unless only torch can tell: so the user reads in the first second or two what the study will do.
+    `typed`: what the user typed; `arguments`: what that was made of before any trial, with values that files refer to.
     """
     loader = context.config_loader
     for override in parse_overrides([*as_typed(master.hydra.overrides.hydra), *arguments]):
@@ -58,8 +59,8 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     grid = search.sampler is None
     line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
     checked = check_values(line, loader, master, grid=grid)
-    refuse_idle(typed_keys(arguments), checked.idle)
-    _refuse_choices_of_a_search(search, arguments)
+    refuse_idle(typed_keys(typed), checked.idle)
+    _refuse_choices_of_a_search(search, typed)
     line = replace(line, idle_in=lambda params: idle_keys(parse(checked.trees.of(params).tree)))
     config = parse(checked.trees.first)
     check_limits(config, line, grid=grid)
@@ -98,10 +99,10 @@ def make_plan(context: HydraContext, master: DictConfig, arguments: Sequence[str
     )
 
 
-def _refuse_choices_of_a_search(search: SearchConfig, arguments: Sequence[str]) -> None:
+def _refuse_choices_of_a_search(search: SearchConfig, typed: Sequence[str]) -> None:
     """search/sampler=gp and search/pruner=median, which search=grid sets to null."""
-    typed = typed_keys(arguments)
+    keys = typed_keys(typed)
     for part in ("sampler", "pruner"):
-        key, chosen = f"search.{part}", typed.get(f"search.{part}", [])
+        key, chosen = f"search.{part}", keys.get(f"search.{part}", [])
         ignored = search.name == "grid" and getattr(search, part) is None and chosen not in ([], ["none"])
         require(not ignored, f"search in {{bayes, random}} where search/{part} is chosen", key, ",".join(chosen))

@@ -26,7 +26,6 @@ from ridgeline.command_line.paths import STORAGE, STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
-from ridgeline.search.environment import settle_environment
 from ridgeline.search.folder import locked, open_storage, study_folder
 from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
@@ -34,6 +33,7 @@ from ridgeline.search.opening import opening_words
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.ranking import ran
+from ridgeline.search.references import write_out
 from ridgeline.search.results import write_results
 from ridgeline.search.table import closing_words
 from ridgeline.stack.server import start_server
@@ -55,8 +55,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = stack_settings(master)
-    concealed = settle_environment(master, conceal_study(master, arguments))
-    plan = make_plan(context, master, settle(master, concealed))
+    plan = make_plan(context, master, arguments, written_out(master, arguments))
     if settings is not None:
         settings.connect()
     folder = study_folder(plan.config, plan.name)
@@ -87,6 +86,12 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
                 mend = f"{_saved(plan, study, folder)}; when this is mended, the same command goes on"
                 raise StudyStopped(f"The study {plan.name} ends, {mend}: {one_line(error)}") from error
         print(closing_words(study, plan.config, plan.line, folder))
+
+
+def written_out(master: DictConfig, arguments: Sequence[str]) -> list[str]:
+    """The arguments of which each trial is composed anew, anywhere and at any time: without a secret, with the values
+    that are the same in all trials, with absolute paths. `master` has them too."""
+    return settle(master, write_out(master, conceal_study(master, arguments)))
 
 
 def _warn(plan: Plan) -> None:

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.command_line.composed import plain, without_hydra
-from ridgeline.search.interpolations import following, is_reference, refers_to_hydra, refuse_job
+from ridgeline.search.references import following, is_reference, refers_to_hydra, refuse_job
 from ridgeline.search.space import Dimension
 
 

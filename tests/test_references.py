@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ridgeline.search.environment import settle_environment
+from ridgeline.search.references import write_out
 from sweeping import Studies
 
 
@@ -36,6 +36,23 @@ def test_values_of_the_environment_that_files_refer_to_become_arguments(monkeypa
         }
     )
     typed = ["regularization.l2=0,${oc.env:RATE_OF_MINE}", "seed=${oc.env:NOT_THERE_AT_ALL,3}", "metric=${oc.env:NOPE}"]
-    settled = settle_environment(config, typed)
+    settled = write_out(config, typed)
     assert settled == ["regularization.l2=0,0.02", "seed=3", "metric=${oc.env:NOPE}", "++optimizer.lr=0.02"]
     assert OmegaConf.to_container(config.hydra.overrides.task, resolve=False) == settled
+
+
+def test_what_files_and_arguments_take_of_the_search_is_written_out_too() -> None:
+    """Alone a trial has no search to refer to. What is searched, and what follows from a swept key, stays as it is."""
+    config = OmegaConf.create(
+        {
+            "seed": "${search.seed}",
+            "data": {"seed": "${search.n_trials}"},
+            "optimizer": {"lr": "${search.seed}", "eps": "${add:${search.seed},${seed}}"},
+            "search": {"seed": 7, "n_trials": "${seed}", "params": {"optimizer.lr": "interval(0, 1)"}},
+            "hydra": {"overrides": {"task": []}},
+        }
+    )
+    typed = ["seed=${search.seed}", "+data.folds=choice(${search.seed},3)", "search.n_jobs=${search.seed}"]
+    settled = ["seed=7", "+data.folds=choice(7,3)", "search.n_jobs=${search.seed}"]
+    assert write_out(config, typed) == settled
+    assert write_out(config, []) == ["++seed=7"]
