@@ -21,17 +21,10 @@ from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import split_rows
 from ridgeline.data.sources import read_source
 from ridgeline.data.test_split import confirming, open_test_split
-<<<<<<< HEAD
 from ridgeline.evaluation.confirming import confirm_study
 from ridgeline.evaluation.stored import open_study
-from ridgeline.search.open_trials import OpenTrials
-from ridgeline.search.stopped import StudyStopped
-=======
-from ridgeline.evidence.confirming import confirm_study
-from ridgeline.evidence.stored import open_study
 from ridgeline.search.endings import StudyStopped
 from ridgeline.search.sources import OpenTrials
->>>>>>> 8b00d4a (Search without a circle: ask and tell, sources, jobs one by one, streaming, loop; what a killed process left is one file)
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.sizing import fitting_stack_size
@@ -304,7 +297,7 @@ def test_stopped_study_with_folds_ends_with_the_same_table(
 
     def interrupt(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
-        if len([t for t in self.study.trials if t.state.is_finished()]) == 4:
+        if len([t for t in self.trials.study.trials if t.state.is_finished()]) == 4:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(OpenTrials, "ended", interrupt)

@@ -88,7 +88,7 @@ def test_stopped_anywhere_it_prunes_the_same(
 
     def interrupt(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
-        if len([t for t in self.study.trials if t.state.is_finished()]) == at:
+        if len([t for t in self.trials.study.trials if t.state.is_finished()]) == at:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(OpenTrials, "ended", interrupt)

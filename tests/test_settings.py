@@ -235,7 +235,7 @@ def test_seeds_with_a_pruner_end_with_the_same_table_wherever_they_were_stopped(
 
     def interrupt(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
-        if len([t for t in self.study.trials if t.state.is_finished()]) == 5:
+        if len([t for t in self.trials.study.trials if t.state.is_finished()]) == 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(OpenTrials, "ended", interrupt)

@@ -18,17 +18,10 @@ from mlflow import MlflowClient
 from omegaconf import DictConfig
 from optuna.trial import Trial
 
-<<<<<<< HEAD
 from ridgeline.entry_points import ROOT, checked, one_trial
-from ridgeline.search.loop import Loop
-from ridgeline.search.open_trials import OpenTrials
-from ridgeline.search.stopped import StudyStopped
-=======
-from ridgeline.doors import ROOT, checked, one_trial
 from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.endings import StudyStopped
 from ridgeline.search.sources import OpenTrials
->>>>>>> 8b00d4a (Search without a circle: ask and tell, sources, jobs one by one, streaming, loop; what a killed process left is one file)
 from ridgeline.stack.source import Fit
 from ridgeline.trial.run import run_trial
 from sweeping import OWN_COLUMNS, Studies, formula, results, table
@@ -71,7 +64,7 @@ def test_stopped_anywhere_it_ends_with_the_same_table(
 
     def interrupt(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
-        if len([t for t in self.study.trials if t.state.is_finished()]) == 5:
+        if len([t for t in self.trials.study.trials if t.state.is_finished()]) == 5:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(OpenTrials, "ended", interrupt)
@@ -167,7 +160,7 @@ def test_batches_stopped_while_asked_and_while_trained_end_with_the_same_table(
 
     def stop_training(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
-        if len([t for t in self.study.trials if t.state.is_finished()]) == 6:
+        if len([t for t in self.trials.study.trials if t.state.is_finished()]) == 6:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(AskTell, "ask", stop_asking)

@@ -36,7 +36,7 @@ def test_total_is_exact_when_lowered_with_trials_in_flight_and_raised_again(
 
     def interrupt(self: OpenTrials, fit: Fit) -> None:
         ended(self, fit)
-        if len([t for t in self.study.trials if t.state.is_finished()]) == 3:
+        if len([t for t in self.trials.study.trials if t.state.is_finished()]) == 3:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(OpenTrials, "ended", interrupt)
