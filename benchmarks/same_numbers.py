@@ -34,43 +34,40 @@ Numbers = dict[str, dict[str, str]]
 """Of each command: what a number is called, and the number as it was written."""
 
 ROOT = Path(__file__).parents[1]
-EFFECTS = "none,l1,l2,elastic_net,group_lasso,max_norm,dropout,l2_dropout,dropconnect,input_noise,label_smoothing,mixup"
-VARIANTS = "plain,l2,l1,dropout,augmentation,early_stopping,tuned"
-SCHEDULES = ("callbacks=[early_stopping,dropout_schedule,penalty_schedule,diagnostics]",)
-LENGTHS = ("callbacks.dropout_schedule.epochs=3", "callbacks.penalty_schedule.epochs=3")
-SEARCH = ("search=bayes", "search.n_startup_trials=4", "search.study_name=small", "hydra.launcher.workers=1")
-SMALL = ("data=wine", "network.hidden=[16]", "trainer.max_epochs=10", "search.n_trials=8")
-FEW = ("confirm.top=2", "confirm.selection_seeds=2", "confirm.seeds=3", "confirm.summary=RUNS/confirm.json")
-
 COMMANDS: dict[str, list[str]] = {
     "single": [
-        " ".join(["train.py regularization=l2_dropout augmentation=all", "data.standardize=all", *SCHEDULES, *LENGTHS])
-        + " trainer.max_epochs=6",
+        """train.py regularization=l2_dropout augmentation=all data.standardize=all trainer.max_epochs=6
+        callbacks=[early_stopping,dropout_schedule,penalty_schedule,diagnostics]
+        callbacks.dropout_schedule.epochs=3 callbacks.penalty_schedule.epochs=3"""
     ],
     "stack": [
-        f"train.py -m regularization={EFFECTS},weight_average trainer.max_epochs=5 hydra.launcher.workers=1",
+        """train.py -m trainer.max_epochs=5 hydra.launcher.workers=1
+        regularization=none,l1,l2,elastic_net,group_lasso,max_norm,dropout,l2_dropout,dropconnect,input_noise,label_smoothing,mixup,weight_average"""
     ],
     "basic": [
-        "train.py -m hydra/launcher=basic optimizer=adam,adamw,sgd lr_schedule=cosine,step loss=hinge"
-        " regularization=l2_dropout network.activation=tanh network.hidden=[32] optimizer.gradient_clip_val=1.0"
-        " trainer.max_epochs=3",
+        """train.py -m hydra/launcher=basic optimizer=adam,adamw,sgd lr_schedule=cosine,step loss=hinge
+        regularization=l2_dropout network.activation=tanh network.hidden=[32] optimizer.gradient_clip_val=1.0
+        trainer.max_epochs=3""",
         "train.py -m hydra/launcher=basic network=softmax regularization=none,l1 trainer.max_epochs=3",
     ],
     "folds": [
-        "train.py -m search=bayes search/pruner=median data=breast_cancer data.folds=3 network.output=sigmoid"
-        " network.hidden=[16,16] trainer.max_epochs=8 search.n_trials=20 search.n_startup_trials=6"
-        " hydra.launcher.workers=1 hydra.launcher.stack_size=12",
+        """train.py -m search=bayes search/pruner=median search.n_trials=20 search.n_startup_trials=6
+        data=breast_cancer data.folds=3 network.output=sigmoid network.hidden=[16,16] trainer.max_epochs=8
+        hydra.launcher.workers=1 hydra.launcher.stack_size=12"""
     ],
     "confirm": [
-        " ".join(["train.py -m", *SEARCH, *SMALL]),
-        " ".join(["confirm.py study=small", *FEW]),
+        """train.py -m search=bayes search.n_trials=8 search.n_startup_trials=4 search.study_name=small
+        data=wine network.hidden=[16] trainer.max_epochs=10 hydra.launcher.workers=1""",
+        """confirm.py study=small confirm.top=2 confirm.selection_seeds=2 confirm.seeds=3
+        confirm.summary=RUNS/confirm.json""",
     ],
     "mnist": [
-        f"train.py -m experiment={','.join(f'case_study/{name}' for name in VARIANTS.split(','))} data.root=MNIST"
-        " data=mnist data.examples=1000 trainer.max_epochs=2 hydra.launcher.workers=1",
+        """train.py -m data=mnist data.root=MNIST data.examples=1000 trainer.max_epochs=2 hydra.launcher.workers=1
+        experiment=case_study/BASELINE,case_study/l2,case_study/l1,case_study/dropout,case_study/augmentation,case_study/early_stopping,case_study/tuned"""
     ],
 }
-"""By name: pipelines with their arguments, run one after the other. RUNS is their runs folder, MNIST the data."""
+"""By name: pipelines with their arguments, run one after the other. RUNS is their runs folder, MNIST the data, BASELINE
+what the checkout calls the network without regularization."""
 
 LONG = {
     "claims": ["claims.py claims.seeds=2"],
@@ -116,10 +113,17 @@ def numbers_of(checkout: Path, names: list[str], mnist: Path | None) -> Numbers:
     for name in names:
         with tempfile.TemporaryDirectory(prefix="same_numbers_") as folder:
             for line in {**COMMANDS, **LONG}[name]:
-                run(checkout.absolute(), line.replace("RUNS", folder).replace("MNIST", str(mnist)), Path(folder))
+                for word, text in (("BASELINE", baseline(checkout)), ("MNIST", str(mnist)), ("RUNS", folder)):
+                    line = line.replace(word, text)
+                run(checkout.absolute(), line, Path(folder))
             found[name] = collect(Path(folder))
         print(f"{name}: {len(found[name])} numbers", file=sys.stderr, flush=True)
     return found
+
+
+def baseline(checkout: Path) -> str:
+    """It was called `plain` before."""
+    return "baseline" if (checkout / "conf/experiment/case_study/baseline.yaml").exists() else "plain"
 
 
 def run(checkout: Path, line: str, runs: Path) -> None:
