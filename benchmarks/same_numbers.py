@@ -75,7 +75,7 @@ LONG = {
 }
 
 WORDS = {"plain": "baseline", "part": "split", "parts": "splits"}
-"""Words of keys that were called otherwise before: old to new."""
+"""Words that stood for something else before: old to new."""
 
 OF_THE_RUN = re.compile(r"seconds|duration|commit|dirty|machine|when|command|run_id|job_dir|study|times?_|made|opening")
 """Names of what differs from one run to the next."""
@@ -170,7 +170,7 @@ def table(path: Path) -> dict[str, str]:
     """The cells of a CSV file."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return {f"row {i}, {renamed(name)}": value for i, row in enumerate(rows) for name, value in row.items()}
+    return {f"row {i}, {renamed(name)}": renamed(value) for i, row in enumerate(rows) for name, value in row.items()}
 
 
 def leaves(node: Any, path: str = "") -> dict[str, str]:
@@ -185,12 +185,13 @@ def leaves(node: Any, path: str = "") -> dict[str, str]:
     return {name: leaf for key, value in children for name, leaf in leaves(value, f"{path}/{key}").items()}
 
 
-def renamed(key: str) -> str:
-    return re.sub(r"[a-z]+", lambda word: WORDS.get(word[0], word[0]), key)
+def renamed(text: str) -> str:
+    return re.sub(r"[a-z]+", lambda word: WORDS.get(word[0], word[0]), text)
 
 
 def differences(command: str, theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
     """A line for each number that another one stands for now, or none. One that only has another name is none."""
+    theirs = {name: renamed(value) for name, value in theirs.items()}
     new = Counter(value for name, value in ours.items() if name not in theirs)
     lines = []
     for name, value in theirs.items():
