@@ -9,7 +9,7 @@ import math
 import struct
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Literal
 
@@ -44,7 +44,15 @@ def unknown_key(path: str, known: Iterable[str]) -> str:
     return f"There is no key `{path}`. {nearest(name, known, prefix=group + dot)}"
 
 
-def build(cls: type, tree: Any, path: str) -> Any:
+def build(cls: Any, tree: Any, path: str) -> Any:
+    """An object of the frozen dataclass `cls`, of a plain mapping. Raises ConfigError at the first broken rule.
+
+    A class may have `choose`, which gives the class that the mapping means; and `read`, which makes its objects itself.
+    """
+    if hasattr(cls, "choose"):
+        cls = cls.choose(tree, path)
+    if hasattr(cls, "read"):
+        return cls.read(tree, path)
     if not isinstance(tree, Mapping):
         raise ConfigError(f"`{path}` must be a group of keys, but got {path}={tree}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
@@ -55,7 +63,7 @@ def build(cls: type, tree: Any, path: str) -> Any:
     values: dict[str, Any] = {}
     for name, f in fields.items():
         if name in tree:
-            values[name] = _convert(hints[name], tree[name], _join(path, name))
+            values[name] = convert(hints[name], tree[name], _join(path, name))
         elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"`{_join(path, name)}` must be given.")
     built = cls(**values)
@@ -95,7 +103,23 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _convert(hint: Any, value: Any, path: str) -> Any:
+LISTS = (tuple, list, Sequence)
+"""What a list of a configuration may be called; it becomes a tuple, which nobody can change."""
+
+
+def is_simple(hint: Any) -> bool:
+    """Whether `convert` knows how to check a value of this type: numbers, texts, truth values, lists of one of them."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        own = [arg for arg in args if arg is not type(None)]
+        return len(own) == 1 and is_simple(own[0])
+    if origin in LISTS:
+        kinds = {arg for arg in args if arg is not Ellipsis}
+        return len(kinds) == 1 and is_simple(*kinds)
+    return origin is Literal or hint in (int, float, bool, str)
+
+
+def convert(hint: Any, value: Any, path: str) -> Any:
     """`value` as the type that `hint` names, or ConfigError. A bool is no number, and a number no string."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -110,19 +134,19 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             return None
         kinds = [arg for arg in args if arg is not type(None)]
         if len(kinds) == 1:
-            return _convert(kinds[0], value, path)
+            return convert(kinds[0], value, path)
         wants_tuple = isinstance(value, (list, tuple))
         kind = next(arg for arg in kinds if (typing.get_origin(arg) is tuple) == wants_tuple)
-        return _convert(kind, value, path)
-    if origin is tuple:
+        return convert(kind, value, path)
+    if origin in LISTS:
         require(isinstance(value, (list, tuple)), f"{path} is a list", path, value)
-        return tuple(_convert(args[0], item, path) for item in value)
+        return tuple(convert(args[0], item, path) for item in value)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         require(not math.isnan(value), f"{path} is a number", path, value)
         return float(value)
     if hint is float and isinstance(value, str):  # YAML reads 1e-4 as a string
         try:
-            return _convert(float, float(value), path)
+            return convert(float, float(value), path)
         except ValueError:
             pass
     if hint is int and isinstance(value, float) and value.is_integer():

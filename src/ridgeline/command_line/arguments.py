@@ -13,8 +13,9 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Swee
 from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.command_line.commands import ROOT
+from ridgeline.command_line.commands import ROOT, key_of
 from ridgeline.config.entry_points import OF_ENTRY_POINTS
+from ridgeline.target import TARGET
 
 ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")
 """Settings that a trial alone does not take."""
@@ -83,6 +84,24 @@ def parse_overrides(lines: Sequence[str]) -> list[Override]:
 def typed_keys(lines: Sequence[str]) -> dict[str, list[str]]:
     """The dotted key of each argument, with the choices that it names."""
     return {_dotted(override): choices(override) for override in parse_overrides(lines)}
+
+
+def with_targets(arguments: Sequence[str]) -> list[str]:
+    """The overrides as Hydra takes them: with `network._target_=mine.Net` the keys below `network` are those of
+    `mine.Net`, which no file of ours has, so each of them is added; and no other network is chosen.
+
+    `conf/network/own.yaml` is what such a choice takes the place of a file of ours with.
+    """
+    keys = [key_of(argument) for argument in arguments]
+    named = {key.removesuffix(f".{TARGET}") for key in keys if key.endswith(f".{TARGET}")} - {"hydra"}
+    roots = [root for root in named if not root.startswith("hydra.")]
+    own = [root for root in sorted(roots) if root not in keys and (ROOT / "conf" / root / "own.yaml").is_file()]
+
+    def added(argument: str, key: str) -> str:
+        is_below = any(key.startswith(f"{root}.") for root in roots)
+        return f"++{argument}" if is_below and argument[:1] not in "+~" else argument
+
+    return [*(f"{root}=own" for root in own), *map(added, arguments, keys)]
 
 
 def _refuse(message: str) -> NoReturn:

@@ -20,6 +20,13 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in conceal_tree(tree).items()}
 
 
+def unresolved(config: DictConfig) -> dict[str, Any]:
+    """With its references as they stand, and without Hydra's own node."""
+    tree = OmegaConf.to_container(without_hydra(config), resolve=False)
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items()}
+
+
 def without_hydra(config: DictConfig) -> DictConfig:
     """A copy without Hydra's own node, in which unknown keys are refused too."""
     masked = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

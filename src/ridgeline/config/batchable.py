@@ -10,7 +10,7 @@ from typing import Any
 from ridgeline.config.entry_points import OF_ENTRY_POINTS
 from ridgeline.config.trial import Config, as_tree
 
-NOT_TRAINED = ("tracking", "search", "trial", "runs", *OF_ENTRY_POINTS)
+NOT_TRAINED = ("tracking", "search", "trial", "runs", "import_path", *OF_ENTRY_POINTS)
 """Parts of a configuration that no training depends on."""
 
 

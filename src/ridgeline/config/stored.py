@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,8 +17,8 @@ import yaml
 
 from ridgeline.checking import ConfigError
 from ridgeline.config.trial import Config, parse
+from ridgeline.target import KNOWN, add_folder, targets_in
 
-ALLOWED = ("ridgeline.", "torch.", "pytorch_lightning.", "lightning.", "kornia.")
 UNUSED = ("runs", "search", "tracking", "trial")
 """What a study has and its trials, trained again or served, do not use. Its sampler is Optuna's."""
 RESOLVER = re.compile(r"\$\{[^{}]*:")
@@ -29,7 +29,7 @@ def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
     """The checked configuration in a YAML file, or in YAML text; without `UNUSED`, which are as by default.
 
     References to other keys (`${metric}`) are resolved: Hydra stores them as they are.
-    `allowed`: prefixes besides `ALLOWED`, as in `tracking.allowed_targets`. Raises ConfigError, one line, where it
+    `allowed`: prefixes besides `KNOWN`, as in `tracking.allowed_targets`. Raises ConfigError, one line, where it
     cannot be read, names a target that is not allowed, or breaks a rule of `ridgeline.config`.
     """
     where = str(stored) if isinstance(stored, Path) else "the stored configuration"
@@ -47,12 +47,15 @@ def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
 
 
 def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:
-    """Raise ConfigError at the first `_target_` outside of the packages `ALLOWED` and `allowed`; `UNUSED` is let be."""
-    prefixes = [prefix.rstrip(".") + "." for prefix in (*ALLOWED, *allowed)]
-    for key, target in _targets({key: value for key, value in tree.items() if key not in UNUSED}, ""):
+    """Raise ConfigError at the first `_target_` outside of the packages `KNOWN` and `allowed`; `UNUSED` is let be."""
+    prefixes = [prefix.rstrip(".") + "." for prefix in (*KNOWN, *allowed)]
+    folder = tree.get("import_path")
+    for key, target in targets_in({key: value for key, value in tree.items() if key not in UNUSED}):
         name = str(target)
         if not name.startswith(tuple(prefixes)):
             _refuse(key, name, prefixes, name, "")
+        if isinstance(folder, str):  # of use for what is allowed alone: it comes last, and so hides no other package
+            add_folder(folder)
         left = _outside(name, prefixes)
         if left is not None:
             _refuse(key, name, prefixes, left, f", which is of {left}")
@@ -81,19 +84,6 @@ def _refuse(key: str, name: str, prefixes: Sequence[str], outside: str, how: str
     rule = f"{key} of a stored configuration in {{{', '.join(prefixes)}}}"
     allow = f"tracking.allowed_targets=[{outside.partition('.')[0]}.]"
     raise ConfigError(f"`{rule}` must hold, but got {key}={name}{how}. To allow it: {allow}.")
-
-
-def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Key and value of each `_target_`, wherever it is."""
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            name = f"{path}.{key}" if path else str(key)
-            if key == "_target_":
-                yield name, value
-            yield from _targets(value, name)
-    elif isinstance(node, (list, tuple)):
-        for index, value in enumerate(node):
-            yield from _targets(value, f"{path}[{index}]")
 
 
 def _outside(name: str, prefixes: Sequence[str]) -> str | None:

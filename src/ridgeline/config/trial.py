@@ -19,6 +19,7 @@ from ridgeline.config.regularization import RegularizationConfig
 from ridgeline.config.search import SearchConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
+from ridgeline.target import Target, modules_in
 
 TWO_CLASSES = ("breast_cancer", "moons")
 """The data sets that a single logit can tell apart."""
@@ -38,7 +39,8 @@ class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
     `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
-    `debug`: what pipelines/train.py checks instead of training.
+    `debug`: what pipelines/train.py checks instead of training. `import_path`: the folder of the user's own modules,
+    which a `_target_` may name.
     """
 
     data: DataConfig
@@ -60,6 +62,7 @@ class Config:
     claims: ClaimsConfig = ClaimsConfig()
     seed: int = batchable(0)
     runs: str = "mlruns"
+    import_path: str | None = None
     study: str | None = None
     report: str | None = None
     debug: Literal["gradcheck", "monotone", "overfit"] | None = None
@@ -88,11 +91,14 @@ class Config:
 
 def parse(tree: Mapping[str, Any]) -> Config:
     """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
-    return build(Config, tree, "")
+    with modules_in(tree.get("import_path")):
+        return build(Config, tree, "")
 
 
 def as_tree(config: Any) -> Any:
     """The plain mapping that `parse` takes."""
+    if isinstance(config, Target):
+        return config.tree()
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
     if isinstance(config, Mapping):

@@ -23,6 +23,7 @@ from ridgeline.command_line.arguments import (
     check_arguments,
     check_arguments_without_trial,
     read_arguments,
+    with_targets,
 )
 from ridgeline.command_line.commands import ROOT, RUNS
 from ridgeline.command_line.composed import conceal_argument
@@ -46,7 +47,7 @@ WITHOUT_A_TRIAL = [
 def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run the pipeline that trains as a Hydra app. A user's mistake ends in one line and exit code 2."""
     arguments = _read(check_arguments)
-    sys.argv[1:] = [*arguments.overrides, *arguments.options]
+    sys.argv[1:] = [*with_targets(arguments.overrides), *arguments.options]
     _run(task)
 
 
@@ -59,7 +60,7 @@ def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = F
             return task(cfg)
 
     arguments = _read(lambda arguments: check_arguments_without_trial(arguments, Path(sys.argv[0]).name))
-    overrides = arguments.overrides
+    overrides = with_targets(arguments.overrides)
     if of_study:  # whose data need not be those that the configuration here has
         overrides = [re.sub(r"^\+*(?=data\.root=)", "++", override) for override in overrides]
     sys.argv[1:] = [*overrides, *WITHOUT_A_TRIAL, *arguments.options]
