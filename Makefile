@@ -14,10 +14,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install lock sweep test verify ui check format bench clean
+.PHONY: help install lock sweep test verify ui check format bench lock-results check-results clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /make \1\t/' | expand -t 20
 
 .venv/installed: requirements.lock pyproject.toml
 	@echo "Installing the locked packages into .venv: a few minutes, once."
@@ -54,6 +54,17 @@ bench: install  ## the benchmarks: an epoch, many trials, and a whole study, aga
 	@$(BIN)/python benchmarks/epoch.py
 	@$(BIN)/python benchmarks/training.py $(ARGS)
 	@$(BIN)/python benchmarks/endtoend.py
+
+lock-results: install  ## run what is out of date (dvc repro) and renew dvc.lock, which git then commits
+	@$(BIN)/dvc repro
+	@$(BIN)/dvc metrics diff
+
+check-results: install  ## whether dvc.lock is of these sources and settings
+	@status=$$($(BIN)/dvc status --json) || exit 1; \
+	  changed=$$(echo "$$status" | grep -oE '"((src|conf|pipelines)(/[^"]*)?|requirements.lock|params.yaml|changed command)": ' \
+	    | tr -d '":' | sort -u | xargs); \
+	  test -z "$$changed" && echo "dvc.lock is of these sources." || \
+	  { echo "dvc.lock is stale: make lock-results renews it. Changed since: $$changed."; exit 1; }
 
 lock:  ## resolve pyproject.toml anew and pin every package
 	@rm -rf .lock && $(PYTHON) -m venv .lock

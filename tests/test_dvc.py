@@ -23,6 +23,9 @@ METRICS = ("data.json", "search.json", "search.csv", "confirm.json", "confirm.cs
 SMALL = """network: {hidden: [8]}
 trainer: {max_epochs: 3}
 """
+TOP = {"src/ridgeline/__init__.py"}
+"""What lies in no folder of the package."""
+PACKAGES = ("ridgeline", "hydra_plugins")
 needs_dvc = pytest.mark.skipif(not DVC.exists(), reason="no dvc here: pip install dvc")
 
 
@@ -68,6 +71,13 @@ def dvc(folder: Path, *words: str) -> str:
     return ended.stdout
 
 
+def make(folder: Path, target: str) -> tuple[int, str]:
+    """The exit code and the line of a target of the Makefile, where all is installed."""
+    command = ["make", "--silent", "--old-file=install", target]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return ended.returncode, ended.stdout.strip()
+
+
 def stages_run(folder: Path, *words: str) -> list[str]:
     return re.findall(r"Running stage '(\w+)'", dvc(folder, *(words or ("repro",))))
 
@@ -78,8 +88,13 @@ def test_repro_runs_exactly_what_an_edit_concerns(clone: Callable[[], Path]) -> 
     folder = clone()
     assert stages_run(folder) == ["compose", "prepare", "search", "confirm", "report"]
     assert stages_run(folder) == []
+    assert make(folder, "check-results") == (0, "dvc.lock is of these sources.")
     with (folder / "conf" / "trainer" / "default.yaml").open("a") as file:
         file.write("# a comment\n")
+    (folder / "src" / "ridgeline" / "search" / "another.py").write_text('"""A new source file."""\n')
+    stale = "dvc.lock is stale: make lock-results renews it. Changed since: conf src/ridgeline/search."
+    assert make(folder, "check-results") == (2, stale)
+    (folder / "src" / "ridgeline" / "search" / "another.py").unlink()
     assert stages_run(folder) == ["compose"]
     change(folder / "conf" / "config.yaml", "  seeds: 3", "  seeds: 4")
     assert stages_run(folder) == ["compose", "confirm", "report"]
@@ -126,6 +141,15 @@ def test_an_experiment_composes_with_hydra_and_mlflow_names_it(clone: Callable[[
     assert {run.data.tags["ridgeline.dvc.experiment"] for run in runs} == {"wines"}
     assert all(re.fullmatch("[0-9a-f]{40}", run.data.tags["ridgeline.dvc.revision"]) for run in runs)
     assert stages_run(folder) == []
+
+
+def test_stages_depend_on_folders_so_that_a_new_source_file_changes_no_yaml() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    deps = {dep for stage in stages.values() for dep in stage["deps"] if dep.startswith("src/")}
+    assert {dep for dep in deps if not (ROOT / dep).is_dir()} <= TOP
+    folders = [ROOT / dep for dep in deps]
+    modules = [path for package in PACKAGES for path in (ROOT / "src" / package).rglob("*.py")]
+    assert {str(path) for path in modules if not any(path.is_relative_to(folder) for folder in folders)} == set()
 
 
 def test_search_depends_on_all_that_its_study_is_named_after() -> None:
