@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from ridgeline.entry_points import ROOT, one_trial
 from ridgeline.search.ask_tell import AskTell
-from ridgeline.search.backends import StackSettings
+from ridgeline.search.launching import StackSettings
 from ridgeline.search.plan import Plan
 from ridgeline.search.records import Records
 from ridgeline.stack.pool import Pool

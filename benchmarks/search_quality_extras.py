@@ -14,8 +14,8 @@ from optuna.trial import create_trial
 
 from ridgeline.config import parse
 from ridgeline.search.ask_tell import AskTell
-from ridgeline.search.design import design_point
 from ridgeline.search.plan import Plan
+from ridgeline.search.start import design_point
 from ridgeline.stack.pool import Pool
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit

@@ -8,8 +8,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ridgeline.config import ConfigError, SearchConfig
-from ridgeline.search.enqueuing import check_enqueue, enqueued
 from ridgeline.search.space import Dimension, dimension
+from ridgeline.search.start import check_enqueue, enqueued
 
 SPACE = (
     "regularization.l2=tag(log,interval(1e-6,1e-1))",

@@ -13,8 +13,8 @@ import pytest
 from mlflow import MlflowClient
 
 from ridgeline.entry_points import ROOT
-from ridgeline.search import opening
-from ridgeline.search.backends import StackSettings
+from ridgeline.search import progress
+from ridgeline.search.launching import StackSettings
 from ridgeline.tracking.address import experiment_of, look_at_study
 from ridgeline.tracking.store import open_store
 from ridgeline.trial.words import opening_words
@@ -123,7 +123,7 @@ def test_of_a_server_the_address_is_its_own(tmp_path: Path) -> None:
 def test_workers_are_counted_where_no_gpu_can_be_found(
     accelerator: str, driver: str | None, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "GPU_DRIVERS", [driver] if driver else [])
+    monkeypatch.setattr(progress, "GPU_DRIVERS", [driver] if driver else [])
     config = small()
     config = replace(config, trainer=replace(config.trainer, accelerator=accelerator))
-    assert opening.workers_of(config, StackSettings(workers=3), n_trials=8) == words
+    assert progress.workers_of(config, StackSettings(workers=3), n_trials=8) == words

@@ -16,8 +16,8 @@ import pytest
 
 from ridgeline.checking import ConfigError
 from ridgeline.search import patience
-from ridgeline.search.folder import check_storage
 from ridgeline.search.patience import PatientStorage, StorageAway
+from ridgeline.search.storage import check_storage
 from settings import small
 
 

@@ -16,10 +16,10 @@ from optuna.storages.journal import JournalFileBackend
 
 from ridgeline import entry_points
 from ridgeline.config import ConfigError
-from ridgeline.search.design import design_point
 from ridgeline.search.endings import StudyStopped
 from ridgeline.search.sources import OpenTrials
 from ridgeline.search.space import Dimension
+from ridgeline.search.start import design_point
 from ridgeline.stack.source import Fit
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import train

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ridgeline.checking import ConfigError
-from ridgeline.search import backends
+from ridgeline.search import launching
 from ridgeline.search.sources import OpenTrials
 from ridgeline.stack.records import Row
 from ridgeline.stack.source import Fit
@@ -20,7 +20,7 @@ from sweeping import Studies, results, table
 from test_stacked_study import BAYES, SLOTS, train
 
 RAY = "hydra.launcher.backend=ray"
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=backends.INSTALL)
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=launching.INSTALL)
 
 
 @pytest.fixture(scope="module")

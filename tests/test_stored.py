@@ -13,8 +13,8 @@ import pytest
 from ridgeline.command_line.commands import ROOT
 from ridgeline.config import Config, ConfigError
 from ridgeline.evaluation.stored import check_data, open_study
-from ridgeline.search.folder import open_storage
 from ridgeline.search.ranking import ran
+from ridgeline.search.storage import open_storage
 from settings import small
 from sweeping import Studies
 

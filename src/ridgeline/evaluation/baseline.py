@@ -11,8 +11,8 @@ from optuna.distributions import FloatDistribution
 from ridgeline.config import AugmentationConfig, Config, RegularizationConfig, as_tree, parse
 from ridgeline.config.batchable import is_batchable
 from ridgeline.evaluation.candidates import Candidate
-from ridgeline.search.design import design_point
 from ridgeline.search.space import Dimension
+from ridgeline.search.start import design_point
 from ridgeline.search.trees import set_value
 
 LR = "optimizer.lr"

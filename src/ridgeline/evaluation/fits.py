@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ridgeline.config import Config
 from ridgeline.config.batchable import structure
-from ridgeline.search.backends import StackSettings
+from ridgeline.search.launching import StackSettings
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.sizing import fitting_stack_size

@@ -23,8 +23,10 @@ from ridgeline.config import Config, parse
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore
-from ridgeline.search.folder import job_folder, read_storage, study_folder
+from ridgeline.search.folder import study_folder
+from ridgeline.search.job_folder import job_folder
 from ridgeline.search.ranking import ran
+from ridgeline.search.storage import read_storage
 
 ROOT = "data.root"
 MASTER = "multirun.yaml"

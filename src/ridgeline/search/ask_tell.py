@@ -11,12 +11,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.search import sampling
 from ridgeline.search.endings import Ending, StudyStopped
-from ridgeline.search.journal import as_one_write
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import INTERRUPTED, OUTCOME, Standings, counts, is_interrupted, outcome, ran
 from ridgeline.search.records import Records, drop_weights
 from ridgeline.search.repeats import Repeats
+from ridgeline.search.storage import as_one_write
 
 
 class AskTell:

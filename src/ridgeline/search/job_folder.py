@@ -1,4 +1,4 @@
-"""The ordinary folder of a job, with its .hydra/, for trials that Hydra did not run itself.
+"""Where the folder of a trial is; and its ordinary content, with .hydra/, for trials that Hydra did not run itself.
 
 Composing and running each through Hydra takes 200 ms and more; writing what it would have written takes one or two.
 """
@@ -13,11 +13,15 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.search.folder import job_folder
 from ridgeline.search.trees import Composed
 
 _BLANKS = {name: f"<{name} of the job>" for name in ("num", "id", "dirname", "overrides", "folder", "choices")}
 """What stands in the one text of hydra.yaml where a job's own values go."""
+
+
+def job_folder(number: int) -> str:
+    """Of a trial, relative to the study's folder."""
+    return f"jobs/{number}"
 
 
 class JobFolders:

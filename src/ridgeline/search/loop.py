@@ -1,12 +1,21 @@
-"""A study goes on from the state that its storage is in, to its goal or to Ctrl-C."""
+"""A study goes on from the state that its storage is in, to its goal or to Ctrl-C.
+
+Its trials train as a stream in worker processes; or Hydra's launcher runs them as jobs, `search.n_jobs` at a time.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections.abc import Sequence
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from optuna.trial import Trial
 
 from ridgeline.search.ask_tell import AskTell
-from ridgeline.search.launching import Launcher
-from ridgeline.search.one_by_one import run_one_by_one
+from ridgeline.search.endings import Ending, ending_of, one_line, recorded_ending
+from ridgeline.search.job_folder import job_folder
+from ridgeline.search.launching import Launch, Launcher
 from ridgeline.search.resume import close_running, put_in_order
 from ridgeline.search.streaming import Streaming
 
@@ -25,10 +34,43 @@ def run_to_goal(trials: AskTell, launcher: Launcher) -> None:
         put_in_order(trials, takes_up)
         if streaming is not None:
             streaming.run()
-        run_one_by_one(trials, launcher.launch)  # also what a stream has left: trials that a kill took half-way
+        _run_jobs(trials, launcher.launch)  # also what a stream has left: trials that a kill took half-way
     except KeyboardInterrupt:
         trials.records.hasten()
         trials.records.interrupt_trials("interrupted")
         close_running(trials, takes_up)
         raise
     trials.check_failures()
+
+
+def _run_jobs(trials: AskTell, launch: Launch) -> None:
+    """Run trials as jobs until the study has its trials, or its sampler has no more."""
+    while not trials.exhausted and (left := trials.left) > 0:
+        trials.check_failures()
+        batch = [trials.ask() for _ in range(min(left, trials.plan.config.search.n_jobs))]
+        _run_batch(trials, launch, batch)
+
+
+def _run_batch(trials: AskTell, launch: Launch, batch: Sequence[Trial]) -> None:
+    """Run a batch and tell it in order. A job's number is its trial's, also where the numbers have gaps."""
+    endings: dict[int, Ending] = {}
+    for _, pairs in itertools.groupby(enumerate(batch), lambda pair: pair[1].number - pair[0]):
+        consecutive = [trial for _, trial in pairs]
+        jobs = [[*trials.plan.line.overrides(t.params), *_of_trial(trials, t)] for t in consecutive]
+        try:
+            returned = launch(jobs, consecutive[0].number)
+            endings.update((t.number, ending_of(r)) for t, r in zip(consecutive, returned, strict=True))
+        except Exception as error:  # of the launcher itself: those that it did not get to have failed too
+            for trial in consecutive:
+                recorded = recorded_ending(trials.folder / job_folder(trial.number))
+                endings[trial.number] = recorded or Ending(None, one_line(error))
+    for asked in trials.running():
+        if asked.number in endings:
+            trials.tell(asked, endings[asked.number])
+
+
+def _of_trial(trials: AskTell, trial: Trial) -> list[str]:
+    """Overrides that tell the job whose it is. Quoted, for a run's id may look like a number."""
+    study, parent = (QuotedString(t, Quote.single).with_quotes() for t in (trials.plan.name, trials.records.run.id))
+    own = [f"trial.study={study}", f"trial.number={trial.number}", f"trial.parent_run={parent}"]
+    return [*own, "trainer.enable_progress_bar=false"]

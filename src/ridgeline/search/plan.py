@@ -18,9 +18,9 @@ from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.data import DataDescription
 from ridgeline.search import identity, sampling
 from ridgeline.search.commandline import CommandLine, read
-from ridgeline.search.folder import check_storage
 from ridgeline.search.pruning import make_pruner
 from ridgeline.search.repeats import searched
+from ridgeline.search.storage import check_storage
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
 from ridgeline.trial.requirements import asks_torch, check_surroundings, check_trainer

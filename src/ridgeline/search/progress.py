@@ -1,4 +1,4 @@
-"""A study's progress on stderr: trials done, failed, the best so far, the time left. Then what is left to do."""
+"""What a study says on the terminal until it ends: what it will do, before torch is imported; then how far it is."""
 
 from __future__ import annotations
 
@@ -6,17 +6,68 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from optuna.study import Study
 from optuna.trial import TrialState
 from tqdm import tqdm
 
 from ridgeline.config import Config
+from ridgeline.search.launching import SLOTS, STACK_LAUNCHER, Launcher, StackSettings
+from ridgeline.search.plan import Plan
 from ridgeline.search.ranking import Setting, counts, ran
+from ridgeline.tracking.address import look_at_study
+
+IN_TURN = (STACK_LAUNCHER, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
+"""Launchers that run what is not streamed one by one, however many jobs they get at once."""
+
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
+"""Without any of these torch finds no GPU: of NVIDIA on Linux, on WSL and on Jetson, of AMD."""
+
+
+def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) -> str:
+    """What will be tried, how often, by whom and where, and how to watch it."""
+    done, keys = len(ran(study)), ", ".join(d.key for d in plan.line.space)
+    trials = _counted(plan.n_trials, "trial") if done == 0 else f"{done} of {plan.n_trials} trials are done,"
+    over = f" over {keys}" if keys else ""
+    return "\n".join(
+        [
+            f"Study {plan.name}: {trials}{over}, {_by_whom(plan, study, launcher)}, into {folder}",
+            f"Watch it: {look_at_study(plan.config, plan.name)}",
+        ]
+    )
+
+
+def _by_whom(plan: Plan, study: Study, launcher: Launcher) -> str:
+    settings = launcher.stack
+    if settings is None or launcher.goes_on_with_one(plan):
+        n, target = plan.config.search.n_jobs, launcher.master.hydra.launcher._target_
+        return "one by one" if n == 1 or target in IN_TURN else f"{n} at a time"
+    if (stored := study.user_attrs.get(SLOTS)) is not None:
+        return _counted(stored[0], "worker")
+    return workers_of(plan.config, settings, plan.n_trials)
+
+
+def workers_of(config: Config, settings: StackSettings, n_trials: int) -> str:
+    """As far as that can be told without torch and without asking a cluster."""
+    if settings.address is not None:
+        return f"on the Ray cluster {settings.address}"
+    if may_have_gpu(config):
+        return "on the GPU if torch can use it"
+    return _counted(min(settings.workers or settings.count_devices(gpu=False), n_trials), "worker")
+
+
+def may_have_gpu(config: Config) -> bool:
+    """Whether torch may find a GPU; that it will is for torch to say."""
+    return config.trainer.accelerator != "cpu" and any(Path(driver).exists() for driver in GPU_DRIVERS)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
 
 
 class Progress:
-    """A tqdm bar over the trials that count."""
+    """A tqdm bar on stderr over the trials that count: how many failed, the best so far, the time left."""
 
     def __init__(self, study: Study, config: Config, total: int) -> None:
         self.metric = config.metric

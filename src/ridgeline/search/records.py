@@ -15,11 +15,11 @@ from ridgeline.report.curves import curve_figure
 from ridgeline.report.studies import study_figures
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
-from ridgeline.search.folder import job_folder
-from ridgeline.search.note import study_note
+from ridgeline.search.job_folder import job_folder
 from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
 from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
+from ridgeline.search.summary import study_note
 from ridgeline.tracking import Run, State, Tracker, TrackingError, provenance
 from ridgeline.tracking.address import table_page
 from ridgeline.tracking.names import mlflow_key

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
-from ridgeline.search.folder import job_folder
+from ridgeline.search.job_folder import job_folder
 from ridgeline.search.ranking import Setting, Standings, best_settings, counts, outcome, ran, settings, state_of
 
 COLUMNS = ("best_epoch", "epochs", "seconds", "reason", "run_id")

@@ -14,7 +14,7 @@ from ridgeline.config.stored import read_stored
 from ridgeline.data import describe
 from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.endings import recorded_ending
-from ridgeline.search.folder import job_folder
+from ridgeline.search.job_folder import job_folder
 from ridgeline.search.ranking import Standings, outcome, ran
 from ridgeline.search.records import how_it_ended
 from ridgeline.trial.run import HISTORY, epoch_metrics, read_history

@@ -18,9 +18,8 @@ from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, Random
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import SearchConfig
-from ridgeline.search.design import design_point
-from ridgeline.search.enqueuing import enqueued
 from ridgeline.search.space import Dimension
+from ridgeline.search.start import design_point, enqueued
 from ridgeline.search.targets import find, make
 
 START = "n_startup_trials"

@@ -13,8 +13,7 @@ from ridgeline.config.batchable import structure
 from ridgeline.data import describe
 from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.endings import ATTRIBUTES, Ending
-from ridgeline.search.folder import job_folder
-from ridgeline.search.job_folder import JobFolders
+from ridgeline.search.job_folder import JobFolders, job_folder
 from ridgeline.search.pruning import PLACE, Pruning
 from ridgeline.search.ranking import outcome
 from ridgeline.search.records import how_it_ended

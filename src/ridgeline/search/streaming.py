@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ridgeline.search.ask_tell import AskTell
-from ridgeline.search.backends import SLOTS, StackSettings
 from ridgeline.search.job_folder import JobFolders
+from ridgeline.search.launching import SLOTS, StackSettings
 from ridgeline.search.plan import Plan
 from ridgeline.search.pruning import PLACE, Pruning, make_pruner
 from ridgeline.search.sources import BATCH, Flow, Group, groups

@@ -26,16 +26,17 @@ from ridgeline.command_line.paths import STORAGE, STORE, absolute, settle
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
-from ridgeline.search.folder import locked, open_storage, study_folder
+from ridgeline.search.folder import locked, study_folder
 from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
-from ridgeline.search.opening import opening_words
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan, make_plan
+from ridgeline.search.progress import opening_words
 from ridgeline.search.ranking import ran
 from ridgeline.search.references import write_out
 from ridgeline.search.results import write_results
-from ridgeline.search.table import closing_words
+from ridgeline.search.storage import open_storage
+from ridgeline.search.summary import closing_words
 from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
 

@@ -20,10 +20,10 @@ from ridgeline.config import Config, DataConfig, parse
 from ridgeline.config.batchable import NOT_TRAINED, is_batchable, structure
 from ridgeline.config.idle import Idle, still_idle
 from ridgeline.search.commandline import CommandLine
-from ridgeline.search.enqueuing import check_enqueue
 from ridgeline.search.ranking import REPEATED
 from ridgeline.search.repeats import searched
 from ridgeline.search.space import Dimension
+from ridgeline.search.start import check_enqueue
 from ridgeline.search.trees import Combination, Trees, compose, is_there, tree_with
 
 MOST_COMBINATIONS = 2000

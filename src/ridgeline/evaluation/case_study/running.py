@@ -27,8 +27,8 @@ from ridgeline.evaluation.making import wall_seconds
 from ridgeline.evaluation.opened import OpenTest
 from ridgeline.evaluation.stored import open_study
 from ridgeline.report.words import counted, seconds
-from ridgeline.search.backends import StackSettings
 from ridgeline.search.folder import locked
+from ridgeline.search.launching import StackSettings
 from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult

@@ -1,16 +1,52 @@
-"""`search.enqueue`: what the first settings of a search try, each a mapping of searched keys to values."""
+"""What the first settings of a search try, before its sampler knows anything.
+
+`search.enqueue` lists settings to begin with, each a mapping of searched keys to values. What they leave open, and the
+settings after them up to `search.n_startup_trials`, are points of a quasi-random design, which fill the space more
+evenly than random ones do.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.config import SearchConfig
 from ridgeline.search.space import Dimension
+
+NOWHERE = object()
+"""What a value that cannot be drawn is in its space."""
+
+
+def design_point(space: Sequence[Dimension], seed: int, place: int) -> dict[str, Any]:
+    """The point number `place` of a scrambled Sobol' sequence (Owen 1998) over the space."""
+    from scipy.stats import qmc  # half a second, which the first words of a study need not wait for
+
+    sequence = qmc.Sobol(d=len(space), scramble=True, rng=seed)
+    point = sequence.random_base2(place.bit_length())[place]  # as many as keep the sequence balanced
+    return {d.key: _at_share(d, float(share)) for d, share in zip(space, point, strict=True)}
+
+
+def _at_share(dimension: Dimension, share: float) -> Any:
+    """What lies at this share, in [0, 1), of a dimension; on its logarithm where it has one."""
+    distribution = dimension.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[int(share * len(distribution.choices))]
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    low, high, step = distribution.low, distribution.high, distribution.step
+    if isinstance(distribution, FloatDistribution) and step is None:
+        if distribution.log:
+            return min(high, max(low, math.exp(math.log(low) + share * math.log(high / low))))
+        return low + share * (high - low)
+    if distribution.log:  # of integers, each with the room between its halves
+        edge = math.log(low - 0.5)
+        return min(int(high), max(int(low), round(math.exp(edge + share * (math.log(high + 0.5) - edge)))))
+    assert step is not None
+    return low + step * int(share * (round((high - low) / step) + 1))
 
 
 def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> dict[str, Any]:
@@ -30,9 +66,6 @@ def check_enqueue(search: SearchConfig, space: Sequence[Dimension]) -> None:
                 raise ConfigError(f"`{key}` is not searched, but got {where}.{key}={value}. {nearest(key, known)}")
             d = known[key]
             require(_in_space(d, value) is not NOWHERE, f"{key} in {d.text}", f"{where}.{key}", value)
-
-
-NOWHERE = object()
 
 
 def _in_space(d: Dimension, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a study says when it ends."""
+"""What came of a study, in words: on the terminal when it ends, and as the description of its run in MLflow."""
 
 from __future__ import annotations
 
@@ -85,3 +85,35 @@ def shown(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def study_note(study: Study, config: Config, line: CommandLine, folder: Path, table: str) -> str:
+    """The same in Markdown, which the MLflow UI shows on the page of the study's run. `table`: the address of the
+    trials' table."""
+    trials = ran(study)
+    best = best_settings(trials, study.direction)
+    tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
+    params = best[0].trial.params if best else {}
+    value = f"**{config.metric} {shown(best[0].value)}** in {named(best[0])}, the best" if best else "No result yet"
+    rows = ["| searched | in | best |", "|---|---|---|"]
+    of_best = best[0].params if best else {}
+    for d in line.space:
+        found = shown(of_best[d.key]) if d.key in of_best else "all of them" if best else "-"  # seeds
+        rows.append(f"| {d.key} | {d.text.replace('|', chr(92) + '|')} | {found} |")
+    commands = [f"[All trials, the best first]({table}), with pictures among the artifacts in `study`."]
+    commands += [f"Go on (for more trials, with a larger `search.n_trials`): {_code(line.again())}"]
+    if best:
+        seeds = f" ({which(best[0], config)})" if best[0].seeds > 1 else ""
+        commands += [
+            f"Train the best again{seeds}: {_code(line.retrain(params))}",
+            f"Confirm it on the test split: {_code(line.follow('confirm', study.study_name))}",
+            f"One page about it: {_code(line.follow('report', study.study_name))}",
+        ]
+    commands += [f"Folder: `{folder}`"]
+    return "\n".join([f"{value} of {tally}.", "", *rows, "", *(f"- {command}" for command in commands)])
+
+
+def _code(text: str) -> str:
+    """As Markdown shows it letter by letter, whatever quotes are in it."""
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"
