@@ -9,19 +9,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ridgeline import by_hand_rules
 from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
+from ridgeline_recipes.by_hand import limits
 
 
 def by_hand(cfg: DictConfig) -> None:
     read = ("data", "network", "loss", "regularization", "augmentation", "optimizer", "lr_schedule", "callbacks")
     require_overrides_of(*read, "trainer", "tracking", "metric", "seed", "runs", "experiment")
     config = checked(cfg)
-    by_hand_rules.check(config)
+    limits.check(config)
 
-    from ridgeline.by_hand import compare  # torch and more, which a mistake need not wait for
     from ridgeline.stack.records import TrialFailed
     from ridgeline.trial.requirements import check
+    from ridgeline_recipes.by_hand.twin import compare  # torch and more, which a mistake need not wait for
 
     check(config)
     try:

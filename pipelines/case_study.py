@@ -38,10 +38,10 @@ def case_study(cfg: DictConfig) -> None:
     )
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which --help need not wait for
-    from ridgeline.evaluation.case_study.running import run
-    from ridgeline.evaluation.case_study.variants import compose_all
     from ridgeline.evaluation.fits import FitsFailed
     from ridgeline.tracking import TrackingError
+    from ridgeline_recipes.case_study.running import run
+    from ridgeline_recipes.case_study.variants import compose_all
 
     own = [override for override in given if not override.startswith("case_study.")]
     shown = ["data.root=FOLDER" if o.startswith("data.root=") else o for o in given if not o.startswith("runs=")]

@@ -24,9 +24,9 @@ def claims(cfg: DictConfig) -> None:
 
     print(f"Putting the claims to the test, {config.claims.seeds} seeds of each network", flush=True)
 
-    from ridgeline.evaluation.claims.running import run  # torch and more, which a mistake need not wait for
     from ridgeline.evaluation.fits import FitsFailed
     from ridgeline.tracking import TrackingError
+    from ridgeline_recipes.claims.running import run  # torch and more, which a mistake need not wait for
 
     given = as_typed(HydraConfig.get().overrides.task)
     shown = [override for override in given if not override.startswith("runs=")]

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from mlflow import MlflowClient
 
-from ridgeline import by_hand, by_hand_rules, reference
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.data import Split, Splits, load_splits
@@ -24,6 +23,7 @@ from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.prediction import logits_KNC
+from ridgeline_recipes.by_hand import limits, reference, twin
 from settings import small
 from test_conf import MNIST, composed
 
@@ -36,10 +36,10 @@ def moons(**overrides: object) -> Config:
     return small(**{"data__name": "moons", "data__examples": 100, "data__noise": 0.3, **overrides})
 
 
-def pair(*overrides: str) -> by_hand.Pair:
+def pair(*overrides: str) -> twin.Pair:
     config = composed("experiment=by_hand/baseline", "trainer.max_epochs=300", QUIET, *overrides)
-    by_hand.check(config)
-    return by_hand.train_pair(config)
+    limits.check(config)
+    return twin.train_pair(config)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_masks_kept_share_the_rate_and_change_from_step_to_step(monkeypatch: pyt
 )
 def test_what_is_not_done_by_hand_is_refused(override: str, line: str) -> None:
     with pytest.raises(ConfigError, match="experiment=by_hand/baseline has all") as refusal:
-        by_hand_rules.check(composed("experiment=by_hand/baseline", *override.split()))
+        limits.check(composed("experiment=by_hand/baseline", *override.split()))
     assert line in str(refusal.value)
 
 
@@ -110,7 +110,7 @@ def test_every_knob_is_done_by_hand_or_refused() -> None:
     """A knob that comes later must not slip through."""
     done = {"l2", "dropout", "input_dropout", "l1_form"}
     fields = set(type(small().regularization).__dataclass_fields__)
-    assert fields - done <= {key.removeprefix("regularization.") for key in by_hand_rules.DONE_BY_HAND}
+    assert fields - done <= {key.removeprefix("regularization.") for key in limits.DONE_BY_HAND}
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

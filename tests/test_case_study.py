@@ -22,11 +22,11 @@ from ridgeline.config import Config
 from ridgeline.data import SplitLocked, load_splits
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.entry_points import ROOT
-from ridgeline.evaluation.case_study import kept, running
-from ridgeline.evaluation.case_study.running import fits_of, run
-from ridgeline.evaluation.case_study.variants import BY_NAME
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.prediction import logits_KNC
+from ridgeline_recipes.case_study import kept, running
+from ridgeline_recipes.case_study.running import fits_of, run
+from ridgeline_recipes.case_study.variants import BY_NAME
 from sweeping import Studies
 from test_case_study_variants import variants
 from test_stacked_study import train

@@ -13,16 +13,16 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from ridgeline import reference
 from ridgeline.config import Config, OptimizerConfig, as_tree
 from ridgeline.config.batchable import NOT_TRAINED, structure
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.entry_points import ROOT, checked
-from ridgeline.evaluation.case_study.kept import kept_fit
-from ridgeline.evaluation.case_study.variants import BY_NAME, compose_all, tune
 from ridgeline.objective import data_loss_K
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
+from ridgeline_recipes.by_hand import reference
+from ridgeline_recipes.case_study.kept import kept_fit
+from ridgeline_recipes.case_study.variants import BY_NAME, compose_all, tune
 
 MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
 needs_mnist = pytest.mark.skipif(

@@ -16,14 +16,14 @@ from mlflow import MlflowClient
 from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.entry_points import ROOT, checked
-from ridgeline.evaluation.claims import corners, descent
-from ridgeline.evaluation.claims.boundaries import length
-from ridgeline.evaluation.claims.case_study import NAMES, from_case_study
-from ridgeline.evaluation.claims.lab import Lab, cut_train
-from ridgeline.evaluation.claims.linear_range import linear_S
-from ridgeline.evaluation.claims.running import EXPERIMENTS
-from ridgeline.evaluation.rules import FAILS, HOLDS, OPEN, UNTESTED, both
 from ridgeline.stack.fitting import fit
+from ridgeline_recipes.claims import corners, descent
+from ridgeline_recipes.claims.boundaries import length
+from ridgeline_recipes.claims.case_study import NAMES, from_case_study
+from ridgeline_recipes.claims.lab import Lab, cut_train
+from ridgeline_recipes.claims.linear_range import linear_S
+from ridgeline_recipes.claims.running import EXPERIMENTS
+from ridgeline_recipes.rules import FAILS, HOLDS, OPEN, UNTESTED, both
 
 QUICK = ("data=digits", "network.hidden=[8]", "trainer.max_epochs=2")
 

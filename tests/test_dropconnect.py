@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ridgeline import reference
 from ridgeline.data import Splits
 from ridgeline.networks import Linear
 from ridgeline.regularizers.dropconnect import DropConnect
 from ridgeline.regularizers.dropout import Dropout
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
+from ridgeline_recipes.by_hand import reference
 from settings import effect_of, small
 
 

@@ -14,7 +14,6 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from ridgeline import by_hand
 from ridgeline.config import Config, ConfigError, ConfirmConfig, DataConfig
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.data.cross_validation import fold_rows
@@ -30,6 +29,7 @@ from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.source import Fit
 from ridgeline.trial.requirements import check
+from ridgeline_recipes.by_hand import limits
 from settings import small
 from sweeping import Studies, results, table
 from test_stacked_study import train
@@ -247,7 +247,7 @@ def test_folds_are_refused_where_nothing_may_be_chosen_and_by_hand() -> None:
         small(**both, data__folds=2)
     moons = small(data__name="moons", data__examples=200, data__noise=0.1, data__folds=2)
     with pytest.raises(ConfigError, match=r"`data.folds is null` must hold, but got data.folds=2"):
-        by_hand.check(moons)
+        limits.check(moons)
 
 
 def test_stack_holds_about_as_many_fits_as_without_folds() -> None:

@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ridgeline import reference
 from ridgeline.data import Splits
 from ridgeline.networks.noise import KeyedNoise
 from ridgeline.objective import Mixing, data_loss_K, error_K
@@ -18,6 +17,7 @@ from ridgeline.regularizers import Batch
 from ridgeline.regularizers.mixup import Mixup
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
+from ridgeline_recipes.by_hand import reference
 from settings import effect_of, small
 
 

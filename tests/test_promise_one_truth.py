@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ridgeline import reference
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.objective import data_loss_K
 from ridgeline.regularizers.dropout import Dropout
 from ridgeline.stack.module import Stack
+from ridgeline_recipes.by_hand import reference
 from settings import effect_of, small
 
 CASES = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_moons
 
-from ridgeline import reference
-from ridgeline.reference import Setting
+from ridgeline_recipes.by_hand import reference
+from ridgeline_recipes.by_hand.reference import Setting
 
 BINARY = Setting(loss="binary_cross_entropy")
 VARIANTS: dict[str, tuple[list[int], Setting]] = {

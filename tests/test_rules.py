@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ridgeline.evaluation.case_study.measuring import Measured, describe, judge
-from ridgeline.evaluation.case_study.variants import BY_NAME
-from ridgeline.evaluation.rules import (
+from ridgeline.evaluation.statistics import Estimate, over_seeds
+from ridgeline_recipes.case_study.measuring import Measured, describe, judge
+from ridgeline_recipes.case_study.variants import BY_NAME
+from ridgeline_recipes.rules import (
     FAILS,
     HOLDS,
     OPEN,
@@ -21,7 +22,6 @@ from ridgeline.evaluation.rules import (
     helps_most,
     helps_not,
 )
-from ridgeline.evaluation.statistics import Estimate, over_seeds
 
 
 def between(low: float, high: float) -> Estimate:

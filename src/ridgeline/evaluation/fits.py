@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 
-from ridgeline.config import Config
-from ridgeline.config.batchable import structure
+from ridgeline.config import Config, as_tree
+from ridgeline.config.batchable import NOT_TRAINED, structure
+from ridgeline.data import load_splits
+from ridgeline.search.identity import code_hash
 from ridgeline.search.launching import StackSettings
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.records import FitResult, Row
@@ -13,6 +18,9 @@ from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.source import Fit
 from ridgeline.stack.stream import Stream
 from ridgeline.stack.workers import Workers
+
+DECIDES_NOTHING = ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "num_threads")
+"""Keys of the trainer that no fit of a stack depends on."""
 
 
 class FitsFailed(RuntimeError):
@@ -36,10 +44,23 @@ class Given:
         self._ended(fit)
 
 
+def count_workers(config: Config) -> int:
+    """As many as a study on this machine has."""
+    return StackSettings().count_devices(gpu=pick_device(config).type == "cuda")
+
+
 def start_workers(config: Config) -> Workers:
-    """As many as a study on this machine has; a context manager."""
-    gpu, settings = pick_device(config).type == "cuda", StackSettings()
-    return settings.start(settings.count_devices(gpu=gpu), gpu=gpu)
+    """So many, as a context manager."""
+    return StackSettings().start(count_workers(config), gpu=pick_device(config).type == "cuda")
+
+
+def fingerprint(config: Config) -> str:
+    """A hash of all that a fit's numbers follow from, its seed apart: settings, data, code, version of torch."""
+    tree = {name: value for name, value in as_tree(config).items() if name not in (*NOT_TRAINED, "seed")}
+    tree["trainer"] = {name: value for name, value in tree["trainer"].items() if name not in DECIDES_NOTHING}
+    tree["data"] = load_splits(config.data).description.hash  # whichever folder they came from
+    content = json.dumps([tree, code_hash(), version("torch")], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def train_all(

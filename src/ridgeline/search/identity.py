@@ -22,11 +22,8 @@ WHERE_AND_HOW_LOUD = ("data.root", "trainer.enable_progress_bar")
 """Other keys that no result follows from: the data are known by their hash, wherever they lie."""
 
 AFTERWARDS = (
-    "by_hand.py",
-    "by_hand_rules.py",
     "debug",
     "evaluation",
-    "reference.py",
     "report",
 )
 """Parts of the package that no trial's numbers depend on."""

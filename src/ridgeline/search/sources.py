@@ -19,7 +19,7 @@ from ridgeline.search.ranking import outcome
 from ridgeline.search.records import how_it_ended
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
-from ridgeline.trial.run import HISTORY, epoch_metrics, keep, outcome_of, write_history
+from ridgeline.trial.run import HISTORY, epoch_metrics, keep_fit, outcome_of, write_history
 
 BATCH = "batch"
 """User attribute of a trial: the number of its batch."""
@@ -60,7 +60,7 @@ class OpenTrials:
         curve = self.curves.pop(fit.number, [])
         attributes: dict[str, Any] = {"run_id": run.id, "epochs": fit.epochs}
         if isinstance(fit.outcome, FitResult):
-            keep(fit.outcome, run, folder)
+            keep_fit(fit.outcome, run, folder)
             found: Mapping[str, Any] = outcome_of(fit.outcome, run, folder)
             reason = f"TrialFailed: {fit.outcome.failure}" if fit.outcome.failure else None
             value = None if reason else fit.outcome.value

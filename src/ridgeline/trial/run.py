@@ -109,7 +109,7 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
         if not is_out_of_memory(error):
             raise
         raise TrialFailed(f"it needs more memory than there is ({' '.join(str(error).split())})") from None
-    keep(result, run, job_dir)
+    keep_fit(result, run, job_dir)
     if result.failure is not None:
         raise TrialFailed(result.failure)
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
@@ -120,7 +120,7 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     return result
 
 
-def keep(result: FitResult, run: Run, job_dir: Path) -> None:
+def keep_fit(result: FitResult, run: Run, job_dir: Path) -> None:
     """The curve and the weights as files in the job folder, the final metrics in the run. Raises OSError."""
     write_history(job_dir / HISTORY, result.history)
     if result.failure is None:

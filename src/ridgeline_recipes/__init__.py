@@ -1,0 +1,1 @@
+"""What the sources teach about regularization, as programs that use nothing of Ridgeline but its public names."""

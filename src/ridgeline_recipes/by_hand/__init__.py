@@ -1,0 +1,1 @@
+"""A network by hand, in NumPy, beside the same network as Ridgeline trains it."""
