@@ -13,6 +13,7 @@ from typing import Any
 from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.own_code import digest
 from ridgeline.search.space import Dimension
 
 NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
@@ -28,14 +29,22 @@ AFTERWARDS = (
 )
 """Parts of the package that no trial's numbers depend on."""
 
-REVISIONS = ("code", "torch", "optuna")
+OWN_CODE = "own_code"
+REVISIONS = ("code", OWN_CODE, "torch", "optuna")
 """Parts of the definition that make a new study by default, and only a note when a study is resumed by name."""
 
 
 def definition(
-    tree: Mapping[str, Any], config: Config, space: Sequence[Dimension], data: Sequence[str]
+    tree: Mapping[str, Any],
+    config: Config,
+    space: Sequence[Dimension],
+    data: Sequence[str],
+    own_code: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """All that a study's results follow from, as it is stored with the study. `data`: the hashes of its data."""
+    """All that a study's results follow from, as it is stored with the study. `data`: the hashes of its data.
+
+    `own_code`: the user's own source files, of which it has the hashes.
+    """
     fixed = {key: value for key, value in tree.items() if key not in (*NOT_TRAINED, "metric")}
     flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
     swept = {d.key for d in space}
@@ -45,6 +54,7 @@ def definition(
         "metric": config.metric,
         "data": list(data),
         "code": code_hash(),
+        **({OWN_CODE: {name: digest({name: text}) for name, text in own_code.items()}} if own_code else {}),
         "torch": version("torch"),
         "optuna": version("optuna"),
     }
@@ -81,6 +91,14 @@ def study_name(config: Config, defined: Mapping[str, Any], names: Mapping[str, S
     digest = hashlib.sha256(json.dumps(defined, sort_keys=True).encode()).hexdigest()[:8]
     words = [config.search.name, "_".join(names["data"]), "_".join(names["network"])]
     return "-".join([*(re.sub(r"[^A-Za-z0-9._]", "_", word) for word in words), digest])
+
+
+def revised(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The parts of `REVISIONS` that differ between two definitions of a study; of the user's own code, the files."""
+    changed = [part for part in REVISIONS if old.get(part, {}) != new.get(part, {})]
+    before, now = old.get(OWN_CODE, {}), new.get(OWN_CODE, {})
+    files = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    return [f"your {', '.join(files)}" if part == OWN_CODE else part for part in changed]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -31,7 +31,8 @@ class Plan:
     """A study that nothing speaks against.
 
     `config` is that of the first combination of groups, `trees` what each trial's comes from, `n_trials` the goal;
-    `structural` the swept keys by which trials differ in more than knobs.
+    `structural` the swept keys by which trials differ in more than knobs; `own_code` the text of the user's own source
+    files, by name.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Plan:
     structural: list[str]
     line: CommandLine
     definition: dict[str, Any]
+    own_code: dict[str, str]
     data: DataDescription
     n_trials: int
     grid: list[dict[str, Any]] | None
@@ -79,7 +81,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
             from ridgeline.trial.requirements import check_device
 
             check_device(one)
-    defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data])
+    defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data], checked.own_code)
     names: dict[str, list[str]] = {
         "data": list(dict.fromkeys(one.data.name for one in checked.by_data)),
         "network": checked.networks,
@@ -93,6 +95,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
         structural=checked.structural,
         line=line,
         definition=defined,
+        own_code=checked.own_code,
         data=data[0],
         n_trials=goal if combinations is None else min(goal, len(combinations)),
         grid=combinations,

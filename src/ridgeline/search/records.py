@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -36,11 +36,18 @@ class Records:
     """The open parent run of a study, and in `trials` the open runs of trials by number."""
 
     def __init__(
-        self, tracker: Tracker, config: Config, study: Study, space: Sequence[Dimension], data: DataDescription
+        self,
+        tracker: Tracker,
+        config: Config,
+        study: Study,
+        space: Sequence[Dimension],
+        data: DataDescription,
+        own_code: Mapping[str, str] | None = None,
     ) -> None:
         self.tracker, self.config, name = tracker, config, study.study_name
         tags, known = {f"{provenance.SPACE}{mlflow_key(d.key)}": d.text for d in space}, study.user_attrs
         self.run = tracker.start_study(name, config, data, tags, key=known.get(KEY), run_id=known.get(RUN))
+        tracker.log_own_code(self.run, own_code or {})
         study.set_user_attr(RUN, self.run.id)
         for view in (STUDIES, study_view(name, config.metric, [mlflow_key(d.key) for d in space])):
             tracker.save_view(view)

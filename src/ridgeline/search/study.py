@@ -130,7 +130,7 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     if changes:
         more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
         raise ConfigError(f"The study {plan.name} is another one: {changes[0]}{more}. {NEW}")
-    revised = [part for part in identity.REVISIONS if stored.get(part) != plan.definition[part]]
+    revised = identity.revised(stored, plan.definition)
     if revised:
         log.warning(f"Since the study {plan.name} began, this changed: {', '.join(revised)}. Its trials are of both.")
     return study
@@ -188,7 +188,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
     from ridgeline.tracking.machine import machine_metrics
 
     with ExitStack() as said, Tracker(plan.config) as tracker:  # what is said ends when all is in MLflow
-        records = Records(tracker, plan.config, study, plan.line.space, plan.data)
+        records = Records(tracker, plan.config, study, plan.line.space, plan.data, plan.own_code)
         records.describe(study, plan.line, folder)
         progress = Progress(study, plan.config, plan.n_trials)
         stopped = None

@@ -25,6 +25,7 @@ from ridgeline.checking import ConfigError, nearest
 from ridgeline.command_line.composed import plain, without_hydra
 from ridgeline.search.references import following, is_reference, refers_to_hydra, refuse_job
 from ridgeline.search.space import Dimension
+from ridgeline.target import TARGET
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,12 @@ def is_there(tree: Mapping[str, Any], key: str) -> bool:
             return False
         node = node[name]
     return True
+
+
+def is_argument(tree: Mapping[str, Any], key: str) -> bool:
+    """Whether the key is an argument of something that a `_target_` names, which has those of its signature."""
+    groups = key.split(".")[:-1]
+    return any(is_there(tree, ".".join([*groups[: i + 1], TARGET])) for i in range(len(groups)))
 
 
 def copy(tree: dict[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from ridgeline.command_line.arguments import check_key
 from ridgeline.config import Config, DataConfig, parse
 from ridgeline.config.batchable import NOT_TRAINED, is_batchable, structure
 from ridgeline.config.idle import Idle, still_idle
+from ridgeline.config.own_code import own_sources, own_targets
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import REPEATED
 from ridgeline.search.repeats import searched
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import check_enqueue
-from ridgeline.search.trees import Combination, Trees, compose, is_there, tree_with
+from ridgeline.search.trees import Combination, Trees, compose, is_argument, is_there, tree_with
 
 MOST_COMBINATIONS = 2000
 """Of a sampler's choices; beyond, each choice is checked beside the first of the others. A grid's are all checked."""
@@ -33,7 +34,8 @@ MOST_COMBINATIONS = 2000
 @dataclass(frozen=True)
 class Checked:
     """What the values were found to be: the trees, the keys that change a trial's structure, one Config for each data
-    section and one for each demand on the machine, the networks' names, the keys without effect in any of them."""
+    section and one for each demand on the machine, the networks' names, the keys without effect in any of them, the
+    user's own source files."""
 
     trees: Trees
     structural: list[str]
@@ -41,6 +43,7 @@ class Checked:
     by_size: list[Config]
     networks: list[str]
     idle: list[Idle]
+    own_code: dict[str, str]
 
 
 def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *, grid: bool) -> Checked:
@@ -54,11 +57,14 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
     composed, structures = dict[tuple[Any, ...], Combination](), dict[tuple[Any, ...], Config]()
     by_data, by_size, networks = dict[DataConfig, Config](), dict[tuple[Any, ...], Config](), dict[str, None]()
     idle: dict[str, Idle] | None = None
+    own = dict[tuple[str, ...], dict[str, Any]]()
     for choices in itertools.product(*(d.ends for d in groups)):
         chosen = [d.override(value) for d, value in zip(groups, choices, strict=True)]
         base = composed[choices] = compose(loader, master, [*line.fixed, *chosen], keys)
         for values in _combinations(keys, grid):
-            config = parse(tree_with(base, keys, values))  # an unknown key is refused here, with the nearest
+            tree = tree_with(base, keys, values)
+            config = parse(tree)  # an unknown key is refused here, with the nearest
+            own.setdefault(tuple(own_targets(tree)), tree)
             structures.setdefault(choices, structure(config))
             by_data.setdefault(config.data, config)
             trainer = config.trainer
@@ -67,13 +73,13 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             networks[config.network.name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
-            if d.prefix == "" and not is_there(base.tree, d.key):
+            if d.prefix == "" and not is_there(base.tree, d.key) and not is_argument(base.tree, d.key):
                 raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
     structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
     followers = {key for base in composed.values() for key in base.followers if key.split(".")[0] not in NOT_TRAINED}
     structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_batchable(key)]
     trees, examples = Trees(groups, keys, composed), (list(by_data.values()), list(by_size.values()))
-    return Checked(trees, structural, *examples, list(networks), list((idle or {}).values()))
+    return Checked(trees, structural, *examples, list(networks), list((idle or {}).values()), own_sources(own.values()))
 
 
 def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:

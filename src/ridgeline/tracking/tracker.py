@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from ridgeline.command_line.passwords import hidden
 from ridgeline.config import Config, ConfigError, as_tree
+from ridgeline.config.own_code import digest, own_sources
 from ridgeline.tracking import provenance
 from ridgeline.tracking.creation import (
     Common,
@@ -36,6 +37,9 @@ from ridgeline.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from ridgeline.data import DataDescription
+
+OWN_CODE = "own_code"
+"""Where the user's own source files are among the artifacts of a run."""
 
 log = logging.getLogger("ridgeline.tracking")
 
@@ -121,8 +125,14 @@ class Tracker:
         self._writer.first(create)
         if not is_child:  # the study's run says what all of its trials have in common
             self._log_config(run, config)
+            self.log_own_code(run, own_sources([as_tree(config)]))
             self._begun.append(run)
         return run
+
+    def log_own_code(self, run: Run, sources: Mapping[str, str]) -> None:
+        """The user's own source files that the run's numbers follow from, each revision of them in a folder."""
+        for name, text in sources.items():
+            run.log_text(text, f"{OWN_CODE}/{digest(sources)[:8]}/{name}")
 
     def save_view(self, view: View) -> None:
         """Put the view into the menu of the experiment's table, or renew it there."""
