@@ -1,0 +1,60 @@
+"""The user's own source files: which they are, and that a study follows from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ridgeline.config.own_code import digest, own_sources, own_targets
+from ridgeline.search import identity
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {
+        "own_net.py": "import json\nimport torch\nfrom own_parts import blocks\nfrom own_parts.deep import Head\n",
+        "own_parts/__init__.py": "",
+        "own_parts/blocks.py": "def late():\n    from . import lazy\n",
+        "own_parts/lazy.py": "x = 1\n",
+        "own_parts/deep/__init__.py": "from ..other import Head\n",
+        "own_parts/other.py": "class Head: ...\n",
+        "own_parts/unused.py": "",
+        "unrelated.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def tree(folder: Path, **groups: object) -> dict[str, object]:
+    return {"import_path": str(folder), **groups}
+
+
+def test_sources_are_the_targets_file_and_all_that_it_imports_from_beside_it(folder):
+    found = own_sources([tree(folder, network={"_target_": "own_net.Net"})])
+    own = ["own_net.py", "own_parts/__init__.py", "own_parts/blocks.py", "own_parts/deep/__init__.py"]
+    assert list(found) == [*own, "own_parts/lazy.py", "own_parts/other.py"]
+    assert found["own_net.py"] == (folder / "own_net.py").read_text()
+
+
+def test_what_ridgeline_and_torch_bring_is_no_code_of_the_users(folder):
+    used = tree(folder, loss={"_target_": "torch.nn.HuberLoss"}, search={"sampler": {"_target_": "optuna.samplers.X"}})
+    assert own_targets(used) == []
+    assert own_sources([used]) == {}
+
+
+def test_a_target_inside_another_and_one_in_a_list_count_too(folder):
+    nested = {"_target_": "torch.nn.Sequential", "layers": [{"_target_": "own_parts.other.Head"}]}
+    assert list(own_sources([tree(folder, network=nested)])) == ["own_parts/__init__.py", "own_parts/other.py"]
+
+
+def test_a_changed_file_is_another_definition_and_is_named(folder):
+    used = [tree(folder, network={"_target_": "own_net.Net"})]
+    before = {"code": "same", "own_code": {name: digest({name: text}) for name, text in own_sources(used).items()}}
+    (folder / "own_parts" / "lazy.py").write_text("x = 2\n")
+    after = {"code": "same", "own_code": {name: digest({name: text}) for name, text in own_sources(used).items()}}
+    assert identity.revised(before, before) == []
+    assert identity.revised(before, after) == ["your own_parts/lazy.py"]
+    assert identity.revised(before, {"code": "other"})[0] == "code"
