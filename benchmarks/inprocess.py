@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import shutil
 import tempfile
 import time
@@ -23,7 +24,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.entry_points import ROOT, one_trial
 from ridgeline.search.ask_tell import AskTell
@@ -62,6 +63,16 @@ def read_trials(folder: Path) -> list[FrozenTrial]:
     (study,) = storage.get_all_studies()
     ended = [t for t in storage.get_all_trials(study._study_id) if t.datetime_complete is not None]
     return sorted(ended, key=lambda t: (t.datetime_complete, t.number))
+
+
+def best_so_far(trials: Sequence[FrozenTrial]) -> list[float | None]:
+    """After each trial's end; None until one is complete: a pruned trial has no value."""
+    best, curve = math.inf, list[float | None]()
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            best = min(best, trial.value)
+        curve.append(best if best < math.inf else None)
+    return curve
 
 
 class KeptPool(Pool):

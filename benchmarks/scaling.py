@@ -12,28 +12,58 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import statistics
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from machine import BUSY, describe_machine, private_cache
 from progress import Progress
 from ridgeline.data import Split, Splits, load_splits
+from ridgeline.report.axes import DPI, log_axis
 from ridgeline.stack.callbacks import Schedules
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.module import Stack
+from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.worker import keep_freed_memory
 from rivals.crew import cores
 from rivals.workloads import BATCH, Workload
-from scaling_picture import draw
-from scaling_table import EPOCHS_A_TRIAL, lines, summarize
 
 BENCHMARKS = Path(__file__).resolve().parent
+EPOCHS_A_TRIAL = 30
+PAYS = 0.05
+"""The share that twice the K has to gain."""
+COLOURS = ("#1f77b4", "#2ca02c", "#d62728")
+GREY = "#444444"
+MARKS: dict[str, dict[str, Any]] = {
+    "k_that_fills_the_private_cache": {
+        "marker": "|",
+        "markersize": 16,
+        "markeredgewidth": 2,
+        "label": "a step fills the core's own cache (no mark: one fit alone does)",
+    },
+    "k_by_default": {"marker": "s", "markersize": 6, "label": "K that the launcher chooses at most"},
+    "stops_paying_at_k": {
+        "marker": "o",
+        "markersize": 11,
+        "fillstyle": "none",
+        "label": "stops paying: no larger K gains 5% a doubling",
+    },
+}
+PANELS = {"digits": "digits, 64-h-h-10, 1078 examples", "mnist": "MNIST, 784-128-10, n examples"}
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 WORKLOADS = (
     *(Workload(f"h = {h}", "digits", (64, h, h, 10), 1, 1, None, EPOCHS_A_TRIAL, 1078) for h in (32, 128, 512)),
@@ -128,6 +158,104 @@ def parse_arguments() -> argparse.Namespace:
         args.out = args.out or BENCHMARKS / "results" / "scaling.json"
         args.picture = args.picture or BENCHMARKS.parent / "docs" / "images" / "trials_an_hour.png"
     return args
+
+
+def summarize(
+    workload: Workload, root: str, sizes: Sequence[int], seconds: Sequence[Sequence[float]], cache: int | None
+) -> dict[str, Any]:
+    """One line of the picture. `seconds`: an epoch of a stack, a row a round, a column a K. `cache`: bytes."""
+    an_hour = [3600 * k / (EPOCHS_A_TRIAL * statistics.median(row[i] for row in seconds)) for i, k in enumerate(sizes)]
+    of_fit = bytes_of_fit(workload.sizes)
+    return {
+        "data": workload.data,
+        "network": list(workload.sizes),
+        "train_examples": workload.full_train,
+        "k": list(sizes),
+        "trials_an_hour": an_hour,
+        "stops_paying_at_k": stop_paying(sizes, seconds),
+        "bytes_of_a_fit": of_fit,
+        "k_that_fills_the_private_cache": cache / of_fit if cache else None,
+        "k_by_default": fitting_stack_size(workload.config(root=root), workers=1),
+        "seconds_an_epoch_of_the_stack": {k: [row[i] for row in seconds] for i, k in enumerate(sizes)},
+    }
+
+
+def stop_paying(sizes: Sequence[int], seconds: Sequence[Sequence[float]]) -> int | None:
+    """The smallest K from which on no larger one gains PAYS a doubling; None if even the largest still does."""
+
+    def pays(i: int, j: int) -> bool:
+        times = sizes[j] / sizes[i]
+        # of turns in the same round, so that a busy machine slows both
+        gained = statistics.median(times * row[i] / row[j] for row in seconds)
+        return gained >= (1 + PAYS) ** math.log2(times)
+
+    last = len(sizes) - 1
+    return next((sizes[i] for i in range(last) if not any(pays(i, j) for j in range(i + 1, last + 1))), None)
+
+
+def bytes_of_fit(sizes: Sequence[int]) -> int:
+    """What a step of one fit touches, counted as in ridgeline.stack.sizing."""
+    parameters = sum(i * o + o for i, o in pairwise(sizes))
+    return 4 * (4 * parameters + 4 * BATCH * sum(sizes))
+
+
+def lines(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table for people."""
+    sizes = next(iter(summaries.values()))["k"]
+    text = [
+        f"{'':<40}{'trials an hour at K =':<{9 * len(sizes)}}{'stops':>9}{'fills the':>11}{'K by':>9}",
+        f"{'':<40}{''.join(f'{k:>9}' for k in sizes)}{'paying':>9}{'cache at':>11}{'default':>9}",
+    ]
+    for name, line in summaries.items():
+        rates = "".join(f"{rate:>9.0f}" for rate in line["trials_an_hour"])
+        fills, stops = line["k_that_fills_the_private_cache"], line["stops_paying_at_k"]
+        network = "-".join(str(size) for size in line["network"])
+        text.append(
+            f"{line['data']:<8}{name:<17}{network:<15}{rates}{f'at {stops}' if stops else '-':>9}"
+            f"{f'{fills:.1f}' if fills else '-':>11}{line['k_by_default']:>9}"
+        )
+    return [*text, f"Stops paying: from that K on, none gains {PAYS:.0%} a doubling."]
+
+
+def draw(report: Mapping[str, Any]) -> Figure:
+    """A panel for each data set."""
+    panels = [data for data in PANELS if any(line["data"] == data for line in report["lines"].values())]
+    figure = Figure(figsize=(4.8 * len(panels), 4.2), dpi=DPI, layout="constrained")
+    for axes, data in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        lines = {name: line for name, line in report["lines"].items() if line["data"] == data}
+        for colour, (name, line) in zip(COLOURS, lines.items(), strict=False):
+            _draw_line(axes, colour, name, line)
+        sizes = next(iter(lines.values()))["k"]
+        log_axis(axes, "y")
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(0.85 * sizes[0], 3 * sizes[-1])  # room for the lines' names
+        axes.xaxis.set_major_locator(FixedLocator(sizes))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set(title=PANELS[data], xlabel="K, trials in the stack", ylabel="trials an hour, one core")
+        axes.title.set_fontsize("medium")
+        axes.grid(alpha=0.3)
+    figure.legend(
+        handles=[Line2D([], [], color=GREY, linestyle="none", **style) for style in MARKS.values()],
+        loc="outside lower center",
+        ncols=2,
+        fontsize="small",
+        frameon=False,
+    )
+    return figure
+
+
+def _draw_line(axes: Axes, colour: str, name: str, line: Mapping[str, Any]) -> None:
+    sizes, rates = line["k"], line["trials_an_hour"]
+    axes.plot(sizes, rates, color=colour, marker="o", markersize=3)
+    axes.annotate(
+        name, (sizes[-1], rates[-1]), (7, 0), textcoords="offset points", va="center", fontsize="small", color=colour
+    )
+    for key, style in MARKS.items():
+        k = line[key]
+        if k is not None and sizes[0] <= k <= sizes[-1]:
+            rate = np.exp(np.interp(np.log(k), np.log(sizes), np.log(rates)))
+            axes.plot([k], [rate], color=colour, linestyle="none", **style)
 
 
 if __name__ == "__main__":

@@ -14,20 +14,45 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import statistics
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inprocess import Ended, Studies, studies
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inprocess import Ended, Studies, best_so_far, studies
 from machine import BUSY, describe_machine
 from progress import Progress
+from ridgeline.report.axes import DPI
 from rivals.crew import cores
 from search_quality_extras import ask_at, retrain
-from search_quality_picture import draw
-from search_quality_table import WAYS, best_so_far, lines, summarize
 
 BENCHMARKS = Path(__file__).resolve().parent
+AFTER = (16, 32, 64)
+BASELINE = "random"
+RESAMPLES = 10000
+COLOURS = {
+    "random": "#7f7f7f",
+    "sobol": "#9467bd",
+    "tpe": "#1f77b4",
+    "gp": "#2ca02c",
+    "cmaes": "#ff7f0e",
+    "median": "#2ca02c",
+    "asha": "#d62728",
+    "hyperband": "#9467bd",
+    "patient": "#ff7f0e",
+}
+MARK = "#444444"
+MOMENTS = 200
+BEYOND = 1e3
+"""Stands for no value yet: above the axes."""
 ASKED_AT = 500
 """Trials of the study in memory in which an ask is timed too."""
 
@@ -125,6 +150,201 @@ def parse_arguments() -> argparse.Namespace:
         args.out = args.out or BENCHMARKS / "results" / f"{name}.json"
         args.picture = args.picture or BENCHMARKS.parent / "docs" / "images" / f"{name}.png"
     return args
+
+
+@dataclass(frozen=True)
+class Way:
+    """A sampler without a pruner, or TPE with a pruner; and what a user adds to `train.py -m` for it."""
+
+    title: str
+    arguments: tuple[str, ...]
+    is_sampler: bool = True
+
+
+WAYS = {
+    "random": Way("random", ("search=random",)),  # from the first trial on: `bayes` starts with a design
+    "sobol": Way("Sobol'", ("search=bayes", "search/sampler=sobol", "search.n_startup_trials=0")),
+    "tpe": Way("TPE", ("search=bayes",)),
+    "gp": Way("GP", ("search=bayes", "search/sampler=gp")),
+    "cmaes": Way("CMA-ES", ("search=bayes", "search/sampler=cmaes")),
+    **{
+        name: Way(f"TPE, {name}", ("search=bayes", f"search/pruner={name}"), False)
+        for name in ("median", "asha", "hyperband", "patient")
+    },
+}
+
+
+def summarize(found: Mapping[str, Sequence[Mapping[str, Any]]], long_ask: Mapping[str, float]) -> dict[str, Any]:
+    """Everything, by way; the target is the median that random search ends with."""
+    target = statistics.median(row["best_so_far"][-1] for row in found[BASELINE])
+    moment = min(statistics.median(row["seconds"][-1] for row in rows) for rows in found.values())
+    ways = {key: _way(key, rows, target, moment, long_ask.get(key)) for key, rows in found.items()}
+    return {"target": target, "equal_seconds": moment, "ways": ways}
+
+
+def _way(
+    key: str, rows: Sequence[Mapping[str, Any]], target: float, moment: float, long_ask: float | None
+) -> dict[str, Any]:
+    n_trials = len(rows[0]["seconds"])
+    fresh = [statistics.mean(row["fresh"]) for row in rows]
+    reached = [
+        next((i for i, b in enumerate(row["best_so_far"]) if b is not None and b <= target), None) for row in rows
+    ]
+    steps = [math.inf if i is None else i + 1 for i in reached]
+    seconds = [math.inf if i is None else row["seconds"][i] for i, row in zip(reached, rows, strict=True)]
+    return {
+        "title": WAYS[key].title,
+        "is_sampler": WAYS[key].is_sampler,
+        "best_after": {n: median([value(row, n) for row in rows]) for n in AFTER if n <= n_trials}
+        or {n_trials: median([value(row, n_trials) for row in rows])},
+        "best_at_equal_seconds": median([value(row, sum(s <= moment for s in row["seconds"])) for row in rows]),
+        "seconds": median([row["seconds"][-1] for row in rows]),
+        "epochs": median([row["epochs"] for row in rows]),
+        "reached_target": sum(i is not None for i in reached),
+        "trials_to_target": median(steps, lower=True),
+        "seconds_to_target": median(seconds, lower=True),
+        "best": median([value(row, n_trials) for row in rows]),
+        "fresh": median(fresh),
+        "fresh_minus_best": median([mean - value(row, n_trials) for mean, row in zip(fresh, rows, strict=True)]),
+        "ask_cpu_ms": statistics.median(ms for row in rows for ms in row["ask_cpu_ms"][n_trials // 2 :]),
+        "ask_cpu_ms_in_a_long_study": long_ask,
+        "studies": list(rows),
+    }
+
+
+def value(row: Mapping[str, Any], n: int) -> float:
+    """The best after `n` trials ended; infinite before there is one."""
+    best = row["best_so_far"][n - 1] if n > 0 else None
+    return math.inf if best is None else float(best)
+
+
+def median(values: Sequence[float], *, lower: bool = False) -> dict[str, float | None]:
+    """With a 95% interval: percentiles of the medians of resampled seeds. None: never, in more than half of them.
+
+    `lower`: of an even number the lower of the two in the middle, for where the upper may be infinite.
+    """
+    rng = np.random.default_rng(0)
+    picked = np.sort(rng.choice(np.asarray(values, dtype=float), (RESAMPLES, len(values))), axis=1)
+    middle = picked[:, (len(values) - 1) // 2]
+    if not lower:
+        middle = (middle + picked[:, len(values) // 2]) / 2
+    ordered = np.sort(middle)  # infinities too, which percentiles cannot interpolate
+    low, high = ordered[int(0.025 * RESAMPLES)], ordered[int(0.975 * RESAMPLES)]
+    own = statistics.median_low(values) if lower else statistics.median(values)
+    named = {"median": own, "low": float(low), "high": float(high)}
+    return {name: number if math.isfinite(number) else None for name, number in named.items()}
+
+
+def lines(report: Mapping[str, Any]) -> list[str]:
+    """Tables for people."""
+    ways, settings = report["ways"], report["settings"]
+    after = list(next(iter(ways.values()))["best_after"])
+    heads = [*(f"after {n}" for n in after), f"at {report['equal_seconds']:.1f} s"]
+    text = [
+        "best val/loss so far, median [95% interval]",
+        f"{'':<17}{''.join(f'{head:^26}' for head in heads)}{'seconds':>9}{'epochs':>8}",
+    ]
+    for row in ways.values():
+        cells = [*row["best_after"].values(), row["best_at_equal_seconds"]]
+        text.append(
+            f"{row['title']:<17}{''.join(f'{_cell(cell):^26}' for cell in cells)}"
+            f"{_shown(row['seconds']['median'], 1):>9}{_shown(row['epochs']['median'], 0):>8}"
+        )
+    text += [
+        "",
+        f"to the target, {report['target']:.4f}, the median after {settings['trials']} random trials; "
+        f"and the best trained again on {settings['fresh']} fresh seeds",
+        f"{'':<17}{'reached':>10}{'trials':>9}{'seconds':>9}{'best':>10}{'fresh mean [95% interval]':^30}"
+        f"{'fresh-best':>11}{'ask CPU ms':>12}{'at ' + str(settings['asked_at']):>9}",
+    ]
+    for row in ways.values():
+        long_ask = row["ask_cpu_ms_in_a_long_study"]
+        text.append(
+            f"{row['title']:<17}{row['reached_target']:>6} / {settings['seeds']}"
+            f"{_shown(row['trials_to_target']['median'], 0):>8}{_shown(row['seconds_to_target']['median'], 1):>9}"
+            f"{_shown(row['best']['median'], 4):>10}{_cell(row['fresh']):^30}"
+            f"{_shown(row['fresh_minus_best']['median'], 4):>11}{row['ask_cpu_ms']:>12.1f}{_shown(long_ask, 1):>9}"
+        )
+    return text
+
+
+def _cell(cell: Mapping[str, float | None]) -> str:
+    return f"{_shown(cell['median'], 4)} [{_shown(cell['low'], 4)}, {_shown(cell['high'], 4)}]"
+
+
+def _shown(number: float | None, digits: int) -> str:
+    return "-" if number is None else f"{number:.{digits}f}"
+
+
+def draw(report: Mapping[str, Any]) -> Figure:
+    """Medians over seeds with interquartile bands."""
+    figure = Figure(figsize=(10.5, 4.4), dpi=DPI, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    ways, settings = report["ways"], report["settings"]
+    n_trials = len(ways["tpe"]["studies"][0]["seconds"])
+    trials = np.arange(1, n_trials + 1)
+    for key, way in ways.items():
+        if way["is_sampler"]:
+            curves = [[value(row, int(n)) for n in trials] for row in way["studies"]]
+            _draw(left, key, way["title"], trials, curves)
+    last = max(way["seconds"]["median"] for key, way in ways.items() if key == "tpe" or not way["is_sampler"])
+    moments = np.linspace(0, last, MOMENTS)
+    for key, way in ways.items():
+        if key == "tpe" or not way["is_sampler"]:
+            curves = [
+                [value(row, int(np.sum(np.array(row["seconds"]) <= at))) for at in moments] for row in way["studies"]
+            ]
+            title = "no pruner" if key == "tpe" else key
+            _draw(right, key, title, moments, curves, ends=way["seconds"]["median"])
+    for axes in (left, right):
+        axes.axhline(report["target"], color=MARK, linestyle="--", linewidth=1)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small", loc="upper right")
+    left.annotate(
+        f"random, after {n_trials}",
+        (0.99, report["target"]),
+        (0, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize="small",
+        color=MARK,
+    )
+    lowest, highest = _limits(report)
+    left.set_ylim(lowest, highest)
+    left.set(title="samplers, no pruner", xlabel="trials that ended", ylabel="best val/loss so far")
+    right.set(title="pruners, with TPE", xlabel="seconds since the first trial's start")
+    right.tick_params(labelleft=True)
+    for axes in (left, right):
+        axes.title.set_fontsize("medium")
+    figure.suptitle(
+        f"{settings['data']}, {n_trials} trials of at most {settings['epochs']} epochs, "
+        f"medians and quartiles of {settings['seeds']} seeds",
+        fontsize="medium",
+    )
+    return figure
+
+
+def _draw(
+    axes: Axes, key: str, title: str, x: np.ndarray, curves: Sequence[Sequence[float]], ends: float | None = None
+) -> None:
+    """A median with its band; after the median study's end it is not drawn, for it would look like work."""
+    finite = np.where(np.isfinite(curves), curves, BEYOND)
+    low, middle, high = np.quantile(finite, (0.25, 0.5, 0.75), axis=0)
+    shown = (middle < BEYOND / 10) & (x <= (math.inf if ends is None else ends))
+    axes.fill_between(x[shown], low[shown], high[shown], color=COLOURS[key], alpha=0.12, linewidth=0, step="post")
+    axes.step(x[shown], middle[shown], where="post", color=COLOURS[key], label=title, linewidth=1.6)
+    if ends is not None and shown.any():
+        axes.plot(x[shown][-1], middle[shown][-1], "o", color=COLOURS[key], markersize=4)
+
+
+def _limits(report: Mapping[str, Any]) -> tuple[float, float]:
+    """From below the best to what the first trials reach: where the ways differ."""
+    rows = [row for way in report["ways"].values() for row in way["studies"]]
+    ends = [value(row, len(row["seconds"])) for row in rows]
+    early = [value(row, max(1, len(row["seconds"]) // 12)) for row in rows]
+    finite = [v for v in early if math.isfinite(v)]
+    return 0.98 * min(ends), max(1.02 * float(np.quantile(finite, 0.75)), 1.05 * max(ends))
 
 
 if __name__ == "__main__":

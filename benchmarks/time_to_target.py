@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import statistics
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from endtoend import BENCHMARKS, EPOCHS, PROJECT, QUICK_EPOCHS, QUIET
-from inprocess import read_trials, seconds_of
+from inprocess import best_so_far, read_trials, seconds_of
 from machine import BUSY, describe_machine
 from processes import CommandFailed, watch
 from progress import Progress
 from rivals.crew import cores
-from search_quality_table import best_so_far
-from time_to_target_table import Turn, summarize
 
 PRUNERS = ("none", "median", "asha", "hyperband", "patient")
 
@@ -123,6 +125,41 @@ def parse_arguments() -> argparse.Namespace:
     if args.out is None and not args.quick:
         args.out = BENCHMARKS / "results" / "time_to_target.json"
     return args
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A study: the best so far and the seconds since the first trial's start, at each trial's end; start-up apart."""
+
+    best: list[float | None]
+    seconds: list[float]
+    start_up: float
+
+    def to_reach(self, target: float) -> float:
+        """Seconds, without start-up; infinite if it never did."""
+        pairs = zip(self.best, self.seconds, strict=True)
+        return next((at for best, at in pairs if best is not None and best <= target), math.inf)
+
+
+def summarize(title: str, turns: list[Turn], targets: list[float]) -> dict[str, Any]:
+    """None where less than half of the studies reached the target."""
+    reached = [turn.to_reach(target) for turn, target in zip(turns, targets, strict=True)]
+    whole = [seconds + turn.start_up for seconds, turn in zip(reached, turns, strict=True)]
+    return {
+        "title": title,
+        "reached": sum(math.isfinite(seconds) for seconds in reached),
+        "seconds_to_target": _finite(statistics.median(reached)),
+        "seconds_to_target_with_start_up": _finite(statistics.median(whole)),
+        "seconds_at_least": statistics.median(min(s, turn.seconds[-1]) for s, turn in zip(reached, turns, strict=True)),
+        "rounds": [
+            {"to_target": _finite(s), "start_up": turn.start_up, "best_so_far": turn.best, "seconds": turn.seconds}
+            for s, turn in zip(reached, turns, strict=True)
+        ],
+    }
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 if __name__ == "__main__":
