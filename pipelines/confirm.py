@@ -15,7 +15,8 @@ from ridgeline.entry_points import checked, enter_without_trial, refuse, require
 
 def confirm(cfg: DictConfig) -> None:
     require_overrides_of(
-        "study", "confirm", "runs", "tracking.uri", "tracking.allowed_targets", "search.storage", "data.root"
+        *("study", "confirm", "runs", "import_path", "data.root", "search.storage"),
+        *("tracking.uri", "tracking.allowed_targets"),
     )
     config = checked(cfg)
     require(config.study is not None, "study=NAME is given", "study", "null")

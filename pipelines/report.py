@@ -12,7 +12,10 @@ from ridgeline.entry_points import checked, enter_without_trial, refuse, require
 
 
 def report(cfg: DictConfig) -> None:
-    require_overrides_of("study", "report", "runs", "tracking.uri", "search.storage", "data.root")
+    require_overrides_of(
+        *("study", "report", "runs", "import_path", "data.root", "search.storage"),
+        *("tracking.uri", "tracking.allowed_targets"),
+    )
     config = checked(cfg)
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.report, "report")

@@ -7,7 +7,7 @@ another place in each of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.commands import key_of, setting
 from ridgeline.command_line.composed import as_typed, unresolved
-from ridgeline.target import TARGET, is_own, targets_in
+from ridgeline.config.own_code import own_targets
 
 IMPORT_PATH = "import_path"
 FILES = (
@@ -63,7 +63,7 @@ def _place(key: str, path: str, base: Path | None) -> str:
 
 def with_absolute_paths(tree: dict[str, Any], base: Path | None = None) -> dict[str, Any]:
     """A plain configuration, changed in place."""
-    if tree.get(IMPORT_PATH) is None and _names_own_code(tree):
+    if tree.get(IMPORT_PATH) is None and own_targets(tree):
         tree[IMPORT_PATH] = str(base or Path.cwd())
     for key in PATHS:
         *groups, name = key.split(".")
@@ -87,7 +87,7 @@ def settle(config: DictConfig, arguments: Sequence[str] | None = None) -> list[s
             given = OmegaConf.select(config, key)
         except OmegaConfBaseException:  # whoever reads the key says what is wrong with it
             continue
-        is_missing = key == IMPORT_PATH and given is None and _names_own_code(unresolved(config), settled)
+        is_missing = key == IMPORT_PATH and given is None and own_targets(unresolved(config), settled)
         place = str(Path.cwd()) if is_missing else absolute(key, given)
         if place == given:
             continue
@@ -101,17 +101,6 @@ def settle(config: DictConfig, arguments: Sequence[str] | None = None) -> list[s
             settled.append(setting(f"++{key}", place))
     config.hydra.overrides.task = settled
     return settled
-
-
-def _names_own_code(tree: Mapping[str, Any], arguments: Sequence[str] = ()) -> bool:
-    """Whether a `_target_` of the configuration, or of an argument that is swept, is of a module of the user's own."""
-    trained = {key: value for key, value in tree.items() if key not in ("hydra", "search")}
-    named = [str(target) for _, target in targets_in(trained)]
-    for argument in arguments:
-        key, _, value = argument.lstrip("+~").partition("=")
-        if key.endswith(f".{TARGET}") and key.split(".")[0] not in ("hydra", "search"):
-            named += re.findall(r"[\w.]+\.\w+", value)
-    return any(is_own(path) for path in named)
 
 
 def readable(argument: str) -> str:

@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ridgeline.target import is_own, targets_in
+from ridgeline.target import TARGET, is_own, targets_in
+
+NOT_OWN = ("hydra", "search")
+"""Groups whose targets train nothing."""
 
 
-def own_targets(tree: Mapping[str, Any]) -> list[str]:
-    """What a plain configuration names of modules of the user's own, each once. A search's sampler is none of it."""
-    trained = {key: value for key, value in tree.items() if key != "search"}
-    return list(dict.fromkeys(str(path) for _, path in targets_in(trained) if is_own(str(path))))
+def own_targets(tree: Mapping[str, Any], arguments: Iterable[str] = ()) -> list[str]:
+    """What a plain configuration, and arguments that may be sweeps, name of modules of the user's own, each once.
+
+    A search's sampler is none of it: no network is trained with it.
+    """
+    named = [str(path) for group, node in tree.items() if group not in NOT_OWN for _, path in targets_in(node, group)]
+    for argument in arguments:
+        key, _, value = argument.lstrip("+~").partition("=")
+        if key.endswith(f".{TARGET}") and key.partition(".")[0] not in NOT_OWN:
+            named += re.findall(r"[\w.]+\.\w+", value)
+    return [path for path in dict.fromkeys(named) if is_own(path)]
+
+
+def own_packages(targets: Iterable[str]) -> list[str]:
+    """Their packages, as `tracking.allowed_targets` has them."""
+    return sorted({f"{path.partition('.')[0]}." for path in targets})
 
 
 def own_sources(trees: Iterable[Mapping[str, Any]]) -> dict[str, str]:

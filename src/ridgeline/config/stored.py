@@ -25,12 +25,13 @@ RESOLVER = re.compile(r"\$\{[^{}]*:")
 """As in `${oc.env:SECRET}`, which reads what is none of a configuration's business."""
 
 
-def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
+def read_stored(stored: Path | str, allowed: Sequence[str] = (), import_path: str | None = None) -> Config:
     """The checked configuration in a YAML file, or in YAML text; without `UNUSED`, which are as by default.
 
     References to other keys (`${metric}`) are resolved: Hydra stores them as they are.
-    `allowed`: prefixes besides `KNOWN`, as in `tracking.allowed_targets`. Raises ConfigError, one line, where it
-    cannot be read, names a target that is not allowed, or breaks a rule of `ridgeline.config`.
+    `allowed`: prefixes besides `KNOWN`, as in `tracking.allowed_targets`. `import_path` takes the stored one's place.
+    Raises ConfigError, one line, where it cannot be read, names a target that is not allowed, or breaks a rule of
+    `ridgeline.config`.
     """
     where = str(stored) if isinstance(stored, Path) else "the stored configuration"
     try:
@@ -42,6 +43,8 @@ def read_stored(stored: Path | str, allowed: Sequence[str] = ()) -> Config:
     tree = {str(key): value for key, value in tree.items() if key not in UNUSED}
     if "${" in str(tree):
         tree = _resolved(tree, where)
+    if import_path is not None:
+        tree["import_path"] = import_path
     check_targets(tree, allowed)
     return parse(tree)
 

@@ -18,7 +18,7 @@ from ridgeline.checking import ConfigError, nearest
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.composed import plain
 from ridgeline.command_line.passwords import require_secret
-from ridgeline.command_line.paths import with_absolute_paths
+from ridgeline.command_line.paths import IMPORT_PATH, with_absolute_paths
 from ridgeline.config import Config, parse
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, read_stored
@@ -61,7 +61,8 @@ class StoredStudy:
 
     def config_of(self, number: int) -> Config:
         """The configuration that a trial was trained with."""
-        config = read_stored(self.job(number) / ".hydra" / "config.yaml", self.config.tracking.allowed_targets)
+        allowed, modules = self.config.tracking.allowed_targets, self.config.import_path
+        config = read_stored(self.job(number) / ".hydra" / "config.yaml", allowed, modules)
         if self.config.data.root is None or ROOT in (d.key for d in self.line.space):
             return config
         return replace(config, data=replace(config.data, root=self.config.data.root))
@@ -92,8 +93,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
 
     `asked.search.storage` and `asked.tracking.uri` replace the stored ones, whose passwords are not stored, and
-    `asked.data.root` that of data that have moved; what the study may name as a target is `asked`'s to say. Raises
-    ConfigError, one line.
+    `asked.data.root` that of data that have moved, `asked.import_path` that of the user's own modules; what the study
+    may name as a target is `asked`'s to say. Raises ConfigError, one line.
     """
     name, runs = find_study(asked, study), Path(asked.runs).absolute()
     master = OmegaConf.load(runs / "studies" / name / MASTER)
@@ -101,6 +102,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     tree, allowed = plain(master), asked.tracking.allowed_targets
     # Studies from before have relative paths, which were meant where they were started.
     tree = with_absolute_paths(tree, Path(master.hydra.runtime.cwd))
+    if asked.import_path is not None:
+        tree[IMPORT_PATH] = asked.import_path
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
     config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))
@@ -117,6 +120,8 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     line = restore(master, config.search.params, space, str(runs))
     if asked.data.root is not None:
         line = line.with_setting(ROOT, asked.data.root)
+    if asked.import_path is not None:
+        line = line.with_setting(IMPORT_PATH, asked.import_path)
     if master.hydra.job.config_name == STAGE:
         line = line.of_stage(folder)
     stored = StoredStudy(name, folder, config, line, found)

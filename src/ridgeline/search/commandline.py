@@ -20,9 +20,10 @@ from optuna.distributions import BaseDistribution
 from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.command_line.commands import ROOT, Where, command, key_of, runs_setting, setting, started_with
-from ridgeline.command_line.composed import as_typed
+from ridgeline.command_line.composed import as_typed, unresolved
 from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.config.idle import Idle, names
+from ridgeline.config.own_code import own_packages, own_targets
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
@@ -48,7 +49,8 @@ class Start:
     """How the study was started, beside what is set and swept. `typed`: its arguments, without a password.
 
     `script` trains. `options` name its configuration, `hydra` are the settings of Hydra itself; paths are absolute.
-    `search`: what chooses no search where the configuration chooses one without being asked.
+    `search`: what chooses no search where the configuration chooses one without being asked. `own`: the packages of the
+    user's own that its trials use.
     """
 
     runs: str
@@ -57,6 +59,7 @@ class Start:
     options: tuple[str, ...] = ()
     hydra: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class CommandLine:
 
     def follow(self, pipeline: str, study: str, *, where: Where = "anywhere") -> str:
         """The shell command of the pipeline `confirm` or `report` for this study."""
-        return command(pipeline, setting("study", study), *runs_setting(self.start.runs), where=where)
+        own = [setting("tracking.allowed_targets", self.start.own)] if self.start.own else []
+        return command(pipeline, setting("study", study), *runs_setting(self.start.runs), *own, where=where)
 
 
 def _without_idle(overrides: Sequence[str], find: Callable[[], Iterable[Idle]]) -> list[str]:
@@ -158,7 +162,8 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
     searches = master.hydra.runtime.choices.get("search", "grid") != "grid"
     chosen_elsewhere = options or master.hydra.runtime.choices.get("experiment") is not None
     search = ("search=grid",) if searches and chosen_elsewhere else ()
-    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search)
+    own = tuple(own_packages(own_targets(unresolved(master), arguments)))
+    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search, own=own)
 
 
 def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:

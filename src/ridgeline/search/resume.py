@@ -70,7 +70,7 @@ def _close_unfinished(trials: AskTell) -> None:
 
 def _complete(trials: AskTell, trial: FrozenTrial, job: Path) -> None:
     """Write what the job's folder and Optuna know of the trial, and its run does not."""
-    allowed = trials.records.config.tracking.allowed_targets
+    allowed = [*trials.records.config.tracking.allowed_targets, *trials.plan.line.start.own]
     found, config = outcome(trial), read_stored(job / ".hydra" / "config.yaml", allowed)
     curve = dict(epoch_metrics(row) for row in read_history(job / HISTORY)) if (job / HISTORY).exists() else {}
     if trial.state == TrialState.COMPLETE:
