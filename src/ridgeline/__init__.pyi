@@ -2,7 +2,9 @@
 # Settings, and what an entry point says and checks.
 from ridgeline.checking import ConfigError as ConfigError
 from ridgeline.command_line.commands import command as command
+from ridgeline.command_line.outputs import draft_of as draft_of
 from ridgeline.command_line.outputs import require_writable as require_writable
+from ridgeline.command_line.outputs import write_whole as write_whole
 from ridgeline.config import CallbacksConfig as CallbacksConfig
 from ridgeline.config import Config as Config
 from ridgeline.config import DataConfig as DataConfig

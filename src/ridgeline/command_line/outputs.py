@@ -1,10 +1,13 @@
-"""Where results will be written is tried before any work: to find out after an hour that it cannot be is too late."""
+"""Files that are written: tried before any work, for after an hour it is too late; and put in place as a whole."""
 
 from __future__ import annotations
 
 import errno
 import os
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ridgeline.checking import ConfigError, require
@@ -35,6 +38,26 @@ def require_folder(folder: str | Path, key: str) -> None:
     except (OSError, ValueError) as error:  # ValueError: a character that no path has
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"`{key} can be written` must hold, but got {key}={folder}: {reason}.") from None
+
+
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """The path of a draft to write, which then takes the place of the file: nobody ever reads half of it.
+
+    Where writing fails, the file stays as it was, and the draft is gone.
+    """
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace the file by this text, as a whole."""
+    with draft_of(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def _try(path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ridgeline.command_line.numbers import number
 from ridgeline.config import Config, as_tree
 from ridgeline.evaluation.arms import BASELINE, BEST, Arm
 from ridgeline.evaluation.confirm import Confirmation
@@ -107,7 +108,7 @@ def closing_words(record: dict[str, Any]) -> str:
     rows.append(f"{'calibration error (ECE)':26}{arms[0]['test']['ece']:>24.4f}{arms[1]['test']['ece']:>24.4f}")
     rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
     for name, arm in record["arms"].items():
-        shown = ", ".join(f"{key}={_short(value)}" for key, value in arm["params"].items())
+        shown = ", ".join(f"{key}={number(value)}" for key, value in arm["params"].items())
         rows.append(f"{name}: {shown}")
     lost = [one["sentence"] for one in record["lost"]]
     return "\n".join([record["verdict"]["sentence"], *lost, "", *rows, *_off(record), "", *_opening(record["opening"])])
@@ -129,13 +130,9 @@ def _off(record: dict[str, Any]) -> list[str]:
     """What sets the two apart, and what does not though it may be thought to."""
     if not record["off"]:
         return []
-    shown = ", ".join(f"{key}={_short(value)}" for key, value in record["off"].items())
+    shown = ", ".join(f"{key}={number(value)}" for key, value in record["off"].items())
     stays = "; early stopping is on for both" if record["early_stopping"] else ""
     return [f"Off in the baseline: {shown}{stays}."]
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _tree(config: Config) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import DataConfig, as_tree
 from ridgeline.config.batchable import NOT_TRAINED
 from ridgeline.data import Split, load_splits, note_reuse
@@ -82,10 +82,9 @@ def keep(found: Opened, path: Path) -> None:
     for name, picture in found.pictures.items():
         tensors |= {f"pictures.{name}.{key}": tensor for key, tensor in picture.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
     own = {key: tensor.contiguous().clone() for key, tensor in tensors.items()}  # it writes no memory twice
-    save_file(own, draft, metadata={"opening": json.dumps(found.opening)})
-    os.replace(draft, path)
+    with draft_of(path) as draft:
+        save_file(own, draft, metadata={"opening": json.dumps(found.opening)})
 
 
 def read(path: Path) -> Opened:

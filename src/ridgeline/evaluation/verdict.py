@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ridgeline.command_line.numbers import chance
+
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
 NOT_CHOSEN = "no regularization chosen"
 """The winner has none on: it is the baseline itself, and nothing is compared."""
@@ -53,7 +55,3 @@ def points(share: float) -> str:
     """Percentage points, with as many digits as it takes to tell them from 0."""
     text = f"{100 * share:+.2f}"
     return f"{100 * share:+.1g}" if float(text) == 0 != share else text
-
-
-def chance(p_value: float) -> str:
-    return "p < 0.0001" if p_value < 1e-4 else f"p = {p_value:.2g}"

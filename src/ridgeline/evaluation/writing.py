@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ridgeline.checking import require
-from ridgeline.command_line.outputs import require_writable
+from ridgeline.command_line.outputs import require_writable, write_whole
 from ridgeline.config import Config
 from ridgeline.evaluation.stored import open_study
 from ridgeline.evaluation.story import gather
@@ -27,14 +26,8 @@ def write_report(config: Config) -> list[Path]:
     with Tracker(stored.config) as tracker:
         page = render(gather(stored, tracker.tags_of(stored.run_id) if stored.run_id else {}))
         for path in paths:
-            _write(path, page)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, page)
         if stored.run_id is not None:
             tracker.reopen(stored.run_id).log_file(paths[0], "study")
     return paths
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.part")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)

@@ -1,4 +1,4 @@
-"""Numbers and keys as the page writes them: the one place that turns a value into text."""
+"""Numbers and keys as the page writes them, with the signs and spaces of a printed page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ridgeline.command_line import numbers
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -20,7 +22,7 @@ def number(value: Any, *, aligned: bool = False) -> str:
         return NOTHING
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    shown = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}" if aligned else f"{value:.4g}"
+    shown = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}" if aligned else numbers.number(value)
     return shown.replace("-", MINUS, 1 if value < 0 else 0)
 
 
@@ -54,7 +56,7 @@ def settings(params: Mapping[str, Any]) -> str:
 
 
 def p_value(p: float) -> str:
-    return f"p{NBSP}<{NBSP}0.0001" if p < 1e-4 else f"p{NBSP}={NBSP}{p:.2g}"
+    return numbers.chance(p).replace(" ", NBSP)
 
 
 def seconds(value: float | None) -> str:

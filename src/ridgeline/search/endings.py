@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from ridgeline.command_line.composed import plain
+from ridgeline.command_line.outputs import write_whole
 from ridgeline.command_line.passwords import hidden_everywhere
 
 RESULT = "result.json"
@@ -107,6 +107,4 @@ def _ending(result: Any) -> Ending:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(content, default=str))
-    os.replace(draft, path)
+    write_whole(path, json.dumps(content, default=str))

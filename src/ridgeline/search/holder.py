@@ -25,6 +25,7 @@ import psutil
 from optuna.study import Study
 
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.outputs import write_whole
 from ridgeline.stack import interrupts
 
 BEAT_SECONDS = 3.0
@@ -68,13 +69,7 @@ class FilePlace:
         if holder is None:
             self._path.unlink(missing_ok=True)
             return
-        draft = self._path.with_name(f"{self._path.name}.{holder['id']}")
-        try:
-            draft.write_text(json.dumps(holder))
-            os.replace(draft, self._path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+        write_whole(self._path, json.dumps(holder))
 
 
 class StudyPlace:

@@ -12,6 +12,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 from tqdm import tqdm
 
+from ridgeline.command_line.numbers import number
 from ridgeline.config import Config
 from ridgeline.search.launching import SLOTS, STACK_LAUNCHER, Launcher, StackSettings
 from ridgeline.search.plan import Plan
@@ -86,7 +87,7 @@ class Progress:
         trials = ran(study)
         running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         tally = counts(trials)
-        words = [f"best {self.metric} {best[0].value:.4g}"] if best else []
+        words = [f"best {self.metric} {number(best[0].value)}"] if best else []
         counted = {"running": running, "pruned": tally["pruned"], "failed": tally["failed"]}
         words += [f"{count} {state}" for state, count in counted.items() if count]
         self.bar.set_postfix_str(", ".join(words), refresh=False)

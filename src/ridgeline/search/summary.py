@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.study import Study
 
+from ridgeline.command_line.numbers import number
 from ridgeline.config import Config
 from ridgeline.report.words import counted
 from ridgeline.search.commandline import CommandLine
@@ -50,7 +51,7 @@ def _rows(best: Sequence[Setting], config: Config, keys: Sequence[str]) -> list[
     for s, error in zip(best, errors, strict=True):
         measured: list[Any] = [s.value, *[s.deviation, s.seeds] * has_seeds, *[error] * has_folds]
         rows.append([s.trial.number, *measured, *map(s.params.get, keys), *_cost(s)])
-    return [[shown(cell) for cell in row] for row in rows]
+    return [[number(cell) for cell in row] for row in rows]
 
 
 def named(setting: Setting) -> str:
@@ -65,7 +66,7 @@ def which(setting: Setting, config: Config) -> str:
     """Which of its trials stands for a setting of several seeds, and the number that training it again gives."""
     trial = setting.trial
     seeds = ", ".join(f"{key}={trial.params[key]}" for key in repeated(trial))
-    return f"trial {trial.number}, {seeds}: {config.metric} {shown(trial.value)}"
+    return f"trial {trial.number}, {seeds}: {config.metric} {number(trial.value)}"
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -81,12 +82,6 @@ def _cost(setting: Setting) -> list[Any]:
     return [statistics.median_low(epochs) if epochs else None, round(sum(seconds), 1) if seconds else None]
 
 
-def shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def study_note(study: Study, config: Config, line: CommandLine, folder: Path, table: str) -> str:
     """The same in Markdown, which the MLflow UI shows on the page of the study's run. `table`: the address of the
     trials' table."""
@@ -94,11 +89,11 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path, ta
     best = best_settings(trials, study.direction)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
     params = best[0].trial.params if best else {}
-    value = f"**{config.metric} {shown(best[0].value)}** in {named(best[0])}, the best" if best else "No result yet"
+    value = f"**{config.metric} {number(best[0].value)}** in {named(best[0])}, the best" if best else "No result yet"
     rows = ["| searched | in | best |", "|---|---|---|"]
     of_best = best[0].params if best else {}
     for d in line.space:
-        found = shown(of_best[d.key]) if d.key in of_best else "all of them" if best else "-"  # seeds
+        found = number(of_best[d.key]) if d.key in of_best else "all of them" if best else "-"  # seeds
         rows.append(f"| {d.key} | {d.text.replace('|', chr(92) + '|')} | {found} |")
     commands = [f"[All trials, the best first]({table}), with pictures among the artifacts in `study`."]
     commands += [f"Go on (for more trials, with a larger `search.n_trials`): {_code(line.again())}"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ridgeline.command_line.numbers import number
+
 Table = list[tuple[str, ...]]
 
 
@@ -46,7 +48,7 @@ def _measured(confirmed: Mapping[str, Any]) -> str:
 
 
 def _off(off: Mapping[str, Any]) -> str:
-    shown = ", ".join(f"{key}={_number(value)}" for key, value in off.items())
+    shown = ", ".join(f"{key}={number(value)}" for key, value in off.items())
     return f" The baseline is the champion's without {shown}." if off else " The two are the same network."
 
 
@@ -63,7 +65,7 @@ def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], 
     best, settings = confirmed["arms"]["best"], confirmed["settings"]
     rows: Table = [("searched", "in", "champion")]
     keys = dict.fromkeys([*space, *best["params"]])
-    rows += [(key, space.get(key, "-"), _number(best["params"].get(key, "-"))) for key in keys]
+    rows += [(key, space.get(key, "-"), number(best["params"].get(key, "-"))) for key in keys]
     counts = ", ".join(f"{count} {state}" for state, count in tally.items())
     trials = f"{sum(tally.values())} trials ({counts})" if tally else "its trials"
     return "\n".join(
@@ -129,10 +131,6 @@ def _interval(estimate: Mapping[str, float], *, percent: bool = False) -> str:
 def _points(estimate: Mapping[str, float]) -> str:
     mean, low, high = (f"{100 * estimate[key]:+.2f}" for key in ("mean", "low", "high"))
     return f"{mean} points ({low} to {high})"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _times(count: int) -> str:

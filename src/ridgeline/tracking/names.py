@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
+
+from ridgeline.command_line.numbers import short
 
 LONGEST_NAME, LONGEST_VALUE = 120, 24
 OVERRIDES = Path(".hydra") / "overrides.yaml"
@@ -48,15 +49,15 @@ def run_place(job_dir: Path, number: int | None = None) -> str:
 def run_name(place: str, tried: Mapping[str, str]) -> str:
     """`trial 043 l2 1.8e-3 dropout 0.03`: what was tried, by the ends of its keys."""
     name = place
-    for key, short in zip(tried, _short(list(tried)), strict=True):
-        longer = f"{name} {short} {_shown(tried[key])}"
+    for key, end in zip(tried, _ends(list(tried)), strict=True):
+        longer = f"{name} {end} {_shown(tried[key])}"
         if len(longer) > LONGEST_NAME:
             return f"{name} ..."
         name = longer
     return name
 
 
-def _short(keys: Sequence[str]) -> list[str]:
+def _ends(keys: Sequence[str]) -> list[str]:
     """The last part of each key, or as many as tell it from the others."""
     return [_end(key, [other for other in keys if other != key]) for key in keys]
 
@@ -71,14 +72,8 @@ def _end(key: str, others: Iterable[str]) -> str:
 
 
 def _shown(value: str) -> str:
-    """A number with as many digits as tell it from its like."""
+    """A number with few digits; another text, cut if it is long."""
     try:
-        number = float(value)
+        return short(float(value))
     except ValueError:
         return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 3]}..."
-    if not math.isfinite(number) or number == 0 or (number.is_integer() and abs(number) < 1e5):
-        return f"{number:.0f}"
-    if 0.01 <= abs(number) < 1000:
-        return f"{number:.2g}" if abs(number) < 1 else f"{number:.3g}"
-    mantissa, _, exponent = f"{number:.1e}".partition("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"

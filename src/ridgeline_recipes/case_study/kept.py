@@ -7,7 +7,6 @@ the test split is measured. KEY is a hash of all that the numbers follow from bu
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ridgeline import Config, FitResult, Row, fingerprint, load_splits, logits_KNC
+from ridgeline import Config, FitResult, Row, draft_of, fingerprint, load_splits, logits_KNC, write_whole
 
 VALIDATION, TEST = "validation", "test"
 
@@ -62,9 +61,7 @@ class KeptFit:
         validation = load_splits(self.config.data).validation
         wrong_N = self._wrong_N(result.weights, validation.x_NI, validation.y_N)
         _save({VALIDATION: wrong_N}, self._path("safetensors"))
-        draft = self._path("json.part")
-        draft.write_text(json.dumps({"history": result.history, "seconds": seconds}))
-        os.replace(draft, self._path("json"))
+        write_whole(self._path("json"), json.dumps({"history": result.history, "seconds": seconds}))
 
     def test(self, x_NI: Tensor, y_N: Tensor) -> None:
         """Measure it on the test split, and let its weights go."""
@@ -90,6 +87,5 @@ def kept_fit(folder: Path, config: Config) -> KeptFit:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    draft = path.with_name(f"{path.name}.part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
-    os.replace(draft, path)
+    with draft_of(path) as draft:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)

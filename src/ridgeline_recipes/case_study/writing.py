@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ridgeline import Config, Tracker, counted, json_text, load_splits
+from ridgeline import Config, Tracker, counted, json_text, load_splits, write_whole
 from ridgeline_recipes.case_study.measuring import SPLITS
 from ridgeline_recipes.case_study.page import render
 from ridgeline_recipes.case_study.picture import variants_figure
@@ -20,9 +19,7 @@ def write(results: Results, folder: Path, page: Path) -> list[Path]:
     title = f"{results.record['data']['name']}: means over {counted(len(results.record['seeds']), 'seed')}"
     variants_figure(results.histories, title).savefig(picture)
     numbers.write_text(json_text(results.record))
-    draft = page.with_name(f"{page.name}.part")
-    draft.write_text(render(results.record, f"images/{picture.name}"), encoding="utf-8")
-    os.replace(draft, page)
+    write_whole(page, render(results.record, f"images/{picture.name}"))
     return [page, picture, numbers]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from ridgeline import (
     locked,
     look_at_run,
     require_writable,
+    write_whole,
 )
 from ridgeline_recipes.case_study.running import FOLDER as CASE_STUDY
 from ridgeline_recipes.claims.boundaries import boundaries
@@ -100,9 +100,7 @@ def write(found: list[Claim], record: dict[str, Any], folder: Path, page: Path) 
             pictures.append(images / f"claims_{name}.png")
             figure.savefig(pictures[-1])
     numbers.write_text(json_text(record))
-    draft = page.with_name(f"{page.name}.part")
-    draft.write_text(render(found, record), encoding="utf-8")
-    os.replace(draft, page)
+    write_whole(page, render(found, record))
     return [page, numbers, *pictures]
 
 

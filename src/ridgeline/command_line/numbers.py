@@ -1,0 +1,28 @@
+"""Numbers as people read them: the one place that says how many digits a number gets."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def number(value: Any) -> str:
+    """Four significant digits of a float, `-` for nothing, anything else as it is."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def short(value: float) -> str:
+    """As many digits as tell a number from its like, for a name: `1.8e-3`, `0.03`, `128`."""
+    if not math.isfinite(value) or value == 0 or (value.is_integer() and abs(value) < 1e5):
+        return f"{value:.0f}"
+    if 0.01 <= abs(value) < 1000:
+        return f"{value:.2g}" if abs(value) < 1 else f"{value:.3g}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def chance(p_value: float) -> str:
+    """A p-value: `p = 0.034`."""
+    return "p < 0.0001" if p_value < 1e-4 else f"p = {p_value:.2g}"
