@@ -24,6 +24,7 @@ from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline_recipes.by_hand import limits, reference, twin
+from ridgeline.strengths import strengths_of
 from settings import small
 from test_conf import MNIST, composed
 
@@ -106,11 +107,13 @@ def test_what_is_not_done_by_hand_is_refused(override: str, line: str) -> None:
     assert line in str(refusal.value)
 
 
-def test_every_knob_is_done_by_hand_or_refused() -> None:
-    """A knob that comes later must not slip through."""
-    done = {"l2", "dropout", "input_dropout", "l1_form"}
-    fields = set(type(small().regularization).__dataclass_fields__)
-    assert fields - done <= {key.removeprefix("regularization.") for key in limits.DONE_BY_HAND}
+@pytest.mark.parametrize("name", sorted(set(strengths_of(small().regularization)) - {*limits.REGULARIZERS, "dropout"}))
+def test_regularizer_that_is_not_done_by_hand_is_refused(name: str) -> None:
+    """One that comes later too."""
+    config = composed("experiment=by_hand/baseline")
+    on = replace(config, regularization=replace(config.regularization, **{name: 0.1}))
+    with pytest.raises(ConfigError, match=f"`regularization.{name} is 0.0` must hold"):
+        limits.check(on)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

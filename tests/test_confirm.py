@@ -7,7 +7,7 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evaluation import candidates
 from ridgeline.evaluation.arms import Measured
-from ridgeline.evaluation.baseline import FORMS, propose_baselines, regularizers, without_regularization
+from ridgeline.evaluation.baseline import propose_baselines, regularizers, without_regularization
 from ridgeline.evaluation.candidates import Candidate, Trainer
 from ridgeline.evaluation.confirm import LEDGER
 from ridgeline.evaluation.confirming import confirm_study
@@ -37,6 +37,7 @@ from ridgeline.evaluation.verdict import verdict
 from ridgeline.objective import data_loss_K
 from ridgeline.search.space import Dimension
 from ridgeline.stack.prediction import logits_KNC
+from ridgeline.strengths import strengths_of
 from ridgeline.tracking import TrackingError
 from settings import small
 from sweeping import Studies
@@ -167,7 +168,7 @@ def test_whatever_regularizes_is_named_and_off_in_plain(key: str) -> None:
 def test_each_field_of_regularization_and_augmentation_counts_as_one() -> None:
     """A new one of them is off in baseline without anybody thinking of it."""
     for group in (RegularizationConfig, AugmentationConfig):
-        names = {f.name for f in fields(group)} - set(FORMS)
+        names = set(strengths_of(group))
         on = replace(small(), **{GROUPS[group]: group(**dict.fromkeys(names, 0.1))})
         assert set(regularizers(on)) == {f"{GROUPS[group]}.{name}" for name in names}
         assert getattr(without_regularization(on), GROUPS[group]) == group()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ridgeline.stack.fitting import build_trainer, fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.sparsity import weight_figures
+from ridgeline.strengths import strengths_of
 from settings import effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
 
@@ -355,9 +356,7 @@ def test_sparsity_and_norms_are_counted(digits: Splits) -> None:
     assert figures["final/zero_units"] == pytest.approx(3 / 40)
 
 
-@pytest.mark.parametrize(
-    "name", [f.name for f in fields(RegularizationConfig) if f.name not in ("l1_form", "penalize")]
-)
+@pytest.mark.parametrize("name", list(strengths_of(RegularizationConfig)))
 def test_the_baseline_has_every_knob_off(name: str) -> None:
     assert RegularizationConfig(penalize="hidden", l1_form="subgradient").is_off
     assert not replace(RegularizationConfig(), **{name: 0.1}).is_off

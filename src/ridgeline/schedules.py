@@ -35,19 +35,9 @@ def schedule_factor(schedule: ScheduleConfig | None, epoch: int) -> float:
 
 def scheduled(config: Config, epoch: int) -> Config:
     """The configuration with its rates and penalties as the schedules have them in this epoch."""
-    rate = schedule_factor(config.callbacks.dropout_schedule, epoch)
-    penalty = schedule_factor(config.callbacks.penalty_schedule, epoch)
-    if rate == penalty == 1:
+    own = config.callbacks
+    schedules = {"dropout_schedule": own.dropout_schedule, "penalty_schedule": own.penalty_schedule}
+    factors = {name: schedule_factor(schedule, epoch) for name, schedule in schedules.items()}
+    if all(factor == 1 for factor in factors.values()):
         return config
-    own = config.regularization
-    rates = tuple(each * rate for each in own.dropout) if isinstance(own.dropout, tuple) else own.dropout * rate
-    changed = replace(
-        own,
-        dropout=rates,
-        input_dropout=own.input_dropout * rate,
-        dropconnect=own.dropconnect * rate,
-        l1=own.l1 * penalty,
-        l2=own.l2 * penalty,
-        group_lasso=own.group_lasso * penalty,
-    )
-    return replace(config, regularization=changed)
+    return replace(config, regularization=config.regularization.scheduled(factors))

@@ -8,14 +8,13 @@ only in such fields can be trained as one stack.
 from __future__ import annotations
 
 from ridgeline.checking import ConfigError
-from ridgeline.config.augmentation import AugmentationConfig
 from ridgeline.config.callbacks import CallbacksConfig, Metric, ScheduleConfig
 from ridgeline.config.data import DataConfig
 from ridgeline.config.entry_points import ConfirmConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig
-from ridgeline.config.regularization import RegularizationConfig
+from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import Precision, TrainerConfig

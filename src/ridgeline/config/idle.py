@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ridgeline.checking import ConfigError
 from ridgeline.config.callbacks import ScheduleConfig
 from ridgeline.config.trial import Config
+from ridgeline.strengths import forms_of, strengths_of
 
 OPTIMIZERS = {
     "momentum": ("sgd",),
@@ -79,30 +80,21 @@ def _of_data_and_network(config: Config) -> Iterator[Idle]:
 
 
 def _of_regularization(config: Config) -> Iterator[Idle]:
-    own = config.regularization
-    if own.l1 == 0 and own.group_lasso == 0:
-        rule = "regularization.l1 > 0 or regularization.group_lasso > 0"
-        yield Idle("regularization.l1_form", rule, "regularization.l1=0.0")
-    if own.l1 == 0 and own.l2 == 0 and own.max_norm == 0:
-        rule = "one of l1, l2, max_norm > 0"
-        yield Idle("regularization.penalize", rule, "regularization.l2=0.0")
+    for name, readers in forms_of(config.regularization).items():
+        if not set(readers) & set(config.regularization.strengths_on()):
+            yield Idle(f"regularization.{name}", *_none_of(readers))
 
 
 def _of_schedules(config: Config) -> Iterator[Idle]:
     yield from _of_learning_rate(config)
     own, epochs = config.regularization, config.trainer.max_epochs
-    rates = (*own.dropout_rates(1), own.input_dropout, own.dropconnect)
-    penalties = (own.l1, own.l2, own.group_lasso)
-    for name, strengths, named in (
-        ("dropout_schedule", rates, "dropout"),
-        ("penalty_schedule", penalties, "l2"),
-    ):
+    for name in ("dropout_schedule", "penalty_schedule"):
         schedule, key = getattr(config.callbacks, name), f"callbacks.{name}"
         if schedule is None:
             continue
-        if not any(strengths):
-            what = "a rate of dropout" if named == "dropout" else "one of l1, l2, group_lasso"
-            yield Idle(key, f"{what} > 0", f"regularization.{named}=0.0")
+        multiplied = [each for each, known in strengths_of(own).items() if known.schedule == name]
+        if not set(multiplied) & set(own.strengths_on()):
+            yield Idle(key, *_none_of(multiplied))
         elif (broken := _never_changes(key, schedule, epochs)) is not None:
             yield Idle(key, *broken)
     stopping = config.callbacks.early_stopping
@@ -111,6 +103,11 @@ def _of_schedules(config: Config) -> Iterator[Idle]:
         rule, shown = f"{key} < trainer.max_epochs == {epochs}", f"{key}={stopping.patience}"
         for name in ("patience", "min_delta", "monitor", "start_from_epoch"):
             yield Idle(f"callbacks.early_stopping.{name}", rule, shown)
+
+
+def _none_of(strengths: Sequence[str]) -> tuple[str, str]:
+    """The rule that one of them is more than 0, and the value that breaks it."""
+    return f"one of {', '.join(strengths)} > 0", f"regularization.{strengths[0]}=0.0"
 
 
 def _of_learning_rate(config: Config) -> Iterator[Idle]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.checking import batchable, build, require
-from ridgeline.config.augmentation import AugmentationConfig
 from ridgeline.config.callbacks import CallbacksConfig, Metric
 from ridgeline.config.data import DataConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig
-from ridgeline.config.regularization import RegularizationConfig
+from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
@@ -85,8 +84,8 @@ class Config:
         rule = f"network.output is softmax unless data in {{{', '.join(TWO_CLASSES)}}}"
         holds = self.network.output == "softmax" or self.data.name in TWO_CLASSES
         require(holds, rule, "network.output", self.network.output)
-        self.regularization.check_fits(len(self.network.hidden), self.loss)
-        self.augmentation.check_fits(self.data.name, self.data.standardize)
+        self.regularization.check_beside(self)
+        self.augmentation.check_beside(self)
 
 
 def parse(tree: Mapping[str, Any]) -> Config:

@@ -32,11 +32,10 @@ def gradcheck(config: Config) -> Finding:
     """One real step of gradient descent with rate 1 moves the weights by the gradient, penalties and masks included.
 
     Before it, J of the same step is measured with one parameter moved by +-1e-5, for a sample of each tensor's.
-    `max_norm` and `weight_average` are no part of J; `l1` and `group_lasso` are taken in their
-    subgradient form.
+    What is no part of J (such as `max_norm`) is off, and what has a kink (such as `l1`) is in its subgradient form.
     """
-    regularization = replace(config.regularization, l1_form="subgradient", max_norm=0.0, weight_average=0.0)
-    step = replace(full_batch(config, 1), regularization=regularization, optimizer=OptimizerConfig("sgd", lr=1.0))
+    step = full_batch(config, 1)
+    step = replace(step, regularization=step.regularization.as_gradient(), optimizer=OptimizerConfig("sgd", lr=1.0))
     moves = Moves(config.seed)
     fit([step], few_examples(config, EXAMPLES), watchers=[moves])
     return moves.finding()

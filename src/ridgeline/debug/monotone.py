@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from ridgeline.config import AugmentationConfig, Config
+from ridgeline.config import Config
 from ridgeline.debug.finding import Finding
 from ridgeline.debug.setup import few_examples, full_batch
 from ridgeline.stack.fitting import fit
@@ -25,11 +25,11 @@ def monotone(config: Config) -> Finding:
     With dropout, input noise, mixup or augmentation configured, a second fit trains beside the first with them on; how
     often its J rises is told and decides nothing.
     """
-    quiet_layers = replace(config.regularization, dropout=0.0, input_dropout=0.0, dropconnect=0.0)
-    still = replace(quiet_layers, input_noise=0.0, mixup=0.0)
     optimizer = replace(config.optimizer, momentum=0.0, nesterov=False)
     on = replace(full_batch(config, STEPS), optimizer=optimizer)
-    off = replace(on, regularization=still, augmentation=AugmentationConfig())
+    off = replace(
+        on, regularization=config.regularization.without_noise(), augmentation=config.augmentation.without_noise()
+    )
     objectives, splits = Objectives(), few_examples(config, EXAMPLES)
     result, *_ = fit([off] if on == off else [off, on], splits, watchers=[objectives])
     quiet, *noisy = objectives.values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import FloatDistribution
@@ -22,9 +22,6 @@ SCHEDULES = ("dropout_schedule", "penalty_schedule")
 OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for name in SCHEDULES))
 """What the keys of regularization begin with. Early stopping is none of it: where it is on, it is on for both."""
 
-FORMS = ("l1_form", "penalize")
-"""Of the group `regularization`: how something acts, and nothing by themselves."""
-
 
 def without_regularization(config: Config) -> Config:
     return replace(
@@ -40,10 +37,7 @@ def regularizers(config: Config) -> dict[str, Any]:
     """What is on and `without_regularization` takes off, by key; empty where nothing regularizes."""
     found: dict[str, Any] = {}
     for group, settings in (("regularization", config.regularization), ("augmentation", config.augmentation)):
-        for f in fields(settings):
-            value = getattr(settings, f.name)
-            if f.name not in FORMS and (any(value) if isinstance(value, tuple) else value):
-                found[f"{group}.{f.name}"] = as_tree(value)
+        found |= {f"{group}.{name}": as_tree(value) for name, value in settings.strengths_on().items()}
     if config.optimizer.name == "adamw" and config.optimizer.weight_decay:  # the others have no decay of their own
         found[DECAY] = config.optimizer.weight_decay
     schedules = {f"callbacks.{name}": getattr(config.callbacks, name) for name in SCHEDULES}

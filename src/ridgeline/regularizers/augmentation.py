@@ -7,27 +7,67 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect, Fits
+from ridgeline.strengths import Settings, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ridgeline.config import Config
 
+IMAGES = ("digits", "mnist")
+SCALES = ("none", "all")
+
 NUMBERS = 10
 """Random numbers that a warp takes, whichever of them are used: so an amount does not change another's draws."""
+
+
+@dataclass(frozen=True)
+class AugmentationSettings(Settings):
+    """`rotate`: degrees to either side. `scale`: size times 1 - scale to 1 + scale. `shift`: share of the side, to all
+    sides. `flip`: probability of left for right. `crop`: up to this share of the side is cut off, and the rest fills
+    the image. `brightness`: added, up or down. `contrast`: the image less its background times 1 +- contrast.
+    """
+
+    group = "augmentation"
+    rotate: float = strength(is_noise=True)
+    scale: float = strength(is_noise=True)
+    shift: float = strength(is_noise=True)
+    flip: float = strength(is_noise=True)
+    crop: float = strength(is_noise=True)
+    brightness: float = strength(is_noise=True)
+    contrast: float = strength(is_noise=True)
+
+    def check(self) -> None:
+        for name, most in {"rotate": 180, "shift": 1, "flip": 1, "contrast": 1}.items():
+            key, value = f"augmentation.{name}", getattr(self, name)
+            require(0 <= value <= most, f"0 <= {key} <= {most}", key, value)
+        for name, limit in {"scale": "1", "crop": "1", "brightness": "inf"}.items():
+            key, value = f"augmentation.{name}", getattr(self, name)
+            require(0 <= value < float(limit), f"0 <= {key} < {limit}", key, value)
+
+    def check_beside(self, config: Config) -> None:
+        if AugmentationSettings.is_on_in(config):
+            require_images(config)
+
+
+def require_images(config: Config) -> None:
+    """Of one channel, in which a moved pixel means in its new place what it meant before."""
+    name, standardize = config.data.name, config.data.standardize
+    require(name in IMAGES, "augmentation only of images (data=digits or data=mnist)", "data.name", name)
+    rule = "data.standardize is none or all with augmentation"
+    require(standardize in SCALES, rule, "data.standardize", standardize)
 
 
 class Augmentation(Effect):
     """One warp of the whole batch on the device; each fit by its own amounts and seed."""
 
     order = 30
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.augmentation.is_warped
+    settings = AugmentationSettings
 
     def attach(self, fits: Fits) -> None:
         super().attach(fits)

@@ -6,22 +6,34 @@ K fits, N random bits of one fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Batch, Effect
+from ridgeline.strengths import Settings, require_hidden_layers, require_rate, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class DropConnectSettings(Settings):
+    """`dropconnect`: the rate."""
+
+    dropconnect: float = strength(schedule="dropout_schedule", is_noise=True)
+
+    def check(self) -> None:
+        require_rate("regularization.dropconnect", self.dropconnect)
+
+    def check_beside(self, config: Config) -> None:
+        require_hidden_layers("regularization.dropconnect", self.dropconnect, len(config.network.hidden))
 
 
 class DropConnect(Effect):
     """One mask a step and fit for all examples of a batch, where the source draws a mask an example."""
 
     order = 21
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.dropconnect > 0
+    settings = DropConnectSettings
 
     def load(self, configs: Sequence[Config]) -> None:
         for layer in self.fits.network.weight_droppers:

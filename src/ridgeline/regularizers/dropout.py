@@ -6,12 +6,40 @@ K fits, B batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect
+from ridgeline.strengths import Settings, require_rate, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class DropoutSettings(Settings):
+    """`dropout`: one rate for every hidden layer, or a rate for each. `input_dropout`: that of the features."""
+
+    dropout: float | tuple[float, ...] = strength(schedule="dropout_schedule", is_noise=True)
+    input_dropout: float = strength(schedule="dropout_schedule", is_noise=True)
+
+    def check(self) -> None:
+        require_rate("regularization.dropout", self.dropout)
+        require_rate("regularization.input_dropout", self.input_dropout)
+
+    def check_beside(self, config: Config) -> None:
+        n_hidden, key = len(config.network.hidden), "regularization.dropout"
+        if n_hidden == 0:
+            rule = f"{key} == 0 without hidden layers (input_dropout drops features)"
+            require(self.dropout in (0, ()), rule, key, self.dropout)
+        if isinstance(self.dropout, tuple):
+            rule = f"len({key}) == len(network.hidden) == {n_hidden}"
+            require(len(self.dropout) == n_hidden, rule, key, list(self.dropout))
+
+    def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
+        """The rate of each of `n_hidden` layers."""
+        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * n_hidden
 
 
 class Dropout(Effect):
@@ -22,11 +50,7 @@ class Dropout(Effect):
     """
 
     order = 20
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        own = config.regularization
-        return own.input_dropout > 0 or any(own.dropout_rates(1))
+    settings = DropoutSettings
 
     def load(self, configs: Sequence[Config]) -> None:
         *hidden_layers, input_layer = self.fits.network.noisy_layers

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from ridgeline.strengths import Settings
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -68,12 +70,15 @@ class Effect:
     order: ClassVar[float] = 50
     """Of all effects the one with the smallest acts first, at each moment."""
 
+    settings: ClassVar[type[Settings] | None] = None
+    """The keys of its file."""
+
     fits: Fits
 
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        """Whether it acts on a fit with this configuration."""
-        return True
+    @classmethod
+    def is_on(cls, config: Config) -> bool:
+        """Whether it acts on a fit with this configuration: one of its strengths is more than 0."""
+        return cls.settings is None or cls.settings.is_on_in(config)
 
     def attach(self, fits: Fits) -> None:
         """Once, before anything else: these are the fits."""

@@ -7,10 +7,13 @@ numbers of one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ridgeline.regularizers.augmentation import background_F
+from ridgeline.checking import require
+from ridgeline.regularizers.augmentation import background_F, require_images
 from ridgeline.regularizers.effect import Batch, Effect, Fits
+from ridgeline.strengths import Settings, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +27,22 @@ RATIO = (0.3, 1.0)
 NUMBERS = 6
 
 
+@dataclass(frozen=True)
+class ErasingSettings(Settings):
+    """`erase`: the probability of a rectangle."""
+
+    group = "augmentation"
+    erase: float = strength(is_noise=True)
+
+    def check(self) -> None:
+        key = "augmentation.erase"
+        require(0 <= self.erase <= 1, f"0 <= {key} <= 1", key, self.erase)
+
+    def check_beside(self, config: Config) -> None:
+        if self.erase > 0:
+            require_images(config)
+
+
 class Erasing(Effect):
     """After the other augmentations, with draws of its own: theirs stay as they are.
 
@@ -32,10 +51,7 @@ class Erasing(Effect):
     """
 
     order = 31
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.augmentation.erase > 0
+    settings = ErasingSettings
 
     def attach(self, fits: Fits) -> None:
         super().attach(fits)

@@ -17,8 +17,8 @@ class GradientClipping(Effect):
 
     order = 14
 
-    @staticmethod
-    def is_on(config: Config) -> bool:
+    @classmethod
+    def is_on(cls, config: Config) -> bool:
         return config.optimizer.gradient_clip_val is not None
 
     def load(self, configs: Sequence[Config]) -> None:

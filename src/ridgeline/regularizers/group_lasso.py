@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Effect, Fits
 from ridgeline.regularizers.penalized import hidden_layers, views_of
+from ridgeline.strengths import Settings, require_at_least_0, require_hidden_layers, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,14 +24,24 @@ NEWTON_STEPS = 5
 """Of the proximal step of a group; one is exact where all step sizes are alike."""
 
 
+@dataclass(frozen=True)
+class GroupLassoSettings(Settings):
+    """`group_lasso`: the penalty's strength, on hidden units alone."""
+
+    group_lasso: float = strength(schedule="penalty_schedule", forms=("l1_form",))
+
+    def check(self) -> None:
+        require_at_least_0("regularization.group_lasso", self.group_lasso)
+
+    def check_beside(self, config: Config) -> None:
+        require_hidden_layers("regularization.group_lasso", self.group_lasso, len(config.network.hidden))
+
+
 class GroupLasso(Effect):
     """Descended as l1 is, by `regularization.l1_form`. Its proximal step after that of l1 is the one of their sum."""
 
     order = 12
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.group_lasso > 0
+    settings = GroupLassoSettings
 
     def attach(self, fits: Fits) -> None:
         super().attach(fits)

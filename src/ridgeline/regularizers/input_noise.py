@@ -6,22 +6,31 @@ K fits, B batch, I inputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Batch, Effect
+from ridgeline.strengths import Settings, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class InputNoiseSettings(Settings):
+    """`input_noise`: the standard deviation."""
+
+    input_noise: float = strength(is_noise=True)
+
+    def check(self) -> None:
+        require_at_least_0("regularization.input_noise", self.input_noise)
 
 
 class InputNoise(Effect):
     """Drawn anew in each step."""
 
     order = 33
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.input_noise > 0
+    settings = InputNoiseSettings
 
     def load(self, configs: Sequence[Config]) -> None:
         import torch

@@ -6,14 +6,27 @@ K fits, W penalized weights of one fit (the first of its row).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from ridgeline.regularizers.effect import Effect
+from ridgeline.strengths import Settings, form, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class L1Settings(Settings):
+    """`l1`: the penalty's strength. `l1_form`: how it and `group_lasso`, which have kinks, are descended."""
+
+    l1: float = strength(schedule="penalty_schedule", forms=("l1_form", "penalize"))
+    l1_form: Literal["proximal", "subgradient"] = form("proximal", gradient="subgradient")
+
+    def check(self) -> None:
+        require_at_least_0("regularization.l1", self.l1)
 
 
 class L1(Effect):
@@ -24,10 +37,7 @@ class L1(Effect):
     """
 
     order = 11
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.l1 > 0
+    settings = L1Settings
 
     def load(self, configs: Sequence[Config]) -> None:
         n = self.fits.n_penalized

@@ -6,9 +6,11 @@ K fits, W penalized weights of one fit (the first of its row).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Effect
+from ridgeline.strengths import Settings, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,14 +18,21 @@ if TYPE_CHECKING:
     from ridgeline.config import Config
 
 
+@dataclass(frozen=True)
+class L2Settings(Settings):
+    """`l2`: the penalty's strength."""
+
+    l2: float = strength(schedule="penalty_schedule", forms=("penalize",))
+
+    def check(self) -> None:
+        require_at_least_0("regularization.l2", self.l2)
+
+
 class L2(Effect):
     """Its gradient is l2 * W. The optimizer adds it to long rows, in its own pass over them, where it can."""
 
     order = 10
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.l2 > 0
+    settings = L2Settings
 
     def load(self, configs: Sequence[Config]) -> None:
         optimizer, n = self.fits.optimizer, self.fits.n_penalized

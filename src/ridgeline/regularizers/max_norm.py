@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Effect
 from ridgeline.regularizers.penalized import penalized_layers
+from ridgeline.strengths import Settings, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,14 +20,21 @@ if TYPE_CHECKING:
     from ridgeline.config import Config
 
 
+@dataclass(frozen=True)
+class MaxNormSettings(Settings):
+    """`max_norm`: the largest norm."""
+
+    max_norm: float = strength(forms=("penalize",), in_objective=False)
+
+    def check(self) -> None:
+        require_at_least_0("regularization.max_norm", self.max_norm)
+
+
 class MaxNorm(Effect):
     """After each step the weights w that enter a unit become w * min(1, max_norm / ||w||_2)."""
 
     order = 13
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.max_norm > 0
+    settings = MaxNormSettings
 
     def load(self, configs: Sequence[Config]) -> None:
         norms = [config.regularization.max_norm for config in configs]

@@ -6,12 +6,24 @@ K fits, U of them mixing, B batch, I inputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Batch, Effect
+from ridgeline.strengths import Settings, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class MixupSettings(Settings):
+    """`mixup`: alpha of the Beta distribution that shares are drawn from."""
+
+    mixup: float = strength(is_noise=True)
+
+    def check(self) -> None:
+        require_at_least_0("regularization.mixup", self.mixup)
 
 
 class Mixup(Effect):
@@ -21,10 +33,7 @@ class Mixup(Effect):
     """
 
     order = 32
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.mixup > 0
+    settings = MixupSettings
 
     def load(self, configs: Sequence[Config]) -> None:
         import torch

@@ -5,12 +5,28 @@ K fits, P parameters of one fit, I inputs, O outputs of a layer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ridgeline.checking import require
+from ridgeline.strengths import Settings, form
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class PenalizedSettings(Settings):
+    """`penalize`: on which layers' weights the penalties that read it act: on all, or not on the output layer's."""
+
+    penalize: Literal["all", "hidden"] = form("all")
+
+    def check_beside(self, config: Config) -> None:
+        rule = "regularization.penalize == all without hidden layers"
+        holds = self.penalize == "all" or len(config.network.hidden) > 0
+        require(holds, rule, "regularization.penalize", self.penalize)
 
 
 def n_penalized(config: Config, network: Any, n_weights: int) -> int:

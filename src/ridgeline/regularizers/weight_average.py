@@ -6,14 +6,26 @@ K fits, P parameters of one fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.regularizers.effect import Effect
+from ridgeline.strengths import Settings, require_share, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ridgeline.config import Config
+
+
+@dataclass(frozen=True)
+class WeightAverageSettings(Settings):
+    """`weight_average`: the decay, which belongs to the step before."""
+
+    weight_average: float = strength(in_objective=False)
+
+    def check(self) -> None:
+        require_share("regularization.weight_average", self.weight_average)
 
 
 class WeightAverage(Effect):
@@ -24,14 +36,11 @@ class WeightAverage(Effect):
     """
 
     order = 40
+    settings = WeightAverageSettings
 
     def __init__(self) -> None:
         self.values_KP: Tensor | None = None
         self._trained_KP: Tensor | None = None
-
-    @staticmethod
-    def is_on(config: Config) -> bool:
-        return config.regularization.weight_average > 0
 
     def begin(self, k: int) -> None:
         """Whatever the fit before left goes: NaN times 0 is NaN."""

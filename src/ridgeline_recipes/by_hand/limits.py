@@ -6,6 +6,9 @@ from typing import Any
 
 from ridgeline import CallbacksConfig, Config, ConfigError
 
+REGULARIZERS = ("l2", "dropout", "input_dropout")
+"""Those that it has."""
+
 DONE_BY_HAND: dict[str, Any] = {
     "data.name": "moons",
     "data.folds": None,
@@ -18,19 +21,15 @@ DONE_BY_HAND: dict[str, Any] = {
     "callbacks": CallbacksConfig(),
     "trainer.batch_size": None,
     "trainer.restore_best": False,
-    "regularization.l1": 0.0,
     "regularization.penalize": "all",
-    "regularization.group_lasso": 0.0,
-    "regularization.dropconnect": 0.0,
-    "regularization.mixup": 0.0,
-    **{f"regularization.{name}": 0.0 for name in ("max_norm", "input_noise", "label_smoothing", "weight_average")},
 }
 """What the NumPy network does not know has to be off, and what it does has to be asked for."""
 
 
 def check(config: Config) -> None:
     """Raise ConfigError at the first setting that the network by hand does not have."""
-    for key, wanted in DONE_BY_HAND.items():
+    others = [name for name in config.regularization.strengths_on() if name not in REGULARIZERS]
+    for key, wanted in {**DONE_BY_HAND, **{f"regularization.{name}": 0.0 for name in others}}.items():
         found: Any = config
         for name in key.split("."):
             found = getattr(found, name)
