@@ -85,13 +85,13 @@ COMPOSED = {
     "network=softmax +network.activation=tanh": "`len(network.hidden) >= 1` must hold where network.activation is",
     "data.split=first data.seed=3": "`data.split == stratified (or data.examples is given)` must hold where",
     "data.zca_epsilon=0.1": "`data.standardize == zca` must hold where data.zca_epsilon is given",
-    "regularization.l1_form=subgradient": "`regularization.l1 > 0 or regularization.group_lasso > 0` must hold where",
+    "regularization.l1_form=subgradient": "`one of group_lasso, l1 > 0` must hold where",
     "regularization.penalize=hidden": "`one of l1, l2, max_norm > 0` must hold where regularization.penalize is given",
     "+lr_schedule.gamma=0.5": "`lr_schedule=step` must hold where lr_schedule.gamma is given, but got",
     "lr_schedule=step trainer.max_epochs=10": "`lr_schedule.step_size < trainer.max_epochs == 10` must hold where",
     "lr_schedule=cosine lr_schedule.final_factor=1": "`lr_schedule.final_factor < 1` must hold where lr_schedule is",
-    "callbacks=dropout_schedule": "`a rate of dropout > 0` must hold where callbacks.dropout_schedule is given",
-    "callbacks=[penalty_schedule]": "`one of l1, l2, group_lasso > 0` must hold where callbacks.penalty",
+    "callbacks=dropout_schedule": "`one of dropconnect, dropout, input_dropout > 0` must hold where",
+    "callbacks=[penalty_schedule]": "`one of group_lasso, l1, l2 > 0` must hold where callbacks.penalty",
     "callbacks=dropout_schedule callbacks.dropout_schedule.name=late regularization=dropout trainer.max_epochs=9": (
         "`callbacks.dropout_schedule.epochs < trainer.max_epochs == 9` must hold where"
     ),
