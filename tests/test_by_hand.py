@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import os
 import subprocess
 import sys
@@ -24,8 +23,8 @@ from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.prediction import logits_KNC
-from ridgeline_recipes.by_hand import limits, reference, twin
 from ridgeline.strengths import strengths_of
+from ridgeline_recipes.by_hand import limits, reference, twin
 from settings import small
 from test_conf import MNIST, composed
 
@@ -108,7 +107,7 @@ def test_what_is_not_done_by_hand_is_refused(override: str, line: str) -> None:
     assert line in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", sorted(set(strengths_of(small().regularization)) - {*limits.REGULARIZERS, "dropout"}))
+@pytest.mark.parametrize("name", sorted(set(strengths_of(small().regularization)) - set(limits.REGULARIZERS)))
 def test_regularizer_that_is_not_done_by_hand_is_refused(name: str) -> None:
     """One that comes later too."""
     config = composed("experiment=by_hand/baseline")
