@@ -48,7 +48,8 @@ def compose_all(compose: Callable[[str], Config]) -> dict[str, Config]:
 def tune(configs: Mapping[str, Config], l2: float, dropout: float) -> dict[str, Config]:
     """The same, `tuned` with these values."""
     tuned = configs[TUNED]
-    found = replace(tuned, regularization=replace(tuned.regularization, l2=l2, dropout=dropout))
+    values = {"l2": l2, "dropout": dropout}
+    found = replace(tuned, regularization=replace(tuned.regularization, **values))
     return {**configs, TUNED: found}
 
 
