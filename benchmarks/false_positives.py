@@ -30,8 +30,8 @@ from inprocess import Studies, studies
 from machine import describe_machine
 from progress import Progress
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.evaluation.confirming import confirm_study
-from ridgeline.evaluation.files import FOLDER, RECORD
+from ridgeline.evaluation.confirm import confirm_study
+from ridgeline.evaluation.confirm_folder import FOLDER, RECORD
 from ridgeline.evaluation.stored import open_study
 from ridgeline.search.ranking import best_settings, ran
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ridgeline.evaluation.machine import describe_machine
+from ridgeline.stack.device import describe_machine
 
 __all__ = ["BUSY", "describe_machine", "private_cache"]
 

@@ -22,16 +22,15 @@ def confirm(cfg: DictConfig) -> None:
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.confirm.summary, "confirm.summary", csv=True)
 
-    from ridgeline.evaluation.confirm_files import FOLDER
-    from ridgeline.evaluation.stored import open_study  # Optuna, which --help need not wait for
+    from ridgeline.evaluation.stored import CONFIRMED, open_study  # Optuna, which --help need not wait for
 
     stored, asked = open_study(config, str(config.study)), config.confirm
     chosen = f"its best {asked.top} train again with {asked.selection_seeds} new seeds each"
     tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test split"
-    print(f"Confirming {stored.name}: {chosen}, then {tested}; into {stored.folder / FOLDER}", flush=True)
+    print(f"Confirming {stored.name}: {chosen}, then {tested}; into {stored.folder / CONFIRMED}", flush=True)
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for
-    from ridgeline.evaluation.confirming import confirm_study
+    from ridgeline.evaluation.confirm import confirm_study
     from ridgeline.evaluation.fits import FitsFailed
     from ridgeline.tracking import TrackingError
 

@@ -24,7 +24,7 @@ def report(cfg: DictConfig) -> None:
 
     find_study(config, str(config.study))
 
-    from ridgeline.evaluation.writing import write_report  # torch and more, which a mistake need not wait for
+    from ridgeline.evaluation.story import write_report  # torch and more, which a mistake need not wait for
     from ridgeline.tracking import TrackingError
 
     try:

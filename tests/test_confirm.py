@@ -19,7 +19,7 @@ from optuna.distributions import FloatDistribution
 from safetensors.torch import load_file
 
 from ridgeline.checking import ConfigError
-from ridgeline.command_line.outputs import require_writable
+from ridgeline.command_line.outputs import json_text, require_writable
 from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, OptimizerConfig, RegularizationConfig, parse
 from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
@@ -27,10 +27,9 @@ from ridgeline.evaluation import candidates
 from ridgeline.evaluation.arms import Measured
 from ridgeline.evaluation.baseline import propose_baselines, regularizers, without_regularization
 from ridgeline.evaluation.candidates import Candidate, Trainer
-from ridgeline.evaluation.confirm import LEDGER
-from ridgeline.evaluation.confirming import confirm_study
+from ridgeline.evaluation.confirm import confirm_study
+from ridgeline.evaluation.confirmation import LEDGER
 from ridgeline.evaluation.fits import start_workers
-from ridgeline.evaluation.json_text import json_text
 from ridgeline.evaluation.opened import Opened, keep, read
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.evaluation.verdict import verdict
@@ -340,7 +339,7 @@ def test_where_mlflow_fails_the_verdict_is_said_and_stored(
 
     n = len(ledger(stored).read_text().splitlines())
     (folder(stored) / "confirm.json").unlink()
-    monkeypatch.setattr("ridgeline.evaluation.confirming.register_champion", gone)
+    monkeypatch.setattr("ridgeline.evaluation.confirm.register_champion", gone)
     said: list[str] = []
     with pytest.raises(TrackingError), confirming():
         confirm_study(stored, SETTINGS, open_test_split, said.append)

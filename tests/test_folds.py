@@ -20,7 +20,7 @@ from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import split_rows
 from ridgeline.data.sources import read_source
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.evaluation.confirming import confirm_study
+from ridgeline.evaluation.confirm import confirm_study
 from ridgeline.evaluation.stored import open_study
 from ridgeline.search.endings import StudyStopped
 from ridgeline.search.sources import OpenTrials

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from browser import INSTALL, PROGRAM, Browser
-from ridgeline.evaluation.writing import write_report
+from ridgeline.evaluation.story import write_report
 from sweeping import Studies
 from test_report_page import BAYES, TINY, asked, train
 from test_tracking_server import Server

@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from ridgeline.evaluation.stored import open_study
-from ridgeline.evaluation.writing import write_report
+from ridgeline.evaluation.story import write_report
 from ridgeline.search.ranking import OUTCOME
 from settings import small
 from sweeping import Studies

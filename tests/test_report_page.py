@@ -23,10 +23,9 @@ from optuna.trial import FrozenTrial, create_trial
 from confirming import confirm
 from ridgeline.config import Config, ConfigError
 from ridgeline.entry_points import ROOT, checked, one_trial
-from ridgeline.evaluation.making import time_of
+from ridgeline.evaluation.origin import time_of
 from ridgeline.evaluation.stored import StoredStudy, open_study
-from ridgeline.evaluation.story import gather
-from ridgeline.evaluation.writing import write_report
+from ridgeline.evaluation.story import gather, write_report
 from ridgeline.report import words
 from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render

@@ -3,6 +3,7 @@
 from ridgeline.checking import ConfigError as ConfigError
 from ridgeline.command_line.commands import command as command
 from ridgeline.command_line.outputs import draft_of as draft_of
+from ridgeline.command_line.outputs import json_text as json_text
 from ridgeline.command_line.outputs import require_writable as require_writable
 from ridgeline.command_line.outputs import write_whole as write_whole
 from ridgeline.config import CallbacksConfig as CallbacksConfig
@@ -20,15 +21,13 @@ from ridgeline.evaluation.arms import Measured as Measured
 from ridgeline.evaluation.arms import interval as interval
 from ridgeline.evaluation.arms import measure as measure
 from ridgeline.evaluation.arms import tested as tested
-from ridgeline.evaluation.confirm import LEDGER as LEDGER
+from ridgeline.evaluation.confirmation import LEDGER as LEDGER
 from ridgeline.evaluation.fits import FitsFailed as FitsFailed
 from ridgeline.evaluation.fits import count_workers as count_workers
 from ridgeline.evaluation.fits import fingerprint as fingerprint
 from ridgeline.evaluation.fits import start_workers as start_workers
 from ridgeline.evaluation.fits import train_all as train_all
-from ridgeline.evaluation.json_text import json_text as json_text
-from ridgeline.evaluation.machine import describe_machine as describe_machine
-from ridgeline.evaluation.making import wall_seconds as wall_seconds
+from ridgeline.evaluation.origin import wall_seconds as wall_seconds
 from ridgeline.evaluation.statistics import Estimate as Estimate
 from ridgeline.evaluation.statistics import estimate as estimate
 from ridgeline.evaluation.statistics import over_seeds as over_seeds
@@ -48,6 +47,7 @@ from ridgeline.report.words import seconds as seconds
 from ridgeline.search.folder import locked as locked
 from ridgeline.search.ranking import best_settings as best_settings
 from ridgeline.search.ranking import ran as ran
+from ridgeline.stack.device import describe_machine as describe_machine
 
 # Training, and what it does step by step.
 from ridgeline.stack.device import pick_device as pick_device

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ridgeline.checking import ConfigError, require
 
@@ -58,6 +61,21 @@ def write_whole(path: Path, text: str) -> None:
     """Replace the file by this text, as a whole."""
     with draft_of(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def json_text(content: Any) -> str:
+    """Indented JSON, with null for what is no finite number: JSON knows no NaN and no infinity."""
+    return json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(node: Any) -> Any:
+    if isinstance(node, float):
+        return node if math.isfinite(node) else None
+    if isinstance(node, Mapping):
+        return {key: _finite(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_finite(value) for value in node]
+    return node
 
 
 def _try(path: Path) -> None:

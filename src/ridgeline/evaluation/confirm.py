@@ -1,144 +1,113 @@
-"""From a study to a verdict: choose on validation, retrain over seeds, open the test split once, write it all down."""
+"""`pipelines/confirm.py` as a whole: check, confirm, leave files in the study's folder and all of it in MLflow."""
 
 from __future__ import annotations
 
-import math
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from tqdm import tqdm
+from ridgeline.command_line.commands import Where
+from ridgeline.command_line.outputs import require_writable
+from ridgeline.config import ConfirmConfig, as_tree
+from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.data import load_splits
+from ridgeline.evaluation.arms import BEST, Arm
+from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
+from ridgeline.evaluation.confirmable import check
+from ridgeline.evaluation.confirmation import LEDGER, Confirmation, confirm
+from ridgeline.evaluation.opened import OpenTest
+from ridgeline.evaluation.stored import CONFIRMED, StoredStudy
+from ridgeline.evaluation.verdict import HARMS, closing_words
+from ridgeline.search.folder import locked
+from ridgeline.stack.fitted import Fitted
+from ridgeline.tracking import Tracker, check_store
+from ridgeline.tracking.champion import register_champion
+from ridgeline.tracking.provenance import commit, versions
 
-from ridgeline.checking import ConfigError
-from ridgeline.config import ConfirmConfig
-from ridgeline.data import DataDescription, load_splits
-from ridgeline.evaluation import candidates as choosing
-from ridgeline.evaluation.arms import BASELINE, BEST, Arm, describe, retrain, tested
-from ridgeline.evaluation.baseline import propose_baselines, regularizers, with_rates_of
-from ridgeline.evaluation.candidates import Candidate, Trainer
-from ridgeline.evaluation.fits import start_workers
-from ridgeline.evaluation.one_split import check_one_split
-from ridgeline.evaluation.opened import Opened, OpenTest, open_once
-from ridgeline.evaluation.statistics import TEST, estimate
-from ridgeline.evaluation.stored import StoredStudy
-from ridgeline.evaluation.verdict import verdict
-from ridgeline.search.ranking import best_settings, ran
+EXAMPLES = 5
+"""Of the train split, which the champion shows as its input."""
 
-FRESH, FINAL = 10_000, 20_000
-"""Seeds are counted from here: those of the choice on validation, and those that the test split is measured with."""
-
-LEDGER = "test_openings.jsonl"
-"""In the runs folder: one line for each time that a test split was opened."""
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """What confirm found. `record` has it in plain values; all else is of `best` and of `baseline`."""
-
-    record: dict[str, Any]
-    chosen: dict[str, Candidate]
-    arms: dict[str, Arm]
-    opened: Opened
-    data: DataDescription
+OF_THE_RUN = ("trainer.ckpt_path", "trainer.enable_progress_bar", "trainer.num_threads", "data.root")
+"""Keys of a training that its numbers do not follow from."""
 
 
-def check(stored: StoredStudy) -> None:
-    """Raise ConfigError where there is nothing to confirm."""
-    rule = "the study trains on the train split alone"
-    if stored.config.data.fit_on != "train":
-        raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
-    if not best_settings(ran(stored.study), stored.study.direction):
-        raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
-    check_one_split(stored)
+def confirm_study(
+    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, say: Callable[[str], None] = print
+) -> None:
+    """Says the verdict, stores it, and then brings it to MLflow: what fails there takes nothing from it.
 
-
-def confirm(
-    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, folder: Path, revision: Mapping[str, Any]
-) -> Confirmation:
-    """`folder`: where what the test split showed is kept. Raises FitsFailed where a network of which a number is needed
-    cannot be trained."""
-    started = time.monotonic()
-    torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
-    seeds = [FINAL + i for i in range(settings.seeds)]
-    finalists = choosing.of_study(stored, settings.top)
-    with start_workers(finalists[0].config) as workers, _bar(2 * settings.seeds) as bar:
-        trainer = Trainer(workers, bar.update)
-        best, baseline = _choose(stored, finalists, settings, trainer, bar)
-        bar.set_description("retraining both on train + validation")
-        chosen = {BEST: best[0], BASELINE: baseline[0]}
-        different = best[:1] if baseline[0] is best[0] else [best[0], baseline[0]]
-        retrained = retrain(different, seeds, workers, bar.update)
-        arms = {BEST: retrained[0], BASELINE: retrained[-1]}
-    ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
-    opened = open_once(arms, folder, open_test, ledger, by)
-    measured, n = opened.measured, len(opened.labels_N)
-    found = {name: describe(arm, measured[name], opened.labels_N) for name, arm in arms.items()}
-    losses_SN = measured[BEST].losses_SN - measured[BASELINE].losses_SN
-    difference: dict[str, Any] = {
-        "error": tested(estimate(measured[BEST].errors_SN - measured[BASELINE].errors_SN)),
-        "loss": tested(estimate(losses_SN, reach=math.inf)),
-        "test": TEST,
-    }
-    off = regularizers(chosen[BEST].config)
-    data = load_splits(best[0].config.data).description
-    record = {
-        "study": stored.name,
-        "metric": stored.config.metric,
-        "settings": {name: getattr(settings, name) for name in ("top", "selection_seeds", "seeds", "lr_factor")},
-        "verdict": verdict(found[BEST], found[BASELINE], difference, off, n),
-        "off": off,
-        "early_stopping": chosen[BEST].config.callbacks.early_stopping is not None,
-        "lost": [{**vars(lost), "sentence": lost.sentence} for lost in trainer.lost],
-        "arms": found,
-        "difference": difference,
-        "candidates": {BEST: [_listed(c) for c in best], BASELINE: [_listed(c) for c in baseline]},
-        "opening": opened.opening,
-        "trials": len(ran(stored.study)),
-        "cost": {"fits": bar.n, "seconds": round(time.monotonic() - started, 1)},
-    }
-    return Confirmation(record, chosen, arms, opened, data)
-
-
-def _choose(
-    stored: StoredStudy, finalists: Sequence[Candidate], settings: ConfirmConfig, trainer: Trainer, bar: Any
-) -> tuple[list[Candidate], list[Candidate]]:
-    """The candidates of both sides, the chosen one of each first: the winner, then the baseline of the winner.
-
-    A winner with nothing on that regularizes is its own baseline.
+    Raises ConfigError before anything is written, FitsFailed where training fails, TrackingError where MLflow does.
     """
-    fresh, budget = [FRESH + i for i in range(settings.selection_seeds)], len(ran(stored.study))
-
-    def evaluate(candidates: Sequence[Candidate], of: str) -> list[Candidate]:
-        bar.total += len(candidates) * len(fresh)
-        bar.set_description(of)
-        return trainer.evaluate(candidates, fresh, of)
-
-    best = choosing.ranked(evaluate(finalists, "the study's best with new seeds"))
-    winner = best[0]
-    if not regularizers(winner.config):
-        return best, [winner]
-    candidates = propose_baselines(winner.config, stored.line.space, budget, settings.lr_factor)
-    bar.total += len(candidates)
-    bar.set_description("baseline: learning rates")
-    baseline = trainer.search(candidates, stored.config.seed, settings.top, "learning rates of the baseline")
-    baseline = choosing.ranked(evaluate(baseline, "baselines with new seeds"))
-    others = with_rates_of(baseline, winner, stored.line.space)
-    return choosing.ranked([*best, *evaluate(others, "the best with the baseline's learning rates")]), baseline
-
-
-def _listed(candidate: Candidate) -> dict[str, Any]:
-    seen = {"trial": candidate.trial, "params": candidate.params, "searched_value": candidate.searched}
-    if not candidate.results:
-        return {**seen, "mean": None, "standard_error": None, "values": []}
-    values = [result.value for result in candidate.results]
-    return {**seen, "mean": candidate.mean, "standard_error": candidate.standard_error, "values": values}
+    check(stored)
+    check_store(stored.config)
+    folder, ledger = stored.folder / CONFIRMED, Path(stored.config.runs) / LEDGER
+    require_writable(settings.summary, "confirm.summary", csv=True)
+    for path in (ledger, folder / RECORD):  # else it is found out when the test split is open already
+        require_writable(path, "runs")
+    by = commit()
+    with locked(stored.folder):
+        found = confirm(stored, settings, open_test, folder, by)
+        say(closing_words(found.record))
+        command = train_again(stored, found.arms[BEST])
+        record = whole_record(found, {**by, "versions": versions(), "command": command})
+        paths = write(found, record, folder)
+        if settings.summary is not None:
+            write_summary(found, Path(settings.summary))
+        say(f"Files: {folder}\nTrain it again: {train_again(stored, found.arms[BEST], where='here')}")
+        if stored.run_id is not None:
+            say(_log(found, record, stored, stored.run_id, paths))
 
 
-def _bar(total: int) -> Any:
-    return tqdm(
-        total=total, unit="fit", file=sys.stderr, dynamic_ncols=True, mininterval=0.1 if sys.stderr.isatty() else 30.0
-    )
+def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
+    """Numbers, verdict and files in the study's run; the best network as the champion, which the words name."""
+    arm = found.arms[BEST]
+    splits = load_splits(arm.config.data)
+    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler)
+    example_NI = splits.scaler.undo(splits.train.x_NI[:EXAMPLES].numpy())
+    with Tracker(stored.config) as tracker:
+        run = tracker.reopen(run_id)
+        run.log_metrics(dict(_numbers("confirm", found.record)))
+        verdict = found.record["verdict"]
+        run.set_tags({"verdict": verdict["word"], "verdict.sentence": verdict["sentence"]})
+        for path in paths:
+            run.log_file(path, CONFIRMED)
+        if verdict["word"] == HARMS:
+            return "No champion: the baseline is better."
+        registered = register_champion(tracker, run_id, fitted, example_NI, record)
+    return registered.sentence
+
+
+def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, arm in record["arms"].items():
+        for key in ("error", "loss"):
+            yield f"{prefix}/{name}/test_{key}", arm["test"][key]["mean"]
+        yield f"{prefix}/{name}/ece", arm["test"]["ece"]
+        yield f"{prefix}/{name}/gap", arm["gap"]["mean"]
+    for key in ("error", "loss"):
+        yield f"{prefix}/difference/test_{key}", record["difference"][key]["mean"]
+        yield f"{prefix}/difference/test_{key}_low", record["difference"][key]["low"]
+        yield f"{prefix}/difference/test_{key}_high", record["difference"][key]["high"]
+    yield f"{prefix}/p_value", record["difference"]["error"]["p_value"]
+
+
+def train_again(stored: StoredStudy, arm: Arm, *, where: Where = "anywhere") -> str:
+    """The command that trains a confirmed network again, with the first of its seeds, whose weights are the champion's.
+
+    What it has and its trial had not, a learning rate say, is set.
+    """
+    trial = next(t for t in stored.study.trials if t.number == arm.candidate.trial)
+    its, own = _flat(as_tree(stored.config_of(trial.number))), _flat(as_tree(arm.config))
+    own["seed"] = arm.seeds[0]
+    differs = {key: value for key, value in own.items() if its.get(key, ...) != value and key not in OF_THE_RUN}
+    return stored.line.retrain(trial.params, differs, where=where)
+
+
+def _flat(tree: dict[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{path}.{name}" if path else name
+        if path == "" and name in NOT_TRAINED:
+            continue
+        # A callback is there or is not: it is set as a whole.
+        flat |= _flat(value, key) if isinstance(value, dict) and path != "callbacks" else {key: value}
+    return flat

@@ -9,7 +9,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from ridgeline.evaluation.arms import SMALL
-from ridgeline.evaluation.confirm_files import read_curves, read_weights, weights_of
+from ridgeline.evaluation.confirm_folder import read_curves, read_weights, weights_of
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Curves, Weights
 from ridgeline.report.words import settings

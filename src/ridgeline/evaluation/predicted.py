@@ -11,7 +11,7 @@ from scipy import stats
 
 from ridgeline.checking import ConfigError
 from ridgeline.data import load_splits
-from ridgeline.evaluation.confirm_files import read_predictions
+from ridgeline.evaluation.confirm_folder import read_predictions
 from ridgeline.evaluation.networks import NOT_KEPT, kept_of_best
 from ridgeline.evaluation.statistics import LEVEL
 from ridgeline.evaluation.stored import StoredStudy

@@ -25,11 +25,13 @@ from ridgeline.config.stored import check_targets, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore
 from ridgeline.search.folder import study_folder
 from ridgeline.search.job_folder import job_folder
-from ridgeline.search.ranking import ran
 from ridgeline.search.storage import read_storage
 
 ROOT = "data.root"
 MASTER = "multirun.yaml"
+
+CONFIRMED = "confirm"
+"""In a study's folder: what confirming it has left."""
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,6 @@ def open_study(asked: Config, study: str) -> StoredStudy:
         line = line.of_stage(folder)
     stored = StoredStudy(name, folder, config, line, found)
     return replace(stored, line=replace(line, idle_in=stored.idle_in))
-
-
-def check_data(stored: StoredStudy) -> None:
-    """Raise ConfigError unless the data are those of the study, wherever they lie now."""
-    from ridgeline.data import describe  # which a page can do without
-
-    trials, known = ran(stored.study), stored.definition["data"]
-    found = describe(stored.config_of(trials[0].number).data).hash if trials else known[0]
-    if found not in known:
-        raise ConfigError(f"`the data's hash is {', '.join(known)} as in the study` must hold, but got {found}.")
 
 
 def _name_in(summary: Path) -> str:

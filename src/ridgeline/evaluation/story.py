@@ -1,31 +1,57 @@
-"""What is known of a study, gathered from where it lies: Optuna's storage, job folders, MLflow, what confirm stored."""
+"""The page of a study: what is known of it is gathered from where it lies, drawn, written and logged to its run."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from ridgeline.evaluation.confirm_files import read_confirmed
-from ridgeline.evaluation.making import how_made
+from ridgeline.checking import require
+from ridgeline.command_line.outputs import require_writable, write_whole
+from ridgeline.config import Config
+from ridgeline.evaluation.confirm_folder import read_confirmed
 from ridgeline.evaluation.networks import curves_of, weights_by_name
+from ridgeline.evaluation.origin import how_made
 from ridgeline.evaluation.predicted import predicted
-from ridgeline.evaluation.stored import StoredStudy
+from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.page import render
 from ridgeline.report.words import short_names
 from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
 from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
-from ridgeline.tracking import server_of, ui_command
+from ridgeline.tracking import Tracker, check_store, server_of, ui_command
 
 FEWEST_FOR_IMPORTANCE = 10
 
 LOCAL_UI = "http://127.0.0.1:5000"
 """Where MLflow shows a store that is a file, once it is started."""
+
+PAGE = "report.html"
+"""In the study's folder."""
+
+
+def write_report(config: Config) -> list[Path]:
+    """Draw the page of `config.study`; where it is. Raises ConfigError before anything is written."""
+    require(config.study is not None, "study=NAME is given", "study", "null")
+    stored = open_study(config, str(config.study))
+    check_store(stored.config)
+    require_writable(stored.folder / PAGE, "runs")
+    require_writable(config.report, "report")
+    paths = [stored.folder / PAGE, *([Path(config.report)] if config.report is not None else [])]
+    with Tracker(stored.config) as tracker:
+        page = render(gather(stored, tracker.tags_of(stored.run_id) if stored.run_id else {}))
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, page)
+        if stored.run_id is not None:
+            tracker.reopen(stored.run_id).log_file(paths[0], "study")
+    return paths
 
 
 def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:

@@ -1,11 +1,12 @@
-"""One sentence on the test error of the best against the baseline."""
+"""Does regularization help? One sentence on the test error of the best and the baseline, and the table below it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ridgeline.command_line.numbers import chance
+from ridgeline.command_line.numbers import chance, number
+from ridgeline.evaluation.arms import BASELINE, BEST
 
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
 NOT_CHOSEN = "no regularization chosen"
@@ -55,3 +56,44 @@ def points(share: float) -> str:
     """Percentage points, with as many digits as it takes to tell them from 0."""
     text = f"{100 * share:+.2f}"
     return f"{100 * share:+.1g}" if float(text) == 0 != share else text
+
+
+def closing_words(record: dict[str, Any]) -> str:
+    """The verdict, the two beside each other, how often the test split was opened."""
+    rows = [f"{'':26}{'best':>30}{'baseline':>30}"]
+    arms = [record["arms"][name] for name in (BEST, BASELINE)]
+    for title, get, style in (
+        ("test error", lambda arm: arm["test"]["error"], ".2%"),
+        ("test loss", lambda arm: arm["test"]["loss"], ".4f"),
+        ("gap (test - train loss)", lambda arm: arm["gap"], ".4f"),
+    ):
+        cells = [f"{e['mean']:{style}} ({e['low']:{style}} to {e['high']:{style}})" for e in map(get, arms)]
+        rows.append(f"{title:26}{cells[0]:>30}{cells[1]:>30}")
+    rows.append(f"{'calibration error (ECE)':26}{arms[0]['test']['ece']:>24.4f}{arms[1]['test']['ece']:>24.4f}")
+    rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
+    for name, arm in record["arms"].items():
+        shown = ", ".join(f"{key}={number(value)}" for key, value in arm["params"].items())
+        rows.append(f"{name}: {shown}")
+    lost = [one["sentence"] for one in record["lost"]]
+    return "\n".join([record["verdict"]["sentence"], *lost, "", *rows, *_off(record), "", *_opening(record["opening"])])
+
+
+def _opening(opening: dict[str, Any]) -> list[str]:
+    """How often the test split was opened, and whether it was for this."""
+    reused = f" These are the predictions of {opening['when']}, used again." if opening["reused"] else ""
+    if opening["number"] == 1:
+        return [f"The test split was opened for the first time, on {opening['when']}.{reused}"]
+    last = opening["earlier"][-1]
+    return [
+        f"This test split was opened {opening['number']} times now, last on {last['when']} for {last['study']}:"
+        f" what was decided in between may have been fitted to it.{reused}"
+    ]
+
+
+def _off(record: dict[str, Any]) -> list[str]:
+    """What sets the two apart, and what does not though it may be thought to."""
+    if not record["off"]:
+        return []
+    shown = ", ".join(f"{key}={number(value)}" for key, value in record["off"].items())
+    stays = "; early stopping is on for both" if record["early_stopping"] else ""
+    return [f"Off in the baseline: {shown}{stays}."]

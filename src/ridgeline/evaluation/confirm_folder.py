@@ -1,24 +1,27 @@
-"""What confirm leaves in the study's folder, and the words that it ends with."""
+"""The folder that confirming leaves in the study's: its record, weights, curves and predictions, written and read."""
 
 from __future__ import annotations
 
 import csv
 import itertools
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ridgeline.command_line.numbers import number
+from ridgeline.command_line.outputs import json_text
 from ridgeline.config import Config, as_tree
-from ridgeline.evaluation.arms import BASELINE, BEST, Arm
-from ridgeline.evaluation.confirm import Confirmation
-from ridgeline.evaluation.json_text import json_text
+from ridgeline.evaluation.arms import Arm
+from ridgeline.evaluation.confirmation import Confirmation
+from ridgeline.evaluation.stored import CONFIRMED
+from ridgeline.report.facts import Boundary, Confirmed, Examples, History
 
-FOLDER = "confirm"
 RECORD = "confirm.json"
 
 
@@ -94,47 +97,6 @@ def _write_curves(found: Confirmation, path: Path) -> None:
         writer.writerows([epoch, *row] for epoch, row in enumerate(itertools.zip_longest(*columns.values()), start=1))
 
 
-def closing_words(record: dict[str, Any]) -> str:
-    """The verdict, the two beside each other, how often the test split was opened."""
-    rows = [f"{'':26}{'best':>30}{'baseline':>30}"]
-    arms = [record["arms"][name] for name in (BEST, BASELINE)]
-    for title, get, style in (
-        ("test error", lambda arm: arm["test"]["error"], ".2%"),
-        ("test loss", lambda arm: arm["test"]["loss"], ".4f"),
-        ("gap (test - train loss)", lambda arm: arm["gap"], ".4f"),
-    ):
-        cells = [f"{e['mean']:{style}} ({e['low']:{style}} to {e['high']:{style}})" for e in map(get, arms)]
-        rows.append(f"{title:26}{cells[0]:>30}{cells[1]:>30}")
-    rows.append(f"{'calibration error (ECE)':26}{arms[0]['test']['ece']:>24.4f}{arms[1]['test']['ece']:>24.4f}")
-    rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
-    for name, arm in record["arms"].items():
-        shown = ", ".join(f"{key}={number(value)}" for key, value in arm["params"].items())
-        rows.append(f"{name}: {shown}")
-    lost = [one["sentence"] for one in record["lost"]]
-    return "\n".join([record["verdict"]["sentence"], *lost, "", *rows, *_off(record), "", *_opening(record["opening"])])
-
-
-def _opening(opening: dict[str, Any]) -> list[str]:
-    """How often the test split was opened, and whether it was for this."""
-    reused = f" These are the predictions of {opening['when']}, used again." if opening["reused"] else ""
-    if opening["number"] == 1:
-        return [f"The test split was opened for the first time, on {opening['when']}.{reused}"]
-    last = opening["earlier"][-1]
-    return [
-        f"This test split was opened {opening['number']} times now, last on {last['when']} for {last['study']}:"
-        f" what was decided in between may have been fitted to it.{reused}"
-    ]
-
-
-def _off(record: dict[str, Any]) -> list[str]:
-    """What sets the two apart, and what does not though it may be thought to."""
-    if not record["off"]:
-        return []
-    shown = ", ".join(f"{key}={number(value)}" for key, value in record["off"].items())
-    stays = "; early stopping is on for both" if record["early_stopping"] else ""
-    return [f"Off in the baseline: {shown}{stays}."]
-
-
 def _tree(config: Config) -> dict[str, Any]:
     """What `parse` takes, without what decides no numbers."""
     tree: dict[str, Any] = as_tree(config)
@@ -152,3 +114,56 @@ def _seconds(arm: Arm) -> float:
 def _write_json(path: Path, content: Any) -> Path:
     path.write_text(json_text(content))
     return path
+
+
+def read_confirmed(study: Path) -> Confirmed | None:
+    """None if the study in this folder is not confirmed."""
+    folder = study / CONFIRMED
+    if not (folder / "confirm.json").exists():
+        return None
+    record = json.loads((folder / "confirm.json").read_text())
+    return Confirmed(record, _boundary(folder), _examples(folder))
+
+
+def read_curves(study: Path) -> dict[str, list[History]]:
+    """Of the best and the baseline, a history a seed; empty if the study is not confirmed."""
+    path = study / CONFIRMED / "curves.json"
+    found: dict[str, list[History]] = json.loads(path.read_text()) if path.exists() else {}
+    return {name: [[_finite(row) for row in rows] for rows in histories] for name, histories in found.items()}
+
+
+def _finite(row: Mapping[str, float | None]) -> dict[str, float]:
+    """JSON has null for what is no finite number."""
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def read_weights(path: Path) -> np.ndarray:
+    """The entries of all weight matrices of a network, in one row; biases are not among them."""
+    matrices = [values.ravel() for name, values in load_file(path).items() if name.endswith("weight")]
+    return np.concatenate(matrices) if matrices else np.empty(0, np.float32)
+
+
+def read_predictions(study: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels (N,) of the test examples, and of each network the probabilities (S, N, C) of its seeds."""
+    held = load_file(study / CONFIRMED / "predictions.safetensors")
+    labels_N = held.pop("labels_N")
+    return labels_N, {name: held[f"{name}_SNC"] for name in ("best", "baseline") if f"{name}_SNC" in held}
+
+
+def weights_of(study: Path, network: str) -> Path:
+    """Of `best` or `baseline`, as they were confirmed."""
+    return study / CONFIRMED / f"{network}.safetensors"
+
+
+def _boundary(folder: Path) -> Boundary | None:
+    path = folder / "boundary.safetensors"
+    return Boundary(**load_file(path)) if path.exists() else None
+
+
+def _examples(folder: Path) -> Examples | None:
+    path = folder / "examples.safetensors"
+    if not path.exists():
+        return None
+    held = load_file(path)
+    height, width = (int(edge) for edge in held.pop("image_shape"))
+    return Examples(**held, shape=(height, width))

@@ -1,4 +1,4 @@
-"""Whether all trials of a study saw the same examples: else one of them may have trained on another's test split."""
+"""Can a study be confirmed? A trial is complete, all saw the same examples, and the data are still the same."""
 
 from __future__ import annotations
 
@@ -9,14 +9,26 @@ from typing import Any
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import DataConfig, as_tree
+from ridgeline.data import describe
 from ridgeline.evaluation.stored import StoredStudy
-from ridgeline.search.ranking import ran
+from ridgeline.search.ranking import best_settings, ran
 
 SECTION = re.compile(r"^data:\n((?:[ -].*\n?)*)", re.MULTILINE)
 """Of a stored configuration."""
 
 
-def check_one_split(stored: StoredStudy) -> None:
+def check(stored: StoredStudy) -> None:
+    """Raise ConfigError where there is nothing to confirm, or a verdict would be on examples that were learned from."""
+    rule = "the study trains on the train split alone"
+    if stored.config.data.fit_on != "train":
+        raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
+    if not best_settings(ran(stored.study), stored.study.direction):
+        raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
+    _check_one_split(stored)
+    _check_data(stored)
+
+
+def _check_one_split(stored: StoredStudy) -> None:
     """Raise ConfigError where the study swept what decides which examples train, validate or test. What only changes
     how they are scaled, or cuts train and validation into folds, leaves the test split what it is."""
     first, *others = [_split(config) for config in _data_of_trials(stored)] or [{}]
@@ -46,3 +58,11 @@ def _data_of_trials(stored: StoredStudy) -> list[DataConfig]:
         if text not in known:
             known[text] = stored.config_of(trial.number).data
     return list(known.values())
+
+
+def _check_data(stored: StoredStudy) -> None:
+    """Raise ConfigError unless the data are those of the study, wherever they lie now."""
+    trials, known = ran(stored.study), stored.definition["data"]
+    found = describe(stored.config_of(trials[0].number).data).hash if trials else known[0]
+    if found not in known:
+        raise ConfigError(f"`the data's hash is {', '.join(known)} as in the study` must hold, but got {found}.")
