@@ -9,6 +9,7 @@ CUDA.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
@@ -21,7 +22,7 @@ from ridgeline.networks.splitmix import GAMMA, mixed, signed, words_KN
 
 
 class Purpose(IntEnum):
-    """What a draw is for; part of its key."""
+    """What a draw is for; part of its key. Effects that came later have a `purpose_of` their own name."""
 
     INITIALIZATION = 1
     ORDER = 2
@@ -31,6 +32,11 @@ class Purpose(IntEnum):
     ERASING = 6
     MIXUP = 7
     WEIGHT_MASK = 8
+
+
+def purpose_of(name: str) -> int:
+    """What tells the draws of this name from all others."""
+    return zlib.crc32(name.encode()) + 2**32
 
 
 def key(*words: int) -> int:
@@ -65,7 +71,7 @@ class KeyedNoise:
         steps: Sequence[int],
         needed: Sequence[bool],
         n: int,
-        purpose: Purpose = Purpose.MASK,
+        purpose: int = Purpose.MASK,
     ) -> Tensor:
         """Random int64 words for each fit's own step; a row that is not `needed` holds anything.
 
@@ -82,17 +88,24 @@ class KeyedNoise:
                 bits_N[:] = self._cpu_bits.random_raw(n)
         return torch.from_numpy(bits_KN.view(np.int64))
 
-    def normals_KN(self, seeds: Sequence[int], steps: Sequence[int], needed: Sequence[bool], n: int) -> Tensor:
+    def normals_KN(
+        self,
+        seeds: Sequence[int],
+        steps: Sequence[int],
+        needed: Sequence[bool],
+        n: int,
+        purpose: int = Purpose.INPUT_NOISE,
+    ) -> Tensor:
         """Random float32 numbers of mean 0 and variance 1 for each fit's own step; finite in a row not `needed` too.
 
         Of the CPU's words NumPy makes normal numbers (ziggurat; Marsaglia, Tsang 2000), elsewhere `normals_of_words`.
         """
         if self._device.type != "cpu":
-            return normals_of_words(self._counted_KN(seeds, Purpose.INPUT_NOISE, steps, -(-n // 2)))[:, :n]
+            return normals_of_words(self._counted_KN(seeds, purpose, steps, -(-n // 2)))[:, :n]
         normals_KN = np.zeros((len(seeds), n), dtype=np.float32)
         for normals_N, seed, step, is_needed in zip(normals_KN, seeds, steps, needed, strict=True):
             if is_needed:
-                self._restart(key(seed, Purpose.INPUT_NOISE, step))
+                self._restart(key(seed, purpose, step))
                 self._cpu_numbers.standard_normal(dtype=np.float32, out=normals_N)
         return torch.from_numpy(normals_KN)
 
@@ -112,7 +125,7 @@ class KeyedNoise:
         self._sfc64["state"]["state"][:] = (*(mixed(first + i * GAMMA) for i in (1, 2, 3)), 1)
         self._cpu_bits.state = self._sfc64
 
-    def _counted_KN(self, seeds: Sequence[int], purpose: Purpose, steps: Sequence[int], n: int) -> Tensor:
+    def _counted_KN(self, seeds: Sequence[int], purpose: int, steps: Sequence[int], n: int) -> Tensor:
         keys = [signed(key(seed, purpose)) for seed in seeds]
         keys_K, steps_K = torch.tensor([keys, list(steps)]).to(self._device, non_blocking=True).unbind()
         return words_KN(keys_K, steps_K, n)

@@ -10,9 +10,7 @@ from torch import Tensor
 from ridgeline.config import Config
 from ridgeline.data import Splits
 from ridgeline.networks.noise import KeyedNoise
-from ridgeline.regularizers import Batch
-from ridgeline.regularizers.augmentation import Augmentation
-from ridgeline.regularizers.erasing import Erasing
+from ridgeline.regularizers import Batch, all_effects
 
 
 def samples_RMHW(config: Config, splits: Splits, n_images: int = 10, n_draws: int = 4) -> Tensor:
@@ -21,8 +19,8 @@ def samples_RMHW(config: Config, splits: Splits, n_images: int = 10, n_draws: in
     fits: Any = SimpleNamespace(noise=KeyedNoise(splits.train.x_NI.device), splits=splits)
     x_MI, y_M = splits.train.x_NI[:n_images], splits.train.y_N[:n_images]
     x_RMI = x_MI.repeat(1 + n_draws, 1, 1)
-    for effect in (Augmentation(), Erasing()):
-        if effect.is_on(config):
+    for effect in all_effects():
+        if effect.settings is not None and effect.settings.group == "augmentation" and effect.is_on(config):
             effect.attach(fits)
             effect.load([config])
             for step in range(n_draws):
