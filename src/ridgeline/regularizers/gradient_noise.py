@@ -1,0 +1,56 @@
+"""gradient_noise: Gaussian noise joins the gradients, less of it with every step (Neelakantan et al. 2015).
+
+K fits, U of them with noise, P parameters of one fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ridgeline.regularizers.effect import Effect
+from ridgeline.strengths import Settings, require_at_least_0, strength
+
+if TYPE_CHECKING:
+    from ridgeline.config import Config
+
+DECAY = 0.55
+"""The variance after t steps is that of the first divided by (1 + t)**0.55."""
+
+
+@dataclass(frozen=True)
+class GradientNoiseSettings(Settings):
+    """`gradient_noise`: the standard deviation in the first step."""
+
+    gradient_noise: float = strength(is_noise=True, in_objective=False)
+
+    def check(self) -> None:
+        require_at_least_0("regularization.gradient_noise", self.gradient_noise)
+
+
+class GradientNoise(Effect):
+    """After clipping, as in the source, so that the noise is not clipped."""
+
+    order = 15
+    settings = GradientNoiseSettings
+
+    def load(self, configs: Sequence[Config]) -> None:
+        import torch
+
+        self._stds = [config.regularization.gradient_noise for config in configs]
+        self._used = [k for k, std in enumerate(self._stds) if std > 0]
+        self._used_U = torch.tensor(self._used, dtype=torch.int64, device=self.fits.rows.grads_KP.device)
+
+    def on_gradients(self) -> None:
+        import torch
+
+        from ridgeline.networks.noise import purpose_of
+
+        grads_KP = self.fits.rows.grads_KP
+        seeds, steps = ([numbers[k] for k in self._used] for numbers in (self.fits.seeds, self.fits.steps))
+        needed, purpose = [True] * len(seeds), purpose_of("gradient_noise")
+        noise_UP = self.fits.noise.normals_KN(seeds, steps, needed, grads_KP.shape[1], purpose).to(grads_KP.dtype)
+        stds = [self._stds[k] * (1 + step) ** (-DECAY / 2) for k, step in zip(self._used, steps, strict=True)]
+        std_U1 = torch.tensor(stds, dtype=grads_KP.dtype).to(grads_KP.device, non_blocking=True).unsqueeze(1)
+        grads_KP.index_add_(0, self._used_U, noise_UP * std_U1)
