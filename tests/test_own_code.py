@@ -8,6 +8,7 @@ import pytest
 
 from ridgeline.config.own_code import digest, own_sources, own_targets
 from ridgeline.search import identity
+from sweeping import Studies
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_sources_are_the_targets_file_and_all_that_it_imports_from_beside_it(fol
 
 def test_what_ridgeline_and_torch_bring_is_no_code_of_the_users(folder):
     used = tree(folder, loss={"_target_": "torch.nn.HuberLoss"}, search={"sampler": {"_target_": "optuna.samplers.X"}})
+    used["hydra"] = {"callbacks": {"mine": {"_target_": "own_net.Callback"}}}
     assert own_targets(used) == []
     assert own_sources([used]) == {}
 
@@ -58,3 +60,18 @@ def test_a_changed_file_is_another_definition_and_is_named(folder):
     assert identity.revised(before, before) == []
     assert identity.revised(before, after) == ["your own_parts/lazy.py"]
     assert identity.revised(before, {"code": "other"})[0] == "code"
+
+
+def test_a_study_is_named_after_the_users_own_sampler_too(tmp_path, monkeypatch):
+    """Optuna's come with a version, one's own with its text; it is found in the working directory."""
+    own = tmp_path / "own_sampler.py"
+    own.write_text("from optuna.samplers import RandomSampler\n\n\nclass Mine(RandomSampler): ...\n")
+    monkeypatch.chdir(tmp_path)
+    studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")
+    plan = studies.plan("search=random", "search.sampler._target_=own_sampler.Mine")
+    assert plan.definition["own_code"] == {"own_sampler.py": digest({"own_sampler.py": own.read_text()})}
+    assert plan.config.import_path == str(tmp_path)
+    own.write_text(own.read_text() + "\n# another text\n")
+    assert studies.plan("search=random", "search.sampler._target_=own_sampler.Mine").name != plan.name
+    assert "own_code" not in studies.plan("search=random").definition
+    assert plan.line.follow("confirm", plan.name).endswith(f"runs={tmp_path / 'runs'}")  # which draws no trial

@@ -159,9 +159,15 @@ def test_every_other_pruner_prunes(pruner: str, tmp_path: Path, store: Path) -> 
     [
         ("search/pruner=ahsa", "ahsa"),
         ("search.pruner._target_=optuna.pruners.MedianPrune search/pruner=median", "MedianPruner"),
-        ("search/pruner=asha +search.pruner.min_resorce=2", "has no setting `min_resorce`"),
-        ("search/pruner=asha search.pruner.reduction_factor=1", "`search.pruner can be made` must hold"),
-        ("search/pruner=median search.pruner.n_warmup_steps=many", "`search.pruner can be made` must hold"),
+        (
+            "search/pruner=asha +search.pruner.min_resorce=2",
+            "has no argument `search.pruner.min_resorce`",
+        ),
+        ("search/pruner=asha search.pruner.reduction_factor=1", "`search.pruner can be built` must hold"),
+        (
+            "search/pruner=median search.pruner.n_warmup_steps=many",
+            "n_warmup_steps is an integer` must hold",
+        ),
         ("search/pruner=patient search.pruner.wrapped_pruner._target_=optuna.Nothing", "optuna.Nothing"),
         ("search.n_startup_trials=-1", "n_startup_trials"),
     ],

@@ -27,7 +27,7 @@ from ridgeline.checking import ConfigError, convert, is_simple, nearest, require
 TARGET, PARTIAL = "_target_", "_partial_"
 
 KNOWN = ("ridgeline.", "torch.", "pytorch_lightning.", "lightning.", "kornia.")
-"""Packages that are no code of the user's own."""
+"""Packages whose classes and functions a configuration that is read back may name."""
 
 _folder: ContextVar[str | None] = ContextVar("_folder", default=None)
 
@@ -135,7 +135,7 @@ def is_target(tree: Any) -> bool:
 
 def is_own(path: str) -> bool:
     """Whether what it names is of a module of the user's own."""
-    return not path.startswith(KNOWN)
+    return not path.startswith((*KNOWN, "optuna."))
 
 
 def targets_in(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,19 +16,13 @@ from typing import Any
 
 from ridgeline.target import TARGET, is_own, targets_in
 
-NOT_OWN = ("hydra", "search")
-"""Groups whose targets train nothing."""
-
 
 def own_targets(tree: Mapping[str, Any], arguments: Iterable[str] = ()) -> list[str]:
-    """What a plain configuration, and arguments that may be sweeps, name of modules of the user's own, each once.
-
-    A search's sampler is none of it: no network is trained with it.
-    """
-    named = [str(path) for group, node in tree.items() if group not in NOT_OWN for _, path in targets_in(node, group)]
+    """What a plain configuration, and arguments that may be sweeps, name of modules of the user's own, each once."""
+    named = [str(path) for group, node in tree.items() if group != "hydra" for _, path in targets_in(node, group)]
     for argument in arguments:
         key, _, value = argument.lstrip("+~").partition("=")
-        if key.endswith(f".{TARGET}") and key.partition(".")[0] not in NOT_OWN:
+        if key.endswith(f".{TARGET}") and not key.startswith("hydra."):
             named += re.findall(r"[\w.]+\.\w+", value)
     return [path for path in dict.fromkeys(named) if is_own(path)]
 

@@ -14,11 +14,12 @@ from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, Confirm
 from ridgeline.config.lr_schedule import LRScheduleConfig
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig
+from ridgeline.config.own_code import own_targets
 from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
-from ridgeline.target import Target, modules_in
+from ridgeline.target import Target, add_folder, modules_in
 
 TWO_CLASSES = ("breast_cancer", "moons")
 """The data sets that a single logit can tell apart."""
@@ -90,7 +91,10 @@ class Config:
 
 def parse(tree: Mapping[str, Any]) -> Config:
     """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
-    with modules_in(tree.get("import_path")):
+    folder = tree.get("import_path")
+    if own_targets(tree):  # the sampler of a search is looked for when it is needed
+        add_folder(folder)
+    with modules_in(folder):
         return build(Config, tree, "")
 
 

@@ -162,8 +162,9 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
     searches = master.hydra.runtime.choices.get("search", "grid") != "grid"
     chosen_elsewhere = options or master.hydra.runtime.choices.get("experiment") is not None
     search = ("search=grid",) if searches and chosen_elsewhere else ()
-    own = tuple(own_packages(own_targets(unresolved(master), arguments)))
-    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search, own=own)
+    trained = {key: value for key, value in unresolved(master).items() if key != "search"}
+    own = own_packages(own_targets(trained, [o for o in arguments if key_of(o).partition(".")[0] != "search"]))
+    return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search, own=tuple(own))
 
 
 def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:

@@ -136,5 +136,5 @@ class Pruning:
 
 def make_pruner(settings: Mapping[str, Any]) -> BasePruner:
     """The pruner that `search.pruner` describes."""
-    pruner: BasePruner = make(settings, "search.pruner", BasePruner, optuna.pruners)
+    pruner: BasePruner = make(settings, "search.pruner", BasePruner)
     return pruner

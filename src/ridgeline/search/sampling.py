@@ -53,11 +53,11 @@ def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
     `place` is drawn from them, however many a process that was killed has drawn.
     """
     settings = dict(search.sampler or {})
-    cls = find(settings, "search.sampler", BaseSampler, optuna.samplers)
+    cls = find(settings, "search.sampler", BaseSampler)
     base = settings.get("seed", search.seed)
     if "seed" in inspect.signature(cls).parameters:
         settings["seed"] = base if issubclass(cls, QMCSampler) or base is None else seed_of(base, place)
-    sampler: BaseSampler = make(_begins_at_once(settings), "search.sampler", BaseSampler, optuna.samplers)
+    sampler: BaseSampler = make(_begins_at_once(settings), "search.sampler", BaseSampler)
     if isinstance(sampler, QMCSampler):
         sampler._find_sample_id = lambda study, search_space: place  # type: ignore[method-assign]  # else a counter
     return sampler
@@ -68,7 +68,7 @@ def _begins_at_once(settings: Mapping[str, Any]) -> dict[str, Any]:
     own = {
         name: _begins_at_once(v) if isinstance(v, Mapping) and "_target_" in v else v for name, v in settings.items()
     }
-    cls = find(settings, "search.sampler", BaseSampler, optuna.samplers)
+    cls = find(settings, "search.sampler", BaseSampler)
     return own | {START: 1} if START in inspect.signature(cls).parameters else own
 
 
