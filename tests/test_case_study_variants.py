@@ -17,7 +17,6 @@ from ridgeline.config import Config, OptimizerConfig, as_tree
 from ridgeline.config.batchable import NOT_TRAINED, structure
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.entry_points import ROOT, checked
-from ridgeline.objective import data_loss_K
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline_recipes.by_hand import reference
@@ -42,7 +41,7 @@ BASELINE = {
     "network.hidden": [500] * 5,
     "network.activation": "relu",
     "network.initialization": "xavier_uniform",
-    "loss": "cross_entropy",
+    "loss.name": "cross_entropy",
     "metric": "val/error",
     "optimizer.name": "adam",
     "optimizer.lr": 1e-3,
@@ -226,7 +225,7 @@ def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: s
     nothing = np.zeros((1, 500)), np.zeros(1, int)
     of_output = reference.objective(output, *nothing, penalized) - reference.objective(output, *nothing, free)
     j = reference.objective(layers, x, y, penalized) - of_output
-    ours = data_loss_K(stack.network(train.x_NI[None]), train.y_N[None], "cross_entropy") + stack.penalties_K()
+    ours = stack.data_loss.mean_K(stack.network(train.x_NI[None]), train.y_N[None]) + stack.penalties_K()
     assert ours.item() == pytest.approx(j, rel=1e-6)
     theirs = [
         *reference.gradients(layers, x, y, penalized)[:-1],

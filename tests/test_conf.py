@@ -16,6 +16,7 @@ from ridgeline.config.batchable import is_batchable
 from ridgeline.data import load_splits
 from ridgeline.entry_points import ROOT, checked
 from ridgeline.stack.fitting import fit
+from ridgeline.tasks.losses import LOSSES
 
 GROUPS = [
     "augmentation",
@@ -49,6 +50,9 @@ def test_choice_composes_and_trains(choice: str) -> None:
     overrides = [choice, "trainer.max_epochs=1", "trainer.enable_progress_bar=false"]
     if choice.startswith("augmentation="):
         overrides += ["data.standardize=all"]
+    group, name = choice.split("=")
+    if group == "loss" and name in LOSSES and LOSSES[name].task == "regression":
+        overrides += ["data=diabetes"]
     if choice == "data=mnist" or choice.startswith("experiment=case_study/"):
         if not MNIST.is_dir():
             pytest.skip(f"no MNIST in {MNIST}: set RIDGELINE_MNIST to a folder of its four IDX files")

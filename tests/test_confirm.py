@@ -33,10 +33,11 @@ from ridgeline.evaluation.fits import start_workers
 from ridgeline.evaluation.opened import Opened, keep, read
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.evaluation.verdict import verdict
-from ridgeline.objective import data_loss_K
 from ridgeline.search.space import Dimension
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.strengths import strengths_of
+from ridgeline.tasks.data_loss import DataLoss
+from ridgeline.tasks.losses import CrossEntropy
 from ridgeline.tracking import TrackingError
 from settings import small
 from sweeping import Studies
@@ -293,7 +294,7 @@ def test_stored_weights_give_the_stored_predictions(record: dict[str, Any], stor
     logits_KNC_ = logits_KNC(config, [load_file(folder(stored) / "best.safetensors")], test.x_NI)
     known_NC = load_file(folder(stored) / "predictions.safetensors")["best_SNC"][0]
     assert torch.allclose(logits_KNC_.softmax(dim=2)[0], known_NC, atol=1e-6)
-    assert math.isfinite(data_loss_K(logits_KNC_, test.y_N.unsqueeze(0), "cross_entropy").item())
+    assert math.isfinite(DataLoss(CrossEntropy()).mean_K(logits_KNC_, test.y_N.unsqueeze(0)).item())
 
 
 def test_the_same_networks_open_the_test_split_once_and_the_numbers_are_the_same_bytes(

@@ -223,7 +223,7 @@ def test_the_test_split_is_standardized_by_the_train_split():
         (change(DIGITS, examples=20, train=0.7), "data.examples=20"),
         (change(DIGITS, examples=1500), "`data.examples <= 1438, as many as train and validate,` must hold"),
         (change(DIGITS, root="somewhere"), "`data.root only with data=mnist`"),
-        (change(DIGITS, noise=0.1), "`data.noise only with data=moons`"),
+        (change(DIGITS, noise=0.1), "`data.noise only with data in {moons, friedman}`"),
         (DataConfig("moons", noise=0.1), "data.examples=None"),
     ],
 )

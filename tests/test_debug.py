@@ -27,7 +27,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "tanh": {"network__activation": "tanh"},
     "sigmoid": {"network__activation": "sigmoid"},
-    "hinge": {"loss": "hinge"},
+    "hinge": {"loss__name": "hinge"},
     "softmax": {"network__name": "softmax", "network__hidden": []},
     "one logit": {"data__name": "breast_cancer", "network__output": "sigmoid"},
     "penalties": {"regularization__l1": 0.01, "regularization__l2": 0.1},
@@ -36,7 +36,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "long rows": {"network__hidden": [320, 250], "regularization__l2": 0.1},
     "noise": {"regularization__input_noise": 0.3, "regularization__label_smoothing": 0.2},
     "mixup": {"regularization__mixup": 0.5, "regularization__label_smoothing": 0.2},
-    "mixup, hinge": {"regularization__mixup": 0.5, "loss": "hinge"},
+    "mixup, hinge": {"regularization__mixup": 0.5, "loss__name": "hinge"},
     "dropout": {"regularization__dropout": [0.5, 0.2], "regularization__input_dropout": 0.2},
     "dropconnect": {"regularization__dropconnect": 0.4, "regularization__dropout": 0.2, "regularization__l2": 0.1},
     "a point that loses all": {

@@ -17,7 +17,6 @@ from ridgeline.config import ConfigError, RegularizationConfig
 from ridgeline.data import Splits, load_splits
 from ridgeline.entry_points import ROOT
 from ridgeline.networks.noise import KeyedNoise, normals_of_words
-from ridgeline.objective import data_loss_K
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.input_noise import InputNoise
 from ridgeline.regularizers.weight_average import WeightAverage
@@ -27,6 +26,8 @@ from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.sparsity import weight_figures
 from ridgeline.strengths import strengths_of
+from ridgeline.tasks.data_loss import DataLoss
+from ridgeline.tasks.losses import CrossEntropy
 from settings import effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
 
@@ -265,7 +266,7 @@ def test_label_smoothing_is_torchs(digits64: Splits) -> None:
         torch.arange(120).view(4, 30) % 10,
     )
     smoothing = torch.tensor([0.0, 0.1, 0.5, 0.9], dtype=torch.float64)
-    ours_K = data_loss_K(logits, targets, "cross_entropy", smoothing)
+    ours_K = DataLoss(CrossEntropy()).mean_K(logits, targets, smoothing)
     (ours_grad,) = torch.autograd.grad(ours_K.sum(), logits)
     for k, s in enumerate(smoothing.tolist()):
         theirs = F.cross_entropy(logits[k], targets[k], label_smoothing=s)

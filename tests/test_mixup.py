@@ -12,11 +12,13 @@ import torch.nn.functional as F
 
 from ridgeline.data import Splits
 from ridgeline.networks.noise import KeyedNoise
-from ridgeline.objective import Mixing, data_loss_K, error_K
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.mixup import Mixup
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
+from ridgeline.tasks.data_loss import DataLoss, Mixing
+from ridgeline.tasks.figures import wrong_KB
+from ridgeline.tasks.losses import CrossEntropy
 from ridgeline_recipes.by_hand import reference
 from settings import effect_of, small
 
@@ -28,7 +30,7 @@ def mixing(alpha: float, **others: Any) -> Any:
 @pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
 def test_loss_and_gradients_equal_the_reference(digits64: Splits, loss: str) -> None:
     """share * J(y) + (1 - share) * J(y') of the network by hand on the mixed examples."""
-    configs = [mixing(alpha, seed=seed, loss=loss) for seed, alpha in enumerate((0.4, 0.0, 5.0))]
+    configs = [mixing(alpha, seed=seed, loss__name=loss) for seed, alpha in enumerate((0.4, 0.0, 5.0))]
     stack = Stack(configs, digits64)
     loss_K, _, batch = stack.losses(torch.arange(30).expand(3, -1))
     stack.rows.differentiate(loss_K)
@@ -55,7 +57,7 @@ def test_cross_entropy_is_that_of_the_mixed_and_smoothed_targets() -> None:
     logits, targets = torch.randn(2, 20, 10, dtype=torch.float64), torch.arange(40).view(2, 20) % 7
     share_K, smoothing_K = torch.tensor([[0.3, 0.8], [0.0, 0.2]], dtype=torch.float64)
     mixed = Mixing(targets.roll(1, dims=1), share_K)
-    ours_K = data_loss_K(logits, targets, "cross_entropy", smoothing_K, mixed)
+    ours_K = DataLoss(CrossEntropy()).mean_K(logits, targets, smoothing_K, mixed)
     for k, (share, smoothing) in enumerate(((0.3, 0.0), (0.8, 0.2))):
         own, other = (F.one_hot(labels, 10).double() for labels in (targets[k], targets[k].roll(1)))
         theirs = F.cross_entropy(logits[k], share * own + (1 - share) * other, label_smoothing=smoothing)
@@ -65,7 +67,9 @@ def test_cross_entropy_is_that_of_the_mixed_and_smoothed_targets() -> None:
 def test_error_counts_both_labels_by_their_shares() -> None:
     logits = F.one_hot(torch.tensor([[0, 1, 2, 3]]), 4).float()
     own, other = torch.tensor([[0, 1, 2, 0]]), torch.tensor([[0, 2, 3, 3]])
-    assert error_K(logits, own, Mixing(other, torch.tensor([0.9]))).item() == pytest.approx(0.9 * 0.25 + 0.1 * 0.5)
+    own_K, other_K = (wrong_KB(logits, labels).mean(dim=1) for labels in (own, other))
+    mixed_K = Mixing(other, torch.tensor([0.9])).of(own_K, other_K)
+    assert mixed_K.item() == pytest.approx(0.9 * 0.25 + 0.1 * 0.5)
 
 
 def test_loss_that_is_not_mixed_in_may_be_infinite() -> None:

@@ -8,7 +8,6 @@ import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.objective import data_loss_K
 from ridgeline.regularizers.dropout import Dropout
 from ridgeline.stack.module import Stack
 from ridgeline_recipes.by_hand import reference
@@ -61,7 +60,7 @@ class OneStep:
         rates = [regularization.input_dropout, *regularization.dropout_rates(len(config.network.hidden))]
         return reference.Setting(
             activation=config.network.activation,
-            loss=config.loss,
+            loss=config.loss.name,
             l1=regularization.l1,
             l2=regularization.l2,
             group_lasso=regularization.group_lasso,
@@ -74,11 +73,11 @@ class OneStep:
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 @pytest.mark.parametrize("case", CASES)
 def test_objective_and_gradients_equal_the_reference(digits64: Splits, case: str, activation: str, loss: str) -> None:
-    knobs = {**CASES[case], "network__activation": activation, "loss": loss}
+    knobs = {**CASES[case], "network__activation": activation, "loss__name": loss}
     step = OneStep([small(**knobs, seed=1), small(**knobs, seed=2)], digits64)
     rows = step.stack.rows
     logits_KBC = step.stack.network(step.x_KBI)
-    loss_K = data_loss_K(logits_KBC, step.y_KB, loss)
+    loss_K = step.stack.data_loss.mean_K(logits_KBC, step.y_KB)
     j_K = loss_K + step.stack.penalties_K()
     rows.differentiate(loss_K)
     step.stack.add_to_gradients_()

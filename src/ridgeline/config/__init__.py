@@ -8,7 +8,7 @@ only in such fields can be trained as one stack.
 from __future__ import annotations
 
 from ridgeline.checking import ConfigError
-from ridgeline.config.callbacks import CallbacksConfig, Metric, ScheduleConfig
+from ridgeline.config.callbacks import CallbacksConfig, ScheduleConfig
 from ridgeline.config.data import DataConfig
 from ridgeline.config.entry_points import ConfirmConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig
@@ -29,7 +29,6 @@ __all__ = [
     "ConfirmConfig",
     "DataConfig",
     "LRScheduleConfig",
-    "Metric",
     "NetworkConfig",
     "OptimizerConfig",
     "Precision",

@@ -7,20 +7,15 @@ from typing import Literal
 
 from ridgeline.checking import batchable, require
 
-METRICS = ("val/loss", "val/error", "train/loss", "train/error")
-"""What may be monitored. Lower is better for each."""
-
-Metric = Literal["val/loss", "val/error", "train/loss", "train/error"]
-
 
 @dataclass(frozen=True)
 class EarlyStoppingConfig:
-    """As Lightning's: stop after `patience` epochs in a row without a fall of `monitor` by more than `min_delta`.
+    """As Lightning's: stop after `patience` epochs in a row in which `monitor` got better by no more than `min_delta`.
 
     As in Keras, the epochs before `start_from_epoch` (from 0) are as if they were not: neither beaten nor waited for.
     """
 
-    monitor: Metric = "val/loss"
+    monitor: str = "val/loss"
     patience: int = batchable(10)
     min_delta: float = batchable(0.0)
     start_from_epoch: int = batchable(0)

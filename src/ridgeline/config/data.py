@@ -7,19 +7,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ridgeline.checking import require
+from ridgeline.tasks.losses import Task
+
+MADE = ("moons", "friedman")
+"""Data sets that are drawn at random with `data.seed`, as many examples and as much noise as is asked for."""
+
+REGRESSION = ("diabetes", "friedman")
+"""The data sets whose targets are numbers."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
 
+    `split`: drawn at random, or so that each class has its share (stratified); or first rows first.
     `folds`: what trains and validates is cut into so many; a trial is a fit for each, which validates on it.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
     """
 
-    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist"]
+    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman"]
     seed: int = 0
-    split: Literal["stratified", "first"] = "stratified"
+    split: Literal["stratified", "random", "first"] = "stratified"
     train: float = 0.6
     validation: float = 0.2
     folds: int | None = None
@@ -45,6 +53,11 @@ class DataConfig:
         require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
             require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
+
+    @property
+    def task(self) -> Task:
+        """What is predicted of these data."""
+        return "regression" if self.name in REGRESSION else "classification"
 
     @property
     def n_folds(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ridgeline.checking import ConfigError
 from ridgeline.config.callbacks import ScheduleConfig
+from ridgeline.config.data import MADE
 from ridgeline.config.trial import Config
 from ridgeline.strengths import forms_of, strengths_of
 
@@ -73,8 +74,8 @@ def _of_data_and_network(config: Config) -> Iterator[Idle]:
     data = config.data
     if data.standardize != "zca":
         yield Idle("data.zca_epsilon", "data.standardize == zca", f"data.standardize={data.standardize}")
-    if data.split == "first" and data.name != "moons" and data.examples is None and not data.permute_labels:
-        yield Idle("data.seed", "data.split == stratified (or data.examples is given)", "data.split=first")
+    if data.split == "first" and data.name not in MADE and data.examples is None and not data.permute_labels:
+        yield Idle("data.seed", "data.split != first (or data.examples is given)", "data.split=first")
     if not config.network.hidden:
         yield Idle("network.activation", "len(network.hidden) >= 1", "network.hidden=[]")
 

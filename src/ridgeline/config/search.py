@@ -11,13 +11,16 @@ from ridgeline.checking import require
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A study: the space, the sampler, when to stop. Names and grammar are those of Hydra's Optuna plugin."""
+    """A study: the space, the sampler, when to stop. Names and grammar are those of Hydra's Optuna plugin.
+
+    `direction`: null is the metric's own; another one than that is refused.
+    """
 
     name: str = "grid"
     study_name: str | None = None
     storage: str | None = None
     summary: str | None = None
-    direction: Literal["minimize"] = "minimize"
+    direction: Literal["minimize", "maximize"] | None = None
     n_trials: int | None = None
     n_jobs: int = 1
     max_failure_rate: float = 0.5

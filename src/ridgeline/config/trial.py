@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.checking import batchable, build, require
-from ridgeline.config.callbacks import CallbacksConfig, Metric
-from ridgeline.config.data import DataConfig
+from ridgeline.config.callbacks import CallbacksConfig
+from ridgeline.config.data import REGRESSION, DataConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig
 from ridgeline.config.network import NetworkConfig
@@ -20,6 +20,8 @@ from ridgeline.config.search import SearchConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
 from ridgeline.target import Target, add_folder, modules_in
+from ridgeline.tasks.figures import check_metric, larger_is_better, measured
+from ridgeline.tasks.losses import AUTO, CrossEntropy, Loss, Task, usual_loss
 
 TWO_CLASSES = ("breast_cancer", "moons")
 """The data sets that a single logit can tell apart."""
@@ -38,6 +40,7 @@ class TrialConfig:
 class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
+    `metric`: what a study optimizes and the restored weights are best at, the loss or a figure of `ridgeline.tasks`.
     `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
     `debug`: what pipelines/train.py checks instead of training. `import_path`: the folder of the user's own modules,
     which a `_target_` may name.
@@ -46,10 +49,11 @@ class Config:
     data: DataConfig
     network: NetworkConfig
     optimizer: OptimizerConfig
-    metric: Metric = "val/loss"
+    task: Literal["auto", "classification", "regression"] = "auto"
+    metric: str = "val/loss"
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
+    loss: Loss = field(default_factory=CrossEntropy)
     lr_schedule: LRScheduleConfig = LRScheduleConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
     trainer: TrainerConfig = TrainerConfig()
@@ -87,6 +91,28 @@ class Config:
         require(holds, rule, "network.output", self.network.output)
         self.regularization.check_beside(self)
         self.augmentation.check_beside(self)
+        self._check_task()
+
+    def _check_task(self) -> None:
+        """The rules between the task, its loss and its figures."""
+        own, loss = self.data.task, self.loss
+        require(self.task in ("auto", own), f"task is auto or {own} with data={self.data.name}", "task", self.task)
+        require(loss.task == own, f"loss is one of {own} with data={self.data.name}", "loss", loss.name)
+        check_metric(self.metric, own, "metric")
+        if self.callbacks.early_stopping is not None:
+            check_metric(self.callbacks.early_stopping.monitor, own, "callbacks.early_stopping.monitor")
+        direction, rule = self.search.direction, f"search.direction is {self.direction} with metric={self.metric}"
+        require(direction in (None, self.direction), rule, "search.direction", direction)
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        """Of the metric."""
+        return "maximize" if larger_is_better(self.metric) else "minimize"
+
+    def measured(self, split: str) -> tuple[str, ...]:
+        """The figures that are measured after each epoch on `train` or `val`."""
+        stopping = self.callbacks.early_stopping
+        return measured(split, self.data.task, [self.metric, *([stopping.monitor] if stopping else [])])
 
 
 def parse(tree: Mapping[str, Any]) -> Config:
@@ -95,7 +121,16 @@ def parse(tree: Mapping[str, Any]) -> Config:
     if own_targets(tree):  # the sampler of a search is looked for when it is needed
         add_folder(folder)
     with modules_in(folder):
-        return build(Config, tree, "")
+        return build(Config, _with_loss(tree), "")
+
+
+def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The mapping in which `loss=auto`, or none, has become the usual loss of the task."""
+    loss, data = tree.get("loss", {}), tree.get("data", {})
+    if not isinstance(loss, Mapping) or not isinstance(data, Mapping) or loss.get("name", AUTO) != AUTO:
+        return tree
+    task: Task = "regression" if data.get("name") in REGRESSION else "classification"
+    return {**tree, "loss": {**loss, "name": usual_loss(task)}}
 
 
 def as_tree(config: Any) -> Any:

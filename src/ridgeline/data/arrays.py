@@ -17,8 +17,9 @@ import numpy as np
 from ridgeline.config import DataConfig
 from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import Rows
-from ridgeline.data.scaler import Scaler, fit_scaler
+from ridgeline.data.scaler import Scaler, scaler_of
 from ridgeline.data.sources import Source, read_source
+from ridgeline.tasks.losses import Task
 
 
 class Examples(NamedTuple):
@@ -33,7 +34,8 @@ class Examples(NamedTuple):
 class DataDescription:
     """What is logged with every run. `hash`: SHA-256 over the contents read, the split and the standardization, as hex.
 
-    Equal hashes mean equal tensors, whatever folder, compression or mirror the data came from.
+    Equal hashes mean equal tensors, whatever folder, compression or mirror the data came from. `classes`: 0 in
+    regression.
     """
 
     name: str
@@ -42,9 +44,20 @@ class DataDescription:
     classes: int
     hash: str
 
+    @property
+    def task(self) -> Task:
+        return "classification" if self.classes else "regression"
+
+    @property
+    def n_outputs(self) -> int:
+        """What a network has for each example: a number for each class, or one in regression."""
+        return self.classes or 1
+
 
 class ArraySplit(NamedTuple):
-    """Standardized features (N, I) float32 and labels (N,) int64; of several folds, one fold after the other.
+    """Standardized features (N, I) float32 and targets (N,): labels int64, or in regression standardized, float32.
+
+    Of several folds, one fold comes after the other.
 
     `sizes`: how many examples each fold has, where there are folds.
     """
@@ -74,7 +87,7 @@ def load_arrays(config: DataConfig) -> ArraySplits:
     """
     source = read_source(config)
     folds = fold_rows(source, config)
-    scalers = tuple(fit_scaler(source.x_NI[rows.train], config) for rows in folds)
+    scalers = tuple(scaler_of(source, rows.train, config) for rows in folds)
     train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])
     validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalers, strict=True)])
     described = _describe(source, folds, config)
@@ -88,7 +101,7 @@ def describe(config: DataConfig) -> DataDescription:
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
     """The standardized examples of `rows`: copies, so that a split's storage holds no other row."""
-    return ArraySplit(scaler.apply(source.x_NI[rows]), source.y_N[rows])
+    return ArraySplit(scaler.apply(source.x_NI[rows]), scaler.apply_to_targets(source.y_N[rows]))
 
 
 def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:

@@ -19,9 +19,13 @@ def fold_rows(source: Source, config: DataConfig) -> list[Rows]:
     if config.n_folds == 1:
         return [split_rows(source, config)]
     pool, test = pool_and_test(source, config)
-    rarest = int(np.bincount(source.y_N[pool], minlength=source.n_classes).min())
-    rule = f"data.folds <= {rarest}, as many as train and validate of the rarest class,"
-    require(config.n_folds <= rarest, rule, "data.folds", config.folds)
+    if source.task == "classification":
+        most = int(np.bincount(source.y_N[pool], minlength=source.n_classes).min())
+        rule = f"data.folds <= {most}, as many as train and validate of the rarest class,"
+    else:
+        most = len(pool) // 2
+        rule = f"data.folds <= {most}, half as many as train and validate,"
+    require(config.n_folds <= most, rule, "data.folds", config.folds)
     validations = _cut(pool, source, config)
     n_train = len(pool) - max(len(validation) for validation in validations)
     folds = [Rows(np.setdiff1d(pool, validation)[:n_train], validation, test) for validation in validations]
@@ -31,10 +35,11 @@ def fold_rows(source: Source, config: DataConfig) -> list[Rows]:
 
 
 def _cut(pool: np.ndarray, source: Source, config: DataConfig) -> list[np.ndarray]:
-    """Each class in its share, keyed by `data.seed`; or simply one piece after the other."""
+    """Drawn with `data.seed`, each class in its share if stratified; or simply one piece after the other."""
     if config.split == "first":
         return np.array_split(pool, config.n_folds)
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedKFold
 
-    cutter = StratifiedKFold(config.n_folds, shuffle=True, random_state=config.seed)
+    kind = StratifiedKFold if config.split == "stratified" else KFold
+    cutter = kind(config.n_folds, shuffle=True, random_state=config.seed)
     return [pool[places] for _, places in cutter.split(pool, source.y_N[pool])]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ridgeline.checking import require
 from ridgeline.config import ConfigError, DataConfig
+from ridgeline.config.data import MADE
 from ridgeline.data.sources import Source
 
 
@@ -36,41 +38,46 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
 
 def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     """What trains and validates, and the test split."""
+    rule = "data.split is random or first in regression, for numbers are in no class"
+    require(source.task == "classification" or config.split != "stratified", rule, "data.split", config.split)
     n_free = len(source.y_N) - source.n_test
     fraction = config.train + config.validation
     pool, rest = _divide(np.arange(n_free), round(fraction * n_free), source, config)
     test = np.arange(n_free, len(source.y_N)) if source.n_test else rest
-    if config.examples is not None and config.name != "moons":  # moons were made in that number
+    if config.examples is not None and config.name not in MADE:  # which were made in that number
         if config.examples > len(pool):
             rule = f"data.examples <= {len(pool)}, as many as train and validate,"
             raise ConfigError(f"`{rule}` must hold, but got data.examples={config.examples}.")
-        pool, _ = _divide(pool, config.examples, source, config, stratified=True)
+        pool, _ = _divide(pool, config.examples, source, config, "stratified" if source.n_classes else "random")
     return pool, test
 
 
 def _divide(
-    rows: np.ndarray, count: int, source: Source, config: DataConfig, stratified: bool | None = None
+    rows: np.ndarray, count: int, source: Source, config: DataConfig, split: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`count` of the rows, and the others: each class in its share, keyed by `data.seed`; or simply the first."""
-    if stratified is None:
-        stratified = config.split == "stratified"
-    if not stratified or count in (0, len(rows)):
+    """`count` of the rows, and the others: drawn with `data.seed`, each class in its share if stratified; or simply the
+    first. `split`: another way than `data.split`."""
+    split = split or config.split
+    if split == "first" or count in (0, len(rows)):
         return rows[:count], rows[count:]
     from sklearn.model_selection import train_test_split
 
+    classes = source.y_N[rows] if split == "stratified" else None
     try:
-        chosen, others = train_test_split(rows, train_size=count, stratify=source.y_N[rows], random_state=config.seed)
+        chosen, others = train_test_split(rows, train_size=count, stratify=classes, random_state=config.seed)
     except ValueError as error:  # a class of one, or fewer rows than classes
         raise ConfigError(f"`each split holds every class` must hold, but got {asked(config)}: {error}") from None
     return np.sort(chosen), np.sort(others)
 
 
 def require_every_class(rows: Rows, source: Source, why: str) -> None:
-    """Raise ConfigError if a split lacks a class. `why`: the settings that made the splits."""
+    """Raise ConfigError if a split lacks a class, or in regression has no two targets that differ. `why`: the settings
+    that made the splits."""
     for split, own in vars(rows).items():
         found = len(np.unique(source.y_N[own]))
-        if found < source.n_classes:
+        if found < max(2, source.n_classes):
             rule = f"the {split} split holds all {source.n_classes} classes"
+            rule = rule if source.n_classes else f"the {split} split holds two different targets"
             raise ConfigError(f"`{rule}` must hold, but got {found} in {len(own)} examples with {why}.")
 
 

@@ -1,24 +1,31 @@
-"""Standardization and whitening with statistics of the train split. N examples, I features."""
+"""Standardization and whitening with statistics of the train split, of features and, in regression, of targets.
+
+N examples, I features.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ridgeline.config import DataConfig
+from ridgeline.data.sources import Source
 
 
 @dataclass(frozen=True)
 class Scaler:
     """`(x - mean_I) / std_I`, float32, then `@ whitening_II` where there is one.
 
-    A constant feature has the deviation 1 here, so it becomes 0.
+    A constant feature has the deviation 1 here, so it becomes 0. `target_mean` and `target_std`, one number each, are
+    of the targets in regression, and None where these are classes.
     """
 
     mean_I: np.ndarray
     std_I: np.ndarray
     whitening_II: np.ndarray | None = None
+    target_mean: np.ndarray | None = None
+    target_std: np.ndarray | None = None
 
     def apply(self, x_NI: np.ndarray) -> np.ndarray:
         scaled_NI: np.ndarray = (x_NI - self.mean_I) / self.std_I
@@ -30,9 +37,32 @@ class Scaler:
             x_NI = np.linalg.solve(self.whitening_II.T.astype(np.float64), x_NI.T).T.astype(np.float32)
         return x_NI * self.std_I + self.mean_I
 
+    def apply_to_targets(self, y_N: np.ndarray) -> np.ndarray:
+        """Standardized, float32; classes stay as they are."""
+        if self.target_std is None:
+            return y_N
+        scaled_N: np.ndarray = (y_N - self.target_mean) / self.target_std
+        return scaled_N.astype(np.float32)
+
+    def undo_targets(self, y_N: np.ndarray) -> np.ndarray:
+        """Numbers in the targets' own unit, float64, of standardized ones."""
+        assert self.target_std is not None
+        assert self.target_mean is not None
+        own_N: np.ndarray = np.asarray(y_N, np.float64) * self.target_std + self.target_mean
+        return own_N
+
     def arrays(self) -> dict[str, np.ndarray]:
         """By the names of the fields: what `Scaler(**arrays)` makes the same of."""
         return {name: array for name, array in vars(self).items() if array is not None}
+
+
+def scaler_of(source: Source, rows: np.ndarray, config: DataConfig) -> Scaler:
+    """The statistics of these rows, features and targets."""
+    scaler = fit_scaler(source.x_NI[rows], config)
+    if source.task == "classification":
+        return scaler
+    y_N = source.y_N[rows]
+    return replace(scaler, target_mean=np.array(y_N.mean()), target_std=np.array(y_N.std()))
 
 
 def fit_scaler(x_NI: np.ndarray, config: DataConfig) -> Scaler:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ridgeline.config import ConfigError, DataConfig
+from ridgeline.config.data import MADE
 from ridgeline.data.mnist import read_mnist
+from ridgeline.tasks.losses import Task
 
 
 @dataclass(frozen=True)
 class Source:
-    """All examples in their own order: features float32, labels int64 from 0 to C-1.
+    """All examples in their own order: features float32; labels int64 from 0 to C-1, or in regression numbers, float64.
 
     The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
     of what was read, as hex.
@@ -30,8 +32,18 @@ class Source:
     n_test: int = 0
 
     @property
+    def task(self) -> Task:
+        return task_of(self.y_N)
+
+    @property
     def n_classes(self) -> int:
-        return len(np.unique(self.y_N))
+        """0 in regression."""
+        return len(np.unique(self.y_N)) if self.task == "classification" else 0
+
+
+def task_of(y_N: np.ndarray) -> Task:
+    """Which task these targets are of: numbers with a point are to be met as well as possible, others name classes."""
+    return "regression" if np.issubdtype(y_N.dtype, np.floating) else "classification"
 
 
 def read_source(config: DataConfig) -> Source:
@@ -47,34 +59,41 @@ def read_source(config: DataConfig) -> Source:
 def _read(config: DataConfig) -> Source:
     if config.root is not None and config.name != "mnist":
         raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
-    if config.noise is not None and config.name != "moons":
-        raise ConfigError(f"`data.noise only with data=moons` must hold, but got data.noise={config.noise}.")
+    if config.noise is not None and config.name not in MADE:
+        rule = f"data.noise only with data in {{{', '.join(MADE)}}}"
+        raise ConfigError(f"`{rule}` must hold, but got data.noise={config.noise}.")
     if config.name == "mnist":
         x_NI, y_N, n_test, digests = read_mnist(config.root)
         return Source(x_NI, y_N, _digest(json.dumps(digests, sort_keys=True).encode()), (28, 28), n_test)
-    if config.name == "moons":
-        return _of_arrays(*_make_moons(config))
+    if config.name in MADE:
+        return _of_arrays(*_make(config))
     from sklearn import datasets  # takes a second, which MNIST need not wait for
 
+    if config.name == "diabetes":  # scaled=False: features and target as they were measured
+        return _of_arrays(*datasets.load_diabetes(return_X_y=True, scaled=False))
     load = {"digits": datasets.load_digits, "breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}
     x_NI, y_N = load[config.name](return_X_y=True)
     return _of_arrays(x_NI, y_N, (8, 8) if config.name == "digits" else None)
 
 
-def _make_moons(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.datasets import make_moons
+def _make(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """moons, or friedman (Friedman 1991): of 10 features 5 matter, and the target is
+    10 sin(pi x0 x1) + 20 (x2 - 0.5)^2 + 10 x3 + 5 x4 + noise."""
+    from sklearn.datasets import make_friedman1, make_moons
 
     if config.examples is None or config.noise is None:
         raise ConfigError(
-            "`data.examples and data.noise are numbers with data=moons` must hold, "
+            f"`data.examples and data.noise are numbers with data={config.name}` must hold, "
             f"but got data.examples={config.examples} data.noise={config.noise}."
         )
-    x_NI, y_N = make_moons(config.examples, noise=config.noise, random_state=config.seed)
+    make = make_moons if config.name == "moons" else make_friedman1
+    x_NI, y_N = make(config.examples, noise=config.noise, random_state=config.seed)
     return x_NI, y_N
 
 
 def _of_arrays(x_NI: np.ndarray, y_N: np.ndarray, image_shape: tuple[int, int] | None = None) -> Source:
-    x_NI, y_N = np.ascontiguousarray(x_NI, np.float32), np.ascontiguousarray(y_N, np.int64)
+    x_NI = np.ascontiguousarray(x_NI, np.float32)
+    y_N = np.ascontiguousarray(y_N, np.float64 if task_of(y_N) == "regression" else np.int64)
     return Source(x_NI, y_N, _digest(str(x_NI.shape).encode(), x_NI.tobytes(), y_N.tobytes()), image_shape)
 
 

@@ -12,11 +12,13 @@ from torch import Tensor
 from ridgeline.config import DataConfig
 from ridgeline.data.arrays import ArraySplit, DataDescription, load_arrays
 from ridgeline.data.scaler import Scaler
+from ridgeline.tasks.losses import Task
 
 
 @dataclass(frozen=True)
 class Split:
-    """Features (N, I) float32 and labels (N,) int64, on one device; of several folds, one fold after the other.
+    """Features (N, I) float32 and targets (N,), labels int64 or in regression standardized, float32, on one device; of
+    several folds, one fold after the other.
 
     `sizes`: how many examples each fold has, where there are folds. All take as many rows as the largest, so that the
     last row of one that has an example less is only there to fill up.
@@ -40,8 +42,9 @@ class Split:
         return replace(self, x_NI=self.x_NI.to(device), y_N=self.y_N.to(device))
 
     def double(self) -> Split:
-        """Features in float64, for what is held against a computation by hand."""
-        return replace(self, x_NI=self.x_NI.double())
+        """Features and numeric targets in float64, for what is held against a computation by hand."""
+        y_N = self.y_N.double() if self.y_N.is_floating_point() else self.y_N
+        return replace(self, x_NI=self.x_NI.double(), y_N=y_N)
 
 
 class SplitLocked(RuntimeError):
@@ -64,6 +67,15 @@ class Splits:
     n_classes: int
     image_shape: tuple[int, int] | None
     description: DataDescription
+
+    @property
+    def task(self) -> Task:
+        return self.description.task
+
+    @property
+    def n_outputs(self) -> int:
+        """What a network has for each example: a number for each class, or one in regression."""
+        return self.description.n_outputs
 
     @property
     def n_features(self) -> int:

@@ -18,7 +18,7 @@ from ridgeline.config import DataConfig
 from ridgeline.data.arrays import take_rows
 from ridgeline.data.ledger import record
 from ridgeline.data.rows import split_rows
-from ridgeline.data.scaler import fit_scaler
+from ridgeline.data.scaler import scaler_of
 from ridgeline.data.sources import read_source
 from ridgeline.data.splits import Split, SplitLocked, as_tensors
 
@@ -63,4 +63,4 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     split = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
     when, earlier = record(ledger, split, by)
     opening = Opening(split, len(earlier) + 1, when, dict(by), tuple(earlier))
-    return as_tensors(take_rows(source, rows.test, fit_scaler(source.x_NI[rows.train], config))), opening
+    return as_tensors(take_rows(source, rows.test, scaler_of(source, rows.train, config))), opening

@@ -111,14 +111,14 @@ class Moves(pl.Callback):
 
 
 def _objective(stack: Stack, positions_KB: Tensor) -> tuple[float, Tensor]:
-    """J of the step that comes, and on which side of each kink of relu and hinge it is."""
+    """J of the step that comes, and on which side of each kink of relu and the loss it is."""
     shared = stack.configs[0]
     sides = []
     with inputs_of(tuple(stack.network.linears)[1:]) as inputs:
-        loss_K, logits_KBC, batch = stack.losses(positions_KB)
+        loss_K, outputs_KBO, batch = stack.losses(positions_KB)
     if shared.network.activation == "relu":
         sides += [(a_KBO > 0).flatten() for a_KBO in inputs]
-    if shared.loss == "hinge":
-        for each_KB in [batch.targets_KB] if batch.mixing is None else [batch.targets_KB, batch.mixing.targets_KB]:
-            sides.append((logits_KBC - logits_KBC.gather(2, each_KB.unsqueeze(2)) > -1).flatten())
+    for each_KB in [batch.targets_KB] if batch.mixing is None else [batch.targets_KB, batch.mixing.targets_KB]:
+        kinks = shared.loss.kinks(outputs_KBO, each_KB)
+        sides += [] if kinks is None else [kinks.flatten()]
     return (loss_K + stack.penalties_K()).item(), torch.cat([*sides, torch.empty(0, dtype=torch.bool)])

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from ridgeline.config import Config
-from ridgeline.data import Split
+from ridgeline.data import Split, load_splits
 from ridgeline.evaluation.candidates import Candidate
 from ridgeline.evaluation.fits import FitsFailed, train_all
 from ridgeline.evaluation.statistics import LEVEL, Estimate, calibration_error, estimate
-from ridgeline.objective import data_loss_K
+from ridgeline.stack.evaluation import data_loss_of
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.workers import Workers
+from ridgeline.tasks.data_loss import DataLoss
 
 BEST, BASELINE = "best", "baseline"
 
@@ -79,7 +80,9 @@ def measure(config: Config, fits: Sequence[FitResult], split: Split) -> Measured
     logits_SNC = logits_KNC(config, [fit.weights for fit in fits], split.x_NI)
     s, n, c = logits_SNC.shape
     labels_SN = split.y_N.expand(s, -1)
-    losses_SN = data_loss_K(logits_SNC.reshape(s * n, 1, c), labels_SN.reshape(-1, 1), config.loss).view(s, n)
+    weights_1C = data_loss_of(config, load_splits(config.data), 1).weights_KC
+    data_loss = DataLoss(config.loss, None if weights_1C is None else weights_1C.expand(s * n, c))
+    losses_SN = data_loss.each_KB(logits_SNC.reshape(s * n, 1, c), labels_SN.reshape(-1, 1)).view(s, n)
     errors_SN = (logits_SNC.argmax(dim=2) != labels_SN).double()
     return Measured(logits_SNC.softmax(dim=2).numpy(), errors_SN.numpy(), losses_SN.double().numpy())
 

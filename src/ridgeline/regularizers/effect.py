@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ridgeline.config import Config
     from ridgeline.networks.noise import KeyedNoise
-    from ridgeline.objective import Mixing
+    from ridgeline.tasks.data_loss import Mixing
 
 
 @dataclass

@@ -25,7 +25,7 @@ class LabelSmoothingSettings(Settings):
 
     def check_beside(self, config: Config) -> None:
         rule, key = "regularization.label_smoothing == 0 unless loss == cross_entropy", "regularization.label_smoothing"
-        require(self.label_smoothing == 0 or config.loss == "cross_entropy", rule, key, self.label_smoothing)
+        require(self.label_smoothing == 0 or config.loss.name == "cross_entropy", rule, key, self.label_smoothing)
 
 
 class LabelSmoothing(Effect):

@@ -45,7 +45,7 @@ class Mixup(Effect):
     def on_batch(self, batch: Batch) -> None:
         import torch
 
-        from ridgeline.objective import Mixing
+        from ridgeline.tasks.data_loss import Mixing
 
         x_KBI = batch.x_KBI
         shares = self.fits.noise.betas_K(batch.seeds, batch.steps, self._alphas)

@@ -114,7 +114,7 @@ def _open(plan: Plan, folder: Path) -> optuna.Study:
     """The stored study, if it is the same one, or a new one."""
     _refuse_other_storage(plan, folder)
     storage = open_storage(plan.config, folder)
-    direction = plan.config.search.direction
+    direction = plan.config.direction
     study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
     tracked = plan.config.tracking.uri or "the runs folder"
     before = study.user_attrs.get("tracked", tracked)

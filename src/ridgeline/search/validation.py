@@ -149,6 +149,6 @@ def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:
             f"search.n_trials >= {seeds * len(search.enqueue)}, a trial for each seed of each entry of search.enqueue,"
         )
         require((search.n_trials or 0) >= seeds * len(search.enqueue), rule, "search.n_trials", search.n_trials)
-    if config.metric.endswith("/loss") and any(d.key == "loss" for d in line.space):
-        which = config.metric.replace("loss", "error")
+    if config.metric.endswith("/loss") and any(d.key.split(".")[0] == "loss" for d in line.space):
+        which = config.metric.replace("loss", config.measured("val")[0])
         raise ConfigError(f"`metric={which}` must hold where `loss` is swept, but got metric={config.metric}.")

@@ -13,14 +13,16 @@ from tqdm import tqdm
 from ridgeline.schedules import lr_factor, scheduled
 from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.module import Stack
-from ridgeline.stack.records import Row
+from ridgeline.stack.records import Row, as_cost
+from ridgeline.tasks.figures import shown
 
 Listener = Callable[[int, Row], None]
 """Called with the place of a trial and its row after each epoch: with folds, their mean."""
 
 
 class EarlyStopping(pl.Callback):
-    """Lightning's early stopping, a fit each: stop after `patience` epochs without a fall by more than `min_delta`."""
+    """Lightning's early stopping, a fit each: stop after `patience` epochs that are better by no more than
+    `min_delta`."""
 
     def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
@@ -28,9 +30,9 @@ class EarlyStopping(pl.Callback):
             rule = config.callbacks.early_stopping
             if rule is None or record.end is not None or record.epoch <= rule.start_from_epoch:
                 continue
-            value = record.history[-1][rule.monitor]
-            if value < record.stopping_best - rule.min_delta:
-                record.stopping_best, record.waited = value, 0
+            cost = as_cost(record.history[-1], rule.monitor)
+            if cost < record.stopping_best - rule.min_delta:
+                record.stopping_best, record.waited = cost, 0
                 continue
             record.waited += 1
             if record.waited >= rule.patience:
@@ -100,7 +102,9 @@ class Progress(pl.Callback):
         row = mean_row(records, epochs_of(records) - 1)
         epochs = stack.configs[0].trainer.max_epochs
         self._bar.set_description(f"epoch {row['epoch']:.0f}/{epochs}", refresh=False)
-        self._bar.set_postfix_str(f"val/loss {row['val/loss']:.4f}, val/error {row['val/error']:.2%}", refresh=False)
+        config = stack.configs[0]
+        names = dict.fromkeys(["val/loss", f"val/{config.measured('val')[0]}", config.metric])
+        self._bar.set_postfix_str(", ".join(f"{name} {shown(name, row[name])}" for name in names), refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         self._bar.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from ridgeline.stack.evaluation import train_loss_and_error_2K
+from ridgeline.stack.evaluation import measures_on_train
 from ridgeline.stack.folds import as_one
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult
@@ -16,13 +16,13 @@ def collect(stack: Stack, trials: Iterable[int]) -> list[FitResult]:
     """The results of the trials in these places, in this order. The stack stays as it is."""
     slots = [k for trial in trials for k in stack.fits_of(trial)]
     rows_KP = [stack.best_KP[k] for k in slots]
-    train_2K = train_loss_and_error_2K(stack.configs[slots[0]], rows_KP, stack.splits).tolist()
-    fits = [_result(stack, k, loss, error) for k, loss, error in zip(slots, *train_2K, strict=True)]
+    on_train = measures_on_train(stack.configs[slots[0]], rows_KP, stack.splits)
+    fits = [_result(stack, k, measured) for k, measured in zip(slots, on_train, strict=True)]
     folds = stack.splits.folds
     return [as_one(fits[start : start + folds]) for start in range(0, len(fits), folds)]
 
 
-def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitResult:
+def _result(stack: Stack, k: int, on_train: Mapping[str, float]) -> FitResult:
     config, record = stack.configs[k], stack.records[k]
     kept = record.best_epoch if config.trainer.restore_best else len(record.history)
     weights = stack.rows.unpack(stack.best_KP[k])
@@ -32,11 +32,9 @@ def _result(stack: Stack, k: int, train_loss: float, train_error: float) -> FitR
         at = record.history[kept - 1]
         value = at[config.metric]
         metrics = {
-            "final/train_loss": train_loss,
-            "final/train_error": train_error,
-            "final/val_loss": at["val/loss"],
-            "final/val_error": at["val/error"],
-            "final/gap": at["val/loss"] - train_loss,
+            **{f"final/train_{name}": value for name, value in on_train.items()},
+            **{f"final/val_{name}": at[f"val/{name}"] for name in ("loss", *config.measured("val"))},
+            "final/gap": at["val/loss"] - on_train["loss"],
             **weight_figures(weights),
         }
     return FitResult(

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from ridgeline.objective import data_loss_K
 from ridgeline.stack.evaluation import examples_of
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import predict
@@ -50,7 +49,7 @@ def measure(stack: Stack, examples: int) -> dict[str, Tensor]:
     names, linears = zip(*((f"linears.{i}", linear) for i, linear in enumerate(stack.network.linears)), strict=True)
     with torch.enable_grad(), inputs_of(linears[1:]) as activations:
         stack.rows.differentiate(
-            data_loss_K(predict(stack.network, x_KBI, shared.trainer.precision), targets_KB, shared.loss)
+            stack.data_loss.mean_K(predict(stack.network, x_KBI, shared.trainer.precision), targets_KB)
         )
     figures = dict[str, Tensor]()
     for name, a_KBO in zip(names, activations, strict=False):

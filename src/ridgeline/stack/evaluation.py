@@ -1,70 +1,129 @@
-"""Loss and error of K fits over a split, dropout off. K fits, F folds, B batch, N examples, I inputs, C classes."""
+"""Loss and figures of K fits over a split. K fits, F folds, B batch, N examples, I inputs, O outputs, M measures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Split, Splits
 from ridgeline.networks import MLP
-from ridgeline.objective import data_loss_K, error_K
 from ridgeline.stack.batches import Slices
 from ridgeline.stack.precision import predict
 from ridgeline.stack.rows import Rows
+from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC
+from ridgeline.tasks.figures import FIGURES
 
 EVALUATION_BATCH = 128
 """Examples a fit at once: what layers keep of them stays in the cache."""
 
 
 def examples_of(split: Split, piece: slice, k: int) -> tuple[Tensor, Tensor]:
-    """Features (K, B, I) and labels (K, B) of these rows of the folds, which `k` fits have in turn."""
+    """Features (K, B, I) and targets (K, B) of these rows of the folds, which `k` fits have in turn."""
     x_FBI, y_FB = (values_N.unflatten(0, (split.folds, split.n))[:, piece] for values_N in (split.x_NI, split.y_N))
     repeated = (values_FB.expand(k // split.folds, *values_FB.shape) for values_FB in (x_FBI, y_FB))
     x_KBI, y_KB = (values_RFB.flatten(0, 1) for values_RFB in repeated)  # of one fold a view, which nothing copies
     return x_KBI, y_KB
 
 
-class Sums:
-    """Loss and error of each fit, summed over slices of a split."""
+def data_loss_of(config: Config, splits: Splits, k: int) -> DataLoss:
+    """The loss of `k` fits, with the weights that the classes have in each one's train split."""
+    if config.loss.class_weight is None:
+        return DataLoss(config.loss)
+    labels_FN, folds = splits.train.y_N.unflatten(0, (splits.folds, splits.train.n)), splits.folds
+    return DataLoss(
+        config.loss, balanced_weights_FC(labels_FN, splits.n_classes, splits.train.x_NI).repeat(k // folds, 1)
+    )
 
-    def __init__(self, split: Split, k: int, config: Config) -> None:
-        self._split, self._k, self._loss, self._precision = split, k, config.loss, config.trainer.precision
-        self._sums_2K = torch.zeros(2, k, dtype=split.x_NI.dtype, device=split.x_NI.device)
 
-    def add(self, network: nn.Module, piece: slice) -> None:
-        x_KBI, targets_KB = examples_of(self._split, piece, self._k)
-        logits_KBC = predict(network, x_KBI, self._precision)
-        count = self._counted(piece)
-        self._sums_2K[0] += data_loss_K(logits_KBC, targets_KB, self._loss) * count
-        self._sums_2K[1] += error_K(logits_KBC, targets_KB) * count
+class Measures:
+    """The loss and the named figures of each fit over a split, gathered batch after batch.
 
-    def mean_2K(self) -> Tensor:
-        return self._sums_2K / self._counted(slice(0, self._split.n))
+    Figures that are means are summed; the others are made of all outputs, which are kept until then.
+    """
 
-    def _counted(self, piece: slice) -> int | Tensor:
-        """How many examples these rows are, of each fit where that differs."""
-        sizes = self._split.sizes or (self._split.n,)
-        counts = [max(0, min(size, piece.stop) - piece.start) for size in sizes]
+    def __init__(self, names: Sequence[str], split: Split, splits: Splits, k: int) -> None:
+        self.names = ("loss", *names)
+        self._figures = [FIGURES[name] for name in names]
+        self._sizes = list(split.sizes or (split.n,)) * (k // split.folds)
+        self._sums_MK = torch.zeros(len(self.names), k, dtype=split.x_NI.dtype, device=split.x_NI.device)
+        stds = [scaler.target_std for scaler in splits.scalers]
+        self._unit_K = self._sums_MK.new_tensor([1.0 if std is None else float(std) for std in stds]).repeat(
+            k // len(stds)
+        )
+        self._seen = list[tuple[Tensor, Tensor]]()
+
+    def reset(self) -> None:
+        """Nothing has been seen, as at the start of an epoch."""
+        self._sums_MK.zero_()
+        self._seen.clear()
+
+    @torch.no_grad()
+    def add(
+        self,
+        outputs_KBO: Tensor,
+        targets_KB: Tensor,
+        loss_K: Tensor,
+        *,
+        piece: slice | None = None,
+        mixing: Mixing | None = None,
+    ) -> None:
+        """Take in a batch with its mean loss. `piece`: which rows of a split with folds it is, of which some may fill
+        up. `mixing`: a figure that is a mean counts what was mixed in as the loss does."""
+        count = targets_KB.shape[1] if piece is None else self._count(piece)
+        self._sums_MK[0] += loss_K * count
+        for i, figure in enumerate(self._figures, start=1):
+            if figure.each is not None:
+                mean_K = figure.each(outputs_KBO, targets_KB).mean(dim=1)
+                if mixing is not None:
+                    mean_K = mixing.of(mean_K, figure.each(outputs_KBO, mixing.targets_KB).mean(dim=1))
+                self._sums_MK[i] += mean_K * count
+        if any(figure.whole for figure in self._figures):
+            self._seen.append((outputs_KBO.detach(), targets_KB))
+
+    def values_MK(self) -> Tensor:
+        """Of all that was taken in, in the order of `names`."""
+        values_MK = self._sums_MK / self._count(slice(0, max(self._sizes)))
+        for i, figure in enumerate(self._figures, start=1):
+            if figure.whole is not None:
+                values_MK[i] = self._of_all_K(figure.whole)
+            values_MK[i] = figure.finish(values_MK[i])
+            if figure.has_unit:
+                values_MK[i] *= self._unit_K
+        return values_MK
+
+    def _of_all_K(self, whole: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        outputs_KNO, targets_KN = (torch.cat(batches, dim=1) for batches in zip(*self._seen, strict=True))
+        values_K = torch.empty_like(self._unit_K)
+        for size in set(self._sizes):
+            fits = [k for k, own in enumerate(self._sizes) if own == size]
+            values_K[fits] = whole(outputs_KNO[fits, :size], targets_KN[fits, :size]).to(values_K.dtype)
+        return values_K
+
+    def _count(self, piece: slice) -> int | Tensor:
+        """How many examples these rows are, of each fit where that differs: a fold that has one less fills up."""
+        counts = [max(0, min(size, piece.stop) - piece.start) for size in self._sizes]
         if len(set(counts)) == 1:
             return counts[0]
-        return torch.tensor(counts, dtype=self._sums_2K.dtype).to(self._sums_2K.device).repeat(self._k // len(sizes))
+        return torch.tensor(counts, dtype=self._sums_MK.dtype).to(self._sums_MK.device)
 
 
 @torch.no_grad()
-def train_loss_and_error_2K(config: Config, rows_KP: Sequence[Tensor], splits: Splits) -> Tensor:
-    """(loss, error) over the whole train split of fits with these parameter rows and the structure of `config`.
+def measures_on_train(config: Config, rows_KP: Sequence[Tensor], splits: Splits) -> list[dict[str, float]]:
+    """By name, the loss and all figures over the whole train split, dropout off, of fits with these parameter rows and
+    the structure of `config`.
 
     The fits are those of whole trials, fold after fold.
     """
-    x_NI = splits.train.x_NI
-    network = MLP(
-        config.network, len(rows_KP), splits.n_features, splits.n_classes, dtype=x_NI.dtype, device=x_NI.device
-    ).eval()
+    k, x_NI = len(rows_KP), splits.train.x_NI
+    network = MLP(config.network, k, splits.n_features, splits.n_outputs, dtype=x_NI.dtype, device=x_NI.device).eval()
     Rows(network).values_KP.copy_(torch.stack(list(rows_KP)))
-    sums = Sums(splits.train, len(rows_KP), config)
+    data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
+    measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)
     for piece in Slices(splits.train, EVALUATION_BATCH):
-        sums.add(network, piece)
-    return sums.mean_2K()
+        x_KBI, targets_KB = examples_of(splits.train, piece, k)
+        outputs_KBO = predict(network, x_KBI, config.trainer.precision)
+        measures.add(outputs_KBO, targets_KB, data_loss.mean_K(outputs_KBO, targets_KB), piece=piece)
+    return [dict(zip(measures.names, fit, strict=True)) for fit in measures.values_MK().T.tolist()]

@@ -53,7 +53,7 @@ def as_one(results: Sequence[FitResult]) -> FitResult:
         metrics["final/metric_se"] = deviation / math.sqrt(len(results))
         for f, result in enumerate(results):
             final = {name.removeprefix("final/"): value for name, value in result.metrics.items()}
-            own = {name: final[name] for name in ("train_loss", "train_error", "val_loss", "val_error")}
+            own = {name: value for name, value in final.items() if name.startswith(("train_", "val_"))}
             metrics |= {f"fold/{f}/{name}": value for name, value in own.items()}
             metrics[f"fold/{f}/best_epoch"] = float(result.best_epoch)
     return FitResult(

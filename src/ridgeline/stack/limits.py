@@ -31,14 +31,14 @@ def check_processors(config: Config) -> None:
     require((threads or 1) <= processors, rule, "trainer.num_threads", threads)
 
 
-def check_memory(config: Config, n_features: int, n_classes: int, n_examples: int) -> None:
+def check_memory(config: Config, n_features: int, n_outputs: int, n_examples: int) -> None:
     """Raise ConfigError for a network that cannot fit into the memory.
 
     One that is not refused may need more than there is all the same: that shows when it trains.
     """
     if config.trainer.accelerator == "cuda":  # whose memory torch knows
         return
-    memory, sizes = machine_memory(), [n_features, *config.network.hidden, n_classes]
+    memory, sizes = machine_memory(), [n_features, *config.network.hidden, n_outputs]
     least = _least_bytes(sizes, min(config.trainer.batch_size or n_examples, n_examples))
     rule = f"a fit needs less than the {memory / 2**30:.1f} GiB of this machine, and not {least / 2**30:,.1f} GiB,"
     require(least < memory, rule, "network.hidden", list(config.network.hidden))

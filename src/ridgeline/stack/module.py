@@ -23,12 +23,11 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.batchable import structure, training_keys
 from ridgeline.data import Splits
 from ridgeline.networks import MLP
-from ridgeline.objective import data_loss_K, error_K
 from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.draws import Draws
-from ridgeline.stack.evaluation import EVALUATION_BATCH, Sums
+from ridgeline.stack.evaluation import EVALUATION_BATCH, Measures, data_loss_of, examples_of
 from ridgeline.stack.optimizers import RowOptimizer
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
@@ -52,7 +51,7 @@ class Stack(pl.LightningModule):
         self._shared = configs[0]
         x_NI = splits.train.x_NI
         k, dtype, device = len(self.configs), x_NI.dtype, x_NI.device
-        self.network = MLP(configs[0].network, k, splits.n_features, splits.n_classes, dtype=dtype, device=device)
+        self.network = MLP(configs[0].network, k, splits.n_features, splits.n_outputs, dtype=dtype, device=device)
         self.rows = Rows(self.network)
         self.n_penalized = n_penalized(configs[0], self.network, self.rows.n_weights)
         self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.n_penalized)
@@ -64,7 +63,9 @@ class Stack(pl.LightningModule):
         for effect in self.effects:
             effect.attach(self)
         self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
-        self._sums_2K = torch.zeros(2, k, dtype=dtype, device=device)
+        self.data_loss = data_loss_of(configs[0], splits, k)
+        self._on_train = Measures(configs[0].measured("train"), splits.train, splits, k)
+        self._on_validation = Measures(configs[0].measured("val"), splits.validation, splits, k)
         for trial, config in enumerate(configs):
             self.load(trial, config)
         self.set_epoch([1.0] * k, self.configs)
@@ -111,11 +112,11 @@ class Stack(pl.LightningModule):
         return Slices(self.splits.validation, EVALUATION_BATCH)
 
     def on_train_epoch_start(self) -> None:
-        self._sums_2K.zero_()
+        self._on_train.reset()
         self._began = time.monotonic()
 
     def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Batch]:
-        """Each fit's mean data loss over these examples, with the noise of the step that comes; its logits; and the
+        """Each fit's mean data loss over these examples, with the noise of the step that comes; its outputs; and the
         batch as the effects left it."""
         train = self.splits.train
         # An embedding is a gather of rows, four times as fast as indexing.
@@ -123,12 +124,12 @@ class Stack(pl.LightningModule):
         batch = Batch(x_KBI, targets_KB, self.seeds, self.steps)
         for effect in self._on:
             effect.on_batch(batch)
-        logits_KBC = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
-        loss_K = data_loss_K(logits_KBC, targets_KB, self._shared.loss, batch.smoothing_K, batch.mixing)
-        return loss_K, logits_KBC, batch
+        outputs_KBO = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
+        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing)
+        return loss_K, outputs_KBO, batch
 
     def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
-        loss_K, logits_KBC, batch = self.losses(positions_KB)
+        loss_K, outputs_KBO, batch = self.losses(positions_KB)
         self.rows.differentiate(loss_K)
         self.add_to_gradients_()
         optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
@@ -137,8 +138,7 @@ class Stack(pl.LightningModule):
         for record in self.records:
             record.step += 1
         with torch.no_grad():
-            self._sums_2K[0] += loss_K * positions_KB.shape[1]
-            self._sums_2K[1] += error_K(logits_KBC, batch.targets_KB, batch.mixing) * positions_KB.shape[1]
+            self._on_train.add(outputs_KBO, batch.targets_KB, loss_K, mixing=batch.mixing)
             for effect in self._on:
                 effect.after_step()
 
@@ -161,31 +161,28 @@ class Stack(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         for effect in self._on:
             effect.before_validation()
-        self._validation = Sums(self.splits.validation, len(self.configs), self._shared)
+        self._on_validation.reset()
 
-    def validation_step(self, part: slice, batch_idx: int) -> None:
-        self._validation.add(self.network, part)
+    def validation_step(self, piece: slice, batch_idx: int) -> None:
+        x_KBI, targets_KB = examples_of(self.splits.validation, piece, len(self.configs))
+        outputs_KBO = predict(self.network, x_KBI, self._shared.trainer.precision)
+        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB)
+        self._on_validation.add(outputs_KBO, targets_KB, loss_K, piece=piece)
 
     @torch.no_grad()
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: a row of metrics for each fit that still trains, its weights kept where they are best."""
-        train_2K = self._sums_2K / self.splits.train.n
-        objective_K = train_2K[0] + self.penalties_K()
+        train_MK, validation_MK = self._on_train.values_MK(), self._on_validation.values_MK()
+        objective_K = train_MK[0] + self.penalties_K()
         training = [record for record in self.records if record.end is None]
-        table = torch.cat([train_2K, self._validation.mean_2K(), objective_K.unsqueeze(0)]).tolist()  # the one sync
-        for k, record in enumerate(self.records):
+        names = [f"train/{name}" for name in self._on_train.names] + ["train/objective"]
+        names += [f"val/{name}" for name in self._on_validation.names]
+        table = torch.cat([train_MK, objective_K.unsqueeze(0), validation_MK]).T.tolist()  # the one sync
+        for k, (record, values) in enumerate(zip(self.records, table, strict=True)):
             if record.end is not None:
                 continue
-            train_loss, train_error, val_loss, val_error, objective = (column[k] for column in table)
-            row = {
-                "epoch": float(record.epoch + 1),
-                "train/loss": train_loss,
-                "train/error": train_error,
-                "train/objective": objective,
-                "val/loss": val_loss,
-                "val/error": val_error,
-                "gap": val_loss - train_loss,
-            }
+            row = {"epoch": float(record.epoch + 1), **dict(zip(names, values, strict=True))}
+            row["gap"] = row["val/loss"] - row["train/loss"]
             if record.add(row, self._shared.metric) or not self._shared.trainer.restore_best:
                 self.best_KP[k] = self.rows.values_KP[k]
             if record.end is None and record.epoch == self._shared.trainer.max_epochs:

@@ -9,15 +9,21 @@ from typing import Any
 
 from torch import Tensor
 
-from ridgeline.config import Config, Metric
+from ridgeline.config import Config
+from ridgeline.tasks.figures import larger_is_better
 
 Row = dict[str, float]
-"""One epoch: `epoch` (from 1), `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`; with
-`callbacks.diagnostics` more of these."""
+"""One epoch: `epoch` (from 1), `train/loss`, `train/error`, `train/objective`, `val/loss`, `val/error`, `gap`; in
+regression, and where the metric asks for it, other figures of `ridgeline.tasks`; with `callbacks.diagnostics` more."""
 
 
 class TrialFailed(RuntimeError):
     """A fit that ended without a finite metric; its text is the reason."""
+
+
+def as_cost(row: Row, metric: str) -> float:
+    """The metric, or its negative where larger is better: the lower the better."""
+    return -row[metric] if larger_is_better(metric) else row[metric]
 
 
 @dataclass
@@ -27,6 +33,7 @@ class FitRecord:
     `best_epoch`: the metric was best after so many epochs; 0 before the first. `seconds`: its share of the time that
     its stack trained, which fits that train together divide equally among them.
     `stopping_best` and `waited` belong to early stopping: the value to beat, and for how many epochs it was not.
+    Both bests are `as_cost`: the lower the better.
     """
 
     epoch: int = 0
@@ -40,18 +47,19 @@ class FitRecord:
     failure: str | None = None
     seconds: float = 0.0
 
-    def add(self, row: Row, metric: Metric) -> bool:
+    def add(self, row: Row, metric: str) -> bool:
         """Take in an epoch's row; whether it is the best so far."""
         self.history.append(row)
         self.epoch += 1
-        broken = [name for name in ("train/loss", "val/loss") if not math.isfinite(row[name])]
+        broken = [name for name in ("train/loss", "val/loss", metric) if not math.isfinite(row[name])]
         if broken:
             self.end = "diverged"
             self.failure = f"{broken[0]} became {row[broken[0]]} in epoch {row['epoch']:.0f}"
             return False
-        is_best = row[metric] < self.best_value
+        cost = as_cost(row, metric)
+        is_best = cost < self.best_value
         if is_best:
-            self.best_value, self.best_epoch = row[metric], int(row["epoch"])
+            self.best_value, self.best_epoch = cost, int(row["epoch"])
         return is_best
 
     def state(self) -> dict[str, Any]:

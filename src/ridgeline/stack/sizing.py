@@ -71,7 +71,7 @@ def _bytes_held(config: Config, splits: Splits) -> int:
 
 def _sizes(config: Config, splits: Splits) -> tuple[list[int], int]:
     """The width of each layer, and the number of parameters between them."""
-    sizes = layer_sizes(config.network, splits.n_features, splits.n_classes)
+    sizes = layer_sizes(config.network, splits.n_features, splits.n_outputs)
     return sizes, sum(i * o + o for i, o in pairwise(sizes))
 
 

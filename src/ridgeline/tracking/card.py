@@ -95,7 +95,7 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
         "An example must have the features of the data set in their order, not standardized.",
         f"Made by {commit}.",
     ]
-    if best["config"].get("loss") == "hinge":
+    if best["config"]["loss"]["name"] == "hinge":
         lines.insert(2, "It was trained on the hinge loss, so its outputs are scores, and no likelihoods.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 

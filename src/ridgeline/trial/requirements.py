@@ -29,7 +29,7 @@ def check_surroundings(config: Config) -> DataDescription:
 def check_trainer(config: Config, data: DataDescription) -> None:
     """Raise ConfigError where the checkpoint is not there, or this machine has not what is asked for."""
     _check_settings(config)
-    check_memory(config, data.features, data.classes, data.examples.train)
+    check_memory(config, data.features, data.n_outputs, data.examples.train)
 
 
 def _check_settings(config: Config) -> None:

@@ -18,6 +18,7 @@ from ridgeline.stack.device import pick_device
 from ridgeline.stack.memory import is_out_of_memory
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.stack.samples import samples_RMHW
+from ridgeline.tasks.figures import shown
 from ridgeline.tracking import Run, Tracker, TrackingError
 from ridgeline.tracking.address import look_at_run
 from ridgeline.tracking.names import run_place
@@ -79,7 +80,10 @@ def closing_words(config: Config, outcome: Outcome) -> str:
     """What a single run ends with: the numbers, where they are, how to look at them."""
     final = outcome["metrics"]
     kept = "best" if config.trainer.restore_best else "last"
-    folds, values = config.data.n_folds, list[str]()
+    rows, folds, values = list[str](), config.data.n_folds, list[str]()
+    for name in ("loss", *config.measured("val")):
+        train, validation = (shown(name, final[f"final/{split}_{name}"]) for split in ("train", "val"))
+        rows.append(f"{name:12}{train:>10}{validation:>12}")
     if folds > 1:
         error = f"{config.metric} {outcome['value']:.4f}, standard error {final['final/metric_se']:.4f}"
         values = [f"Means over {folds} folds: {error}; epochs are the medians."]
@@ -87,8 +91,7 @@ def closing_words(config: Config, outcome: Outcome) -> str:
         [
             "",
             f"{'':12}{'train':>10}{'validation':>12}",
-            f"{'loss':12}{final['final/train_loss']:>10.4f}{final['final/val_loss']:>12.4f}",
-            f"{'error':12}{final['final/train_error']:>10.2%}{final['final/val_error']:>12.2%}",
+            *rows,
             *values,
             f"Weights of epoch {outcome['best_epoch']}, the {kept} of {outcome['epochs']} by {config.metric};"
             f" trained in {outcome['seconds']:.1f} s.",

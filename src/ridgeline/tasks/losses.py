@@ -1,0 +1,158 @@
+"""The data loss: what each example adds to J.
+
+A loss is a frozen dataclass: its fields are the keys of the group `loss`, its methods compute it, and torch is imported
+inside of them. A new loss is one class here and one file in conf/loss/.
+
+K fits, B batch, C classes. Outputs are (K, B, C) in classification and (K, B, 1) in regression; targets are (K, B).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ridgeline.checking import require
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Task = Literal["classification", "regression"]
+
+AUTO = "auto"
+"""In place of a loss's name: the one that is usual for the task."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`class_weight=balanced`: an example of class c counts N / (C * N_c), of N training examples N_c in c, so that
+    rare classes count as much as frequent ones (King, Zeng 2001; scikit-learn's formula)."""
+
+    task: ClassVar[Task]
+
+    name: str = AUTO
+    class_weight: Literal["balanced"] | None = None
+
+    @classmethod
+    def choose(cls, tree: Mapping[str, Any], path: str) -> type[Loss]:
+        """The loss that these keys describe."""
+        name = tree.get("name")
+        require(name in LOSSES, f"{path}.name in {{{', '.join([AUTO, *LOSSES])}}}", f"{path}.name", name)
+        return LOSSES[str(name)]
+
+    def check(self) -> None:
+        rule = f"loss.class_weight is null with loss={self.name}, which is of {self.task}"
+        require(self.class_weight is None or self.task == "classification", rule, "loss.class_weight", "balanced")
+
+    def prepared(self, outputs_KBO: Tensor) -> Any:
+        """What several calls of the other methods for the same outputs share."""
+        return outputs_KBO
+
+    def each_KB(self, prepared: Any, targets_KB: Tensor) -> Tensor:
+        """The loss of each example."""
+        raise NotImplementedError
+
+    def kinks(self, outputs_KBO: Tensor, targets_KB: Tensor) -> Tensor | None:
+        """On which side of each of its kinks the loss of each example is, as booleans; None: it has none."""
+        return None
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """Of the softmax of the outputs, in nats."""
+
+    task: ClassVar[Task] = "classification"
+
+    name: str = "cross_entropy"
+
+    def prepared(self, outputs_KBO: Tensor) -> Tensor:
+        """Log-probabilities (K, C, B). With the classes in the middle the softmax runs along the batch, four times as
+        fast."""
+        from torch.nn import functional as F
+
+        return F.log_softmax(outputs_KBO.transpose(1, 2), dim=1)
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.nll_loss(prepared, targets_KB, reduction="none")
+
+    def smooth_K(self, prepared: Tensor, weights_KC: Tensor | None = None) -> Tensor:
+        """The mean loss if every class were right to the same part: what label smoothing mixes in."""
+        if weights_KC is not None:
+            prepared = prepared * weights_KC.unsqueeze(2)
+        return -prepared.mean(dim=(1, 2))
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """The sum over the other classes j of max(0, s_j - s_y + 1) (Weston, Watkins 1999), s the outputs."""
+
+    task: ClassVar[Task] = "classification"
+
+    name: str = "hinge"
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        target_logits_KB1 = prepared.gather(2, targets_KB.unsqueeze(2))
+        margins_KBC = (prepared - target_logits_KB1 + 1).clamp_min(0)
+        margins_KBC = margins_KBC.scatter(2, targets_KB.unsqueeze(2), 0)  # j == y does not count
+        return margins_KBC.sum(dim=2)
+
+    def kinks(self, outputs_KBO: Tensor, targets_KB: Tensor) -> Tensor:
+        return outputs_KBO - outputs_KBO.gather(2, targets_KB.unsqueeze(2)) > -1
+
+
+@dataclass(frozen=True)
+class MSE(Loss):
+    """The squared difference to the target, in units of the targets' variance in the train split."""
+
+    task: ClassVar[Task] = "regression"
+
+    name: str = "mse"
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        return (prepared.squeeze(2) - targets_KB).square()
+
+
+@dataclass(frozen=True)
+class MAE(Loss):
+    """The absolute difference to the target, in units of the targets' standard deviation in the train split."""
+
+    task: ClassVar[Task] = "regression"
+
+    name: str = "mae"
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        return (prepared.squeeze(2) - targets_KB).abs()
+
+    def kinks(self, outputs_KBO: Tensor, targets_KB: Tensor) -> Tensor:
+        return outputs_KBO.squeeze(2) > targets_KB
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """Half the squared difference up to `delta` standard deviations of the targets, and beyond it the line that goes on
+    from there: delta * (|difference| - delta / 2) (Huber 1964)."""
+
+    task: ClassVar[Task] = "regression"
+
+    name: str = "huber"
+    delta: float = 1.0
+
+    def check(self) -> None:
+        super().check()
+        require(self.delta > 0, "loss.delta > 0", "loss.delta", self.delta)
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.huber_loss(prepared.squeeze(2), targets_KB, reduction="none", delta=self.delta)
+
+
+LOSSES: dict[str, type[Loss]] = {each().name: each for each in Loss.__subclasses__()}
+"""By name. Of each task the first is the usual one."""
+
+
+def usual_loss(task: Task) -> str:
+    """The name of the loss that `loss=auto` means."""
+    return next(name for name, each in LOSSES.items() if each.task == task)
