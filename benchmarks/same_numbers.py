@@ -77,8 +77,10 @@ LONG = {
 WORDS = {"plain": "baseline", "part": "split", "parts": "splits"}
 """Words that stood for something else before: old to new."""
 
-OF_THE_RUN = re.compile(r"seconds|duration|commit|dirty|machine|when|command|run_id|job_dir|study|times?_|made|opening")
-"""Names of what differs from one run to the next."""
+OF_THE_RUN = re.compile(
+    r"seconds|duration|commit|dirty|machine|when|command|run_id|job_dir|study|times?_|made|opening|config/claims"
+)
+"""Names of what differs from one run to the next, and of settings that no number follows from."""
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from ridgeline.config import Config, OptimizerConfig, as_tree
-from ridgeline.config.batchable import NOT_TRAINED, structure
+from ridgeline.config.batchable import structure
+from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.entry_points import ROOT, checked
 from ridgeline.stack.fitting import fit

@@ -206,7 +206,8 @@ def test_entry_point_says_pass_or_fail_with_the_figure_exits_accordingly_and_wri
 
 
 def test_debug_is_no_part_of_what_a_training_or_a_study_is() -> None:
-    from ridgeline.config.batchable import structure, training_keys
+    from ridgeline.config.batchable import structure
+    from ridgeline.config.deciding import training_keys
 
     config: Config = small(debug="overfit")
     assert structure(config) == structure(small())

@@ -23,6 +23,24 @@ def batchable(default: Any = dataclasses.MISSING) -> Any:
     return field(default=default, metadata={"batchable": True})
 
 
+def aside(default: Any = dataclasses.MISSING, **options: Any) -> Any:
+    """A field that decides nothing: where something lies, what is shown, how often it is saved."""
+    return field(default=default, metadata={"decides": "nothing"}, **options)
+
+
+def of_entry_point(default: Any) -> Any:
+    """A field that one entry point reads, which trains nothing; it decides nothing about any fit."""
+    return field(default=default, metadata={"decides": "nothing", "entry_point": True})
+
+
+def course(default: Any) -> Any:
+    """A field that says how a fit gets to its numbers: from which checkpoint on, with how many threads.
+
+    Two fits that differ in it alone are meant to end alike, but for last digits.
+    """
+    return field(default=default, metadata={"decides": "course"})
+
+
 def require(holds: bool, rule: str, key: str, value: object) -> None:
     """Raise the one-line error `rule must hold, but got key=value` unless the rule holds."""
     if not holds:

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.commands import ROOT, key_of
-from ridgeline.config.entry_points import OF_ENTRY_POINTS
+from ridgeline.config.deciding import OF_ENTRY_POINTS
 from ridgeline.target import TARGET
 
 ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")

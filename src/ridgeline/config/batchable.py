@@ -1,17 +1,13 @@
-"""Which keys of a configuration change no tensor's shape, and which decide a training's numbers."""
+"""Which keys of a configuration change no tensor's shape, so that fits which differ in them can share a stack."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing
 from typing import Any
 
-from ridgeline.config.entry_points import OF_ENTRY_POINTS
-from ridgeline.config.trial import Config, as_tree
-
-NOT_TRAINED = ("tracking", "search", "trial", "runs", "import_path", *OF_ENTRY_POINTS)
-"""Parts of a configuration that no training depends on."""
+from ridgeline.config.deciding import NOT_TRAINED
+from ridgeline.config.trial import Config
 
 
 def structure(config: Config) -> Config:
@@ -33,22 +29,6 @@ def is_batchable(key: str) -> bool:
         return False
 
 
-def training_keys(config: Config) -> dict[str, Any]:
-    """The dotted keys that decide a training's numbers: what a checkpoint may be gone on with must agree in them."""
-    tree = as_tree(config)
-    for name in NOT_TRAINED:
-        del tree[name]
-    for name in ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "max_epochs", "num_threads"):
-        del tree["trainer"][name]
-    del tree["data"]["root"]
-    return _flat(tree, "")
-
-
-def is_trained(key: str) -> bool:
-    """Whether a training's numbers may depend on this dotted key, or choice of a group."""
-    return re.split(r"[./@=]", key.lstrip("+~"), maxsplit=1)[0] not in NOT_TRAINED
-
-
 def _blank_batchable(node: Any) -> Any:
     if not dataclasses.is_dataclass(node) or isinstance(node, type):
         return node
@@ -57,12 +37,3 @@ def _blank_batchable(node: Any) -> Any:
         for f in dataclasses.fields(node)
     }
     return dataclasses.replace(node, **changes)
-
-
-def _flat(node: Any, path: str) -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {path: node}
-    flat: dict[str, Any] = {}
-    for name, value in node.items():
-        flat |= _flat(value, f"{path}.{name}" if path else name)
-    return flat

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ridgeline.checking import require
+from ridgeline.checking import aside, require
 from ridgeline.tasks.losses import Task
 
 MADE = ("moons", "friedman")
@@ -37,7 +37,7 @@ class DataConfig:
     noise: float | None = None
     permute_labels: bool = False
     fit_on: Literal["train", "train_validation"] = "train"
-    root: str | None = None
+    root: str | None = aside(None)
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)

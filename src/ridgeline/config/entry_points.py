@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from ridgeline.checking import require
 
-OF_ENTRY_POINTS = ("prepare", "study", "confirm", "case_study", "claims", "report", "debug")
-"""Parts of the configuration that one entry point reads each."""
-
 
 @dataclass(frozen=True)
 class PrepareConfig:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ridgeline.checking import require
+from ridgeline.checking import aside, require
 
 
 @dataclass(frozen=True)
@@ -14,22 +14,24 @@ class SearchConfig:
     """A study: the space, the sampler, when to stop. Names and grammar are those of Hydra's Optuna plugin.
 
     `direction`: null is the metric's own; another one than that is refused.
+    What is marked `aside` changes how far, how fast or where, not what is tried. So is the space, which a study's
+    definition has by itself.
     """
 
-    name: str = "grid"
-    study_name: str | None = None
-    storage: str | None = None
-    summary: str | None = None
+    name: str = aside("grid")
+    study_name: str | None = aside(None)
+    storage: str | None = aside(None)
+    summary: str | None = aside(None)
     direction: Literal["minimize", "maximize"] | None = None
-    n_trials: int | None = None
-    n_jobs: int = 1
-    max_failure_rate: float = 0.5
+    n_trials: int | None = aside(None)
+    n_jobs: int = aside(1)
+    max_failure_rate: float = aside(0.5)
     seed: int = 0
     sampler: Mapping[str, Any] | None = field(default=None, hash=False)
     pruner: Mapping[str, Any] | None = field(default=None, hash=False)
     n_startup_trials: int = 0
     enqueue: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
-    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    params: Mapping[str, Any] = aside(default_factory=dict, hash=False)
 
     def check(self) -> None:
         require(self.n_trials is None or self.n_trials >= 1, "search.n_trials >= 1", "search.n_trials", self.n_trials)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ridgeline.checking import require
+from ridgeline.checking import aside, course, require
 
 Precision = Literal["32-true", "tf32", "bf16-mixed"]
 """Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`."""
@@ -19,11 +19,11 @@ class TrainerConfig:
     batch_size: int | None = 128
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "32-true"
-    num_threads: int | None = None
+    num_threads: int | None = course(None)
     restore_best: bool = True
-    checkpoint_interval: float = 60.0
-    ckpt_path: str | None = None
-    enable_progress_bar: bool = True
+    checkpoint_interval: float = aside(60.0)
+    ckpt_path: str | None = course(None)
+    enable_progress_bar: bool = aside(True)
 
     def check(self) -> None:
         require(self.max_epochs >= 1, "trainer.max_epochs >= 1", "trainer.max_epochs", self.max_epochs)

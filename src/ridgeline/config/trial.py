@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ridgeline.checking import batchable, build, require
+from ridgeline.checking import aside, batchable, build, of_entry_point, require
 from ridgeline.config.callbacks import CallbacksConfig
 from ridgeline.config.data import REGRESSION, DataConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
@@ -57,19 +57,19 @@ class Config:
     lr_schedule: LRScheduleConfig = LRScheduleConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
     trainer: TrainerConfig = TrainerConfig()
-    tracking: TrackingConfig = TrackingConfig()
-    search: SearchConfig = SearchConfig()
-    trial: TrialConfig = TrialConfig()
-    prepare: PrepareConfig = PrepareConfig()
-    confirm: ConfirmConfig = ConfirmConfig()
-    case_study: CaseStudyConfig = CaseStudyConfig()
-    claims: ClaimsConfig = ClaimsConfig()
+    tracking: TrackingConfig = aside(TrackingConfig())
+    search: SearchConfig = aside(SearchConfig())
+    trial: TrialConfig = aside(TrialConfig())
+    prepare: PrepareConfig = of_entry_point(PrepareConfig())
+    confirm: ConfirmConfig = of_entry_point(ConfirmConfig())
+    case_study: CaseStudyConfig = of_entry_point(CaseStudyConfig())
+    claims: ClaimsConfig = of_entry_point(ClaimsConfig())
     seed: int = batchable(0)
-    runs: str = "mlruns"
-    import_path: str | None = None
-    study: str | None = None
-    report: str | None = None
-    debug: Literal["gradcheck", "monotone", "overfit"] | None = None
+    runs: str = aside("mlruns")
+    import_path: str | None = aside(None)
+    study: str | None = of_entry_point(None)
+    report: str | None = of_entry_point(None)
+    debug: Literal["gradcheck", "monotone", "overfit"] | None = of_entry_point(None)
 
     def check(self) -> None:
         require(0 <= self.seed < 2**31, "0 <= seed < 2**31", "seed", self.seed)

@@ -9,7 +9,7 @@ from typing import Any
 from ridgeline.command_line.commands import Where
 from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import ConfirmConfig, as_tree
-from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.deciding import COURSE, NOT_TRAINED, NOTHING
 from ridgeline.data import load_splits
 from ridgeline.evaluation.arms import BEST, Arm
 from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
@@ -26,9 +26,6 @@ from ridgeline.tracking.provenance import commit, versions
 
 EXAMPLES = 5
 """Of the train split, which the champion shows as its input."""
-
-OF_THE_RUN = ("trainer.ckpt_path", "trainer.enable_progress_bar", "trainer.num_threads", "data.root")
-"""Keys of a training that its numbers do not follow from."""
 
 
 def confirm_study(
@@ -98,7 +95,9 @@ def train_again(stored: StoredStudy, arm: Arm, *, where: Where = "anywhere") -> 
     trial = next(t for t in stored.study.trials if t.number == arm.candidate.trial)
     its, own = _flat(as_tree(stored.config_of(trial.number))), _flat(as_tree(arm.config))
     own["seed"] = arm.seeds[0]
-    differs = {key: value for key, value in own.items() if its.get(key, ...) != value and key not in OF_THE_RUN}
+    differs = {
+        key: value for key, value in own.items() if its.get(key, ...) != value and key not in (*NOTHING, *COURSE)
+    }
     return stored.line.retrain(trial.params, differs, where=where)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ridgeline.command_line.outputs import json_text
 from ridgeline.config import Config, as_tree
+from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.evaluation.arms import Arm
 from ridgeline.evaluation.confirmation import Confirmation
 from ridgeline.evaluation.stored import CONFIRMED
@@ -98,13 +99,9 @@ def _write_curves(found: Confirmation, path: Path) -> None:
 
 
 def _tree(config: Config) -> dict[str, Any]:
-    """What `parse` takes, without what decides no numbers."""
+    """What `parse` takes, without what decides no numbers; where the user's own modules lie is needed to read it."""
     tree: dict[str, Any] = as_tree(config)
-    return {
-        key: value
-        for key, value in tree.items()
-        if key not in ("search", "tracking", "trial", "runs", "confirm", "case_study")
-    }
+    return {key: value for key, value in tree.items() if key == "import_path" or key not in NOT_TRAINED}
 
 
 def _seconds(arm: Arm) -> float:

@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
-from ridgeline.config import Config, as_tree
-from ridgeline.config.batchable import NOT_TRAINED, structure
+from ridgeline.config import Config
+from ridgeline.config.batchable import structure
+from ridgeline.config.deciding import deciding_keys
 from ridgeline.data import load_splits
 from ridgeline.search.identity import code_hash
 from ridgeline.search.launching import StackSettings
@@ -18,9 +19,6 @@ from ridgeline.stack.sizing import fitting_stack_size
 from ridgeline.stack.source import Fit
 from ridgeline.stack.stream import Stream
 from ridgeline.stack.workers import Workers
-
-DECIDES_NOTHING = ("ckpt_path", "enable_progress_bar", "checkpoint_interval", "num_threads")
-"""Keys of the trainer that no fit of a stack depends on."""
 
 
 class FitsFailed(RuntimeError):
@@ -56,10 +54,9 @@ def start_workers(config: Config) -> Workers:
 
 def fingerprint(config: Config) -> str:
     """A hash of all that a fit's numbers follow from, its seed apart: settings, data, code, version of torch."""
-    tree = {name: value for name, value in as_tree(config).items() if name not in (*NOT_TRAINED, "seed")}
-    tree["trainer"] = {name: value for name, value in tree["trainer"].items() if name not in DECIDES_NOTHING}
-    tree["data"] = load_splits(config.data).description.hash  # whichever folder they came from
-    content = json.dumps([tree, code_hash(), version("torch")], sort_keys=True)
+    keys = deciding_keys(config, but=("seed", "data"))
+    data = load_splits(config.data).description.hash  # whichever folder they came from
+    content = json.dumps([keys, data, code_hash(), version("torch")], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

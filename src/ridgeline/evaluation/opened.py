@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import DataConfig, as_tree
-from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.data import Split, load_splits, note_reuse
 from ridgeline.evaluation.arms import Arm, Measured, measure
 from ridgeline.evaluation.pictures import pictures

@@ -12,15 +12,9 @@ from typing import Any
 
 from ridgeline.checking import require
 from ridgeline.config import Config
-from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.deciding import NOT_TRAINED, NOTHING, NOTHING_OF_A_SEARCH
 from ridgeline.config.own_code import digest
 from ridgeline.search.space import Dimension
-
-NOT_IN_SEARCH = ("n_trials", "n_jobs", "storage", "max_failure_rate", "study_name", "summary", "params", "name")
-"""Keys of `search` that change how far, how fast or where, not what; the space is in the definition by itself."""
-
-WHERE_AND_HOW_LOUD = ("data.root", "trainer.enable_progress_bar")
-"""Other keys that no result follows from: the data are known by their hash, wherever they lie."""
 
 AFTERWARDS = (
     "debug",
@@ -46,10 +40,10 @@ def definition(
     `own_code`: the user's own source files, of which it has the hashes.
     """
     fixed = {key: value for key, value in tree.items() if key not in (*NOT_TRAINED, "metric")}
-    flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOT_IN_SEARCH}})
+    flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOTHING_OF_A_SEARCH}})
     swept = {d.key for d in space}
     return {
-        "config": {key: value for key, value in flat.items() if key not in {*swept, *WHERE_AND_HOW_LOUD}},
+        "config": {key: value for key, value in flat.items() if key not in {*swept, *NOTHING}},
         "space": {d.key: d.definition for d in space},
         "metric": config.metric,
         "data": list(data),

@@ -23,6 +23,7 @@ from ridgeline.command_line.commands import setting
 from ridgeline.command_line.composed import conceal_study
 from ridgeline.command_line.passwords import conceal_tree
 from ridgeline.command_line.paths import STORAGE, STORE, absolute, settle
+from ridgeline.config.deciding import NOTHING
 from ridgeline.search import identity
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
@@ -159,8 +160,8 @@ def _is_reported(study: optuna.Study) -> bool:
 
 def _lasting(definition: dict[str, Any]) -> dict[str, Any]:
     lasting = {key: value for key, value in definition.items() if key not in identity.REVISIONS}
-    # Studies from before that are defined by where the data lay, too; their hash says what they are.
-    return lasting | {"config": {k: v for k, v in definition["config"].items() if k != "data.root"}}
+    # Studies of before may be defined by more, by where their data lay say, which are known by their hash.
+    return lasting | {"config": {k: v for k, v in definition["config"].items() if k not in NOTHING}}
 
 
 def _set_folder(master: DictConfig, folder: Path) -> None:

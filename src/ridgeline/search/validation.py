@@ -17,7 +17,8 @@ from optuna.distributions import CategoricalDistribution
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.command_line.arguments import check_key
 from ridgeline.config import Config, DataConfig, parse
-from ridgeline.config.batchable import NOT_TRAINED, is_batchable, structure
+from ridgeline.config.batchable import is_batchable, structure
+from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.config.idle import Idle, still_idle
 from ridgeline.config.own_code import own_sources, own_targets
 from ridgeline.search.commandline import CommandLine

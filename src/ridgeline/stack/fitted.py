@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ridgeline.config import Config, as_tree
-from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.config.stored import read_stored
 from ridgeline.data import Scaler
 from ridgeline.networks import MLP, class_count

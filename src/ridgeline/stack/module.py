@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ridgeline.config import Config, ConfigError
-from ridgeline.config.batchable import structure, training_keys
+from ridgeline.config.batchable import structure
+from ridgeline.config.deciding import training_keys
 from ridgeline.data import Splits
 from ridgeline.networks import MLP
 from ridgeline.regularizers import Batch, Effect, all_effects

@@ -12,7 +12,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
 from ridgeline.config import Config
-from ridgeline.config.batchable import is_trained
+from ridgeline.config.deciding import is_trained
 from ridgeline.tracking import provenance
 from ridgeline.tracking.address import run_page
 from ridgeline.tracking.entries import ROOM

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
 from ridgeline.config import Config, as_tree
-from ridgeline.config.batchable import NOT_TRAINED
+from ridgeline.config.deciding import NOT_TRAINED
 
 if TYPE_CHECKING:
     from ridgeline.data import DataDescription

@@ -10,7 +10,7 @@ from pathlib import Path
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
 from ridgeline.config import Config, ConfigError
-from ridgeline.config.batchable import training_keys
+from ridgeline.config.deciding import training_keys
 from ridgeline.data import DataDescription, describe
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tracking import check_store

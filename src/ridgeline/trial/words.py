@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ridgeline.config import Config
-from ridgeline.config.batchable import is_trained
+from ridgeline.config.deciding import is_trained
 
 
 def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str:
