@@ -44,7 +44,7 @@ def train(cfg: DictConfig) -> dict[str, Any]:
 
 def say(config: Config) -> NoReturn:
     """What the check finds that `debug` names; exit code 1 where it fails."""
-    from ridgeline.debug import check
+    from ridgeline.evaluation.debug import check
 
     finding = check(config)
     print(finding)

@@ -180,7 +180,7 @@ def test_fit_is_trained_again_if_its_configuration_data_or_code_differ(
     assert known("optimizer.lr=0.03") == known("trainer.max_epochs=12") == known("data.train=0.5") == 0
     assert known(seeds=5) == 2  # more seeds: the first are there
     assert known("tracking.experiment=other", "case_study.n_trials=99", "trainer.num_threads=1") == 2
-    monkeypatch.setattr(kept, "code_hash", lambda: "other")
+    monkeypatch.setattr("ridgeline.evaluation.fits.code_hash", lambda: "other")
     assert known() == 0
 
 

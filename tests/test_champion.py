@@ -26,8 +26,7 @@ from ridgeline.data import Scaler, load_splits
 from ridgeline.networks import MLP
 from ridgeline.stack.fitted import Fitted, load_fitted
 from ridgeline.tracking import Tracker, store_uri
-from ridgeline.tracking.champion import Registered, register_champion
-from ridgeline.tracking.standing import why_it_stays
+from ridgeline.tracking.champion import Registered, register_champion, why_it_stays
 from test_tracking import configuration
 
 SPACE = {
@@ -200,7 +199,7 @@ def test_the_model_holds_safetensors_and_code_and_no_pickle(registered, tmp_path
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     files = {name: path for name, path in files.items() if "__pycache__" not in name}  # of whoever loaded it before
     suffixes = {path.suffix for path in files.values()}
-    of_the_code = {".py", ".typed", ".html", ".css", ".js"}
+    of_the_code = {".py", ".pyi", ".typed", ".html", ".css", ".js"}
     assert suffixes <= {"", ".yaml", ".json", ".txt", ".md", ".safetensors"} | of_the_code, suffixes
     assert {"artifacts/champion/weights.safetensors", "artifacts/champion/config.yaml", "README.md"} <= set(files)
     needed = files["requirements.txt"].read_text().split()

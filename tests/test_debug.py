@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from ridgeline.config import Config
-from ridgeline.debug.finding import Finding
-from ridgeline.debug.gradcheck import gradcheck
-from ridgeline.debug.monotone import monotone
-from ridgeline.debug.overfit import overfit
 from ridgeline.entry_points import ROOT
+from ridgeline.evaluation.debug.checks import Finding
+from ridgeline.evaluation.debug.gradcheck import gradcheck
+from ridgeline.evaluation.debug.monotone import monotone
+from ridgeline.evaluation.debug.overfit import overfit
 from ridgeline.networks import MLP, layers
 from ridgeline.regularizers import l2
 from ridgeline.stack.module import Stack
@@ -174,7 +174,7 @@ def test_overfit_fails_with_a_rate_that_diverges() -> None:
 
 def test_handful_takes_the_classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wine lies sorted by class, so its first ten would be of one."""
-    from ridgeline.debug.setup import few_examples
+    from ridgeline.evaluation.debug.checks import few_examples
 
     labels = few_examples(small(data__name="wine"), 10).train.y_N.tolist()
     assert labels == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]

@@ -17,7 +17,7 @@ from ridgeline.search import progress
 from ridgeline.search.launching import StackSettings
 from ridgeline.tracking.address import experiment_of, look_at_study
 from ridgeline.tracking.store import open_store
-from ridgeline.trial.words import opening_words
+from ridgeline.trial.messages import opening_words
 from settings import small
 from sweeping import Studies
 from test_tracking import configuration

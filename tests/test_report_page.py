@@ -29,7 +29,7 @@ from ridgeline.evaluation.story import gather, write_report
 from ridgeline.report import words
 from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
-from ridgeline.report.smoothing import smooth
+from ridgeline.report.spaces import smooth
 from ridgeline.search.ranking import OUTCOME, best_settings, ran
 from ridgeline.trial.run import run_trial
 from settings import small

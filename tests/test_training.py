@@ -13,11 +13,11 @@ from ridgeline.config import ConfigError, LRScheduleConfig, ScheduleConfig
 from ridgeline.data import Splits
 from ridgeline.regularizers.l1 import L1
 from ridgeline.regularizers.l2 import L2
-from ridgeline.schedules import lr_factor, schedule_factor
 from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Schedules
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitRecord
+from ridgeline.stack.schedules import lr_factor, schedule_factor
 from ridgeline.trial.requirements import check
 from settings import effect_of, small
 

@@ -21,7 +21,7 @@ from ridgeline.command_line.paths import settle, with_absolute_paths
 from ridgeline.config import Config, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.entry_points.mistakes import one_line, one_line_errors
-from ridgeline.trial.words import opening_words
+from ridgeline.trial.messages import opening_words
 
 
 def checked(cfg: DictConfig) -> Config:

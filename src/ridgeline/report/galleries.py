@@ -7,15 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 
 from ridgeline.report import words
+from ridgeline.report.compared import histogram, learning_curves
 from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Story, Trial
-from ridgeline.report.learning import learning_curves
 from ridgeline.report.measured import difference_interval, error_intervals
 from ridgeline.report.overview import MOST_DIMENSIONS, history, parallel
 from ridgeline.report.predictions import predictions
 from ridgeline.report.seen import boundaries
 from ridgeline.report.spaces import curve, surface
-from ridgeline.report.weighing import histogram
 
 SECTIONS = (
     *("intervals", "history", "space", "strips", "parallel", "curves", "gap", "weights"),

@@ -1,4 +1,4 @@
-"""How a number depends on one or two dimensions of the space. N trials."""
+"""How a number depends on one or two dimensions of the space. N trials, G places, D dimensions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from ridgeline.report.axes import log_axis, needs_log, number_axis
 from ridgeline.report.dots import Number, colour_bar, dots, places, prepare, shown_on, size_of, spots, spread, ticks_of
 from ridgeline.report.facts import Axis, Trial
-from ridgeline.report.smoothing import smooth
 from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, panel, svg
 from ridgeline.report.words import in_picture
 
@@ -24,6 +23,12 @@ TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128
 
 CELLS = 90
 """Of a surface, along each axis."""
+
+FAR = 2.5
+"""Bandwidths from the nearest trial, beyond which nothing is said."""
+
+BLOCK = 2_000_000
+"""Distances held at once."""
 
 
 def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str) -> str:
@@ -155,3 +160,22 @@ def _norm(values_N: np.ndarray) -> tuple[Normalize, bool]:
     if needs_log(values_N.tolist()):  # of all, or the few worst would darken every mean
         return LogNorm(low, top if top > low else high), top < high
     return Normalize(low, top if top > low else low + 1e-9), top < high
+
+
+def smooth(points_ND: np.ndarray, values_N: np.ndarray, at_GD: np.ndarray) -> np.ndarray:
+    """The mean of the trials around each place, weighted by a Gaussian of their distance (Nadaraya, Watson 1964).
+
+    NaN where there is no trial near. It invents nothing outside of the values' range, and averages noise away.
+    """
+    n, d = points_ND.shape
+    bandwidth = 0.3 * n ** (-1 / (4 + d))  # Scott's rule, for points that fill the axes
+    smoothed = np.empty(len(at_GD))
+    block = max(1, BLOCK // n)
+    for start in range(0, len(at_GD), block):
+        places = slice(start, start + block)
+        squared_GN = sum((at_GD[places, None, i] - points_ND[None, :, i]) ** 2 for i in range(d))
+        weights_GN = np.exp(-squared_GN / (2 * bandwidth**2))
+        total_G = weights_GN.sum(1)
+        smoothed[places] = (weights_GN @ values_N) / np.where(total_G > 0, total_G, 1)
+        smoothed[places][squared_GN.min(1) > (FAR * bandwidth) ** 2] = np.nan
+    return smoothed

@@ -16,11 +16,7 @@ from ridgeline.config.deciding import NOT_TRAINED, NOTHING, NOTHING_OF_A_SEARCH
 from ridgeline.config.own_code import digest
 from ridgeline.search.space import Dimension
 
-AFTERWARDS = (
-    "debug",
-    "evaluation",
-    "report",
-)
+AFTERWARDS = ("evaluation", "report")
 """Parts of the package that no trial's numbers depend on."""
 
 OWN_CODE = "own_code"

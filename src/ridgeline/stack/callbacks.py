@@ -10,10 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ridgeline.schedules import lr_factor, scheduled
 from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import Row, as_cost
+from ridgeline.stack.schedules import lr_factor, scheduled
 from ridgeline.tasks.figures import shown
 
 Listener = Callable[[int, Row], None]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mlflow.entities import LoggedModel
 from mlflow.entities import Run as MlflowRun
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ridgeline.stack.fitted import Fitted
@@ -21,7 +22,6 @@ from ridgeline.tracking import provenance
 from ridgeline.tracking.card import champion_card
 from ridgeline.tracking.logged_model import log_model
 from ridgeline.tracking.run import LONGEST_TAG
-from ridgeline.tracking.standing import SEEDS, TEST_HASH, VERDICT, why_it_stays
 from ridgeline.tracking.store import Store
 from ridgeline.tracking.tracker import Tracker
 
@@ -31,6 +31,12 @@ ABOUT = (
     "The champions of the studies on a data set; the alias `{alias}` is on the one with the strongest verdict, the"
     " latest of equals. `models:/{name}@{alias}` takes raw features and answers the probabilities of the classes."
 )
+
+VERDICT, SEEDS, TEST_HASH = "ridgeline.verdict", "ridgeline.seeds", "ridgeline.test_hash"
+"""Tags of a version that its standing is read from."""
+
+RANKS = {"helps": 3, "no difference shown": 2, "no regularization chosen": 2, "harms": 1}
+"""Of verdicts. What has none, or another one, comes last: it was not confirmed."""
 
 
 class Registered(NamedTuple):
@@ -166,3 +172,20 @@ def _version(store: Store, name: str, model: LoggedModel, card: str, tags: dict[
         name, source, model.source_run_id, tags, description=text, model_id=model.model_id, await_creation_for=0
     )
     return str(made.version)
+
+
+def why_it_stays(holder: ModelVersion, challenger: Mapping[str, str]) -> str | None:
+    """Why the alias stays with `holder` rather than going to a version with the tags of `challenger`; None: it goes.
+
+    A verdict is at least as strong where its rank is higher, or is the same with at least as many seeds. How many seeds
+    tells two verdicts apart only where both are of the same test split. The test error plays no role: to choose among
+    champions by it would be to choose on the test split.
+    """
+    ranks = [RANKS.get(tags.get(VERDICT, ""), 0) for tags in (holder.tags, challenger)]
+    seeds = [int(tags.get(SEEDS, "0")) for tags in (holder.tags, challenger)]
+    if ranks[0] > ranks[1]:
+        return f"whose verdict is stronger ({holder.tags[VERDICT]})"
+    split = holder.tags.get(TEST_HASH)
+    if ranks[0] == ranks[1] and split is not None and split == challenger.get(TEST_HASH) and seeds[0] > seeds[1]:
+        return f"whose verdict is the same over more seeds ({seeds[0]})"
+    return None

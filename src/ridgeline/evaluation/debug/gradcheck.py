@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import Config, OptimizerConfig
-from ridgeline.debug.finding import Finding
-from ridgeline.debug.setup import few_examples, full_batch
+from ridgeline.evaluation.debug.checks import Finding, few_examples, full_batch
 from ridgeline.stack.diagnostics import inputs_of
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack

@@ -1,14 +1,26 @@
-"""What the checks train: the configured network on a few examples."""
+"""What the checks share: the few examples and the full batch that they train with, and what each of them finds."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 
 from ridgeline.config import CallbacksConfig, Config, LRScheduleConfig
 from ridgeline.data import Split, Splits, load_splits
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`figure`: what was measured, in a sentence or a few lines."""
+
+    check: str
+    passed: bool
+    figure: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {'pass' if self.passed else 'FAIL'}. {self.figure}"
 
 
 def few_examples(config: Config, n: int) -> Splits:

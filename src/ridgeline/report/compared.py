@@ -1,16 +1,20 @@
-"""Learning curves side by side: train against validation, of several networks."""
+"""The baseline, the best and an over-regularized network side by side: their learning curves and their weights."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from ridgeline.report.axes import count_axis, log_axis, needs_log
-from ridgeline.report.facts import Curves
+from ridgeline.report.facts import Curves, Weights
 from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, panel, svg
 from ridgeline.report.words import in_picture
 
 KINDS = {"loss": (1.0, "loss"), "error": (100.0, "error, %")}
+BINS = 81
+"""Of the histogram."""
 
 
 def learning_curves(curves: Mapping[str, Curves]) -> list[str]:
@@ -62,3 +66,19 @@ def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool
     if kind == "loss" and needs_log(every):
         return min(every) / 1.2, max(every) * 1.2, True
     return 0.0, 1.05 * max(every) or 1.0, False
+
+
+def histogram(weights: Mapping[str, Weights]) -> str:
+    """How many weights have which value, of each network; counts on a logarithmic axis, or the tails would not show."""
+    reach = max(float(np.abs(w.values_W).max(initial=0.0)) for w in weights.values()) or 1.0
+    edges = np.linspace(-reach, reach, BINS + 1)
+    with panel() as (figure, axes):
+        for name, own in weights.items():
+            counts, _ = np.histogram(own.values_W, edges)
+            axes.stairs(counts, edges, color=BY_NETWORK[name], linewidth=1.4, label=name)
+            axes.stairs(counts, edges, color=BY_NETWORK[name], alpha=0.15, fill=True)
+        axes.set_ylim(bottom=0.7)
+        log_axis(axes, "y")
+        axes.set(xlabel="weight", title="Weights, how many of each size")
+        axes.legend()
+        return svg(figure, f"histogram of the weights of {' and '.join(weights)}")

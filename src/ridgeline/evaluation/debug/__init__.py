@@ -4,10 +4,10 @@ Each check trains the configured network with the one engine, in float64 on the 
 """
 
 from ridgeline.config import Config
-from ridgeline.debug.finding import Finding
-from ridgeline.debug.gradcheck import gradcheck
-from ridgeline.debug.monotone import monotone
-from ridgeline.debug.overfit import overfit
+from ridgeline.evaluation.debug.checks import Finding
+from ridgeline.evaluation.debug.gradcheck import gradcheck
+from ridgeline.evaluation.debug.monotone import monotone
+from ridgeline.evaluation.debug.overfit import overfit
 
 __all__ = ["Finding", "check"]
 

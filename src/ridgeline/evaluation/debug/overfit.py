@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytorch_lightning as pl
 
 from ridgeline.config import AugmentationConfig, Config, RegularizationConfig
-from ridgeline.debug.finding import Finding
-from ridgeline.debug.setup import few_examples, full_batch
+from ridgeline.evaluation.debug.checks import Finding, few_examples, full_batch
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 

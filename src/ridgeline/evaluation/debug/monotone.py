@@ -8,8 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from ridgeline.config import Config
-from ridgeline.debug.finding import Finding
-from ridgeline.debug.setup import few_examples, full_batch
+from ridgeline.evaluation.debug.checks import Finding, few_examples, full_batch
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.recording import Objectives
 
