@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from machine import describe_machine
 from ridgeline.data import load_splits
+from ridgeline.stack.device import keep_freed_memory
 from ridgeline.stack.fitting import fit
-from ridgeline.stack.memory import keep_freed_memory
 from rivals.workloads import BATCH, WORKLOADS, Workload
 
 KINDS = {

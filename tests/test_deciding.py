@@ -8,6 +8,7 @@ import pytest
 
 from ridgeline.config import as_tree
 from ridgeline.config.deciding import COURSE, NOTHING, deciding_keys, training_keys
+from ridgeline.config.idle import idle_keys, may_be_idle
 from ridgeline.evaluation.fits import fingerprint
 from ridgeline.search.identity import definition
 from settings import small
@@ -40,3 +41,21 @@ def test_only_what_decides_a_fit_sets_it_apart(
 def test_what_is_marked_in_a_group_is_found_by_its_dotted_key() -> None:
     assert {"data.root", "trainer.enable_progress_bar", "tracking", "confirm", "import_path"} <= set(NOTHING)
     assert set(COURSE) == {"trainer.num_threads", "trainer.ckpt_path"}
+
+
+def test_every_key_that_can_be_without_effect_is_known_without_a_configuration() -> None:
+    """So that the commands of a large study are made without reading each of its trials."""
+    found = {
+        idle.key
+        for other in (
+            {},
+            {"optimizer__name": "sgd", "data__split": "first"},
+            {"network__name": "softmax", "network__hidden": []},
+            {"lr_schedule__name": "cosine", "trainer__max_epochs": 1},
+            {"callbacks__dropout_schedule": {"name": "linear"}, "callbacks__early_stopping": {"patience": 9}},
+        )
+        for idle in idle_keys(small(**other))
+    }
+    assert len(found) > 10
+    assert {key for key in found if not may_be_idle(f"++{key}=1")} == set()
+    assert not any(map(may_be_idle, ("regularization.l2=1e-4", "optimizer.lr=0.1", "data=wine", "seed=1")))

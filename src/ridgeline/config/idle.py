@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ridgeline.checking import ConfigError
 from ridgeline.config.callbacks import ScheduleConfig
 from ridgeline.config.data import MADE
+from ridgeline.config.regularization import RegularizationConfig
 from ridgeline.config.trial import Config
 from ridgeline.strengths import forms_of, strengths_of
 
@@ -22,6 +23,9 @@ OPTIMIZERS = {
     "weight_decay": ("adamw",),
 }
 """Which optimizers read a key."""
+
+
+OF_DATA_AND_NETWORK = ("data.zca_epsilon", "data.seed", "network.activation")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,14 @@ def refuse_idle(typed: Mapping[str, Sequence[str]], idle: Iterable[Idle]) -> Non
 def names(key: str, choices: Sequence[str], idle: str) -> bool:
     """Whether an argument is about this key: it sets it or something below, or chooses the file that holds it."""
     return f"{key}.".startswith(f"{idle}.") or idle in [f"{key}.{choice}" for choice in choices]
+
+
+def may_be_idle(argument: str) -> bool:
+    """Whether there are configurations in which what an argument sets is without effect: asked without one, at once."""
+    key = argument.lstrip("+~").partition("=")[0].replace("/", ".")
+    forms = (f"regularization.{name}" for name in forms_of(RegularizationConfig))
+    known = ("callbacks", "lr_schedule", *OF_DATA_AND_NETWORK, *(f"optimizer.{name}" for name in OPTIMIZERS), *forms)
+    return any(f"{key}.".startswith(f"{one}.") for one in known)
 
 
 def _of_optimizer(config: Config) -> Iterator[Idle]:

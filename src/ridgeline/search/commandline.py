@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from ridgeline.command_line.arguments import ONLY_OF_STUDIES, typed_keys
 from ridgeline.command_line.commands import ROOT, Where, command, key_of, runs_setting, setting, started_with
 from ridgeline.command_line.composed import as_typed, unresolved
 from ridgeline.config.deciding import NOT_TRAINED
-from ridgeline.config.idle import Idle, names
+from ridgeline.config.idle import Idle, may_be_idle, names
 from ridgeline.config.own_code import own_packages, own_targets
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
@@ -35,13 +34,6 @@ STAGE, PARAMS = "stage", "params.yaml"
 """The configuration of DVC's stages, and the file that it is made of."""
 
 log = logging.getLogger(__name__)
-
-
-MAY_BE_IDLE = re.compile(
-    r"[+~]*(callbacks|data\.(zca|seed)|lr_schedule|network\.activation"
-    r"|optimizer\.(momentum|nesterov|betas|eps|weight_decay)|regularization\.(l1_form|penalize))"
-)
-"""Arguments that may be without effect: see `ridgeline.config.idle`."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,7 @@ class CommandLine:
 
 def _without_idle(overrides: Sequence[str], find: Callable[[], Iterable[Idle]]) -> list[str]:
     """Without what sets a key, or chooses a file, that has no effect."""
-    if not any(MAY_BE_IDLE.match(override) for override in overrides):
+    if not any(may_be_idle(override) for override in overrides):
         return list(overrides)
     idle, kept = [one.key for one in find()], list[str]()
     for override in overrides:

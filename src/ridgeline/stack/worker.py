@@ -14,12 +14,11 @@ import torch
 from ridgeline.data import load_splits
 from ridgeline.stack.callbacks import EarlyStopping, Schedules
 from ridgeline.stack.collect import collect
-from ridgeline.stack.device import pick_device
+from ridgeline.stack.device import give_back_memory, is_out_of_memory, keep_freed_memory, pick_device
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
 from ridgeline.stack.interrupts import leave_to_parent
-from ridgeline.stack.memory import give_back_memory, is_out_of_memory, keep_freed_memory
 from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products, no_denormals

@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.report.curves import augmentation_figure, curve_figure
-from ridgeline.stack.device import pick_device
-from ridgeline.stack.memory import is_out_of_memory
+from ridgeline.stack.device import is_out_of_memory, pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.stack.samples import samples_RMHW
 from ridgeline.tasks.figures import shown
