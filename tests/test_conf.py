@@ -32,7 +32,10 @@ GROUPS = [
     "tracking",
 ]
 CHOICES = [
-    f"{group}={path.stem}" for group in [*GROUPS, "trainer"] for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+    f"{group}={path.stem}"
+    for group in [*GROUPS, "trainer"]
+    for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+    if path.stem != "own"  # what stands beside a `_target_`: see test_extend.py
 ]
 CHOICES += [
     f"experiment={path.parent.name}/{path.stem}" for path in sorted((ROOT / "conf/experiment").glob("*/*.yaml"))

@@ -13,6 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Literal
 
+OF_TARGET = {"of_target": True}
+"""Metadata of a field that holds what the group's `_target_` names, with the arguments that are no keys of ours; None
+where it names nothing. A configuration has them beside ours: `data: {_target_: mine.load, path: x.csv, seed: 0}`."""
+
 
 class ConfigError(ValueError):
     """A user's mistake: its text is one line that gives the key, the rule and the value."""
@@ -75,13 +79,15 @@ def build(cls: Any, tree: Any, path: str) -> Any:
         raise ConfigError(f"`{path}` must be a group of keys, but got {path}={tree}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = _hints(cls)
+    tree = _with_target(tree, fields)
     for key in tree:
         if key not in fields:
             raise ConfigError(unknown_key(_join(path, str(key)), fields))
     values: dict[str, Any] = {}
     for name, f in fields.items():
         if name in tree:
-            values[name] = convert(hints[name], tree[name], _join(path, name))
+            key = path if f.metadata == OF_TARGET else _join(path, name)
+            values[name] = convert(hints[name], tree[name], key)
         elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"`{_join(path, name)}` must be given.")
     built = cls(**values)
@@ -90,6 +96,17 @@ def build(cls: Any, tree: Any, path: str) -> Any:
     for name, value in values.items():
         _require_range(value, _join(path, name))
     return built
+
+
+def _with_target(tree: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]]) -> Mapping[str, Any]:
+    """The mapping in which a `_target_` and its arguments are one value, where the class has a field for that."""
+    name = next((name for name, f in fields.items() if f.metadata == OF_TARGET), None)
+    if name is None:
+        return tree
+    if tree.get("_target_") is None:
+        return {key: value for key, value in tree.items() if key != "_target_"}
+    ours = {key: value for key, value in tree.items() if key in fields and key != name}
+    return {**ours, name: {key: value for key, value in tree.items() if key not in ours}}
 
 
 def _require_range(value: Any, path: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from ridgeline.checking import aside, require
+from ridgeline.checking import OF_TARGET, aside, require
+from ridgeline.target import Target
 from ridgeline.tasks.losses import Task
 
 MADE = ("moons", "friedman")
@@ -17,15 +18,23 @@ REGRESSION = ("diabetes", "friedman")
 
 
 @dataclass(frozen=True)
+class OwnSource(Target):
+    """A function of the user's own that gives all examples: features and targets, one row or item for each."""
+
+    GIVEN = ("seed", "root", "noise")
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
 
     `split`: drawn at random, or so that each class has its share (stratified); or first rows first.
     `folds`: what trains and validates is cut into so many; a trial is a fit for each, which validates on it.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
+    `source` gives the examples with data=own.
     """
 
-    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman"]
+    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own"]
     seed: int = 0
     split: Literal["stratified", "random", "first"] = "stratified"
     train: float = 0.6
@@ -38,8 +47,11 @@ class DataConfig:
     permute_labels: bool = False
     fit_on: Literal["train", "train_validation"] = "train"
     root: str | None = aside(None)
+    source: OwnSource | None = field(default=None, metadata=OF_TARGET)
 
     def check(self) -> None:
+        rule = "data._target_ is given with data=own"
+        require((self.source is not None) == (self.name == "own"), rule, "data.name", self.name)
         require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)
         require(0 < self.train < 1, "0 < data.train < 1", "data.train", self.train)
         require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
@@ -55,9 +67,16 @@ class DataConfig:
             require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
 
     @property
-    def task(self) -> Task:
-        """What is predicted of these data."""
+    def task(self) -> Task | None:
+        """What is predicted of these data; None where only the user knows, for they are the user's own."""
+        if self.name == "own":
+            return None
         return "regression" if self.name in REGRESSION else "classification"
+
+    @property
+    def title(self) -> str:
+        """What the data set is called where it is spoken of."""
+        return self.name if self.source is None else self.source.path
 
     @property
     def n_folds(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ridgeline.checking import aside, batchable, build, of_entry_point, require
+from ridgeline.checking import OF_TARGET, aside, batchable, build, of_entry_point, require
 from ridgeline.config.callbacks import CallbacksConfig
 from ridgeline.config.data import REGRESSION, DataConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
@@ -95,14 +95,19 @@ class Config:
 
     def _check_task(self) -> None:
         """The rules between the task, its loss and its figures."""
-        own, loss = self.data.task, self.loss
-        require(self.task in ("auto", own), f"task is auto or {own} with data={self.data.name}", "task", self.task)
-        require(loss.task == own, f"loss is one of {own} with data={self.data.name}", "loss", loss.name)
+        own, loss = self.predicted, self.loss
+        require(self.task in ("auto", own), f"task is auto or {own} with data={self.data.title}", "task", self.task)
+        require(loss.task == own, f"loss is one of {own} with data={self.data.title}", "loss", loss.name)
         check_metric(self.metric, own, "metric")
         if self.callbacks.early_stopping is not None:
             check_metric(self.callbacks.early_stopping.monitor, own, "callbacks.early_stopping.monitor")
         direction, rule = self.search.direction, f"search.direction is {self.direction} with metric={self.metric}"
         require(direction in (None, self.direction), rule, "search.direction", direction)
+
+    @property
+    def predicted(self) -> Task:
+        """The task: that of the data; of the user's own data it is classification unless `task` says otherwise."""
+        return self.data.task or ("regression" if self.task == "regression" else "classification")
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
@@ -112,7 +117,7 @@ class Config:
     def measured(self, split: str) -> tuple[str, ...]:
         """The figures that are measured after each epoch on `train` or `val`."""
         stopping = self.callbacks.early_stopping
-        return measured(split, self.data.task, [self.metric, *([stopping.monitor] if stopping else [])])
+        return measured(split, self.predicted, [self.metric, *([stopping.monitor] if stopping else [])])
 
 
 def parse(tree: Mapping[str, Any]) -> Config:
@@ -129,7 +134,8 @@ def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     loss, data = tree.get("loss", {}), tree.get("data", {})
     if not isinstance(loss, Mapping) or not isinstance(data, Mapping) or loss.get("name", AUTO) != AUTO:
         return tree
-    task: Task = "regression" if data.get("name") in REGRESSION else "classification"
+    is_regression = data.get("name") in REGRESSION or (data.get("name") == "own" and tree.get("task") == "regression")
+    task: Task = "regression" if is_regression else "classification"
     return {**tree, "loss": {**loss, "name": usual_loss(task)}}
 
 
@@ -138,7 +144,10 @@ def as_tree(config: Any) -> Any:
     if isinstance(config, Target):
         return config.tree()
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        return {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        tree = {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        for target in [f.name for f in dataclasses.fields(config) if f.metadata == OF_TARGET]:
+            tree |= tree.pop(target) or {}
+        return tree
     if isinstance(config, Mapping):
         return {key: as_tree(value) for key, value in config.items()}
     if isinstance(config, (tuple, list)):

@@ -127,4 +127,4 @@ def _describe(source: Source, folds: Sequence[Rows], config: DataConfig) -> Data
     for split in splits:
         digest.update(f" {len(split)} ".encode() + split.astype("<i8").tobytes())
     examples = Examples(*(len(split) for split in (*splits[:2], splits[-1])))
-    return DataDescription(config.name, examples, source.x_NI.shape[1], source.n_classes, digest.hexdigest())
+    return DataDescription(config.title, examples, source.x_NI.shape[1], source.n_classes, digest.hexdigest())

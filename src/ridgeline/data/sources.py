@@ -14,6 +14,7 @@ import numpy as np
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.config.data import MADE
 from ridgeline.data.mnist import read_mnist
+from ridgeline.data.own import read_own, takes
 from ridgeline.tasks.losses import Task
 
 
@@ -57,14 +58,16 @@ def read_source(config: DataConfig) -> Source:
 
 
 def _read(config: DataConfig) -> Source:
-    if config.root is not None and config.name != "mnist":
+    if config.root is not None and config.name != "mnist" and not takes(config, "root"):
         raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
-    if config.noise is not None and config.name not in MADE:
+    if config.noise is not None and config.name not in MADE and not takes(config, "noise"):
         rule = f"data.noise only with data in {{{', '.join(MADE)}}}"
         raise ConfigError(f"`{rule}` must hold, but got data.noise={config.noise}.")
     if config.name == "mnist":
         x_NI, y_N, n_test, digests = read_mnist(config.root)
         return Source(x_NI, y_N, _digest(json.dumps(digests, sort_keys=True).encode()), (28, 28), n_test)
+    if config.name == "own":
+        return _of_arrays(*read_own(config))
     if config.name in MADE:
         return _of_arrays(*_make(config))
     from sklearn import datasets  # takes a second, which MNIST need not wait for

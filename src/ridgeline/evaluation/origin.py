@@ -27,7 +27,7 @@ def how_made(
     versions = _short({k: v for k, v in sorted(tags.items()) if k.startswith("versions.")})
     versions = versions or {"torch": defined["torch"], "optuna": defined["optuna"]}
     rows = [
-        ("Data", f"{config.data.name}, hash {', '.join(defined['data'])}"),
+        ("Data", f"{config.data.title}, hash {', '.join(defined['data'])}"),
         ("Examples", _examples(confirmed["data"]) if confirmed else ""),
         ("Revision", _revision(tags.get(GIT_COMMIT), tags.get(GIT_DIRTY) == "true")),
         ("Source", f"hash {defined['code']}"),

@@ -10,7 +10,7 @@ from ridgeline.config.deciding import is_trained
 
 def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str:
     """`arguments`: as they were typed."""
-    what = f"{config.network.name} on {config.data.name}"
+    what = f"{config.network.name} on {config.data.title}"
     if config.debug is not None:
         return f"Checking {config.debug} of {what}; nothing is written"
     kind = "Training" if config.trainer.ckpt_path is None else "Going on to train"

@@ -27,8 +27,10 @@ def check_surroundings(config: Config) -> DataDescription:
 
 
 def check_trainer(config: Config, data: DataDescription) -> None:
-    """Raise ConfigError where the checkpoint is not there, or this machine has not what is asked for."""
+    """Raise ConfigError where the checkpoint is not there, the data are of another task, or this machine lacks what is
+    asked for."""
     _check_settings(config)
+    require(config.predicted == data.task, f"task={data.task} with the targets of {data.name}", "task", config.task)
     check_memory(config, data.features, data.n_outputs, data.examples.train)
 
 
