@@ -1,1 +1,1 @@
-"""What comes after a search: it reads studies as they are stored."""
+"""What comes after a search: does regularization help, and what does the study look like? Studies are only read."""

@@ -1,4 +1,4 @@
-"""The two that are compared on the test split: retrained on train and validation, with the same seeds.
+"""The two networks that are compared on the test split, best and baseline: retrained on train and validation.
 
 S seeds, N examples, C classes.
 """
@@ -32,7 +32,7 @@ SMALL = 1e-3
 
 @dataclass(frozen=True)
 class Arm:
-    """A configuration that was retrained, with a fit for each seed."""
+    """One side of the comparison: a configuration that was retrained, with a fit for each seed."""
 
     candidate: Candidate
     config: Config
@@ -42,7 +42,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Measured:
-    """What networks with S seeds say of a part of the examples."""
+    """What the networks of one side, S seeds, predict for the examples of one split."""
 
     probabilities_SNC: np.ndarray
     errors_SN: np.ndarray
@@ -52,7 +52,10 @@ class Measured:
 def retrain(
     candidates: Sequence[Candidate], seeds: list[int], workers: Workers, progress: Callable[[], None]
 ) -> list[Arm]:
-    """Each for its median best epoch, which nothing is left to choose after. Raises FitsFailed if one diverges."""
+    """Retrain each candidate for its median best epoch, with every seed. Raises FitsFailed if a fit diverges.
+
+    The number of epochs is fixed before, since no split is left that could choose one.
+    """
     configs = [_on_both_splits(c.config, c.epochs) for c in candidates]
     outcomes = train_all([replace(c, seed=seed) for c in configs for seed in seeds], workers, progress)
     arms = []
@@ -76,7 +79,7 @@ def _on_both_splits(config: Config, epochs: int) -> Config:
 
 
 def measure(config: Config, fits: Sequence[FitResult], split: Split) -> Measured:
-    """`config`: with the structure of the fits."""
+    """Apply the fits to the examples of a split. `config`: any that has the same structure as theirs."""
     logits_SNC = logits_KNC(config, [fit.weights for fit in fits], split.x_NI)
     s, n, c = logits_SNC.shape
     labels_SN = split.y_N.expand(s, -1)
@@ -88,7 +91,7 @@ def measure(config: Config, fits: Sequence[FitResult], split: Split) -> Measured
 
 
 def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, Any]:
-    """As it is stored."""
+    """One side as `confirm.json` stores it."""
     train_S = np.array([[fit.metrics["final/train_error"], fit.metrics["final/train_loss"]] for fit in arm.fits])
     weights_S = [torch.cat([t.flatten() for name, t in f.weights.items() if name.endswith("weight")]) for f in arm.fits]
     tree = arm.candidate
@@ -118,7 +121,8 @@ def interval(found: Estimate) -> dict[str, float]:
 
 
 def of_rate(found: Estimate, n_examples: int) -> dict[str, float]:
-    """A share of examples; where all of them are alike, what so many can say (Clopper, Pearson 1934)."""
+    """The interval of a share of examples. If none or all of them count, it is the one that so many examples allow
+    (Clopper, Pearson 1934)."""
     room = 1 - ((1 - LEVEL) / 2) ** (1 / n_examples)
     if found.mean in (0.0, 1.0):
         return {**interval(found), **({"high": room} if found.mean == 0.0 else {"low": 1 - room})}
@@ -126,7 +130,7 @@ def of_rate(found: Estimate, n_examples: int) -> dict[str, float]:
 
 
 def above_zero(found: Estimate) -> dict[str, float]:
-    """Of what cannot be negative."""
+    """The interval of something that cannot be negative."""
     return {**interval(found), "low": max(0.0, found.low)}
 
 

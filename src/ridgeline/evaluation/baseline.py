@@ -20,7 +20,7 @@ DECAY = "optimizer.weight_decay"
 SCHEDULES = ("dropout_schedule", "penalty_schedule")
 
 OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for name in SCHEDULES))
-"""What the keys of regularization begin with. Early stopping is none of it: where it is on, it is on for both."""
+"""Beginnings of keys that the baseline has off. Early stopping is not among them: if it is on, it is on for both."""
 
 
 def without_regularization(config: Config) -> Config:

@@ -1,4 +1,4 @@
-"""Who may win: configurations that train with new seeds, ranked by their means on validation."""
+"""The configurations that may win: they train with new seeds and are ranked by their means on validation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from ridgeline.stack.workers import Workers
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration: its trial in the study (None: it is of none; the one nearest to the mean, if it was tried with
-    several seeds), what was searched of it, the metric found there (None: it was not tried there).
+    """A configuration that may win.
 
-    `results`: of the same configuration with new seeds; empty where one of them failed.
+    `trial`: its number in the study, None where the study has not tried it; of a configuration that was tried with
+    several seeds, the trial nearest to their mean. `params`: its values of the keys that were searched. `searched`: the
+    metric that the study found. `results`: fits with new seeds, empty if one of them failed.
     """
 
     config: Config
@@ -32,7 +33,7 @@ class Candidate:
 
     @property
     def mean(self) -> float:
-        """Of the metric over the new seeds; infinite where one of them failed."""
+        """The mean of the metric over the new seeds; infinite if one of them failed."""
         return statistics.fmean(r.value for r in self.results) if self.results else math.inf
 
     @property
@@ -41,7 +42,7 @@ class Candidate:
 
     @property
     def epochs(self) -> int:
-        """The median of those after which the metric was best."""
+        """The median, over the new seeds, of the epoch after which the metric was best."""
         return statistics.median_low(r.best_epoch for r in self.results)
 
     def with_seed(self, seed: int) -> Config:
@@ -49,8 +50,8 @@ class Candidate:
 
 
 def of_study(stored: StoredStudy, top: int) -> list[Candidate]:
-    """The best settings of the study, different configurations apart from their seeds. Raises FitsFailed where none is
-    complete."""
+    """The `top` best configurations of the study; two that differ in their seed alone are one. Raises FitsFailed if no
+    trial is complete."""
     found: dict[Config, Candidate] = {}
     for setting in best_settings(ran(stored.study), stored.study.direction):
         if len(found) == top:
@@ -65,14 +66,14 @@ def of_study(stored: StoredStudy, top: int) -> list[Candidate]:
 
 
 def alone(config: Config) -> Config:
-    """Without what ties it to a trial."""
+    """The configuration without what ties it to a trial of a study."""
     trainer = replace(config.trainer, ckpt_path=None, enable_progress_bar=False)
     return replace(config, trainer=trainer, trial=TrialConfig(), seed=0)
 
 
 @dataclass(frozen=True)
 class Lost:
-    """Fits that failed on the way to a verdict. `dropped`: so many of the candidates could not be chosen any more."""
+    """Fits that failed on the way to a verdict. `dropped`: how many candidates could not be chosen because of it."""
 
     of: str
     failed: int
@@ -88,14 +89,14 @@ class Lost:
 
 
 class Trainer:
-    """Trains candidates in the workers, and remembers which fits were `lost`."""
+    """Trains candidates in worker processes, and remembers in `lost` which fits failed."""
 
     def __init__(self, workers: Workers, progress: Callable[[], None]) -> None:
         self.workers, self.progress = workers, progress
         self.lost: list[Lost] = []
 
     def search(self, candidates: Sequence[Candidate], seed: int, top: int, of: str) -> list[Candidate]:
-        """The best of them by one fit each. Raises FitsFailed where none has a value. `of`: what they are, in words."""
+        """Train each candidate once and return the `top` best. Raises FitsFailed if all fail. `of`: what they are."""
         results = self._train(candidates, [seed], of)
         pairs = [(c, own[0].value) for c, own in zip(candidates, results, strict=True) if own]
         if not pairs:
@@ -103,12 +104,12 @@ class Trainer:
         return [replace(c, searched=value) for c, value in sorted(pairs, key=lambda pair: pair[1])[:top]]
 
     def evaluate(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[Candidate]:
-        """Each trained with all of the seeds; without results where one of them failed."""
+        """Train each candidate with all seeds. One of which a fit failed comes back without results."""
         results = self._train(candidates, seeds, of)
         return [replace(c, results=own) for c, own in zip(candidates, results, strict=True)]
 
     def _train(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[list[FitResult]]:
-        """Of each candidate the results with all seeds, or none."""
+        """The results of each candidate: one for each seed, or none at all if a fit failed."""
         outcomes = train_all([c.with_seed(seed) for c in candidates for seed in seeds], self.workers, self.progress)
         by_candidate = [outcomes[i * len(seeds) : (i + 1) * len(seeds)] for i in range(len(candidates))]
         whole = [[r for r in own if isinstance(r, FitResult)] for own in by_candidate]
@@ -121,7 +122,7 @@ class Trainer:
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """By their means over the new seeds; the first one is chosen. Raises FitsFailed if every one failed."""
+    """Sorted by their means over the new seeds; the first is the one that is chosen. Raises FitsFailed if all fail."""
     best_first_ = sorted(candidates, key=lambda c: c.mean)
     if not best_first_[0].results:
         raise FitsFailed("Every candidate fails with one of the new seeds, so there is none to confirm.")

@@ -1,4 +1,4 @@
-"""`pipelines/confirm.py` as a whole: check, confirm, leave files in the study's folder and all of it in MLflow."""
+"""Confirming as a whole: check the study, confirm it, write the files into its folder, bring all of it to MLflow."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ridgeline.tracking.champion import register_champion
 from ridgeline.tracking.provenance import commit, versions
 
 EXAMPLES = 5
-"""Of the train split, which the champion shows as its input."""
+"""How many train examples the registered model shows as its input."""
 
 
 def confirm_study(
     stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, say: Callable[[str], None] = print
 ) -> None:
-    """Says the verdict, stores it, and then brings it to MLflow: what fails there takes nothing from it.
+    """Say the verdict, store it, and then bring it to MLflow: if MLflow fails, the verdict is there all the same.
 
     Raises ConfigError before anything is written, FitsFailed where training fails, TrackingError where MLflow does.
     """
@@ -56,7 +56,7 @@ def confirm_study(
 
 
 def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
-    """Numbers, verdict and files in the study's run; the best network as the champion, which the words name."""
+    """Write numbers, verdict and files into the study's run, register the champion; what to say about that."""
     arm = found.arms[BEST]
     splits = load_splits(arm.config.data)
     fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler)

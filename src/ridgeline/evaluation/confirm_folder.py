@@ -1,4 +1,4 @@
-"""The folder that confirming leaves in the study's: its record, weights, curves and predictions, written and read."""
+"""The folder `confirm` of a study, written and read: the record, weights, curves and predictions of both networks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECORD = "confirm.json"
 
 
 def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Path]:
-    """All of it, `record` last as `confirm.json`; the paths."""
+    """Write all files, `confirm.json` with the `record` last, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
     predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.opened.measured.items()}
@@ -55,7 +55,7 @@ def whole_record(found: Confirmation, made: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_summary(found: Confirmation, path: Path) -> None:
-    """The numbers without times and paths: the same study on the same machine gives the same bytes, as DVC wants it."""
+    """Write the numbers for DVC, without times and paths: the same study on the same machine gives the same bytes."""
     record, difference = found.record, found.record["difference"]
     content = {
         "study": record["study"],
@@ -123,14 +123,14 @@ def read_confirmed(study: Path) -> Confirmed | None:
 
 
 def read_curves(study: Path) -> dict[str, list[History]]:
-    """Of the best and the baseline, a history a seed; empty if the study is not confirmed."""
+    """The curves of best and baseline, one for each seed; empty if the study is not confirmed."""
     path = study / CONFIRMED / "curves.json"
     found: dict[str, list[History]] = json.loads(path.read_text()) if path.exists() else {}
     return {name: [[_finite(row) for row in rows] for rows in histories] for name, histories in found.items()}
 
 
 def _finite(row: Mapping[str, float | None]) -> dict[str, float]:
-    """JSON has null for what is no finite number."""
+    """The row without what was no finite number, for which JSON has null."""
     return {key: value for key, value in row.items() if value is not None}
 
 
@@ -148,7 +148,7 @@ def read_predictions(study: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def weights_of(study: Path, network: str) -> Path:
-    """Of `best` or `baseline`, as they were confirmed."""
+    """The file with the weights of `best` or `baseline`, of the first seed."""
     return study / CONFIRMED / f"{network}.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""From a study to a verdict: choose on validation, retrain over seeds, open the test split once, write it all down."""
+"""From a study to a verdict: choose on validation, retrain over seeds, measure on the test split, compare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ridgeline.evaluation.verdict import verdict
 from ridgeline.search.ranking import ran
 
 FRESH, FINAL = 10_000, 20_000
-"""Seeds are counted from here: those of the choice on validation, and those that the test split is measured with."""
+"""The first seed of the choice on validation, and the first of the networks that are measured on the test split."""
 
 LEDGER = "test_openings.jsonl"
 """In the runs folder: one line for each time that a test split was opened."""
@@ -35,7 +35,7 @@ LEDGER = "test_openings.jsonl"
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What confirm found. `record` has it in plain values; all else is of `best` and of `baseline`."""
+    """What confirming found: `record` as plain values, the others by `best` and `baseline`."""
 
     record: dict[str, Any]
     chosen: dict[str, Candidate]
@@ -47,8 +47,10 @@ class Confirmation:
 def confirm(
     stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, folder: Path, revision: Mapping[str, Any]
 ) -> Confirmation:
-    """`folder`: where what the test split showed is kept. Raises FitsFailed where a network of which a number is needed
-    cannot be trained."""
+    """Confirm the study. Raises FitsFailed if a network whose numbers are needed cannot be trained.
+
+    `folder`: where predictions of the test split are kept, so that the same networks need not open it again.
+    """
     started = time.monotonic()
     torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
     seeds = [FINAL + i for i in range(settings.seeds)]
@@ -94,9 +96,10 @@ def confirm(
 def _choose(
     stored: StoredStudy, finalists: Sequence[Candidate], settings: ConfirmConfig, trainer: Trainer, bar: Any
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """The candidates of both sides, the chosen one of each first: the winner, then the baseline of the winner.
+    """The candidates of both sides, best and baseline, each with the chosen one first.
 
-    A winner with nothing on that regularizes is its own baseline.
+    The winner is chosen first, and the baseline is the winner's own network without regularization. A winner that has
+    nothing on that regularizes is its own baseline.
     """
     fresh, budget = [FRESH + i for i in range(settings.selection_seeds)], len(ran(stored.study))
 

@@ -1,4 +1,4 @@
-"""Many fits at once, without a study: each as it would train in one, in the stacks of the machine's workers."""
+"""Many fits at once without a study. Each ends as it would in one: in a stack, in one of the worker processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ridgeline.stack.workers import Workers
 
 
 class FitsFailed(RuntimeError):
-    """Fits of which a number is needed have none: one line that says which and why."""
+    """Fits failed whose numbers are needed. The text is one line that says which and why."""
 
 
 class Given:
-    """The source of configurations that are there from the start."""
+    """A source of fits for the stream: configurations that are all known from the start."""
 
     def __init__(self, fits: Iterator[tuple[int, Config]], ended: Callable[[Fit], None]) -> None:
         self._fits, self._ended = fits, ended
@@ -43,12 +43,12 @@ class Given:
 
 
 def count_workers(config: Config) -> int:
-    """As many as a study on this machine has."""
+    """How many worker processes a study on this machine has."""
     return StackSettings().count_devices(gpu=pick_device(config).type == "cuda")
 
 
 def start_workers(config: Config) -> Workers:
-    """So many, as a context manager."""
+    """The worker processes, as a context manager that ends them."""
     return StackSettings().start(count_workers(config), gpu=pick_device(config).type == "cuda")
 
 
@@ -66,9 +66,10 @@ def train_all(
     progress: Callable[[], None] = lambda: None,
     keep: Callable[[int, FitResult], None] = lambda number, result: None,
 ) -> list[FitResult | str]:
-    """The result of each configuration, or why it has none; `progress` is called at the end of each.
+    """Train each configuration. What comes back is its result, or in words why it has none.
 
-    `keep` gets the place of a configuration and its result as soon as there is one, for whoever must not lose it.
+    `progress` is called at the end of each fit. `keep` is called with the position of a configuration and its result as
+    soon as there is one, so that it can be stored before the others end.
     """
     outcomes: dict[int, FitResult | str] = {}
 

@@ -1,4 +1,4 @@
-"""The networks that a page compares: baseline, best, over-regularized. `missing` says why one is not there."""
+"""The networks that a page compares: baseline, best, over-regularized. `missing` gets a sentence for what is absent."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ WHY_NO_CURVE = {
 }
 NOT_KEPT = "The study has not kept the weights of its best trial (tracking.keep_weights)."
 FACTOR = 4
-"""Between two numbers that tell much the same story."""
+"""Two learning rates within this factor of each other are taken for alike."""
 
 LOOKED_AT = 10
-"""Trials that may be of the baseline whose configuration is read, to be sure."""
+"""How many trials at most have their configuration read in the search for one without regularization."""
 
 
 def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Curves]:
-    """Of baseline, best and over-regularized, as far as there are any."""
+    """The learning curves of the three networks, as far as there are any."""
     found: dict[str, Curves] = {}
     complete = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
     best: Mapping[str, Any] = complete[0].params if complete else {}
@@ -52,7 +52,7 @@ def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[st
 
 
 def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> dict[str, Weights]:
-    """Of the baseline and the best network; before confirming, of the best alone."""
+    """The weights of the baseline and the best network; before confirming, of the best alone."""
     if confirmed is not None:
         arms = confirmed.record["arms"]
         return {
@@ -70,14 +70,14 @@ def weights_by_name(stored: StoredStudy, confirmed: Confirmed | None, missing: d
 
 
 def kept_of_best(stored: StoredStudy) -> FrozenTrial | None:
-    """The trial of the best setting whose weights are there, the one nearest to the mean of its seeds if it is."""
+    """A trial of the best setting whose weights are stored: if possible the one nearest to the mean of its seeds."""
     best = best_settings(ran(stored.study), stored.study.direction)
     able = [best[0].trial, *best[0].trials] if best else []
     return next((trial for trial in able if _is_there(stored, trial, WEIGHTS)), None)
 
 
 def _measured(values_W: np.ndarray, arm: Mapping[str, Any]) -> Weights:
-    """With the numbers that confirm has of all seeds."""
+    """The weights of one fit, with the numbers that confirming has measured over all seeds."""
     sparsity = arm["sparsity"]
     return Weights(values_W, len(arm["seeds"]), sparsity["weights"], sparsity["small"], arm["weight_norm"])
 
@@ -95,10 +95,10 @@ def _baseline(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTri
 def _over_regularized(
     stored: StoredStudy, complete: Sequence[FrozenTrial], best: Mapping[str, Any]
 ) -> FrozenTrial | None:
-    """Of the trials with no less of anything than the best and more of something, that with the largest train loss.
+    """Of the trials that have no strength below the best one's and some above it, the one with the largest train loss.
 
-    What else was searched is as the best has it, numbers within a factor: a learning rate that is too high is another
-    story.
+    All else that was searched must be as in the best trial, numbers within `FACTOR`: a trial with too high a learning
+    rate is not an example of too much regularization.
     """
     keys = [d.key for d in stored.line.space if d.key in best]
     strengths = [
@@ -119,7 +119,7 @@ def _over_regularized(
 
 
 def _is_near(value: Any, other: Any) -> bool:
-    """The same, or a number within a factor of `FACTOR`."""
+    """Whether two values are equal, or are numbers within `FACTOR` of each other."""
     if value == other or not all(isinstance(one, (int, float)) for one in (value, other)):
         return bool(value == other)
     return value * other > 0 and 1 / FACTOR <= value / other <= FACTOR

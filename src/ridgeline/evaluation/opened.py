@@ -1,4 +1,4 @@
-"""What the test split showed of two networks, kept when it was opened: the same networks need not open it again.
+"""What was measured when the test split was opened. It is kept, so that the same two networks need not open it again.
 
 S seeds, N examples, C classes.
 """
@@ -26,7 +26,7 @@ from ridgeline.evaluation.arms import Arm, Measured, measure
 from ridgeline.evaluation.pictures import pictures
 
 FOLDER = "opened"
-"""Below the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""
+"""In the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""
 
 OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Split, Any]]
 """`ridgeline.data.test_split.open_test_split`, which pipelines/confirm.py alone may name."""
@@ -45,7 +45,7 @@ class Opened:
 def open_once(
     arms: Mapping[str, Arm], folder: Path, open_test: OpenTest, ledger: Path, by: Mapping[str, Any]
 ) -> Opened:
-    """What was kept for exactly these networks, or the test split, opened now. The ledger says which."""
+    """Read what was kept for exactly these networks, or open the test split now. The ledger records which."""
     kept = folder / FOLDER / f"{_key(arms)}.safetensors"
     if kept.exists():
         found = read(kept)
@@ -63,7 +63,7 @@ def open_once(
 
 
 def _key(arms: Mapping[str, Arm]) -> str:
-    """Of the networks themselves, weight by weight. Code that predicted otherwise would have trained otherwise too."""
+    """A hash of the networks, weight by weight."""
     digest = hashlib.sha256()
     for name, arm in arms.items():
         tree = {key: value for key, value in as_tree(arm.config).items() if key not in NOT_TRAINED}

@@ -18,7 +18,7 @@ from ridgeline.tracking.provenance import GIT_COMMIT, GIT_DIRTY
 def how_made(
     stored: StoredStudy, tags: Mapping[str, str], confirmed: Mapping[str, Any] | None
 ) -> list[tuple[str, str]]:
-    """Names and values, in the order in which they are read."""
+    """The rows of the page's last table: a name and a value each."""
     trials, config = stored.study.get_trials(deepcopy=False), stored.config
     search, defined = config.search, stored.definition
     states = [state_of(t) for t in trials]
@@ -71,7 +71,7 @@ def time_of(trials: Sequence[FrozenTrial]) -> str:
 
 
 def wall_seconds(trials: Sequence[FrozenTrial]) -> float:
-    """How long any of the trials ran."""
+    """For how many seconds at least one of the trials ran."""
     spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
     wall, until = 0.0, spans[0][0] if spans else None
     for start, end in spans:
@@ -92,7 +92,7 @@ def _revision(commit: str | None, is_dirty: bool) -> str:
 
 
 def _short(versions: Mapping[str, str]) -> dict[str, str]:
-    """By the packages' names, without what MLflow has before them."""
+    """The versions by the names of the packages alone."""
     return {name.removeprefix("versions."): version for name, version in versions.items()}
 
 

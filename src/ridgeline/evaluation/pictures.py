@@ -22,7 +22,7 @@ GRID = 160
 
 
 def pictures(arms: Mapping[str, Arm], measured: Mapping[str, Measured], test: Split) -> dict[str, dict[str, Tensor]]:
-    """By the name of their file, as far as the data are such that there are any."""
+    """The tensors of each picture, by the name of its file. Which pictures there are depends on the data."""
     config, found = arms[BEST].config, dict[str, dict[str, Tensor]]()
     if load_splits(config.data).image_shape is not None:
         found["examples"] = _confused(config, measured[BEST].probabilities_SNC, test)
@@ -32,7 +32,8 @@ def pictures(arms: Mapping[str, Arm], measured: Mapping[str, Measured], test: Sp
 
 
 def _confused(config: Config, probabilities_SNC: np.ndarray, test: Split) -> dict[str, Tensor]:
-    """Test examples that the best network, its mean over seeds, gets wrong: the least probable class first."""
+    """Test images that the best network gets wrong by its mean over seeds, those first whose true class it thinks least
+    probable."""
     mean_NC, labels_N = probabilities_SNC.mean(axis=0), test.y_N.numpy()
     own_N = mean_NC[np.arange(len(labels_N)), labels_N]
     wrong_N = mean_NC.argmax(axis=1) != labels_N

@@ -1,5 +1,8 @@
-"""What networks take examples for that they did not learn from: test examples as confirm measured them, or, before
-confirming, validation examples by the best trial. S fits, N examples, C classes, B bins of confidence."""
+"""What networks predict for examples that they did not learn from: for the page's confusion matrices and reliability.
+
+Of a confirmed study these are the test examples, before that the validation examples as the best trial predicts them.
+S fits, N examples, C classes, B bins of confidence.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ BINS = 15
 
 
 def predicted(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> Predicted | None:
-    """None, and why, where nothing is known."""
+    """The predictions of a study; None, with a sentence in `missing`, where there are none."""
     try:
         if confirmed is None:
             return _of_best_trial(stored, missing)

@@ -1,4 +1,4 @@
-"""A study as it is stored, opened by its name: read, never written, also while it runs."""
+"""A stored study, opened by its name. It is only read, so that it can be opened while it runs."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def write_report(config: Config) -> list[Path]:
 
 
 def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
-    """`tags`: of the study's run in MLflow."""
+    """All that the page shows of a study. `tags`: those of its run in MLflow."""
     frozen = stored.study.get_trials(deepcopy=False)
     seeds = repeated(frozen[0]) if frozen else []
     axes = [axis for axis in _axes(stored.line.space) if axis.key not in seeds]
@@ -83,7 +83,7 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
 
 
 def _axes(space: Sequence[Dimension]) -> list[Axis]:
-    """Regularization first, the seed last, else as the user has them."""
+    """The dimensions of the space: regularization first, the seed last, the others in the order of the command."""
     labels = short_names(d.key for d in space)
     axes = []
     for d in space:
@@ -113,7 +113,7 @@ def _trial(trial: FrozenTrial) -> Trial:
 
 
 def _setting(setting: Setting) -> Trial:
-    """What is ranked: a trial, or the mean of those that differ in their seeds alone."""
+    """One row of the ranking: a trial, or the mean of the trials that differ in their seeds alone."""
     if setting.seeds == 1:
         return _trial(setting.trial)
     ended = [state_of(t) for t in setting.trials if t.state != TrialState.COMPLETE]

@@ -59,7 +59,7 @@ def points(share: float) -> str:
 
 
 def closing_words(record: dict[str, Any]) -> str:
-    """The verdict, the two beside each other, how often the test split was opened."""
+    """What confirming prints last: the verdict, both networks side by side, how often the test split was opened."""
     rows = [f"{'':26}{'best':>30}{'baseline':>30}"]
     arms = [record["arms"][name] for name in (BEST, BASELINE)]
     for title, get, style in (
@@ -91,7 +91,7 @@ def _opening(opening: dict[str, Any]) -> list[str]:
 
 
 def _off(record: dict[str, Any]) -> list[str]:
-    """What sets the two apart, and what does not though it may be thought to."""
+    """What is off in the baseline, and that early stopping is not."""
     if not record["off"]:
         return []
     shown = ", ".join(f"{key}={number(value)}" for key, value in record["off"].items())

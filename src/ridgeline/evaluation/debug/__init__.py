@@ -15,6 +15,6 @@ CHECKS = {"gradcheck": gradcheck, "monotone": monotone, "overfit": overfit}
 
 
 def check(config: Config) -> Finding:
-    """What the check that `debug` names finds."""
+    """Run the check that the key `debug` names."""
     assert config.debug is not None
     return CHECKS[config.debug](config)
