@@ -46,6 +46,17 @@ def bayes(trial):
     return 0.1 + 0.02 * (math.log10(l2) + 3) ** 2 + (dropout - 0.3) ** 2 + (5 if l2 > 1e-2 else 0)
 
 
+def test_curves_show_what_is_measured_and_what_the_metric_is():
+    regression = [{name.replace("error", "rmse"): value for name, value in row.items()} for row in HISTORY]
+    assert [axes.get_ylabel() for axes in curve_figure(regression).axes][1:] == ["RMSE (in the target's unit)"]
+    with_metric = [{**row, "val/r2": row["epoch"] / 30 - 0.5} for row in regression]
+    *_, last = curve_figure(with_metric, metric="val/r2").axes
+    assert last.get_ylabel() == "r2"
+    lines = {line.get_label(): line for line in last.lines}
+    np.testing.assert_allclose(lines["validation"].get_ydata(), [row["val/r2"] for row in with_metric])
+    assert last.get_ylim()[0] <= -0.5
+
+
 def test_curves_show_both_splits_the_gap_and_the_restored_epoch():
     figure = curve_figure(HISTORY)
     lowest = min(HISTORY, key=lambda row: row["val/loss"])["epoch"]

@@ -17,6 +17,7 @@ from ridgeline.tracking.address import run_page, table_page
 from ridgeline.tracking.machine import machine_metrics
 from ridgeline.tracking.views import STUDIES, as_tag, study_view
 from ridgeline.trial.run import Outcome, run_trial
+from settings import small
 from sweeping import Studies, table
 from test_tracking import DESCRIPTION, configuration
 from test_tracking_server import Server
@@ -142,7 +143,13 @@ def test_a_study_has_its_table_in_the_menu_of_views(folder: Path, parent: Run, c
 
 def test_a_view_of_many_keys_is_no_longer_than_a_tag() -> None:
     keys = [f"regularization.some_knob_with_a_long_name.{i}" for i in range(100)]
-    assert len(as_tag(study_view("s" * 60, "val/error", keys)).value) <= 5000
+    assert len(as_tag(study_view("s" * 60, small(metric="val/error"), keys)).value) <= 5000
+
+
+def test_a_view_has_the_largest_first_where_large_is_better() -> None:
+    saved = json.loads(as_tag(study_view("s", small(metric="val/auroc"), [])).value)
+    state = json.loads(saved["state"])
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`values/val_auroc`", False)
 
 
 def test_the_machines_load_is_in_the_studys_run(

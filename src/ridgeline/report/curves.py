@@ -13,23 +13,38 @@ from matplotlib.figure import Figure
 
 from ridgeline.report.axes import DPI, count_axis, log_axis, needs_log
 
+LABELS = {
+    "loss": (1.0, "loss (mean data loss of an example)"),
+    "error": (100.0, "error (% of examples)"),
+    "balanced_error": (100.0, "error (%, mean over the classes)"),
+    "rmse": (1.0, "RMSE (in the target's unit)"),
+    "mae": (1.0, "MAE (in the target's unit)"),
+}
+"""What a figure is multiplied by, and its axis' label."""
+
 TRAIN, VALIDATION, MARK = "#1f77b4", "#d62728", "#444444"
 
 
 def curve_figure(
-    history: Sequence[Mapping[str, float]], best_epoch: int | None = None, title: str | None = None
+    history: Sequence[Mapping[str, float]],
+    best_epoch: int | None = None,
+    title: str | None = None,
+    metric: str = "val/loss",
 ) -> Figure:
-    """Loss (left) and error (right) of the train and the validation split by epoch, the gap between them as a band.
+    """Loss and error (in regression RMSE) of the train and the validation split by epoch, the gap between them as
+    a band; then what else the metric is.
 
     `best_epoch`: the one whose weights were restored; None: the lowest validation loss. NaN leaves a hole.
     """
-    figure = Figure(figsize=(9, 3.8), dpi=DPI, layout="constrained")
+    main = "rmse" if "val/rmse" in history[0] else "error"
+    kinds = list(dict.fromkeys(["loss", main, metric.split("/")[-1]]))
+    figure = Figure(figsize=(4.5 * len(kinds), 3.8), dpi=DPI, layout="constrained")
     epochs = [row["epoch"] for row in history]
     if best_epoch is None:
         known = [row for row in history if math.isfinite(row.get("val/loss", math.nan))]
         best_epoch = int(min(known, key=lambda row: row["val/loss"])["epoch"]) if known else None
-    kinds = (("loss", 1.0, "loss (mean data loss of an example)"), ("error", 100.0, "error (% of examples)"))
-    for axes, (kind, scale, label) in zip(figure.subplots(1, 2), kinds, strict=True):
+    for axes, kind in zip(figure.subplots(1, len(kinds)), kinds, strict=True):
+        scale, label = LABELS.get(kind, (1.0, kind))
         train, validation = (
             [scale * row.get(f"{split}/{kind}", math.nan) for row in history] for split in ("train", "val")
         )
@@ -45,7 +60,7 @@ def curve_figure(
         if kind == "loss" and needs_log(train + validation):
             log_axis(axes, "y")
         elif np.isfinite(train + validation).any():
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=min(0, *(value for value in train + validation if math.isfinite(value))))
         else:
             axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center")
         axes.grid(alpha=0.3)

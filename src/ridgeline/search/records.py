@@ -49,7 +49,7 @@ class Records:
         self.run = tracker.start_study(name, config, data, tags, key=known.get(KEY), run_id=known.get(RUN))
         tracker.log_own_code(self.run, own_code or {})
         study.set_user_attr(RUN, self.run.id)
-        for view in (STUDIES, study_view(name, config.metric, [mlflow_key(d.key) for d in space])):
+        for view in (STUDIES, study_view(name, config, [mlflow_key(d.key) for d in space])):
             tracker.save_view(view)
         self.trials: dict[int, Run] = {}
         self.hasty = False
@@ -135,7 +135,9 @@ class Records:
             run.log_file(job / WEIGHTS, "weights")
         if (job / HISTORY).exists():
             title = f"Trial {trial.number}"
-            figure = curve_figure(read_history(job / HISTORY), outcome(trial).get("best_epoch"), title)
+            figure = curve_figure(
+                read_history(job / HISTORY), outcome(trial).get("best_epoch"), title, self.config.metric
+            )
             run.log_figure(figure, "curves.png")
             plt.close(figure)
 

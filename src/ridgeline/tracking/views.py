@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ridgeline.config import Config
+
 if TYPE_CHECKING:
     from mlflow.entities import ExperimentTag
 
@@ -31,14 +33,16 @@ class View:
     where: str
     columns: Sequence[str]
     newest_first: bool = False
+    largest_first: bool = False
 
 
-def study_view(study: str, metric: str, keys: Sequence[str]) -> View:
+def study_view(study: str, config: Config, keys: Sequence[str]) -> View:
     """The trials of a study, the best first."""
-    columns = [f"metrics.{final(metric)}", *(f"params.{key}" for key in keys[:MOST_KEYS])]
-    others = ("val_loss", "val_error", "gap", "best_epoch")
+    columns = [f"metrics.{final(config.metric)}", *(f"params.{key}" for key in keys[:MOST_KEYS])]
+    others = ("val_loss", f"val_{config.measured('val')[0]}", "gap", "best_epoch")
     columns += [column for other in others if (column := f"metrics.values/{other}") not in columns]
-    return View(study, f"tags.`ridgeline.study` = '{study}' and tags.`ridgeline.kind` = 'trial'", columns)
+    where = f"tags.`ridgeline.study` = '{study}' and tags.`ridgeline.kind` = 'trial'"
+    return View(study, where, columns, largest_first=config.direction == "maximize")
 
 
 STUDIES = View(
@@ -71,7 +75,7 @@ def as_tag(view: View) -> ExperimentTag:
     columns = [_column(column) for column in view.columns]
     order = {"orderByKey": "attributes.start_time", "orderByAsc": False}
     if not view.newest_first:
-        order = {"orderByKey": columns[0], "orderByAsc": True}
+        order = {"orderByKey": columns[0], "orderByAsc": not view.largest_first}
     widths = {column: WIDTHS[column.partition(".")[0]] for column in columns}
     shown = {"selectedColumns": columns, "columnOrder": columns, "columnWidths": widths}
     state = json.dumps({"searchFilter": view.where, **order, **shown})

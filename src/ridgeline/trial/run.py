@@ -115,7 +115,7 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     if result.failure is not None:
         raise TrialFailed(result.failure)
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
-        run.log_figure(curve_figure(result.history, best_epoch=result.best_epoch), "curves.png")
+        run.log_figure(curve_figure(result.history, result.best_epoch, metric=config.metric), "curves.png")
         if config.augmentation.is_on:
             run.log_figure(augmentation_figure(samples_RMHW(config, splits).numpy()), "augmented.png")
         run.log_file(job_dir / "weights.safetensors", "weights")

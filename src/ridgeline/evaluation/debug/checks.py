@@ -24,12 +24,16 @@ class Finding:
 
 
 def few_examples(config: Config, n: int) -> Splits:
-    """So many of the train split, the classes in turn, in float64 on the CPU; they are the validation split too."""
+    """So many of the train split, the classes in turn or in regression the first, in float64 on the CPU; they are the
+    validation split too."""
     splits = load_splits(replace(config.data, folds=None))
-    labels_N = splits.train.y_N
-    rank_N = F.one_hot(labels_N).cumsum(0).gather(1, labels_N.unsqueeze(1)).squeeze(1)  # of each within its class
-    chosen_N = torch.argsort(rank_N, stable=True)[:n]
-    few = Split(splits.train.x_NI[chosen_N], labels_N[chosen_N]).double()
+    y_N = splits.train.y_N
+    if splits.task == "regression":
+        chosen_N = torch.arange(min(n, len(y_N)))
+    else:
+        rank_N = F.one_hot(y_N).cumsum(0).gather(1, y_N.unsqueeze(1)).squeeze(1)  # of each within its class
+        chosen_N = torch.argsort(rank_N, stable=True)[:n]
+    few = Split(splits.train.x_NI[chosen_N], y_N[chosen_N]).double()
     return replace(splits, train=few, validation=few)
 
 
