@@ -1,1 +1,1 @@
-"""What the sources teach about regularization, as programs that use nothing of Ridgeline but its public names."""
+"""What tutorials teach about regularization, put to the test by programs that use Ridgeline's public names alone."""

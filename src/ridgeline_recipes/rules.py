@@ -1,4 +1,4 @@
-"""Whether a claim holds, by the interval of what was measured and never by its mean.
+"""Does a claim hold? The interval of what was measured decides, never its mean.
 
 A gain is an accuracy minus another one, of networks with the same seeds on the same examples.
 """
@@ -12,10 +12,10 @@ from ridgeline import Estimate
 HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not shown", "not measured"
 
 A_LITTLE = 0.01
-"""Of accuracy, which a gain that is little stays below."""
+"""A gain in accuracy below this is a little one."""
 
 ABOUT_FIVE = (4.0, 6.0)
-"""Epochs."""
+"""How many epochs are about five."""
 
 
 def helps(gain: Estimate) -> str:
@@ -51,7 +51,7 @@ def ends_after_about_five(epochs: Estimate) -> str:
 
 
 def both(*verdicts: str) -> str:
-    """All of them hold; it fails by one that does not."""
+    """One verdict of several: it holds if all hold, and fails if one fails."""
     if all(verdict == HOLDS for verdict in verdicts):
         return HOLDS
     return FAILS if FAILS in verdicts else OPEN

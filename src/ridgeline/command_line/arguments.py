@@ -1,4 +1,4 @@
-"""What a user typed: checked before Hydra composes it, where a mistake would end in several lines or in none."""
+"""The arguments that a user typed, checked before Hydra composes them: it answers mistakes in several lines or not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ MAY_BE_DELETED = ("search.sampler", "search.pruner", "search.params", "hydra")
 
 @dataclass(frozen=True)
 class Arguments:
-    """Apart, for Hydra knows no option between overrides. `shows`: nothing runs. `parsed`: what can be read."""
+    """Overrides and options, separated, since Hydra allows no option between overrides.
+
+    `shows`: something is shown and nothing runs. `parsed`: the overrides that can be read.
+    """
 
     overrides: list[str]
     options: list[str]
@@ -71,7 +74,7 @@ def read_arguments(words: Sequence[str]) -> Arguments:
 
 
 def parse_overrides(lines: Sequence[str]) -> list[Override]:
-    """What can be read; Hydra says what is wrong with the rest."""
+    """The arguments that can be read. Hydra says later what is wrong with the others."""
     parser, parsed = OverridesParser.create(), []
     for line in lines:
         try:
@@ -190,7 +193,7 @@ def _dotted(override: Override) -> str:
 
 
 def _check_choices(override: Override) -> None:
-    """Of a group: text, where one choice is expected; of those that take several, a list of different ones."""
+    """Raise ConfigError unless a group gets one choice, or of a group that takes several a list of different ones."""
     group, line = str(override.key_or_group), str(override.input_line)
     if "." in group or override.is_delete() or not _is_group(group):
         return

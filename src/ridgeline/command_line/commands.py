@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 """The project: conf/, pipelines/, mlruns/ lie here."""
 
 HOME = Path(str(ROOT).partition("/.dvc/tmp/exps/")[0])
-"""The same, unless this is a checkout that DVC made for an experiment and will remove: then the one that it is of."""
+"""The project that stays: ROOT, or the one it was made of if DVC made ROOT for an experiment and will remove it."""
 
 RUNS = HOME / "mlruns"
 """The runs folder that a pipeline has without `runs=` and RIDGELINE_RUNS: what is in it outlives an experiment."""
@@ -62,7 +62,7 @@ def look_at(store: Path, *, where: Where = "here") -> str:
 
 
 def upgrade(store: Path) -> str:
-    """What to do with an SQLite file of an older MLflow."""
+    """The advice for an SQLite file of an older MLflow."""
     command = shlex.join([sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{store}"])
     return f"Keep a copy of it, then: {command}"
 

@@ -1,4 +1,4 @@
-"""What Hydra composed, as plain containers; and without the secrets that its addresses hold."""
+"""The configuration that Hydra composed, as plain containers, and without the secrets in its addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def unresolved(config: DictConfig) -> dict[str, Any]:
-    """With its references as they stand, and without Hydra's own node."""
+    """The configuration without Hydra's own node, its references not resolved."""
     tree = OmegaConf.to_container(without_hydra(config), resolve=False)
     assert isinstance(tree, dict)
     return {str(key): value for key, value in tree.items()}

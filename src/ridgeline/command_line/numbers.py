@@ -14,7 +14,7 @@ def number(value: Any) -> str:
 
 
 def short(value: float) -> str:
-    """As many digits as tell a number from its like, for a name: `1.8e-3`, `0.03`, `128`."""
+    """A number for a name, with few digits: `1.8e-3`, `0.03`, `128`."""
     if not math.isfinite(value) or value == 0 or (value.is_integer() and abs(value) < 1e5):
         return f"{value:.0f}"
     if 0.01 <= abs(value) < 1000:

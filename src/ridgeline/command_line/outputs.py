@@ -34,7 +34,7 @@ def require_writable(path: str | Path | None, key: str, *, csv: bool = False, im
 
 
 def require_folder(folder: str | Path, key: str) -> None:
-    """The same of a folder, in which files will be made."""
+    """Raise ConfigError, one line, unless files can be made in this folder, which is made if it is not there."""
     require(str(folder) != "", f"{key} is a folder", key, folder)
     try:
         _try(Path(folder) / "file")

@@ -18,14 +18,14 @@ from ridgeline.checking import ConfigError
 BLANK = "***"
 ENVIRONMENT = "RIDGELINE_CONCEALED"
 SHORTEST = 6
-"""Of a password that is looked for in texts: a shorter one may be part of any word."""
+"""The shortest password that is looked for in texts: a shorter one may be part of any word."""
 
 _WORDS = r"password|passwd|pwd|passphrase|token|secret|credential|signature|api_?key|access_?key|auth"
 _PARAMETER = re.compile(rf"(?i)(?<=[?&;#])([\w.%-]*(?:{_WORDS})[\w.%-]*=)([^&;#\s]+)")
 _USER = re.compile(r"(?<=://)([^:/@?#]*:)(.+)(?=@)")
-"""Up to the last @: a password may hold a / and an @."""
+"""User and password of an address, up to its last @: a password may hold a / and an @."""
 _USER_IN_TEXT = re.compile(r"(?<=://)([^:/@?#\s'\"]*:)([^/@\s'\"]+)(?=@)")
-"""The same in a text that goes on: without a /, for a later @ need not be the address's own."""
+"""The same inside of a longer text. It stops at a /, since a later @ need not belong to the address."""
 _TOKEN_AS_USER = re.compile(r"((?<=http://)|(?<=https://))([^:/@?#]+)(?=@)")
 
 
@@ -45,7 +45,7 @@ def hidden(address: str) -> str:
 
 
 def conceal(address: str) -> str:
-    """What stands for an address from now on: itself, unless it holds a secret."""
+    """The address to use from now on: the same one, or with `***` for the secret that it holds."""
     shown = hidden(address)
     if shown != address:
         remember(shown, address)
@@ -60,7 +60,7 @@ def remember(shown: str, real: str) -> None:
 
 
 def revealed(address: str) -> str:
-    """What was concealed. `***` is left in it where its secret is not known here."""
+    """The address with its secret. `***` stays in it if the secret is not known in this process."""
     return _real.get(address, address)
 
 

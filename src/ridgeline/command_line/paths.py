@@ -39,7 +39,7 @@ PATHS = (*FILES, STORAGE, STORE, STUDY)
 """Every key that may be a path. A storage may be a URL, a store is one, a study may be a name."""
 
 OF_JOBS = ("runs", IMPORT_PATH, "data.root", "trainer.ckpt_path", STORE)
-"""Those that each job of a study reads."""
+"""The paths that each job of a study reads."""
 
 SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!file:)([^?]+)(.*)", re.DOTALL)
 

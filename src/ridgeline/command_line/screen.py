@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from ridgeline.command_line.passwords import hidden_everywhere
 
 GONE = (errno.EIO, errno.EPIPE, errno.EBADF)
-"""Of a terminal, of a pipe, of what was never open."""
+"""The errors of a closed terminal, of a closed pipe, and of a stream that was never open."""
 
 
 class Screen:
@@ -43,7 +43,7 @@ class Screen:
         return getattr(self._stream, name)
 
     def _let_go(self, error: OSError) -> None:
-        """What is buffered, and what others write to the same file, then goes nowhere without an error."""
+        """Send what is buffered, and what others write to the same file, to /dev/null without an error."""
         if error.errno not in GONE:
             raise error
         nowhere = os.open(os.devnull, os.O_WRONLY)

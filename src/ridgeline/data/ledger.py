@@ -1,4 +1,4 @@
-"""Who opened which test split when: a file of one JSON object a line, that only grows."""
+"""The ledger of who opened which test split when: a file of one JSON object a line, which only grows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 REUSED = "reused"
-"""In a line that is no opening: predictions were used again, of the opening at this time."""
+"""The key of a line that is no opening: the predictions of an earlier one, at this time, were used again."""
 
 UNKNOWN = {"when": "unknown", "study": "unknown", "commit": None}
-"""Of an opening whose line was cut off."""
+"""What stands for an opening whose line was cut off."""
 
 
 def record(ledger: Path, split: str, by: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """Write down that the test split is opened now; when, and the openings before."""
+    """Record that the test split is opened now. Returned: the time, and the openings before this one."""
     with _held(ledger) as file:
         openings = _openings(file, split)
         return _append(file, {"test_hash": split}, by), openings
 
 
 def note_reuse(ledger: Path, split: str, by: Mapping[str, Any], opened: str) -> list[dict[str, Any]]:
-    """Write down that nothing is opened, for what was seen at the time `opened` is used again; all openings."""
+    """Record that predictions of the opening at the time `opened` are used again. Returned: all openings so far."""
     with _held(ledger) as file:
         openings = _openings(file, split)
         _append(file, {"test_hash": split, REUSED: opened}, by)

@@ -37,7 +37,7 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
 
 
 def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """What trains and validates, and the test split."""
+    """The rows that train and validate, and those of the test split."""
     rule = "data.split is random or first in regression, for numbers are in no class"
     require(source.task == "classification" or config.split != "stratified", rule, "data.split", config.split)
     n_free = len(source.y_N) - source.n_test

@@ -52,7 +52,7 @@ class Scaler:
         return own_N
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """By the names of the fields: what `Scaler(**arrays)` makes the same of."""
+        """All arrays by the names of their fields, so that `Scaler(**arrays)` is the same scaler."""
         return {name: array for name, array in vars(self).items() if array is not None}
 
 

@@ -88,7 +88,7 @@ class Splits:
 
     @property
     def scaler(self) -> Scaler:
-        """That of a split without folds."""
+        """The scaler of data without folds."""
         (scaler,) = self.scalers
         return scaler
 

@@ -33,7 +33,7 @@ from ridgeline.entry_points.mistakes import is_mistake, one_line, one_line_error
 from ridgeline.stack.interrupts import end_when_asked
 
 OTHER_SECONDS = 9.0
-"""What another pipeline has to end in."""
+"""How long another pipeline may take to end when this one is interrupted."""
 
 WITHOUT_A_TRIAL = [
     "hydra.run.dir=.",
@@ -68,7 +68,7 @@ def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = F
 
 
 def _read(check: Callable[[Arguments], None]) -> Arguments:
-    """What was typed, checked and without secrets."""
+    """Read and check what was typed; secrets are concealed."""
     end_when_asked()
     use_screen()
     with one_line_errors():
@@ -82,7 +82,7 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
 
 
 def _run(task: Callable[[DictConfig], Any]) -> None:
-    """As a Hydra app, whose errors are one line each."""
+    """Run the task as a Hydra app. Each of Hydra's errors becomes one line."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
     if not os.environ.get("RIDGELINE_RUNS", "").strip():
         os.environ["RIDGELINE_RUNS"] = str(RUNS)

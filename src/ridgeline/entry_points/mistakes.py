@@ -40,7 +40,7 @@ def is_mistake(error: Exception) -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """What is wrong and what there is, of Hydra's and OmegaConf's errors."""
+    """An error of Hydra or OmegaConf as one line: what is wrong, and what there is instead."""
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"

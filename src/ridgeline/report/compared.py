@@ -14,11 +14,11 @@ from ridgeline.report.words import in_picture
 
 KINDS = {"loss": (1.0, "loss"), "error": (100.0, "error, %")}
 BINS = 81
-"""Of the histogram."""
+"""How many bars the histogram has."""
 
 
 def learning_curves(curves: Mapping[str, Curves]) -> list[str]:
-    """For loss and error a picture of each network, all on one scale, so that heights compare."""
+    """A picture for each network and for loss and error; all of one kind have one scale, so that heights compare."""
     return [_picture(network, one, kind, _limits(curves, kind)) for kind in KINDS for network, one in curves.items()]
 
 
@@ -51,7 +51,7 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
 
 
 def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool]:
-    """Of the vertical axis, and whether it is logarithmic."""
+    """Lower and upper end of the vertical axis, and whether it is logarithmic."""
     scale = KINDS[kind][0]
     every = [
         scale * value

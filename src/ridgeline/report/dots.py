@@ -17,10 +17,10 @@ from ridgeline.report.words import in_picture, tick
 from ridgeline.report.words import number as in_words
 
 GREY = "#808080"
-"""Of pixels, which cannot follow the page's colours."""
+"""The colour of dots that are drawn as pixels, which cannot follow the page's colours."""
 
 Number = Callable[[Trial], float]
-"""What is shown of a trial; NaN if it has none."""
+"""Gives the number of a trial that a picture shows; NaN if the trial has none."""
 
 
 def prepare(axes: Axes, which: str, axis: Axis, places_N: np.ndarray) -> None:
@@ -48,7 +48,7 @@ def prepare(axes: Axes, which: str, axis: Axis, places_N: np.ndarray) -> None:
 def shown_on(
     trials: Sequence[Trial], number: Number | None, *axes: Axis | None, state: str = "COMPLETE"
 ) -> list[Trial]:
-    """Those of this state that have the number, and a place on the axes."""
+    """The trials of this state that have the number and a position on the axes."""
     found = [t for t in trials if t.state == state and (number is None or math.isfinite(number(t)))]
     given = [a for a in axes if a is not None]
     return [t for t in found if all(math.isfinite(a.place(t.params.get(a.key))) for a in given)]
@@ -59,7 +59,7 @@ def places(trials: Sequence[Trial], axis: Axis) -> np.ndarray:
 
 
 def spots(trials: Sequence[Trial], at: Sequence[np.ndarray]) -> list[Spot]:
-    """What `svg` is to know of them."""
+    """The trials with their positions, as `svg` takes them."""
     return [(t.number, float(x), float(y)) for t, x, y in zip(trials, at[0], at[1], strict=True)]
 
 
@@ -72,7 +72,7 @@ def dots(axes: Axes, at: Sequence[np.ndarray], size: float, **look: Any) -> Any:
 
 
 def size_of(n: int) -> float:
-    """Of n dots, in square points."""
+    """The area of each of n dots, in square points."""
     return min(24.0, max(3.0, 2500 / max(n, 1)))
 
 
@@ -84,7 +84,7 @@ def colour_bar(figure: Figure, axes: Axes, drawn: Any, **look: Any) -> Any:
 
 
 def ticks_of(axis: Axis) -> tuple[list[int], list[str]]:
-    """Of a list: a dozen of its values at most."""
+    """Ticks and labels of an axis that is a list: for a dozen of its values at most."""
     kept = list(range(0, len(axis.choices), math.ceil(len(axis.choices) / 12)))
     return kept, [tick(axis.choices[i]) if axis.is_numeric else in_picture(in_words(axis.choices[i])) for i in kept]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 History = Sequence[Mapping[str, float]]
-"""Of a fit: a row an epoch, with `epoch`, `train/loss`, `val/loss`, `train/error`, `val/error`, ..."""
+"""The curve of a fit: a row for each epoch, with `epoch`, `train/loss`, `val/loss` and the figures."""
 
 
 STATES = ("COMPLETE", "PRUNED", "FAILED", "INTERRUPTED", "RUNNING")
@@ -31,7 +31,7 @@ class Axis:
         return all(isinstance(c, (int, float)) and not isinstance(c, bool) for c in self.choices)
 
     def place(self, value: Any) -> float:
-        """Where a value lies on a picture's axis: by itself, or by its place in the list. NaN: nowhere."""
+        """The position of a value on a picture's axis: the value itself, or its position in the list. NaN: none."""
         if self.choices:
             return float(self.choices.index(value)) if value in self.choices else math.nan
         return float(value) if isinstance(value, (int, float)) else math.nan
@@ -60,7 +60,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Weights:
-    """All weight matrices of one network, flat; biases are not among them.
+    """The entries of all weight matrices of one network in one row; biases are not among them.
 
     `values_W` are of one fit, for a picture. The numbers are means over the network's fits: the shares of weights that
     are exactly 0, and below 1e-3 in size, and `norm`, the square root of the sum of all squared weights.
@@ -75,7 +75,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What networks say of examples that they did not learn from. C classes, B bins of confidence.
+    """The predictions of networks for examples that they did not learn from. C classes, B bins of confidence.
 
     `where`: which examples, and which networks, in words. By the network's name, over all of its fits: `confusion_CC`,
     of the examples of a class (row) the share that is taken for another (column); `error_C3`, of each class the share

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 
 def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]], bool]:
-    """By section, and whether the space is shown as a surface; what is `missing` and why is added to."""
+    """The pictures of each section, and whether the space is drawn as a surface. `missing` gets a sentence for each
+    picture that could not be drawn."""
     varied = [axis for axis in story.axes if len({str(t.params.get(axis.key)) for t in story.complete}) > 1]
     enough = len(story.complete) >= FEWEST
     main = [axis for axis in varied if axis.is_numeric][:2]
@@ -81,7 +82,7 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
 
 
 def _to_compare(story: Story, varied: Sequence[Axis]) -> list[Axis]:
-    """As many dimensions as a picture has room for: those that matter most, in the space's order."""
+    """The dimensions that matter most, as many as a picture has room for, in the order of the space."""
     shares = {} if isinstance(story.importance, str) else story.importance
     able = sorted(varied, key=lambda axis: -shares.get(axis.key, 0.0))[:MOST_DIMENSIONS]
     return [axis for axis in varied if axis in able]

@@ -1,4 +1,4 @@
-"""What confirming measured: words, rows of the table, intervals."""
+"""The results of confirming on the page: sentences, rows of the table, pictures of the intervals."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ WIDE = 9.6
 
 MOST_LINES = 200
 BEST_SHARE = 0.1
-"""Of the lines, those that stand out."""
+"""The share of the lines that stand out."""
 
 MOST_DIMENSIONS = 7
 ENDED = {"PRUNED": ("|", "pruned"), "FAILED": ("x", "failed")}
@@ -89,7 +89,7 @@ def parallel(axes_D: Sequence[Axis], ranked: Sequence[Trial], metric: str) -> st
 
 
 def drawn_of(ranked: Sequence[Trial]) -> list[Trial]:
-    """All, or the best and of the others as many, evenly by rank, as a picture can show."""
+    """All trials if a picture can show them, else the best and a selection of the others, evenly by rank."""
     if len(ranked) <= MOST_LINES:
         return list(ranked)
     n_best = best_of(MOST_LINES)

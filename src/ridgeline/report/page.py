@@ -22,7 +22,7 @@ from ridgeline.report.table import heads, row, told
 
 HERE = Path(__file__).parent
 ROWS = 200
-"""Of the table: the best trials."""
+"""How many rows the table has at most: those of the best trials."""
 
 OPEN_ROWS = 10
 """The others are folded."""
@@ -87,7 +87,7 @@ def _tally(trials: Sequence[Trial]) -> str:
 
 
 def _ended(settings: Sequence[Trial]) -> str:
-    """What the marks in a surface mean that are no values."""
+    """What the marks in a surface mean that stand for trials without a value."""
     words_of = {"FAILED": "crosses are trials that failed", "PRUNED": "small grey dots those that were pruned"}
     return ", ".join(said for state, said in words_of.items() if any(t.state == state for t in settings))
 
@@ -99,7 +99,7 @@ def _tone(verdict: Mapping[str, Any]) -> str:
 
 
 def _policy(script: str) -> str:
-    """What a browser lets the page do: run this one script, and fetch nothing."""
+    """The page's content security policy: run this one script, fetch nothing."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rules = ["default-src 'none'", "style-src 'unsafe-inline'", f"script-src 'sha256-{digest}'", "img-src data:"]
     return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])

@@ -1,4 +1,4 @@
-"""What networks take examples for that they did not learn from: which class for which, how often, and how sure.
+"""Pictures of what networks predict for unseen examples: which class for which, how often, and how sure.
 
 C classes, B bins of confidence.
 """
@@ -22,7 +22,7 @@ WITH_NUMBERS = 12
 
 LABELS = 20
 WRONG = LinearSegmentedColormap.from_list("wrong", [(0.71, 0.14, 0.09, 0.0), (0.71, 0.14, 0.09, 0.85)])
-"""Of the paper's colour where nothing is wrong, so that it is right on light and on dark paper."""
+"""Transparent where nothing is wrong, so that it suits light and dark paper."""
 
 MARKERS = {"best": "o", "baseline": "s"}
 

@@ -1,4 +1,4 @@
-"""What can be looked at in the data: the decision boundary of 2-D data, images that are taken for another class."""
+"""Pictures of the data themselves: the decision boundary of 2-D data, images that are taken for another class."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Picture:
 
 
 def boundaries(seen: Boundary) -> list[str]:
-    """For the baseline and the best network: the colour of the likeliest class, paler where it is less sure."""
+    """A picture for the baseline and one for the best network: the likeliest class as colour, paler where less sure."""
     return [_boundary(seen, name) for name in ("baseline", "best")]
 
 
 def confused(examples: Examples) -> list[Picture]:
-    """Each on its own scale from black to white."""
+    """The images that are taken for another class, each stretched from black to white."""
     found = []
     rows = zip(examples.x_MI, examples.label_M, examples.predicted_M, examples.probability_M, strict=True)
     for x_I, label, predicted, probability in list(rows)[:MOST_EXAMPLES]:

@@ -22,7 +22,7 @@ TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128
 """Dots of these colours stand out from light and dark paper."""
 
 CELLS = 90
-"""Of a surface, along each axis."""
+"""How many cells a surface has along each axis."""
 
 FAR = 2.5
 """Bandwidths from the nearest trial, beyond which nothing is said."""
@@ -146,7 +146,7 @@ def _grid(axes: Axes, which: str, axis: Axis) -> np.ndarray:
 
 
 def _unit(places_N: np.ndarray, grid_G: np.ndarray, axis: Axis) -> np.ndarray:
-    """Where the places lie between the ends of the picture's axis, 0 to 1."""
+    """The places on the picture's axis, as numbers from 0 at its lower end to 1 at its upper."""
     low, high = grid_G[0], grid_G[-1]
     if axis.is_log:
         return np.asarray(np.log(places_N / low) / math.log(high / low))

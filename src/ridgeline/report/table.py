@@ -1,4 +1,4 @@
-"""What is told of each trial: a row of the table, and what stands under the mouse."""
+"""The texts about each trial: its row of the table, and what appears under the mouse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ridgeline.report import words
 from ridgeline.report.facts import Story, Trial
 
 RUN_SHOWN = 8
-"""Of the 32 digits of a run's id; all of them stand beside the command."""
+"""How many of the 32 digits of a run's id are shown; all of them stand beside the command."""
 
 
 @dataclass(frozen=True)

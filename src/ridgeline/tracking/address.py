@@ -14,7 +14,7 @@ FIRST = "1"
 """The experiment that a new store makes for us; 0 is MLflow's own, the empty `Default`."""
 
 KIND = "workflowType=machine_learning"
-"""Else a browser that never saw the UI opens it for language models, with other pages."""
+"""Part of each address. Without it a browser that never saw the UI opens the pages for language models."""
 
 
 def table_page(study: str, experiment: str) -> str:

@@ -36,7 +36,7 @@ VERDICT, SEEDS, TEST_HASH = "ridgeline.verdict", "ridgeline.seeds", "ridgeline.t
 """Tags of a version that its standing is read from."""
 
 RANKS = {"helps": 3, "no difference shown": 2, "no regularization chosen": 2, "harms": 1}
-"""Of verdicts. What has none, or another one, comes last: it was not confirmed."""
+"""The rank of each verdict. A version with no verdict, or another one, was not confirmed and comes last."""
 
 
 class Registered(NamedTuple):

@@ -59,7 +59,7 @@ class Creation:
 
 
 def common_params(store: Store, parent: str | None, known: dict[str, Common]) -> Common:
-    """Those of the run `parent`; empty without one."""
+    """The params of the study's run `parent`; empty if there is no such run."""
     if parent is None:
         return {}
     if parent not in known:
@@ -73,7 +73,7 @@ def common_params(store: Store, parent: str | None, known: dict[str, Common]) ->
 
 
 def tried_in(job_dir: Path, common: Common | None) -> dict[str, str]:
-    """What a job tried: of a study's trial the swept keys, of a single run all that was typed and trains."""
+    """The settings that a job tried: of a study's trial the swept keys, of a single run all typed keys that train."""
     given = overrides_in(job_dir)
     if common is None:
         return {key: value for key, value in given.items() if is_trained(key)}
@@ -81,7 +81,8 @@ def tried_in(job_dir: Path, common: Common | None) -> dict[str, str]:
 
 
 def own_params(config: Config, common: Common, tried: Mapping[str, str]) -> Sequence[Param]:
-    """Of a trial what differs from its study, the swept keys first; of a single run the whole configuration."""
+    """The params that a run gets: a trial's are those that differ from its study's, the swept keys first; those of a
+    single run are its whole configuration."""
     flat = {param.key: param.value for param in provenance.params(config)}
     swept = {key: flat.get(key, value) for key, value in tried.items() if common}
     others = {key: value for key, value in flat.items() if common.get(key) != value}
@@ -89,7 +90,7 @@ def own_params(config: Config, common: Common, tried: Mapping[str, str]) -> Sequ
 
 
 def log_params(store: Store, run_id: str, params: Sequence[Param]) -> None:
-    """As many at once as a store takes."""
+    """Write the params, in batches as large as a store takes."""
     for first in range(0, len(params), ROOM["params"]):
         store.client.log_batch(run_id, params=params[first : first + ROOM["params"]])
 

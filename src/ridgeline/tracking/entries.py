@@ -1,4 +1,4 @@
-"""What is handed to the writer: batches of metrics, params and tags, and calls.
+"""Entries that are handed to the writer: batches of metrics, params and tags, and calls for anything else.
 
 `due`: monotonic seconds at which an entry is written at the latest.
 """

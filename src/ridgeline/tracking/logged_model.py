@@ -28,10 +28,10 @@ from ridgeline.tracking.store import Store
 from ridgeline.tracking.tracker import Tracker
 
 KIND = "champion"
-"""What logged models of this kind are called, and the folder of the network in them."""
+"""The name of such logged models, and of the folder in them that holds the network."""
 SERVED = Path(__file__).with_name("served.py")
 NEEDS = ("mlflow", "torch", "numpy", "safetensors", "PyYAML")
-"""What the model imports where it is loaded; Ridgeline itself is in it."""
+"""The packages that the model needs where it is loaded. Ridgeline's own code is part of the model."""
 
 
 def log_model(
@@ -90,7 +90,7 @@ def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, ca
 
 
 def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
-    """What was measured on the test split: columns of the model, under the names that they have in the run."""
+    """Log what was measured on the test split as metrics of the model, by the names that they have in the run."""
     test = confirmed["arms"]["best"]["test"]
     values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
     now = time.time_ns() // 1_000_000  # ms

@@ -1,4 +1,4 @@
-"""What runs and their numbers are called in MLflow, so that a list of them can be read."""
+"""Names of runs, metrics and params in MLflow, chosen so that a list of them can be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ridgeline.command_line.numbers import short
 
 LONGEST_NAME, LONGEST_VALUE = 120, 24
 OVERRIDES = Path(".hydra") / "overrides.yaml"
-"""In a job's folder: what was typed or swept."""
+"""The file in a job's folder that lists what was typed or swept."""
 
 LAST = {"final/": "values/", "fold/": "values/fold/", "confirm/": "verdict/"}
 """The UI draws the metrics of one prefix after the other, in alphabetical order. So what is one number, and no curve,
@@ -42,7 +42,7 @@ def overrides_in(job_dir: Path) -> dict[str, str]:
 
 
 def run_place(job_dir: Path, number: int | None = None) -> str:
-    """What the name of a run begins with: all of it that is known before the store is asked."""
+    """The beginning of a run's name: the part that is known before the store is asked."""
     return f"run {job_dir.name}" if number is None else f"trial {number:03d}"
 
 

@@ -1,4 +1,4 @@
-"""What is known of a run before it starts: tags, params and data set, so that each of them leads to the others."""
+"""Tags, params and data set that a run has from its start. They lead from a run to its study, folder, data and code."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ DVC_EXPERIMENT = "ridgeline.dvc.experiment"
 DVC_REVISION = "ridgeline.dvc.revision"
 GIT_COMMIT = "mlflow.source.git.commit"
 SPACE = "space."
-"""Before a swept key, in the tags of a study: the sweep as it was typed."""
+"""A study has a tag `space.KEY` for each swept key, with the sweep as it was typed."""
 SWEEP = "searched: "
-"""Before a sweep, in the params of a study."""
+"""The param of a swept key begins with this in a study's run, and goes on with the sweep."""
 PARENT = "mlflow.parentRunId"
 OF_DVC = ("params.yaml", "dvc.lock")
 HEAD = "# branch.oid "
@@ -78,7 +78,7 @@ def params(config: Config) -> list[Param]:
 
 
 def study_params(config: Config, tags: Mapping[str, str]) -> list[Param]:
-    """Those of a study: of each swept key, that has a tag, the sweep itself, and of all others the value."""
+    """The params of a study: for a swept key, which has a tag, the sweep; for any other key its value."""
     sweeps = {key.removeprefix(SPACE): f"{SWEEP}{text}" for key, text in tags.items() if key.startswith(SPACE)}
     common = {param.key: param.value for param in params(config)}
     return [Param(key, value[:LONGEST_PARAM]) for key, value in (common | sweeps).items()]

@@ -40,7 +40,7 @@ class Run:
         self._not_finite: list[str] = []
         self.is_open = True
         self.proof: Call | None = None
-        """Of an artifact that every run of its kind begins with."""
+        """The writing of the first artifact that every run of this kind has; None: this run has none."""
 
     @property
     def id(self) -> str:
@@ -60,7 +60,7 @@ class Run:
             self._writer.log(Batch(self._id, metrics=points))
 
     def log_metrics(self, final: Mapping[str, float]) -> None:
-        """What the run ends with, as one number each; the names must differ from those of the curves."""
+        """Log the final metrics, one number each. Their names must differ from those of the curves."""
         self.log_epoch(0, final)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:

@@ -26,7 +26,7 @@ class Champion(PythonModel):
 
 
 def _features_NI(given, n_features):  # type: ignore[no-untyped-def]
-    """As float32. Raises MlflowException, which a server answers with 400."""
+    """The input as a float32 array. Raises MlflowException, which a server answers with 400."""
     try:
         x_NI = np.asarray(given)
         x_NI = x_NI.astype(np.float32) if x_NI.dtype.kind in "biufO" else x_NI

@@ -1,4 +1,4 @@
-"""What speaks against an MLflow store that is an SQLite file, found without MLflow, which takes a second to import."""
+"""Checks of an MLflow store that is an SQLite file. They do without MLflow, whose import takes a second."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _check_version(connection: sqlite3.Connection, tables: set[str], path: Path)
 
 @functools.cache
 def _revisions() -> tuple[set[str], str]:
-    """All that the installed MLflow knows, and the latest; from its files."""
+    """The schema revisions that the installed MLflow knows, and the latest of them, read from its files."""
     package = importlib.util.find_spec("mlflow")
     if package is None or package.submodule_search_locations is None:
         return set(), ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Else the MLflow UI opens the experiment as one of language models."""
+"""The tag without which the MLflow UI opens the experiment as one of language models."""
 
 
 @dataclass(frozen=True)

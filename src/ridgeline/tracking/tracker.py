@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ridgeline.data import DataDescription
 
 OWN_CODE = "own_code"
-"""Where the user's own source files are among the artifacts of a run."""
+"""The folder of the user's own source files among the artifacts of a run."""
 
 log = logging.getLogger("ridgeline.tracking")
 
@@ -196,7 +196,7 @@ class Tracker:
         return found
 
     def ask(self, what: str, do: Callable[[Store], Any]) -> Any:
-        """What the open store answers, once all that was handed over before is written. `what` is for messages."""
+        """Ask the open store something, once all that was handed over before is written. `what` is for messages."""
         return self._writer.ask(what, do)
 
     def keep_pace(self) -> None:
@@ -208,7 +208,7 @@ class Tracker:
         self._writer.hasten()
 
     def tags_of(self, run_id: str) -> dict[str, str]:
-        """Those of a run."""
+        """The tags of a run."""
         found: dict[str, str] = self._writer.ask(
             f"tags of {run_id}", lambda store: store.client.get_run(run_id).data.tags
         )
@@ -242,7 +242,7 @@ class Tracker:
 
 
 def _existing(store: Store, run_id: str) -> RunInfo | None:
-    """None where the run is deleted or was never there."""
+    """The run, or None if it is deleted or was never there."""
     try:
         info = store.client.get_run(run_id).info
     except MlflowException as error:

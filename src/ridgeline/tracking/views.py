@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 PREFIX = "mlflow.sharedViewState."
 MOST_KEYS = 20
-"""Of a space, as columns: a tag holds 5000 characters."""
+"""How many keys of a space get a column at most: a tag holds 5000 characters."""
 WIDTHS = {"metrics": 120, "params": 190, "tags": 150}
-"""Of columns, in pixels."""
+"""The widths of columns in pixels, by kind."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ LAG_SECONDS = 2.5
 HASTE_SECONDS = 6.0
 """How long is written after an interrupt: `docker stop` kills after 10 s. The next start writes what then lacks."""
 ATTEMPTS = 5
-"""At one entry, while the store answers to others."""
+"""How often one entry is tried while the store takes others."""
 LONGEST_PAUSE_SECONDS = 2.0
 FOR_GOOD = {
     "BAD_REQUEST",
@@ -114,7 +114,7 @@ class Writer:
         raise TrackingError(f"MLflow store {self._uri}: {what}: {cause}") from None
 
     def wait(self, answer: Future[Any]) -> None:
-        """Until `answer` is there; no longer than the store answers at all, for training goes on without it."""
+        """Wait until `answer` is there, but not for a store that is away: training goes on without it."""
         with self._changed:
             self._urgent = True
             self._changed.notify_all()

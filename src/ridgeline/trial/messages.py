@@ -1,4 +1,4 @@
-"""What a single run says at once, before torch is imported."""
+"""The first line of a single run, which is printed before torch is imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ridgeline.config.deciding import is_trained
 
 
 def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str:
-    """`arguments`: as they were typed."""
+    """One line: what trains, for how long, with which settings, into which folder. `arguments`: as they were typed."""
     what = f"{config.network.name} on {config.data.title}"
     if config.debug is not None:
         return f"Checking {config.debug} of {what}; nothing is written"

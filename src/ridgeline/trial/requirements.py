@@ -17,7 +17,7 @@ from ridgeline.tracking import check_store
 
 
 def check_surroundings(config: Config) -> DataDescription:
-    """The data that are there. Raises ConfigError where they, the store or the checkpoint cannot be used."""
+    """Check data, store and checkpoint, and describe the data. Raises ConfigError if one of them cannot be used."""
     _check_settings(config)
     require_folder(config.runs, "runs")
     found = describe(config.data)
@@ -35,7 +35,7 @@ def check_trainer(config: Config, data: DataDescription) -> None:
 
 
 def _check_settings(config: Config) -> None:
-    """What can be told before the data are read."""
+    """The checks that need no data."""
     path, precision, device = config.trainer.ckpt_path, config.trainer.precision, config.trainer.accelerator
     require(path is None or Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     rule = "trainer.precision is 32-true or bf16-mixed on a CPU"

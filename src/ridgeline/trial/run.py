@@ -25,11 +25,12 @@ from ridgeline.tracking.names import run_place
 log = logging.getLogger(__name__)
 
 HISTORY = "history.csv"
-"""In a job's folder: the curve of its fit."""
+"""The file in a job's folder that holds the curve of its fit."""
 
 
 class Outcome(TypedDict):
-    """What a job hands back to the sweeper, through any launcher. `unwritten`: what MLflow has not taken, and why."""
+    """The result that a job hands back to the sweeper, through any launcher. `unwritten`: what MLflow did not take, and
+    why."""
 
     value: float
     run_id: str
@@ -42,7 +43,7 @@ class Outcome(TypedDict):
 
 
 def run_trial(config: Config, job_dir: Path) -> Outcome:
-    """Train, track and store one trial. `unwritten` in what it gives back: what MLflow has not taken, and why.
+    """Train, track and store one trial.
 
     Raises TrialFailed where it diverged or found no memory; its run is closed as FAILED first. TrackingError where
     nothing could be begun.
@@ -60,7 +61,7 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
 
 
 def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitResult:
-    """Train; whatever happens, the run says how it ended."""
+    """Train and close the run with the state in which the training ended, whatever happens."""
     tracker.prove(run)
     try:
         result = _train(config, run, job_dir)
@@ -76,7 +77,7 @@ def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitRe
 
 
 def closing_words(config: Config, outcome: Outcome) -> str:
-    """What a single run ends with: the numbers, where they are, how to look at them."""
+    """The last words of a single run: its numbers, where they are, how to look at them."""
     final = outcome["metrics"]
     kept = "best" if config.trainer.restore_best else "last"
     rows, folds, values = list[str](), config.data.n_folds, list[str]()
@@ -134,7 +135,7 @@ def keep_fit(result: FitResult, run: Run, job_dir: Path) -> None:
 
 
 def outcome_of(result: FitResult, run: Run, job_dir: Path) -> Outcome:
-    """What a job that trained hands back."""
+    """The outcome of a job that has trained."""
     return Outcome(
         value=result.value,
         run_id=run.id,
@@ -160,7 +161,7 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The same again; what was not measured in an epoch is not in its row."""
+    """Read what `write_history` wrote; a row lacks what was not measured in its epoch."""
     with path.open(newline="") as file:
         rows: list[Mapping[str, Any]] = list(csv.DictReader(file))
     return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]

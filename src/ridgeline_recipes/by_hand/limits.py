@@ -1,4 +1,4 @@
-"""What the network by hand does not have, said before torch is imported."""
+"""The settings that the network by hand does not have. They are refused before torch is imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from ridgeline import CallbacksConfig, Config, ConfigError
 
 REGULARIZERS = ("l2", "dropout", "input_dropout")
-"""Those that it has."""
+"""The regularizers that it has."""
 
 DONE_BY_HAND: dict[str, Any] = {
     "data.name": "moons",
@@ -24,7 +24,7 @@ DONE_BY_HAND: dict[str, Any] = {
     "trainer.restore_best": False,
     "regularization.penalize": "all",
 }
-"""What the NumPy network does not know has to be off, and what it does has to be asked for."""
+"""What each key must be: what the NumPy network lacks is off, and what it has is asked for."""
 
 
 def check(config: Config) -> None:

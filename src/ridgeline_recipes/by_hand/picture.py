@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from ridgeline import DPI
 
 COLOURS = "#1f77b4", "#d62728"
-"""Of the two classes."""
+"""The colours of the two classes."""
 SHADES = LinearSegmentedColormap.from_list("classes", ["#8fbfe0", "white", "#efa3a3"])
 
 

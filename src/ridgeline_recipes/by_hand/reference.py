@@ -187,7 +187,7 @@ def _activate(z: Array, activation: str) -> Array:
 
 
 def _slope(z: Array, activation: str) -> Array:
-    """Of the activation at z; for tanh 1 - A^2, for sigmoid A (1 - A)."""
+    """The slope of the activation at z; for tanh 1 - A^2, for sigmoid A (1 - A)."""
     if activation == "relu":
         return (z > 0).astype(np.float64)
     a = _activate(z, activation)

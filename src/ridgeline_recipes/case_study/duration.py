@@ -11,14 +11,14 @@ import torch
 from ridgeline import Config, load_splits, pick_device
 
 SHARE = 0.5
-"""Of the rate of its matrix products alone, which training reaches with wide layers (docs/speed.md)."""
+"""The share of the rate of its matrix products alone that training reaches with wide layers (docs/speed.md)."""
 
 PRODUCTS = 3
 """A training step has so many products of a layer: forward, and two backward."""
 
 
 def expected_seconds(configs: Sequence[Config], workers: int) -> float:
-    """Of wall time, rough, from the rate of the products of a step; none is counted for fits that stop early."""
+    """A rough estimate of the wall time, from the rate of matrix products, as if no fit stopped early."""
     work = sum(_multiplications(config) for config in configs)
     return work / (SHARE * _rate(configs[0]) * workers) if configs else 0.0
 

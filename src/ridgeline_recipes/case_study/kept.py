@@ -1,4 +1,4 @@
-"""What is left of each fit in the runs folder, so that a killed run goes on and no fit is trained twice.
+"""The files that are kept of each fit, so that a killed run goes on and no fit is trained twice.
 
 Per fit FOLDER/fits/KEY/: SEED.json (its curve), SEED.safetensors (which examples it gets wrong), and its weights until
 the test split is measured. KEY is a hash of all that the numbers follow from but the seed. N examples.
@@ -47,7 +47,7 @@ class KeptFit:
 
     @property
     def seconds(self) -> float:
-        """Of wall time between the end of the fit before and its own: summed over fits, how long they all took."""
+        """Wall time from the end of the previous fit to the end of this one, so that the sum is how long all took."""
         return float(self._record["seconds"])
 
     def wrong_N(self, split: str) -> Tensor:

@@ -22,16 +22,16 @@ EARLY, LATE = "early_stopping", "early_stopping_listing"
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one variant: which examples of each split its networks get wrong, and how many epochs each trained."""
+    """One variant: which examples of each split its networks get wrong, and how many epochs each trained."""
 
     wrong_SN: Mapping[str, np.ndarray]
     epochs_S: np.ndarray
     histories: Sequence[list[Row]]
 
     def gain_over(self, other: Measured, split: str) -> Estimate:
-        """Of accuracy, over networks with the same seeds, on the same examples.
+        """The gain in accuracy over networks with the same seeds on the same examples.
 
-        Surely 0 where they are the same networks: two variants may come out as one configuration.
+        It is exactly 0 if they are the same networks, for two variants may be one configuration.
         """
         if other is self or (self.histories and self.histories == other.histories):
             return Estimate(0.0, 0.0, 0.0, 1.0, None)
@@ -73,7 +73,7 @@ def judge(found: Mapping[str, Measured], continued_from: int) -> list[dict[str, 
 
 
 def _share(found: Estimate) -> dict[str, float]:
-    """Of what is between 0 and 1."""
+    """The interval of something between 0 and 1."""
     return {**interval(found), "low": max(0.0, found.low), "high": min(1.0, found.high)}
 
 

@@ -13,7 +13,7 @@ from ridgeline_recipes.case_study.measuring import LATE, describe, judge, measur
 from ridgeline_recipes.case_study.variants import BASELINE, BY_NAME, TUNED
 
 Fits = Mapping[str, Sequence[KeptFit]]
-"""By variant, a fit a seed. Two variants may be the same networks."""
+"""The fits of each variant, one for each seed. Two variants may be the same networks."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def distinct(fits: Fits) -> list[KeptFit]:
 def gather(
     configs: Mapping[str, Config], fits: Fits, searched: Mapping[str, Any], opening: Mapping[str, Any], command: str
 ) -> Results:
-    """Of fits that are all there and tested. `command`: how the case study was called."""
+    """All numbers, of fits that are trained and tested. `command`: how the case study was called."""
     measured = {name: measure(own) for name, own in fits.items()}
     description = load_splits(configs[BASELINE].data).description
     networks = distinct(fits)

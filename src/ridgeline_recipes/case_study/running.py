@@ -42,7 +42,7 @@ from ridgeline_recipes.case_study.variants import BASELINE, TUNED, tune
 from ridgeline_recipes.case_study.writing import closing_words, log, write
 
 FOLDER = "case_study"
-"""In the runs folder."""
+"""The folder of the case study in the runs folder."""
 
 OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Split, Any]]
 """Gives the test split and how it was opened, and writes that into the ledger; pipelines/case_study.py alone has it."""
@@ -81,7 +81,7 @@ def fits_of(configs: Mapping[str, Config], folder: Path) -> Fits:
 
 
 def plan(configs: Mapping[str, Config], folder: Path) -> str:
-    """What is to be done and how long it will take."""
+    """One line: how much is to be done, and how long it will take."""
     baseline = configs[BASELINE]
     workers = count_workers(baseline)
     missing = [fit.config for fit in distinct(fits_of(configs, folder)) if not fit.is_there]
@@ -115,7 +115,7 @@ def _search(configs: Mapping[str, Config], search: Search, summary: Path) -> tup
 
 
 def train(fits: Fits) -> None:
-    """Those that are not there, each kept when it ends. Raises FitsFailed where some diverge; the others are kept."""
+    """Train the fits that are not there, and keep each when it ends. Raises FitsFailed, at the end, if some diverge."""
     missing = [fit for fit in distinct(fits) if not fit.is_there]
     if not missing:
         return

@@ -46,7 +46,7 @@ def compose_all(compose: Callable[[str], Config]) -> dict[str, Config]:
 
 
 def tune(configs: Mapping[str, Config], l2: float, dropout: float) -> dict[str, Config]:
-    """The same, `tuned` with these values."""
+    """The same configurations, in which `tuned` has these values."""
     tuned = configs[TUNED]
     values = {"l2": l2, "dropout": dropout}
     found = replace(tuned, regularization=replace(tuned.regularization, **values))

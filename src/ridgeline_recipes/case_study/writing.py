@@ -41,7 +41,7 @@ def log(results: Results, baseline: Config, paths: Sequence[Path]) -> None:
 
 
 def closing_words(results: Results, paths: Sequence[Path]) -> str:
-    """Each claim with its verdict, where all is, and whether `tuned` in conf/ is what was found."""
+    """The last words: each claim with its verdict, the files, whether `tuned` in conf/ has what was found."""
     lines = [f"{_named(claim)}  {claim['validation']['verdict']}" for claim in results.record["claims"]]
     tuned = results.record["search"]
     if not tuned["in_conf"]:
@@ -51,5 +51,5 @@ def closing_words(results: Results, paths: Sequence[Path]) -> str:
 
 
 def _named(claim: dict[str, str]) -> str:
-    """As a tag's name, which takes no brackets and no comma."""
+    """The claim as the name of a tag, which takes no brackets and no comma."""
     return f"{claim['claim']}: {claim['reading']}" if claim["reading"] else claim["claim"]

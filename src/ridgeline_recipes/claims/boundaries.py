@@ -58,7 +58,7 @@ def boundaries(lab: Lab) -> Claim:
 
 
 def _probability_SGG(group: Group, x_G: np.ndarray, count: int) -> np.ndarray:
-    """Of class 1 over the grid, of the first `count` networks."""
+    """The probability of class 1 over the grid, for the first `count` networks."""
     grid_N2 = np.stack(np.meshgrid(x_G, x_G), axis=-1).reshape(-1, 2).astype(np.float32)
     weights = [fit.weights for fit in group.fits[:count]]
     probability_SNC = logits_KNC(group.config, weights, torch.from_numpy(grid_N2)).softmax(dim=2).numpy()
@@ -71,7 +71,7 @@ def _lengths_S(group: Group, x_G: np.ndarray) -> np.ndarray:
 
 
 def length(p_GG: np.ndarray, x_G: np.ndarray) -> float:
-    """Of the lines where the probability is 1/2."""
+    """The length of the lines where the probability is 1/2."""
     lines = contour_generator(x_G, x_G, p_GG).lines(0.5)
     return sum(float(np.linalg.norm(np.diff(np.asarray(line), axis=0), axis=1).sum()) for line in lines)
 

@@ -29,7 +29,7 @@ COMMAND = command("case_study", "data.root=FOLDER", where="project")
 
 
 def from_case_study(path: Path) -> list[Claim]:
-    """By validation accuracy, as the tutorial has it, with that on the test split beside it."""
+    """The claims that the case study judges: by validation accuracy as the tutorial does, and by test accuracy."""
     if not path.exists():
         return [
             Claim(

@@ -141,7 +141,7 @@ def _picture(
 
 
 def _contours(axes: Axes, grid: tuple[np.ndarray, np.ndarray], loss_GG: np.ndarray, through: np.ndarray) -> None:
-    """Of the loss, one of them through that point."""
+    """Draw contours of the loss, one of them through that point."""
     column, row = (int(np.abs(along_G - w).argmin()) for along_G, w in zip(grid, through, strict=True))
     least, here = float(loss_GG.min()), float(loss_GG[row, column])
     levels = sorted({least + (here - least) * factor for factor in (0.1, 0.4, 1.0, 2.0, 4.0, 8.0)})

@@ -81,12 +81,12 @@ class Group:
 
     @property
     def error(self) -> Estimate:
-        """Of the validation split."""
+        """The error on the validation split."""
         return estimate(self.validation.errors_SN)
 
     @property
     def loss(self) -> Estimate:
-        """Of the validation split."""
+        """The loss on the validation split."""
         return estimate(self.validation.losses_SN, reach=math.inf)
 
     def mean_of(self, name: str) -> Estimate:
@@ -126,7 +126,7 @@ class Lab:
 
 
 def cut_train(splits: Splits, count: int) -> Splits:
-    """The same with so many examples to train on, drawn at random and the same each time."""
+    """Splits with `count` examples to train on, drawn at random and the same each time."""
     train = splits.train
     chosen = np.random.default_rng(0).permutation(len(train.y_N))[:count]
     return replace(splits, train=replace(train, x_NI=train.x_NI[chosen], y_N=train.y_N[chosen]))

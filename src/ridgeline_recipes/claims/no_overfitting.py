@@ -19,7 +19,7 @@ STEPS, BATCH = 3600, 32
 STRENGTHS = tuple(10 ** (n / 2) for n in range(-8, -1))
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5)
 NOTHING = 0.002
-"""Of error: a gain below it is none worth having."""
+"""A gain in error below this is not worth having."""
 
 
 @dataclass(frozen=True)

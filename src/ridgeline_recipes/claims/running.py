@@ -40,7 +40,7 @@ from ridgeline_recipes.claims.widths import widths
 from ridgeline_recipes.claims.zeros import zeros
 
 FOLDER = "claims"
-"""In the runs folder."""
+"""The folder of the claims in the runs folder."""
 
 EXPERIMENTS: tuple[Callable[[Lab], Claim], ...] = (
     descent,

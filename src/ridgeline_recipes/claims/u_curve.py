@@ -81,7 +81,7 @@ def u_curve(lab: Lab) -> Claim:
 
 
 def _best(groups: list[Group]) -> Group:
-    """By one half of the examples."""
+    """The group with the lowest error on one half of the examples."""
     return min(groups, key=lambda group: float(group.validation.errors_SN[:, ::2].mean()))
 
 
