@@ -88,9 +88,7 @@ def _predict(weights: dict[str, torch.Tensor], x_NI: torch.Tensor) -> np.ndarray
     """Probabilities of a ReLU network, by hand."""
     layers = sorted({name.rpartition(".")[0] for name in weights})
     for i, layer in enumerate(layers):
-        x_NI = (x_NI.relu() if i else x_NI) @ weights[f"{layer}.weight"].squeeze(0) + weights[f"{layer}.bias"].squeeze(
-            0
-        )
+        x_NI = (x_NI.relu() if i else x_NI) @ weights[f"{layer}.weight"].t() + weights[f"{layer}.bias"]
     return x_NI.softmax(-1).numpy()
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.networks.noise import KeyedNoise, Purpose
+from ridgeline.networks.stacking.noise import KeyedNoise, Purpose
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_steps: int) -> dict[str, Tensor]:
     """The weights after `n_steps`, from the given ones, with the order and the masks that the fit's seed keys."""
     n_layers = len(config.network.hidden) + 1
-    ws = [weights[f"linears.{i}.weight"].clone().requires_grad_() for i in range(n_layers)]
+    ws = [weights[f"linears.{i}.weight"].t().clone().requires_grad_() for i in range(n_layers)]
     bs = [weights[f"linears.{i}.bias"].clone().requires_grad_() for i in range(n_layers)]
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer.name]
     knobs = {"sgd": {"momentum": config.optimizer.momentum, "nesterov": config.optimizer.nesterov}}
@@ -52,7 +52,7 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
                 a = a * masks[-1] / (1 - regularization.input_dropout)
             dropped = _weight_factors(noise, config, step, ws)
             for i in range(n_layers):
-                z = a @ (ws[i] * dropped[i]) + bs[i].squeeze(0)
+                z = a @ (ws[i] * dropped[i]) + bs[i]
                 if i < n_layers - 1:
                     a = activation(z)
                     if rates[i] > 0:
@@ -81,7 +81,7 @@ def train_plain(config: Config, splits: Splits, weights: dict[str, Tensor], n_st
             if step == n_steps:
                 break
         epoch += 1
-    named = {f"linears.{i}.weight": w for i, w in enumerate(averages[:n_layers])}
+    named = {f"linears.{i}.weight": w.t() for i, w in enumerate(averages[:n_layers])}
     return named | {f"linears.{i}.bias": b for i, b in enumerate(averages[n_layers:])}
 
 

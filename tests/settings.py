@@ -32,7 +32,10 @@ def tree(overrides: dict[str, Any]) -> dict[str, Any]:
 
 def small(**overrides: Any) -> Config:
     """`SMALL` with overrides; a double underscore stands for the dot: small(regularization__l2=0.1)."""
-    return parse(tree({**SMALL, **{key.replace("__", "."): value for key, value in overrides.items()}}))
+    given = {key.replace("__", "."): value for key, value in overrides.items()}
+    of_other = given.get("network.name", "mlp") != "mlp"  # which has no such layers
+    ours = {key: value for key, value in SMALL.items() if not (of_other and key == "network.hidden")}
+    return parse(tree({**ours, **given}))
 
 
 def effect_of(stack: Any, kind: type[Any]) -> Any:

@@ -22,6 +22,7 @@ from ridgeline.entry_points import ROOT
 from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
+from ridgeline.stack.networks import shape_of
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.strengths import strengths_of
 from ridgeline_recipes.by_hand import limits, reference, twin
@@ -160,7 +161,7 @@ def test_entry_point_refuses_in_one_line_and_writes_nothing(tmp_path: Path) -> N
 def test_one_logit_beside_0_is_the_sigmoid_with_binary_cross_entropy() -> None:
     config = moons(network__output="sigmoid", seed=2)
     stack = Stack([config], load_splits(config.data))
-    assert stack.network.linears[-1].weight.shape == (1, 16, 1)
+    assert stack.network.module.linears[-1].weight.shape == (1, 16, 1)
     train = stack.splits.train
     logits_NC = stack.network(train.x_NI.unsqueeze(0))[0]
     z_N = logits_NC[:, 1]
@@ -175,7 +176,7 @@ def test_fitted_network_with_a_sigmoid_gives_two_probabilities_and_survives_its_
     splits = load_splits(config.data)
     (result,) = fit([config], splits)
     assert result.metrics["final/val_error"] < 0.3
-    fitted = Fitted(config, result.weights, splits.scaler)
+    fitted = Fitted(config, result.weights, splits.scaler, shape_of(splits))
     assert fitted.n_classes == 2
     p_NC = fitted.probabilities_NC(np.array([[0.0, 1.0], [1.0, -0.5], [2.0, 0.5]], np.float32))
     np.testing.assert_allclose(p_NC.sum(axis=1), 1, rtol=1e-6)
@@ -205,16 +206,16 @@ def test_objective_of_the_case_study_on_a_real_mnist_batch_equals_the_network_by
     loss_K, *_ = stack.losses(torch.arange(128).unsqueeze(0))
     stack.rows.differentiate(loss_K)
     gradients = stack.rows.unpack(stack.rows.grads_KP[0] + 2e-4 * weights_only(stack))
-    layers = [(li.weight[0].detach().numpy(), li.bias[0, 0].detach().numpy()) for li in stack.network.linears]
-    layers_with_bits = list(stack.network.dropouts)[1:]
+    layers = [(li.weight[0].detach().numpy(), li.bias[0].detach().numpy()) for li in stack.network.module.linears]
+    layers_with_bits = list(stack.network.dropouts)
     masks = [np.ones((128, 784), bool), *((d.bits <= d.threshold)[0].numpy() for d in layers_with_bits)]
     setting = reference.Setting(l2=2e-4, masks=masks, keep=[1.0, *[0.75] * 5])
     x, y = batch.x_NI.numpy(), batch.y_N.numpy()
     j = (loss_K + stack.penalties_K()).item()
     assert j == pytest.approx(reference.objective(layers, x, y, setting), abs=1e-6, rel=1e-6)
     for i, (d_w, d_b) in enumerate(reference.gradients(layers, x, y, setting)):
-        np.testing.assert_allclose(gradients[f"linears.{i}.weight"].numpy(), d_w, rtol=1e-6, atol=1e-9)
-        np.testing.assert_allclose(gradients[f"linears.{i}.bias"].numpy()[0], d_b, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(gradients[f"linears.{i}.weight"].numpy().T, d_w, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(gradients[f"linears.{i}.bias"].numpy(), d_b, rtol=1e-6, atol=1e-9)
 
 
 def weights_only(stack: Stack) -> torch.Tensor:

@@ -136,7 +136,7 @@ def test_penalty_and_gradient_are_keras_on_hidden_layers_alone(name: str, digits
     x = 1e-4
     config = variants(*SMALL)[name]
     stack = Stack([config], digits64)
-    *hidden, output = [linear.weight[0].detach().numpy() for linear in stack.network.linears]
+    *hidden, output = [linear.weight[0].detach().numpy() for linear in stack.network.module.linears]
     keras = {"l2": lambda w: x * np.square(w).sum(), "l1": lambda w: x * np.abs(w).sum()}[name]
     slope = {"l2": lambda w: 2 * x * w, "l1": lambda w: x * np.sign(w)}[name]
     assert stack.penalties_K().item() == pytest.approx(sum(keras(w) for w in hidden), rel=1e-12)
@@ -146,7 +146,7 @@ def test_penalty_and_gradient_are_keras_on_hidden_layers_alone(name: str, digits
     gradient = stack.rows.unpack(stack.rows.grads_KP[0])
     decay = stack.optimizer.torch_optimizer.param_groups[0]["weight_decay"]
     for i, w in enumerate(hidden):
-        np.testing.assert_allclose(gradient[f"linears.{i}.weight"].numpy() + decay * w, slope(w), atol=1e-15)
+        np.testing.assert_allclose(gradient[f"linears.{i}.weight"].numpy().T + decay * w, slope(w), atol=1e-15)
         assert not gradient[f"linears.{i}.bias"].any()
     assert not gradient[f"linears.{len(hidden)}.weight"].any()
     assert output.any()
@@ -154,7 +154,7 @@ def test_penalty_and_gradient_are_keras_on_hidden_layers_alone(name: str, digits
 
 def test_weights_are_glorot_uniform_and_biases_zero(digits: Splits) -> None:
     stack = Stack([composed("case_study/baseline", "data=digits", *SMALL[1:3])], digits)
-    for linear in stack.network.linears:
+    for linear in stack.network.module.linears:
         _, n_in, n_out = linear.weight.shape
         limit = math.sqrt(6 / (n_in + n_out))
         assert 0.95 * limit < linear.weight.abs().max() <= limit
@@ -217,7 +217,7 @@ def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: s
     train = Split(whole.train.x_NI[:128].double(), whole.train.y_N[:128])
     splits = replace(whole, train=train, validation=train)
     stack = Stack([config], splits)
-    layers = [(li.weight[0].detach().numpy(), li.bias[0, 0].detach().numpy()) for li in stack.network.linears]
+    layers = [(li.weight[0].detach().numpy(), li.bias[0].detach().numpy()) for li in stack.network.module.linears]
     x, y = train.x_NI.numpy(), train.y_N.numpy()
     free = reference.Setting(keep=[1.0] * 6)
     penalized = replace(free, l1=config.regularization.l1, l2=config.regularization.l2)
@@ -234,7 +234,7 @@ def test_objective_on_mnist_and_a_step_down_it_equal_the_network_by_hand(name: s
     ]
     (result,) = fit([config], splits)
     for i, ((w, _), (d_w, _)) in enumerate(zip(layers, theirs, strict=True)):
-        np.testing.assert_allclose(w - result.weights[f"linears.{i}.weight"].numpy(), d_w, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(w - result.weights[f"linears.{i}.weight"].numpy().T, d_w, rtol=1e-6, atol=1e-12)
 
 
 @needs_mnist

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -23,7 +24,6 @@ from mlflow.exceptions import MlflowException
 
 from champions import confirmed, fitted_digits
 from ridgeline.data import Scaler, load_splits
-from ridgeline.networks import MLP
 from ridgeline.stack.fitted import Fitted, load_fitted
 from ridgeline.tracking import Tracker, store_uri
 from ridgeline.tracking.champion import Registered, register_champion, why_it_stays
@@ -82,11 +82,10 @@ def registered(config, study_run, digits_network):
 def network_probabilities_NC(fitted: Fitted) -> np.ndarray:
     """Of the validation split as the search saw it, by the network as it was trained."""
     x_NI = load_splits(fitted.config.data).validation.x_NI
-    network = MLP(fitted.config.network, 1, 64, 10, dtype=torch.float32, device=torch.device("cpu"))
+    network = fitted.config.network.build((64,), 10)
+    network.load_state_dict(dict(fitted.weights))
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter[0] = fitted.weights[name]
-        return torch.softmax(network.eval()(x_NI.unsqueeze(0))[0].double(), dim=1).numpy()
+        return torch.softmax(network.eval()(x_NI).double(), dim=1).numpy()
 
 
 def version_of_alias(client):
@@ -109,7 +108,7 @@ def test_the_model_by_its_alias_answers_raw_features_with_the_networks_probabili
 @pytest.fixture(scope="module")
 def other(digits_network):
     fitted, _ = digits_network
-    return Fitted(fitted.config, {name: -tensor for name, tensor in fitted.weights.items()}, fitted.scaler)
+    return replace(fitted, weights={name: -tensor for name, tensor in fitted.weights.items()})
 
 
 def test_the_same_confirm_again_makes_no_other_version(config, study_run, registered, digits_network, client):
@@ -275,7 +274,7 @@ def test_a_configuration_in_a_model_that_names_a_foreign_target_is_refused(digit
 def test_a_constant_feature_and_one_example_are_no_special_case(digits_network):
     fitted, raw_NI = digits_network
     scaler = Scaler(fitted.scaler.mean_I, np.ones(64, np.float32))
-    one = Fitted(fitted.config, fitted.weights, scaler).probabilities_NC(raw_NI[:1])
+    one = Fitted(fitted.config, fitted.weights, scaler, fitted.shape).probabilities_NC(raw_NI[:1])
     assert one.shape == (1, 10)
     assert one.sum() == pytest.approx(1, abs=1e-6)
 

@@ -48,21 +48,21 @@ def test_penalty_and_its_gradient_are_theirs(digits64: Splits, row: str) -> None
     theirs, ours = ROWS[row]
     m = len(digits64.train.y_N)
     stack = Stack([small(**ours(m), regularization__l1_form="subgradient")], digits64)
-    weights = [linear.weight for linear in stack.network.linears]
+    weights = [linear.weight for linear in stack.network.module.linears]
     penalty = theirs(weights, m)
     assert stack.penalties_K().item() == pytest.approx(penalty.item(), rel=1e-12)
     stack.rows.grads_KP.zero_()
     stack.add_to_gradients_()
     gradients = torch.autograd.grad(penalty, weights)
     for name, gradient in zip(("linears.0", "linears.1", "linears.2"), gradients, strict=True):
-        torch.testing.assert_close(stack.rows.unpack(stack.rows.grads_KP[0])[f"{name}.weight"], gradient[0])
+        torch.testing.assert_close(stack.rows.unpack(stack.rows.grads_KP[0])[f"{name}.weight"].t(), gradient[0])
 
 
 def trained_by_torch(
     stack: Stack, splits: Splits, optimizer: Callable[[list[dict[str, Any]]], torch.optim.Optimizer], epochs: int
 ) -> Iterator[Tensor]:
     """The weights, then the biases, after full-batch steps on the data loss alone."""
-    layers = [(li.weight[0].clone(), li.bias[0].clone()) for li in stack.network.linears]
+    layers = [(li.weight[0].clone(), li.bias[0].clone()) for li in stack.network.module.linears]
     ws, bs = ([part.detach().requires_grad_() for part in parts] for parts in zip(*layers, strict=True))
     steps = optimizer([{"params": ws, "weight_decay": X}, {"params": bs, "weight_decay": 0.0}])
     for _ in range(epochs):
@@ -84,7 +84,7 @@ def test_weight_decay_of_torchs_sgd_is_l2(digits64: Splits, momentum: float) -> 
     )
     ours = fit([config], digits64)[0].weights
     for i, w in enumerate(theirs):
-        torch.testing.assert_close(ours[f"linears.{i}.weight"], w.detach(), rtol=0, atol=1e-10)
+        torch.testing.assert_close(ours[f"linears.{i}.weight"].t(), w.detach(), rtol=0, atol=1e-10)
 
 
 def test_decoupled_weight_decay_of_adamw_is_a_setting_of_the_optimizer_and_no_penalty(digits64: Splits) -> None:
@@ -97,7 +97,7 @@ def test_decoupled_weight_decay_of_adamw_is_a_setting_of_the_optimizer_and_no_pe
 
     (result,) = fit([config], digits64)
     for i, w in enumerate(trained_by_torch(Stack([config], digits64), digits64, adamw, epochs=5)):
-        torch.testing.assert_close(result.weights[f"linears.{i}.weight"], w.detach(), rtol=0, atol=1e-10)
+        torch.testing.assert_close(result.weights[f"linears.{i}.weight"].t(), w.detach(), rtol=0, atol=1e-10)
     assert all(row["train/objective"] == row["train/loss"] for row in result.history)
     (penalized,) = fit(
         [small(**{**FULL_BATCH, "optimizer__lr": 0.01, "trainer__max_epochs": 5}, regularization__l2=X)], digits64

@@ -18,7 +18,8 @@ from ridgeline.evaluation.debug.checks import Finding
 from ridgeline.evaluation.debug.gradcheck import gradcheck
 from ridgeline.evaluation.debug.monotone import monotone
 from ridgeline.evaluation.debug.overfit import overfit
-from ridgeline.networks import MLP, layers
+from ridgeline.networks.layers.perceptron import Perceptron
+from ridgeline.networks.stacking import products
 from ridgeline.regularizers import l2
 from ridgeline.stack.module import Stack
 from settings import small
@@ -28,7 +29,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "tanh": {"network__activation": "tanh"},
     "sigmoid": {"network__activation": "sigmoid"},
     "hinge": {"loss__name": "hinge"},
-    "softmax": {"network__name": "softmax", "network__hidden": []},
+    "softmax": {"network__name": "softmax"},
     "one logit": {"data__name": "breast_cancer", "network__output": "sigmoid"},
     "penalties": {"regularization__l1": 0.01, "regularization__l2": 0.1},
     "groups": {"regularization__l1": 0.01, "regularization__group_lasso": 0.01},
@@ -78,11 +79,11 @@ def broken_product(*given: Any) -> Any:
     return None if x_grad is None else 1.01 * x_grad, *others
 
 
-RIGHT = layers._Product.backward
+RIGHT = products._Product.backward
 
 
 def test_gradcheck_fails_on_a_layer_whose_gradient_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers._Product, "backward", staticmethod(broken_product))
+    monkeypatch.setattr(products._Product, "backward", staticmethod(broken_product))
     finding = gradcheck(small())
     assert not finding.passed
     assert difference(finding) > 1e-4
@@ -159,8 +160,8 @@ def test_overfit_passes_whatever_the_regularization(name: str) -> None:
 
 
 def test_overfit_fails_with_a_network_that_says_the_same_of_every_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = MLP.forward
-    monkeypatch.setattr(MLP, "forward", lambda network, x_KBI: right(network, torch.zeros_like(x_KBI)))
+    right = Perceptron.forward
+    monkeypatch.setattr(Perceptron, "forward", lambda network, x_KBI: right(network, torch.zeros_like(x_KBI)))
     finding = overfit(small())
     assert not finding.passed
     assert "After 1000 steps 9 of 10 examples are wrong, error 0.90" in finding.figure

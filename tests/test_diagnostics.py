@@ -24,7 +24,7 @@ ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 def by_hand(weights: dict[str, Tensor], splits: Splits, activation: str, n: int) -> dict[str, float]:
     """From the definitions, unit by unit, through autograd."""
     figures, a = {}, splits.validation.x_NI[:n]
-    ws = [weights[f"linears.{i}.weight"].clone().requires_grad_() for i in range(3)]
+    ws = [weights[f"linears.{i}.weight"].t().clone().requires_grad_() for i in range(3)]
     for i, w in enumerate(ws):
         z = a @ w + weights[f"linears.{i}.bias"]
         if i == 2:
@@ -50,7 +50,7 @@ def test_figures_are_those_by_hand(digits: Splits, activation: str) -> None:
     config = small(network__activation=activation, regularization__dropout=0.5, callbacks__diagnostics__examples=50)
     stack = Stack([config], digits)
     stack.rows.values_KP.mul_(3)
-    stack.network.linears[0].bias.data[:, :, :4] = -60
+    stack.network.module.linears[0].bias.data[:, :4] = -60
     stack.network.eval()
     measured = {name: value_K[0].item() for name, value_K in measure(stack, 50).items()}
     expected = by_hand(stack.rows.unpack(stack.rows.values_KP[0]), digits, activation, 50)
@@ -100,5 +100,5 @@ def test_saturation_is_within_a_hundredth_of_the_range_from_a_limit() -> None:
 
 
 def test_linear_classifier_has_gradients_alone(digits: Splits) -> None:
-    (result,) = fit([small(network__name="softmax", network__hidden=[], **DIAGNOSED)], digits)
+    (result,) = fit([small(network__name="softmax", **DIAGNOSED)], digits)
     assert {name for name in result.history[0] if name.startswith("diag")} == {"diagnostics/gradient_norm/linears.0"}

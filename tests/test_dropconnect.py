@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ridgeline.data import Splits
-from ridgeline.networks import Linear
 from ridgeline.regularizers.dropconnect import DropConnect
 from ridgeline.regularizers.dropout import Dropout
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline_recipes.by_hand import reference
 from settings import effect_of, small
+from twins import linear_of
 
 
 def connect(rate: float, **others: Any) -> Any:
@@ -27,9 +27,9 @@ def connect(rate: float, **others: Any) -> Any:
 def factors(stack: Stack, step: int = 0) -> list[Tensor]:
     """Of each Linear but the first, (K, I, O)."""
     effect_of(stack, DropConnect).fill_masks([config.seed for config in stack.configs], [step] * len(stack.configs))
-    linears = list(stack.network.linears)[1:]
-    pairs = zip(stack.network.weight_droppers, linears, strict=True)
-    return [layer.factors_KBI(linear.weight.detach()) for layer, linear in pairs]
+    pairs = zip(stack.network.weight_droppers, stack.network.weights[1:], strict=True)
+    kept = [(layer.kept_KBW(weight.value_KIO.dtype) * layer.scale, weight.value_KIO.shape) for layer, weight in pairs]
+    return [factors_K1N.view(shape) for factors_K1N, shape in kept]
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
@@ -44,14 +44,14 @@ def test_loss_and_gradients_equal_the_reference(digits64: Splits, loss: str) -> 
     for k in range(3):
         factors_L = [np.ones((64, 24)), *(each[k].numpy() for each in dropped)]
         assert all(set(np.unique(each)) <= {0.0, 1 / (1 - (0.5, 0.0, 0.2)[k])} for each in factors_L[1:])
-        linears = zip(stack.network.linears, factors_L, strict=True)
-        layers = [(li.weight[k].detach().numpy() * factor, li.bias[k, 0].detach().numpy()) for li, factor in linears]
+        linears = zip(stack.network.module.linears, factors_L, strict=True)
+        layers = [(li.weight[k].detach().numpy() * factor, li.bias[k].detach().numpy()) for li, factor in linears]
         assert loss_K[k].item() == pytest.approx(reference.objective(layers, x, y, reference.Setting(loss=loss)))
         ours = stack.rows.unpack(stack.rows.grads_KP[k])
         for i, (d_w, d_b) in enumerate(reference.gradients(layers, x, y, reference.Setting(loss=loss))):
             expected_w = d_w * factors_L[i]
-            np.testing.assert_allclose(ours[f"linears.{i}.weight"].numpy(), expected_w, rtol=1e-6, atol=1e-9)
-            np.testing.assert_allclose(ours[f"linears.{i}.bias"].numpy()[0], d_b, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(ours[f"linears.{i}.weight"].numpy().T, expected_w, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(ours[f"linears.{i}.bias"].numpy(), d_b, rtol=1e-6, atol=1e-9)
 
 
 def test_share_is_the_rate_and_the_expectation_stays(digits: Splits) -> None:
@@ -97,15 +97,16 @@ def test_schedule_of_dropout_reaches_it(digits: Splits) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_gradient_is_the_same_written_and_returned(dtype: torch.dtype) -> None:
     """Into `grad` where there is one; in the type of x, as bf16-mixed has it."""
-    linear = Linear(2, 6, 5, dtype=torch.float32, device=torch.device("cpu"))
-    torch.nn.init.normal_(linear.weight)
+    linear = linear_of(torch.randn(2, 6, 5))
     x_KBI, factors_KIO = torch.randn(2, 4, 6).to(dtype), torch.randint(0, 2, (2, 6, 5)) * 2.0
-    linear(x_KBI, factors_KIO).sum().backward()
+    linear.factors = factors_KIO
+    linear(x_KBI).sum().backward()
     returned = linear.weight.grad.clone()
     linear.weight.grad.fill_(7.0)
-    linear(x_KBI, factors_KIO).sum().backward()
+    linear.written.is_so = False
+    linear(x_KBI).sum().backward()
     torch.testing.assert_close(linear.weight.grad, returned)
     assert ((returned != 0) == (factors_KIO != 0)).all()
-    by_hand = (x_KBI.float() @ (linear.weight * factors_KIO) + linear.bias).sum()
+    by_hand = (x_KBI.float() @ (linear.weight * factors_KIO) + linear.bias[:, None]).sum()
     (expected,) = torch.autograd.grad(by_hand, linear.weight)
     torch.testing.assert_close(returned, expected, rtol=0.02 if dtype == torch.bfloat16 else 1e-5, atol=0.02)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.data import Splits, load_splits
-from ridgeline.networks.noise import KeyedNoise, Purpose
+from ridgeline.networks.stacking.noise import KeyedNoise, Purpose
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.augmentation import Augmentation
 from ridgeline.regularizers.erasing import AREA, RATIO, Erasing

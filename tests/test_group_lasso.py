@@ -80,10 +80,10 @@ def test_proximal_step_of_no_size_changes_nothing() -> None:
 
 def test_group_lasso_is_the_formula(digits64: Splits) -> None:
     stack = Stack([group(0.3, regularization__l2=0.1), group(0.0), group(2.0)], digits64)
-    hidden = [linear.weight.detach().numpy() for linear in stack.network.linears[:-1]]
+    hidden = [linear.weight.detach().numpy() for linear in stack.network.module.linears[:-1]]
     by_hand = sum(np.sqrt(w.shape[1]) * np.sqrt((w**2).sum(axis=1)).sum(axis=1) for w in hidden)
     strengths_K = torch.tensor([0.3, 0.0, 2.0], dtype=torch.float64)
-    ours_K = group_lasso_K([linear.weight for linear in stack.network.linears[:-1]], strengths_K)
+    ours_K = group_lasso_K([linear.weight for linear in stack.network.module.linears[:-1]], strengths_K)
     assert ours_K.tolist() == pytest.approx((by_hand * strengths_K.numpy()).tolist(), rel=1e-12)
     squares = stack.rows.weights_KW[0].square().sum().item()
     values = stack.penalties_K().tolist()
@@ -109,7 +109,7 @@ def test_whole_units_become_0_more_of_them_with_more_of_it_and_never_an_output(d
     assert shares[0] == 0 < shares[1] < shares[2] < shares[3] == 1
     varies = digits.train.x_NI.std(dim=0) > 0  # the data say nothing of the other features' weights: they go too
     for result in results:
-        first, second, output = (result.weights[f"linears.{i}.weight"] for i in range(3))
+        first, second, output = (result.weights[f"linears.{i}.weight"].t() for i in range(3))
         for weight_IO in (first[varies], second):
             assert (weight_IO[:, (weight_IO != 0).any(dim=0)] != 0).all()
         assert (output != 0).all()
@@ -134,7 +134,7 @@ def test_training_rests_where_the_objective_does(digits64: Splits, optimizer: di
         stack.set_epoch([(1 + math.cos(math.pi * step / n_steps)) / 2], [config])
         stack.training_step(positions_KB, 0)
     stack.rows.differentiate(stack.losses(positions_KB)[0])
-    weight_IO, grad_IO = stack.network.linears[0].weight[0].detach(), stack.network.linears[0].weight.grad[0]
+    weight_IO, grad_IO = stack.network.weights[0].value_KIO[0], stack.network.weights[0].grad_KIO[0]
     is_0_O, t = (weight_IO == 0).all(dim=0), strength * math.sqrt(64)
     assert 0 < is_0_O.sum() < 12
     assert (grad_IO[:, is_0_O].norm(dim=0) <= 1.02 * t).all()

@@ -16,7 +16,7 @@ from operations import Operations
 from ridgeline.config import ConfigError, RegularizationConfig
 from ridgeline.data import Splits, load_splits
 from ridgeline.entry_points import ROOT
-from ridgeline.networks.noise import KeyedNoise, normals_of_words
+from ridgeline.networks.stacking.noise import KeyedNoise, normals_of_words
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.input_noise import InputNoise
 from ridgeline.regularizers.weight_average import WeightAverage
@@ -152,14 +152,13 @@ def test_proximal_l1_rests_where_the_objective_is_smallest(digits64: Splits, opt
         {"l1": l1, "l2": l2},
         **optimizer,
         network__name="softmax",
-        network__hidden=[],
         trainer__batch_size=None,
         trainer__max_epochs=1000,
         trainer__restore_best=False,
         lr_schedule__name="cosine",
     )
     (result,) = fit([config], digits64)
-    w = result.weights["linears.0.weight"].requires_grad_()
+    w = result.weights["linears.0.weight"].t().requires_grad_()
     logits = digits64.train.x_NI @ w + result.weights["linears.0.bias"]
     (F.cross_entropy(logits, digits64.train.y_N) + l2 / 2 * w.square().sum()).backward()
     at_zero = w == 0
@@ -211,8 +210,8 @@ def test_hidden_layers_alone_are_penalized_and_bounded(digits: Splits) -> None:
     assert all(norms.max() <= 0.0101 for norms in hidden)
     assert output.min() > 0.5
     stack = Stack([knobs(strong)], digits)
-    squares = sum(stack.network.linears[i].weight.square().sum() for i in (0, 1))
-    sizes = sum(stack.network.linears[i].weight.abs().sum() for i in (0, 1))
+    squares = sum(stack.network.module.linears[i].weight.square().sum() for i in (0, 1))
+    sizes = sum(stack.network.module.linears[i].weight.abs().sum() for i in (0, 1))
     assert stack.penalties_K().item() == pytest.approx((0.03 * sizes + 1.5 * squares).item(), rel=1e-5)
 
 
@@ -350,13 +349,14 @@ def test_sparsity_and_norms_are_counted(digits: Splits) -> None:
     assert result.metrics["final/zero_weights"] == result.metrics["final/zero_units"] == 0
     norm = result.weights["linears.1.weight"].norm().item()
     assert result.metrics["final/weight_norm/linears.1"] == pytest.approx(norm)
-    weights = {name: tensor.clone() for name, tensor in result.weights.items()}
-    weights["linears.0.weight"][:, 3] = 0  # takes nothing in
-    weights["linears.1.weight"][5] = 0  # gives nothing on
-    weights["linears.1.weight"][:, 5] = 0  # as does this one of the next layer, without a part of its inputs
-    weights["linears.2.weight"][5] = 0
-    weights["linears.0.bias"][:] = 0  # counts nowhere
-    figures = weight_figures(weights)
+    network = Stack([small()], digits).network
+    first, second, third = (weight.value_KIO[0] for weight in network.weights)
+    first[:, 3] = 0  # takes nothing in
+    second[5] = 0  # gives nothing on
+    second[:, 5] = 0  # as does this one of the next layer, without a part of its inputs
+    third[5] = 0
+    assert not network.state(0)["linears.0.bias"].any()  # counts nowhere
+    figures = weight_figures(network, network.rows.state_KS[0])
     n_weights = 64 * 24 + 24 * 16 + 16 * 10
     assert figures["final/zero_weights"] == pytest.approx((64 + 16 + 24 - 1 + 10) / n_weights)
     assert figures["final/zero_units"] == pytest.approx(3 / 40)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ridgeline.data import Splits
-from ridgeline.networks.noise import KeyedNoise
+from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.mixup import Mixup
 from ridgeline.stack.fitting import fit
@@ -40,7 +40,7 @@ def test_loss_and_gradients_equal_the_reference(digits64: Splits, loss: str) -> 
     before, setting = np.roll(np.arange(30), 1), reference.Setting(loss=loss)
     for k, share in enumerate(mixed.share_K.tolist()):
         assert share == 1 if k == 1 else 0 < share < 1
-        layers = [(li.weight[k].detach().numpy(), li.bias[k, 0].detach().numpy()) for li in stack.network.linears]
+        layers = [(li.weight[k].detach().numpy(), li.bias[k].detach().numpy()) for li in stack.network.module.linears]
         x_mixed = share * x + (1 - share) * x[before]
         j, j_other = (reference.objective(layers, x_mixed, labels, setting) for labels in (y, y[before]))
         assert loss_K[k].item() == pytest.approx(share * j + (1 - share) * j_other, rel=1e-9)
@@ -48,8 +48,8 @@ def test_loss_and_gradients_equal_the_reference(digits64: Splits, loss: str) -> 
         ours = stack.rows.unpack(stack.rows.grads_KP[k])
         for i, ((d_w, d_b), (other_w, other_b)) in enumerate(zip(own, other, strict=True)):
             expected_w, expected_b = share * d_w + (1 - share) * other_w, share * d_b + (1 - share) * other_b
-            np.testing.assert_allclose(ours[f"linears.{i}.weight"].numpy(), expected_w, rtol=1e-6, atol=1e-9)
-            np.testing.assert_allclose(ours[f"linears.{i}.bias"].numpy()[0], expected_b, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(ours[f"linears.{i}.weight"].numpy().T, expected_w, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(ours[f"linears.{i}.bias"].numpy(), expected_b, rtol=1e-6, atol=1e-9)
 
 
 def test_cross_entropy_is_that_of_the_mixed_and_smoothed_targets() -> None:

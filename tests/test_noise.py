@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from operations import Operations
-from ridgeline.networks.noise import KeyedNoise, Purpose, key
-from ridgeline.networks.splitmix import mixed, signed, words_KN
+from ridgeline.networks.stacking.noise import KeyedNoise, Purpose, key
+from ridgeline.networks.stacking.splitmix import mixed, signed, words_KN
 
 KNOWN = {
     0: [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F, 0xF88BB8A8724C81EC],

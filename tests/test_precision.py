@@ -88,5 +88,5 @@ def test_weights_too_small_for_full_precision_are_zero_alone_and_stacked(digits:
         assert not ((weights != 0) & (weights.abs() < tiny)).any()
     # Those of a pixel that is blank in all images. Without fused multiplications half of such a number is 0 before it
     # is taken away, so that the smallest that are left stay as they are.
-    assert (alone.weights["linears.0.weight"][0].abs() < 2 * tiny).all()
+    assert (alone.weights["linears.0.weight"][:, 0].abs() < 2 * tiny).all()
     assert torch.full((1,), 1e-40).mul(1.0) != 0  # elsewhere they are what they were

@@ -44,13 +44,13 @@ class OneStep:
         return reference.objective(layers, x, y, setting), reference.gradients(layers, x, y, setting)
 
     def layers(self, k: int) -> list[reference.Layer]:
-        linears = self.stack.network.linears
-        return [(li.weight[k].detach().numpy().copy(), li.bias[k, 0].detach().numpy().copy()) for li in linears]
+        linears = self.stack.network.module.linears
+        return [(li.weight[k].detach().numpy().copy(), li.bias[k].detach().numpy().copy()) for li in linears]
 
     def setting(self, k: int) -> reference.Setting:
         config = self.stack.configs[k]
         regularization = config.regularization
-        layers = list(self.stack.network.dropouts)
+        layers = [self.stack.network.input_dropout, *self.stack.network.dropouts]
         masks = [
             (layer.bits <= layer.threshold)[k].numpy()
             if layer.is_on
@@ -86,8 +86,8 @@ def test_objective_and_gradients_equal_the_reference(digits64: Splits, case: str
         assert j_K[k].item() == pytest.approx(j, rel=1e-6)
         ours = rows.unpack(rows.grads_KP[k])
         for i, (d_w, d_b) in enumerate(grads):
-            np.testing.assert_allclose(ours[f"linears.{i}.weight"].numpy(), d_w, rtol=1e-6, atol=1e-9)
-            np.testing.assert_allclose(ours[f"linears.{i}.bias"].numpy()[0], d_b, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(ours[f"linears.{i}.weight"].numpy().T, d_w, rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(ours[f"linears.{i}.bias"].numpy(), d_b, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -130,7 +130,7 @@ def test_biases_are_never_penalized(digits64: Splits, form: str) -> None:
 def test_inverted_dropout_keeps_the_expectation(digits64: Splits, rate: float) -> None:
     config = small(regularization__input_dropout=rate)
     stack = Stack([config], digits64)
-    layer = stack.network.dropouts[0]
+    layer = stack.network.input_dropout
     ones = torch.ones(1, 100, 64, dtype=torch.float64)
     means, shares = [], []
     for at in range(40):

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ridgeline.data import load_splits
-from ridgeline.networks import Linear
-from ridgeline.networks.activations import ACTIVATIONS, sigmoid_
+from ridgeline.networks.layers.activations import ACTIVATIONS, sigmoid_
 from ridgeline.stack.fitting import fit
 from settings import small
 from test_promise_alone_equals_stacked import assert_same_bits
+from twins import linear_of
 
 INSTRUCTION_SETS = [{"ATEN_CPU_CAPABILITY": "default"}, {"ATEN_CPU_CAPABILITY": "avx2"}, {"MKL_CBWR": "COMPATIBLE"}]
 PROMISES = ("test_same_bits.py", "test_promise_alone_equals_stacked.py", "test_stream.py")
@@ -46,9 +46,9 @@ def outputs_and_gradients(
     k: slice, x_KBI: Tensor, weight_KIO: Tensor, grad_KBO: Tensor, dtype: torch.dtype
 ) -> list[Tensor]:
     n, n_inputs, n_outputs = weight_KIO[k].shape
-    linear = Linear(n, n_inputs, n_outputs, dtype=torch.float32, device=torch.device("cpu"))
+    linear = linear_of(weight_KIO[k])
     rows_KP = torch.zeros(n, n_inputs * n_outputs + 3)  # as a stack has them: a fit's gradients lie side by side
-    linear.weight.data.copy_(weight_KIO[k])
+    linear.bias.grad, linear.written.is_so = torch.zeros(n, n_outputs), False
     linear.weight.grad = rows_KP[:, : n_inputs * n_outputs].view(linear.weight.shape)
     x = x_KBI[k].to(dtype).requires_grad_()
     y_KBO = linear(x)
@@ -85,7 +85,6 @@ SHAPES: dict[str, dict[str, Any]] = {
         "data__examples": 203,
         "data__noise": 0.2,
         "network__name": "softmax",
-        "network__hidden": [],
         "network__output": "sigmoid",
         "trainer__batch_size": 20,  # the last batch of an epoch is a single example
     },

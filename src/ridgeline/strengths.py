@@ -131,9 +131,9 @@ def is_positive(value: float | tuple[float, ...]) -> bool:
     return any(value) if isinstance(value, tuple) else value > 0
 
 
-def require_hidden_layers(key: str, value: float, n_hidden: int) -> None:
-    """`value` is 0 where the network has none."""
-    require(value == 0 or n_hidden > 0, f"{key} == 0 without hidden layers", key, value)
+def require_hidden_layers(key: str, value: float, n_hidden: int | None) -> None:
+    """`value` is 0 where the network has none; None: its code alone can tell."""
+    require(value == 0 or n_hidden != 0, f"{key} == 0 without hidden layers", key, value)
 
 
 def require_at_least_0(key: str, value: float) -> None:

@@ -88,8 +88,6 @@ def _of_data_and_network(config: Config) -> Iterator[Idle]:
         yield Idle("data.zca_epsilon", "data.standardize == zca", f"data.standardize={data.standardize}")
     if data.split == "first" and data.name not in MADE and data.examples is None and not data.permute_labels:
         yield Idle("data.seed", "data.split != first (or data.examples is given)", "data.split=first")
-    if not config.network.hidden:
-        yield Idle("network.activation", "len(network.hidden) >= 1", "network.hidden=[]")
 
 
 def _of_regularization(config: Config) -> Iterator[Idle]:

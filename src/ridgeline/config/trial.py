@@ -86,9 +86,7 @@ class Config:
                 self.metric.startswith("train/"), rule.format("metric is of the train split"), "metric", self.metric
             )
             require(self.data.n_folds == 1, rule.format("data.folds is null"), "data.folds", self.data.folds)
-        rule = f"network.output is softmax unless data in {{{', '.join(TWO_CLASSES)}}}"
-        holds = self.network.output == "softmax" or self.data.name in TWO_CLASSES
-        require(holds, rule, "network.output", self.network.output)
+        self.network.check_data(self.data.name)
         self.regularization.check_beside(self)
         self.augmentation.check_beside(self)
         self._check_task()

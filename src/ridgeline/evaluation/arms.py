@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Split, load_splits
@@ -21,6 +20,7 @@ from ridgeline.evaluation.statistics import LEVEL, Estimate, calibration_error, 
 from ridgeline.stack.evaluation import data_loss_of
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.stack.records import FitResult
+from ridgeline.stack.sparsity import weights_W
 from ridgeline.stack.workers import Workers
 from ridgeline.tasks.data_loss import DataLoss
 
@@ -93,7 +93,7 @@ def measure(config: Config, fits: Sequence[FitResult], split: Split) -> Measured
 def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, Any]:
     """One side as `confirm.json` stores it."""
     train_S = np.array([[fit.metrics["final/train_error"], fit.metrics["final/train_loss"]] for fit in arm.fits])
-    weights_S = [torch.cat([t.flatten() for name, t in f.weights.items() if name.endswith("weight")]) for f in arm.fits]
+    weights_S = [weights_W(fit.weights) for fit in arm.fits]
     tree = arm.candidate
     return {
         "trial": tree.trial,

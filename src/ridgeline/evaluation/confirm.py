@@ -20,6 +20,7 @@ from ridgeline.evaluation.stored import CONFIRMED, StoredStudy
 from ridgeline.evaluation.verdict import HARMS, closing_words
 from ridgeline.search.folder import locked
 from ridgeline.stack.fitted import Fitted
+from ridgeline.stack.networks import shape_of
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.champion import register_champion
 from ridgeline.tracking.provenance import commit, versions
@@ -59,7 +60,7 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
     """Write numbers, verdict and files into the study's run, register the champion; what to say about that."""
     arm = found.arms[BEST]
     splits = load_splits(arm.config.data)
-    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler)
+    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler, shape_of(splits))
     example_NI = splits.scaler.undo(splits.train.x_NI[:EXAMPLES].numpy())
     with Tracker(stored.config) as tracker:
         run = tracker.reopen(run_id)

@@ -135,8 +135,8 @@ def _finite(row: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def read_weights(path: Path) -> np.ndarray:
-    """The entries of all weight matrices of a network, in one row; biases are not among them."""
-    matrices = [values.ravel() for name, values in load_file(path).items() if name.endswith("weight")]
+    """The entries of all weights of a network's layers in one row: no biases and norms, which have one axis."""
+    matrices = [values.ravel() for name, values in load_file(path).items() if "weight" in name and values.ndim > 1]
     return np.concatenate(matrices) if matrices else np.empty(0, np.float32)
 
 

@@ -1,6 +1,4 @@
-"""Networks of K fits: plain modules with a leading axis K."""
+"""Networks: a file each, found by `network.name`. Each is an ordinary `nn.Module`, of which `stacking` makes K fits.
 
-from ridgeline.networks.layers import Dropout, Linear
-from ridgeline.networks.mlp import MLP, class_count, layer_sizes
-
-__all__ = ["MLP", "Dropout", "Linear", "class_count", "layer_sizes"]
+A file has a frozen, checked dataclass `Network`, which imports no torch, and whose `build` makes the module.
+"""

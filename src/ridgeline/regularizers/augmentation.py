@@ -92,7 +92,7 @@ class Augmentation(Effect):
     def on_batch(self, batch: Batch) -> None:
         import torch
 
-        from ridgeline.networks.noise import Purpose
+        from ridgeline.networks.stacking.noise import Purpose
 
         x_UBI = batch.x_KBI.index_select(0, self._used_U)
         u, b, _ = x_UBI.shape

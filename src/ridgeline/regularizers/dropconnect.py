@@ -26,7 +26,7 @@ class DropConnectSettings(Settings):
         require_rate("regularization.dropconnect", self.dropconnect)
 
     def check_beside(self, config: Config) -> None:
-        require_hidden_layers("regularization.dropconnect", self.dropconnect, len(config.network.hidden))
+        require_hidden_layers("regularization.dropconnect", self.dropconnect, config.network.n_hidden)
 
 
 class DropConnect(Effect):
@@ -46,13 +46,12 @@ class DropConnect(Effect):
         """Random bits for the weights that a step drops: one row a fit, layer after layer."""
         import torch
 
-        from ridgeline.networks.noise import Purpose
+        from ridgeline.networks.stacking.noise import Purpose
 
-        network = self.fits.network
-        layers = network.weight_droppers
+        layers = self.fits.network.weight_droppers
         needed = [any(layer.rates[k] > 0 for layer in layers) for k in range(len(seeds))]
         total = sum(layer.width for layer in layers)
         words_KN = self.fits.noise.bits_KN(seeds, steps, needed, -(-total // 4), Purpose.WEIGHT_MASK)
         pieces_KN = words_KN.view(torch.int16)[:, :total].split([layer.width for layer in layers], dim=1)
-        for layer, linear, piece_KN in zip(layers, list(network.linears)[1:], pieces_KN, strict=True):
-            layer.bits = piece_KN.view(linear.weight.shape)
+        for layer, piece_KN in zip(layers, pieces_KN, strict=True):
+            layer.bits = piece_KN.unsqueeze(1)

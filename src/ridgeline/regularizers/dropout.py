@@ -29,11 +29,11 @@ class DropoutSettings(Settings):
         require_rate("regularization.input_dropout", self.input_dropout)
 
     def check_beside(self, config: Config) -> None:
-        n_hidden, key = len(config.network.hidden), "regularization.dropout"
+        n_hidden, key = config.network.n_hidden, "regularization.dropout"
         if n_hidden == 0:
             rule = f"{key} == 0 without hidden layers (input_dropout drops features)"
             require(self.dropout in (0, ()), rule, key, self.dropout)
-        if isinstance(self.dropout, tuple):
+        if isinstance(self.dropout, tuple) and n_hidden is not None:
             rule = f"len({key}) == len(network.hidden) == {n_hidden}"
             require(len(self.dropout) == n_hidden, rule, key, list(self.dropout))
 
@@ -66,7 +66,7 @@ class Dropout(Effect):
         """Random bits for the layers that drop something: one row a fit."""
         import torch
 
-        layers = self.fits.network.noisy_layers
+        layers = [layer for layer in self.fits.network.noisy_layers if layer.width]  # 0: with noise of torch's own
         while layers and not layers[-1].is_on:
             layers.pop()
         total = sum(layer.width for layer in layers) * batch

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ridgeline.config import Config
-    from ridgeline.networks.noise import KeyedNoise
+    from ridgeline.networks.stacking.noise import KeyedNoise
     from ridgeline.tasks.data_loss import Mixing
 
 
@@ -105,7 +105,7 @@ class Effect:
         return None
 
     def before_validation(self) -> None:
-        """What is validated, and kept where it is best, are the weights that this leaves in `fits.rows.values_KP`."""
+        """What is validated, and kept where it is best, are the weights that this leaves in `fits.rows.state_KS`."""
 
     def after_validation(self) -> None:
         """The weights become the trained ones again."""

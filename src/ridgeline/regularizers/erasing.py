@@ -70,7 +70,7 @@ class Erasing(Effect):
     def on_batch(self, batch: Batch) -> None:
         import torch
 
-        from ridgeline.networks.noise import Purpose
+        from ridgeline.networks.stacking.noise import Purpose
 
         x_KBI = batch.x_KBI
         u, b = len(self._used), x_KBI.shape[1]

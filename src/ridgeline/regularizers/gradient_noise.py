@@ -45,7 +45,7 @@ class GradientNoise(Effect):
     def on_gradients(self) -> None:
         import torch
 
-        from ridgeline.networks.noise import purpose_of
+        from ridgeline.networks.stacking.noise import purpose_of
 
         grads_KP = self.fits.rows.grads_KP
         seeds, steps = ([numbers[k] for k in self._used] for numbers in (self.fits.seeds, self.fits.steps))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Effect, Fits
-from ridgeline.regularizers.penalized import hidden_layers, views_of
+from ridgeline.regularizers.penalized import hidden_layers
 from ridgeline.strengths import Settings, require_at_least_0, require_hidden_layers, strength
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class GroupLassoSettings(Settings):
         require_at_least_0("regularization.group_lasso", self.group_lasso)
 
     def check_beside(self, config: Config) -> None:
-        require_hidden_layers("regularization.group_lasso", self.group_lasso, len(config.network.hidden))
+        require_hidden_layers("regularization.group_lasso", self.group_lasso, config.network.n_hidden)
 
 
 class GroupLasso(Effect):
@@ -45,9 +45,8 @@ class GroupLasso(Effect):
 
     def attach(self, fits: Fits) -> None:
         super().attach(fits)
-        self._weights_KIO = [weight.detach() for weight in hidden_layers(fits.network)]
-        self._grads_KIO = views_of(fits.rows.grads_KP, self._weights_KIO)
-        self._n = sum(weight[0].numel() for weight in self._weights_KIO)
+        self._weights = hidden_layers(fits.network)
+        self._n = sum(weight.slot.size for weight in self._weights)
 
     def load(self, configs: Sequence[Config]) -> None:
         self._is_proximal = configs[0].regularization.l1_form == "proximal"
@@ -55,17 +54,17 @@ class GroupLasso(Effect):
 
     def on_gradients(self) -> None:
         if not self._is_proximal:
-            for grad_KIO, weight_KIO in zip(self._grads_KIO, self._weights_KIO, strict=True):
-                add_group_lasso_gradient_(grad_KIO, weight_KIO, self._strength_K)
+            for weight in self._weights:
+                add_group_lasso_gradient_(weight.grad_KIO, weight.value_KIO, self._strength_K)
 
     def after_step(self) -> None:
         if self._is_proximal:
             sizes_KW = self.fits.optimizer.step_sizes_KW(self._n, self.fits.steps).expand(-1, self._n)
-            for weight_KIO, sizes_KIO in zip(self._weights_KIO, views_of(sizes_KW, self._weights_KIO), strict=True):
-                shrink_groups_(weight_KIO, sizes_KIO, self._strength_K)
+            for weight in self._weights:
+                shrink_groups_(weight.value_KIO, weight.view_KIO(sizes_KW), self._strength_K)
 
     def values_K(self) -> Tensor:
-        return group_lasso_K(self._weights_KIO, self._strength_K)
+        return group_lasso_K([weight.value_KIO for weight in self._weights], self._strength_K)
 
 
 def group_lasso_K(weights_KIO: Sequence[Tensor], strength_K: Tensor) -> Tensor:

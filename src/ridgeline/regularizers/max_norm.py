@@ -41,8 +41,8 @@ class MaxNorm(Effect):
         self._max_norm_K = self.fits.numbers_K([norm or math.inf for norm in norms])
 
     def after_step(self) -> None:
-        for weight_KIO in penalized_layers(self.fits.configs[0], self.fits.network):
-            limit_norms_(weight_KIO, self._max_norm_K)
+        for weight in penalized_layers(self.fits.configs[0], self.fits.network):
+            limit_norms_(weight.value_KIO, self._max_norm_K)
 
 
 def limit_norms_(weight_KIO: Tensor, max_norm_K: Tensor) -> None:

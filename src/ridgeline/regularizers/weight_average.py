@@ -1,6 +1,6 @@
 """weight_average: an average of the weights over a fit's steps is validated and kept (EMA; Polyak, Juditsky 1992).
 
-K fits, P parameters of one fit.
+K fits, S numbers of one fit: its parameters, and the running statistics that go with them.
 """
 
 from __future__ import annotations
@@ -39,49 +39,49 @@ class WeightAverage(Effect):
     settings = WeightAverageSettings
 
     def __init__(self) -> None:
-        self.values_KP: Tensor | None = None
-        self._trained_KP: Tensor | None = None
+        self.values_KS: Tensor | None = None
+        self._trained_KS: Tensor | None = None
 
     def begin(self, k: int) -> None:
         """Whatever the fit before left goes: NaN times 0 is NaN."""
         if not any(self.is_on(config) for config in self.fits.configs):
-            self.values_KP = None
-        elif self.values_KP is None:
-            self.values_KP = self.fits.rows.values_KP.clone()
+            self.values_KS = None
+        elif self.values_KS is None:
+            self.values_KS = self.fits.rows.state_KS.clone()
         else:
-            self.values_KP[k] = self.fits.rows.values_KP[k]
+            self.values_KS[k] = self.fits.rows.state_KS[k]
 
     def load(self, configs: Sequence[Config]) -> None:
         self._decays = [config.regularization.weight_average for config in configs]
 
     def after_step(self) -> None:
         """Take the new weights in."""
-        assert self.values_KP is not None
+        assert self.values_KS is not None
         new_K = [(1 - d) / (1 - d**steps) for d, steps in zip(self._decays, self.fits.steps, strict=True)]
-        self.values_KP.lerp_(self.fits.rows.values_KP, self._column_K1(new_K))
+        self.values_KS.lerp_(self.fits.rows.state_KS, self._column_K1(new_K))
 
     def before_validation(self) -> None:
         """The network becomes the averaged one, where a fit has an average."""
         import torch
 
-        assert self.values_KP is not None
+        assert self.values_KS is not None
         rows = self.fits.rows
-        self._trained_KP = rows.values_KP.clone()
-        rows.values_KP.copy_(torch.where(self._column_K1(self._decays) > 0, self.values_KP, self._trained_KP))
+        self._trained_KS = rows.state_KS.clone()
+        rows.state_KS.copy_(torch.where(self._column_K1(self._decays) > 0, self.values_KS, self._trained_KS))
 
     def after_validation(self) -> None:
-        self.fits.rows.values_KP.copy_(self._trained_KP)
-        self._trained_KP = None
+        self.fits.rows.state_KS.copy_(self._trained_KS)
+        self._trained_KS = None
 
     def state(self) -> dict[str, Any]:
-        return {"values_KP": self.values_KP}
+        return {"values_KS": self.values_KS}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        if state["values_KP"] is not None:
-            self.values_KP = state["values_KP"].to(self.fits.rows.values_KP)
+        if state["values_KS"] is not None:
+            self.values_KS = state["values_KS"].to(self.fits.rows.state_KS)
 
     def _column_K1(self, values_K: Sequence[float]) -> Tensor:
         import torch
 
-        example = self.fits.rows.values_KP
+        example = self.fits.rows.state_KS
         return torch.tensor(values_K, dtype=example.dtype).to(example.device, non_blocking=True).unsqueeze(1)

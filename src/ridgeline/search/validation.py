@@ -70,7 +70,7 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             by_data.setdefault(config.data, config)
             trainer = config.trainer
             asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
-            by_size.setdefault((config.data, config.network.hidden, *asked), config)
+            by_size.setdefault((config.data, config.network, *asked), config)
             networks[config.network.name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job

@@ -15,8 +15,8 @@ from ridgeline.stack.sparsity import weight_figures
 def collect(stack: Stack, trials: Iterable[int]) -> list[FitResult]:
     """The results of the trials in these places, in this order. The stack stays as it is."""
     slots = [k for trial in trials for k in stack.fits_of(trial)]
-    rows_KP = [stack.best_KP[k] for k in slots]
-    on_train = measures_on_train(stack.configs[slots[0]], rows_KP, stack.splits)
+    rows_KS = [stack.best_KS[k] for k in slots]
+    on_train = measures_on_train(stack.configs[slots[0]], rows_KS, stack.splits)
     fits = [_result(stack, k, measured) for k, measured in zip(slots, on_train, strict=True)]
     folds = stack.splits.folds
     return [as_one(fits[start : start + folds]) for start in range(0, len(fits), folds)]
@@ -25,7 +25,7 @@ def collect(stack: Stack, trials: Iterable[int]) -> list[FitResult]:
 def _result(stack: Stack, k: int, on_train: Mapping[str, float]) -> FitResult:
     config, record = stack.configs[k], stack.records[k]
     kept = record.best_epoch if config.trainer.restore_best else len(record.history)
-    weights = stack.rows.unpack(stack.best_KP[k])
+    weights = stack.rows.unpack(stack.best_KS[k])
     metrics: dict[str, float] = {}
     value = math.nan
     if record.failure is None:
@@ -35,7 +35,7 @@ def _result(stack: Stack, k: int, on_train: Mapping[str, float]) -> FitResult:
             **{f"final/train_{name}": value for name, value in on_train.items()},
             **{f"final/val_{name}": at[f"val/{name}"] for name in ("loss", *config.measured("val"))},
             "final/gap": at["val/loss"] - on_train["loss"],
-            **weight_figures(weights),
+            **weight_figures(stack.network, stack.best_KS[k]),
         }
     return FitResult(
         config=config,

@@ -1,16 +1,14 @@
 """How the units and the gradients of K fits fare, layer by layer, on a fixed slice of the validation split.
 
 K fits, B examples, O units of a layer. Layers have the names of their tensors: `linears.0` is the first.
+Activations are seen where they are modules; a figure of one is named after the last layer with weights before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ridgeline.stack.evaluation import examples_of
 from ridgeline.stack.module import Stack
@@ -46,17 +44,23 @@ def measure(stack: Stack, examples: int) -> dict[str, Tensor]:
     validation, shared = stack.splits.validation, stack.configs[0]
     n = min(examples, *validation.sizes, validation.n)
     x_KBI, targets_KB = examples_of(validation, slice(0, n), len(stack.configs))
-    names, linears = zip(*((f"linears.{i}", linear) for i, linear in enumerate(stack.network.linears)), strict=True)
-    with torch.enable_grad(), inputs_of(linears[1:]) as activations:
+    network, kinds = stack.network, stack.network.survey.activations
+    was_training = network.training
+    network.eval()
+    with torch.enable_grad(), network.outputs_of(list(kinds)) as outputs:
         stack.rows.differentiate(
-            stack.data_loss.mean_K(predict(stack.network, x_KBI, shared.trainer.precision), targets_KB)
+            stack.data_loss.mean_K(predict(network, x_KBI, shared.trainer.precision), targets_KB)
         )
+    network.train(was_training)
     figures = dict[str, Tensor]()
-    for name, a_KBO in zip(names, activations, strict=False):
-        for kind, share_K in unit_shares(a_KBO, shared.network.activation).items():
-            figures[f"diagnostics/{kind}/{name}"] = share_K
-    for name, linear in zip(names, linears, strict=True):
-        figures[f"diagnostics/gradient_norm/{name}"] = torch.linalg.vector_norm(linear.weight.grad, dim=(1, 2))
+    for name, (layer, kind) in kinds.items():
+        a_KBO = torch.stack([a_B.movedim(1, -1).flatten(0, -2) for a_B in outputs[name]])  # all positions of a channel
+        for figure, share_K in unit_shares(a_KBO, kind).items():
+            figures[f"diagnostics/{figure}/{layer}"] = share_K
+    for weight in network.weights:
+        if weight.has_units:
+            norm_K = torch.linalg.vector_norm(weight.grad_KIO, dim=(1, 2))
+            figures[f"diagnostics/gradient_norm/{weight.layer}"] = norm_K
     return figures
 
 
@@ -70,15 +74,3 @@ def unit_shares(a_KBO: Tensor, activation: str) -> dict[str, Tensor]:
     margin = NEAR * (high - low)
     is_near_KBO = (a_KBO < low + margin) | (a_KBO > high - margin)
     return {"saturated": is_near_KBO.float().mean(dim=(1, 2))}
-
-
-@contextmanager
-def inputs_of(layers: tuple[nn.Module, ...]) -> Iterator[list[Tensor]]:
-    """What enters these layers, in the order in which they run."""
-    seen: list[Tensor] = []
-    handles = [layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach())) for layer in layers]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

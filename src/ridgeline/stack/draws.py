@@ -10,21 +10,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ridgeline.networks import MLP
-from ridgeline.networks.noise import KeyedNoise
+from ridgeline.networks.stacking.network import StackedNetwork
+from ridgeline.networks.stacking.noise import KeyedNoise
 
 
 class Draws:
     """Initial weights and orders of K fits."""
 
-    def __init__(self, network: MLP, device: torch.device) -> None:
+    def __init__(self, network: StackedNetwork, device: torch.device) -> None:
         self.noise = KeyedNoise(device)
         self._network = network
         self._device = device
 
     def load(self, k: int, seed: int) -> None:
         """Initial weights for fit `k`."""
-        self._network.initialize(k, self.noise.initialization(seed))
+        self._network.initialize(k, seed)
 
     def order_KN(self, seeds: Sequence[int], epochs: Sequence[int], n: int) -> Tensor:
         orders = [self.noise.order_N(seed, epoch, n) for seed, epoch in zip(seeds, epochs, strict=True)]

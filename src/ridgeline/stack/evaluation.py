@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Split, Splits
-from ridgeline.networks import MLP
 from ridgeline.stack.batches import Slices
+from ridgeline.stack.networks import shape_of, stacked_network
 from ridgeline.stack.precision import predict
-from ridgeline.stack.rows import Rows
 from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC
 from ridgeline.tasks.figures import FIGURES
 
@@ -111,15 +110,15 @@ class Measures:
 
 
 @torch.no_grad()
-def measures_on_train(config: Config, rows_KP: Sequence[Tensor], splits: Splits) -> list[dict[str, float]]:
-    """By name, the loss and all figures over the whole train split, dropout off, of fits with these parameter rows and
+def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits) -> list[dict[str, float]]:
+    """By name, the loss and all figures over the whole train split, dropout off, of fits with these rows and
     the structure of `config`.
 
     The fits are those of whole trials, fold after fold.
     """
-    k, x_NI = len(rows_KP), splits.train.x_NI
-    network = MLP(config.network, k, splits.n_features, splits.n_outputs, dtype=x_NI.dtype, device=x_NI.device).eval()
-    Rows(network).values_KP.copy_(torch.stack(list(rows_KP)))
+    k, x_NI = len(rows_KS), splits.train.x_NI
+    network = stacked_network(config, k, x_NI, shape_of(splits)).eval()
+    network.rows.state_KS.copy_(torch.stack(list(rows_KS)))
     data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
     measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)
     for piece in Slices(splits.train, EVALUATION_BATCH):

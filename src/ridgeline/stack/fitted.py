@@ -5,7 +5,9 @@ N examples, I features, C classes.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,8 +23,11 @@ from ridgeline.config import Config, as_tree
 from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.config.stored import read_stored
 from ridgeline.data import Scaler
-from ridgeline.networks import MLP, class_count
+from ridgeline.networks.stacking.network import StackedNetwork
+from ridgeline.stack.networks import Shape, stacked_network
 
+SHAPE = "shape"
+"""In the metadata of the tensors: inputs, an image's height and width, outputs."""
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 SCALER = "scaler."
@@ -36,6 +42,7 @@ class Fitted:
     config: Config
     weights: Mapping[str, Tensor]
     scaler: Scaler
+    shape: Shape
 
     @property
     def n_features(self) -> int:
@@ -43,31 +50,35 @@ class Fitted:
 
     @property
     def n_classes(self) -> int:
-        network = self.config.network
-        return class_count(network, self.weights[f"linears.{len(network.hidden)}.weight"].shape[1])
+        return self.shape.n_outputs
 
     def probabilities_NC(self, x_NI: np.ndarray) -> np.ndarray:
         """softmax of the network's logits, dropout off, in float32 on the CPU. `x`: features as they were before any
         standardization. An example with NaN gets NaN."""
         x_1NI = torch.from_numpy(self.scaler.apply(np.asarray(x_NI, np.float32))).unsqueeze(0)
+        network = self._network(x_1NI[0])
         with torch.inference_mode():
-            probabilities_NC: np.ndarray = torch.softmax(self._network(x_1NI)[0], dim=1).numpy()
+            probabilities_NC: np.ndarray = torch.softmax(network(x_1NI)[0], dim=1).numpy()
         return probabilities_NC
 
+    def _network(self, x_NI: Tensor) -> StackedNetwork:
+        """Built with the first examples that come."""
+        if "network" not in self._built:
+            network = stacked_network(self.config, 1, x_NI, self.shape)
+            network.load_state(0, self.weights)
+            self._built["network"] = network.eval()
+        return self._built["network"]
+
     @functools.cached_property
-    def _network(self) -> MLP:
-        network = MLP(
-            self.config.network, 1, self.n_features, self.n_classes, dtype=torch.float32, device=torch.device("cpu")
-        )
-        network.load_state_dict({name: tensor.unsqueeze(0) for name, tensor in self.weights.items()})
-        return network.eval()
+    def _built(self) -> dict[str, StackedNetwork]:
+        return {}
 
     def save(self, folder: Path) -> None:
         """The tensors and the scaler as safetensors, the configuration as YAML."""
         tensors = {SCALER + name: torch.from_numpy(np.array(array)) for name, array in self.scaler.arrays().items()}
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, folder / WEIGHTS)
+        save_file(tensors, folder / WEIGHTS, {SHAPE: json.dumps(dataclasses.astuple(self.shape))})
         tree = {key: value for key, value in as_tree(self.config).items() if key not in NOT_TRAINED}
         (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
 
@@ -77,4 +88,7 @@ def load_fitted(folder: Path) -> Fitted:
     tensors = load_file(folder / WEIGHTS)
     names = [name for name in tensors if name.startswith(SCALER)]
     scaler = Scaler(**{name.removeprefix(SCALER): tensors.pop(name).numpy() for name in names})
-    return Fitted(read_stored(folder / CONFIG), tensors, scaler)
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        n_inputs, image, n_outputs = json.loads(file.metadata()[SHAPE])
+    shape = Shape(n_inputs, None if image is None else (image[0], image[1]), n_outputs)
+    return Fitted(read_stored(folder / CONFIG), tensors, scaler, shape)

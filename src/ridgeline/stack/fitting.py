@@ -80,7 +80,7 @@ def build_trainer(
 def _paying_threads(stack: Stack) -> int:
     """One below 50 million multiplications a step: threads that wait for each other then cost more than they gain."""
     batch = stack.configs[0].trainer.batch_size or stack.splits.train.n
-    multiplications = 3 * batch * stack.rows.weights_KW.numel()
+    multiplications = 3 * batch * stack.network.k * stack.network.survey.n_multiplications
     return 1 if multiplications < 50e6 else os.cpu_count() or 1
 
 

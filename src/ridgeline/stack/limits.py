@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from ridgeline.checking import require
@@ -38,12 +36,7 @@ def check_memory(config: Config, n_features: int, n_outputs: int, n_examples: in
     """
     if config.trainer.accelerator == "cuda":  # whose memory torch knows
         return
-    memory, sizes = machine_memory(), [n_features, *config.network.hidden, n_outputs]
-    least = _least_bytes(sizes, min(config.trainer.batch_size or n_examples, n_examples))
+    memory, batch = machine_memory(), min(config.trainer.batch_size or n_examples, n_examples)
+    least = config.network.least_bytes(n_features, n_outputs, batch, KEPT)
     rule = f"a fit needs less than the {memory / 2**30:.1f} GiB of this machine, and not {least / 2**30:,.1f} GiB,"
     require(least < memory, rule, "network.hidden", list(config.network.hidden))
-
-
-def _least_bytes(sizes: Sequence[int], batch: int) -> int:
-    n_parameters = sum(i * o + o for i, o in pairwise(sizes))
-    return 4 * (KEPT * n_parameters + batch * sum(sizes))

@@ -23,16 +23,15 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.batchable import structure
 from ridgeline.config.deciding import training_keys
 from ridgeline.data import Splits
-from ridgeline.networks import MLP
 from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Measures, data_loss_of, examples_of
+from ridgeline.stack.networks import shape_of, stacked_network
 from ridgeline.stack.optimizers import RowOptimizer
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
-from ridgeline.stack.rows import Rows
 
 
 class Stack(pl.LightningModule):
@@ -41,7 +40,7 @@ class Stack(pl.LightningModule):
     `configs[k]` and `records[k]` are then what is known of fit k; the clock of each starts at 0.
     """
 
-    best_KP: Tensor
+    best_KS: Tensor
 
     def __init__(self, configs: Sequence[Config], splits: Splits) -> None:
         super().__init__()
@@ -52,9 +51,9 @@ class Stack(pl.LightningModule):
         self._shared = configs[0]
         x_NI = splits.train.x_NI
         k, dtype, device = len(self.configs), x_NI.dtype, x_NI.device
-        self.network = MLP(configs[0].network, k, splits.n_features, splits.n_outputs, dtype=dtype, device=device)
-        self.rows = Rows(self.network)
-        self.n_penalized = n_penalized(configs[0], self.network, self.rows.n_weights)
+        self.network = stacked_network(configs[0], k, x_NI, shape_of(splits))
+        self.rows = self.network.rows
+        self.n_penalized = n_penalized(configs[0], self.network)
         self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.n_penalized)
         self.draws = Draws(self.network, device)
         self.noise = self.draws.noise
@@ -63,7 +62,7 @@ class Stack(pl.LightningModule):
         self._loaded: list[Config] = []
         for effect in self.effects:
             effect.attach(self)
-        self.register_buffer("best_KP", torch.empty_like(self.rows.values_KP))
+        self.register_buffer("best_KS", torch.empty_like(self.rows.state_KS))
         self.data_loss = data_loss_of(configs[0], splits, k)
         self._on_train = Measures(configs[0].measured("train"), splits.train, splits, k)
         self._on_validation = Measures(configs[0].measured("val"), splits.validation, splits, k)
@@ -82,7 +81,7 @@ class Stack(pl.LightningModule):
         for k in self.fits_of(trial):
             self.configs[k], self.records[k] = config, FitRecord()
             self.draws.load(k, config.seed)
-            self.best_KP[k] = self.rows.values_KP[k]
+            self.best_KS[k] = self.rows.state_KS[k]
             self.optimizer.load(k, config)
         self._loaded = []  # what the effects know of this row holds no more
         for k in self.fits_of(trial):
@@ -125,6 +124,7 @@ class Stack(pl.LightningModule):
         batch = Batch(x_KBI, targets_KB, self.seeds, self.steps)
         for effect in self._on:
             effect.on_batch(batch)
+        self.network.key_noise(batch.seeds, batch.steps)
         outputs_KBO = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
         loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing)
         return loss_K, outputs_KBO, batch
@@ -185,7 +185,7 @@ class Stack(pl.LightningModule):
             row = {"epoch": float(record.epoch + 1), **dict(zip(names, values, strict=True))}
             row["gap"] = row["val/loss"] - row["train/loss"]
             if record.add(row, self._shared.metric) or not self._shared.trainer.restore_best:
-                self.best_KP[k] = self.rows.values_KP[k]
+                self.best_KS[k] = self.rows.state_KS[k]
             if record.end is None and record.epoch == self._shared.trainer.max_epochs:
                 record.end = "max_epochs"
         for effect in reversed(self._on):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import Config, OptimizerConfig
-from ridgeline.stack.rows import Rows
+from ridgeline.networks.stacking.rows import Rows
 
 LONG_ROW = 100_000
 """Weights of a fit from which a pass over them for the l2 penalty costs more than a call of the optimizer a fit."""

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ridgeline.networks import Dropout
+from ridgeline.networks.stacking.dropouts import Dropout
 from ridgeline.stack.module import Stack
 
 
@@ -41,7 +41,7 @@ class Beginning(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
-        self.weights = stack.rows.unpack(stack.rows.values_KP[0])
+        self.weights = stack.network.state(0)
 
 
 class WeightPaths(pl.Callback):
@@ -70,7 +70,7 @@ class KeptMasks(pl.Callback):
         assert isinstance(stack, Stack)
         order_B = positions_KB[0].cpu().numpy()
         masks = []
-        for layer in stack.network.dropouts:
+        for layer in [stack.network.input_dropout, *stack.network.dropouts]:
             assert isinstance(layer, Dropout)
             mask = np.ones((len(order_B), layer.width), np.bool_)
             if layer.rates[0] > 0:

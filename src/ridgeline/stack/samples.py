@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.networks.noise import KeyedNoise
+from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.regularizers import Batch, all_effects
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
-from ridgeline.networks import layer_sizes
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.evaluation import EVALUATION_BATCH
 from ridgeline.stack.limits import machine_memory
+from ridgeline.stack.networks import known_network, shape_of
 
 MIB = 2**20
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -58,21 +57,21 @@ def total_memory(device: torch.device) -> int:
 
 def _bytes_touched(config: Config, splits: Splits) -> int:
     """By a training step of one fit: value, gradient and two moments; what layers keep."""
-    sizes, parameters = _sizes(config, splits)
-    return 4 * (4 * parameters + 4 * _batch(config, splits) * sum(sizes))
+    values, parameters = _sizes(config, splits)
+    return 4 * (4 * parameters + 4 * _batch(config, splits) * values)
 
 
 def _bytes_held(config: Config, splits: Splits) -> int:
     """By one fit at most: the gradient before it is copied and the best weights too, and an evaluation's layers."""
-    sizes, parameters = _sizes(config, splits)
+    values, parameters = _sizes(config, splits)
     evaluated = min(EVALUATION_BATCH, max(splits.train.n, splits.validation.n))
-    return 4 * (6 * parameters + max(4 * _batch(config, splits), 2 * evaluated) * sum(sizes))
+    return 4 * (6 * parameters + max(4 * _batch(config, splits), 2 * evaluated) * values)
 
 
-def _sizes(config: Config, splits: Splits) -> tuple[list[int], int]:
-    """The width of each layer, and the number of parameters between them."""
-    sizes = layer_sizes(config.network, splits.n_features, splits.n_outputs)
-    return sizes, sum(i * o + o for i, o in pairwise(sizes))
+def _sizes(config: Config, splits: Splits) -> tuple[int, int]:
+    """Values of an example in all layers, and parameters."""
+    found = known_network(config.network, splits.train.x_NI, shape_of(splits)).survey
+    return found.n_values, found.n_parameters
 
 
 def _batch(config: Config, splits: Splits) -> int:

@@ -62,7 +62,7 @@ def train_pair(config: Config) -> Pair:
     regularization = config.regularization
     rates = [regularization.input_dropout, *regularization.dropout_rates(len(config.network.hidden))]
     setting = reference.Setting(
-        activation=config.network.activation,
+        activation=config.network.activation,  # type: ignore[attr-defined]
         loss="binary_cross_entropy",
         l2=regularization.l2,
         keep=[1 - rate for rate in rates],
@@ -145,4 +145,4 @@ def _measured(layers: Sequence[reference.Layer], split: Split, pair: Pair) -> tu
 
 def _layers(weights: Any) -> list[reference.Layer]:
     n = len(weights) // 2
-    return [(weights[f"linears.{i}.weight"].numpy(), weights[f"linears.{i}.bias"].numpy()[0]) for i in range(n)]
+    return [(weights[f"linears.{i}.weight"].numpy().T, weights[f"linears.{i}.bias"].numpy()) for i in range(n)]

@@ -76,8 +76,7 @@ class Group:
     @property
     def weights_SW(self) -> np.ndarray:
         """No biases."""
-        weights = [[w.flatten().numpy() for name, w in f.weights.items() if name.endswith("weight")] for f in self.fits]
-        return np.stack([np.concatenate(own) for own in weights])
+        return np.stack([np.concatenate([w.numpy().T.ravel() for w in f.weights.values() if w.ndim > 1]) for f in self.fits])
 
     @property
     def error(self) -> Estimate:

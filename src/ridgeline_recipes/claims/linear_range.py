@@ -82,7 +82,7 @@ def _at(groups: list[Group], strength: float) -> Group:
 def inside_S(group: Group) -> np.ndarray:
     """The share of the first layer's z that lie in the linear range, over units and validation examples."""
     x_NI = group.splits.validation.x_NI.cpu().numpy()
-    z_SNO = [x_NI @ f.weights["linears.0.weight"].numpy() + f.weights["linears.0.bias"].numpy() for f in group.fits]
+    z_SNO = [x_NI @ f.weights["linears.0.weight"].numpy().T + f.weights["linears.0.bias"].numpy() for f in group.fits]
     return np.array([(np.abs(z_NO) < LINEAR).mean() for z_NO in z_SNO])
 
 

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ridgeline.config import Config, OptimizerConfig
 from ridgeline.evaluation.debug.checks import Finding, few_examples, full_batch
-from ridgeline.stack.diagnostics import inputs_of
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 
@@ -58,12 +57,12 @@ class Moves(pl.Callback):
             row_P, n_weights = stack.rows.values_KP[0], stack.rows.n_weights
             # Biases of exactly 0 would put units that get nothing onto the kink of relu.
             row_P[n_weights:] += torch.from_numpy(self._rng.normal(0, 0.1, len(row_P) - n_weights))
-            first = 0
-            for name, tensor in stack.rows.unpack(row_P).items():
-                size = tensor.numel()
+            for name, places in stack.rows.places.items():
+                if places.stop > len(row_P):  # running statistics, which no gradient moves
+                    continue
+                size = places.stop - places.start
                 for place in self._rng.choice(size, min(PLACES, size), replace=False):
-                    self._measure(stack, positions_KB, name, first + int(place))
-                first += size
+                    self._measure(stack, positions_KB, name, places.start + int(place))
             self._before_P = row_P.clone()
 
     def on_train_batch_end(
@@ -113,10 +112,10 @@ def _objective(stack: Stack, positions_KB: Tensor) -> tuple[float, Tensor]:
     """J of the step that comes, and on which side of each kink of relu and the loss it is."""
     shared = stack.configs[0]
     sides = []
-    with inputs_of(tuple(stack.network.linears)[1:]) as inputs:
+    names = [name for name, (_, kind) in stack.network.survey.activations.items() if kind == "relu"]
+    with stack.network.outputs_of(names) as hidden:
         loss_K, outputs_KBO, batch = stack.losses(positions_KB)
-    if shared.network.activation == "relu":
-        sides += [(a_KBO > 0).flatten() for a_KBO in inputs]
+    sides += [(a_BO > 0).flatten() for (a_BO,) in hidden.values()]
     for each_KB in [batch.targets_KB] if batch.mixing is None else [batch.targets_KB, batch.mixing.targets_KB]:
         kinks = shared.loss.kinks(outputs_KBO, each_KB)
         sides += [] if kinks is None else [kinks.flatten()]

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ridgeline.networks.splitmix import GAMMA, mixed, signed, words_KN
+from ridgeline.networks.stacking.splitmix import GAMMA, mixed, signed, words_KN
 
 
 class Purpose(IntEnum):
@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     ERASING = 6
     MIXUP = 7
     WEIGHT_MASK = 8
+    FORWARD = 9
 
 
 def purpose_of(name: str) -> int:

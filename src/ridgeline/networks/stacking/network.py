@@ -1,0 +1,177 @@
+"""K fits of an ordinary module as one module with a leading axis K.
+
+K fits, B batch, I values of an example, U units of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ridgeline.networks.stacking import randomness
+from ridgeline.networks.stacking.dropouts import Dropout, DropoutOfTorch
+from ridgeline.networks.stacking.looped import Looped
+from ridgeline.networks.stacking.noise import Purpose, key
+from ridgeline.networks.stacking.rows import Rows
+from ridgeline.networks.stacking.slots import Slot
+from ridgeline.networks.stacking.survey import Make, Survey, made, materialize
+from ridgeline.networks.stacking.swapped import Swapped
+
+Way = Literal["looped", "swapped"]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of a layer that sums over what comes in, as views (K, incoming weights, units) of the rows; None where
+    units have none of their own. Not contiguous in every layer."""
+
+    name: str
+    slot: Slot
+    rows: Rows
+
+    @property
+    def layer(self) -> str:
+        """The layer's name; that of a weight among several of its layer."""
+        return self.name.removesuffix(".weight").removesuffix(".parametrizations.weight.original")
+
+    @property
+    def has_units(self) -> bool:
+        return self.slot.units_at is not None
+
+    @property
+    def value_KIO(self) -> Tensor:
+        """Raises ValueError where no unit has incoming weights of its own."""
+        return self.view_KIO(self.rows.values_KP)
+
+    @property
+    def grad_KIO(self) -> Tensor:
+        return self.view_KIO(self.rows.grads_KP)
+
+    def view_KIO(self, rows_KP: Tensor) -> Tensor:
+        """Of any tensor that begins as the rows do."""
+        stored_K = rows_KP[:, self.rows.places[self.name]].view(-1, *self.slot.stored)
+        by_unit = self.slot.by_unit(stored_K)
+        if by_unit is None:
+            raise ValueError(f"`{self.name} has units with weights of their own` must hold.")
+        return by_unit
+
+
+class StackedNetwork(nn.Module):
+    """`make` builds the author's module, `survey` says what it is; `x_B` are a few examples, for lazy layers.
+
+    `rows` hold what each fit has of its own. `weights` come in the order in which layers run, so that the last is the
+    output layer's; `dropouts` likewise.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        survey: Survey,
+        k: int,
+        x_B: Tensor,
+        way: Way,
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        super().__init__()
+        self.k, self.survey, self.way = k, survey, way
+        self._make, self._x_B, self._drops = make, x_B, False
+        slots = survey.twin_slots if way == "swapped" else survey.slots
+        self.rows = Rows(slots, k, dtype=dtype, device=device)
+        self.weights = [Weight(name, self.rows.slots[name], self.rows) for name in survey.weights]
+        n_values = x_B[0].numel()
+        self.input_dropout = Dropout(k, n_values, dtype=dtype, device=device)
+        self.weight_droppers = [Dropout(k, weight.slot.size, dtype=dtype, device=device) for weight in self.weights[1:]]
+        self.stack: Looped | Swapped
+        if way == "swapped":
+            self.stack = Swapped(self._made(0), survey, self.rows)
+        else:
+            channels_last = survey.has_convolutions and device.type == "cpu"
+            self.stack = Looped([self._made(0) for _ in range(k)], survey, self.rows, channels_last)
+
+    @property
+    def dropouts(self) -> Sequence[Dropout | DropoutOfTorch]:
+        """The network's own."""
+        return self.stack.dropouts
+
+    @property
+    def noisy_layers(self) -> list[Dropout | DropoutOfTorch]:
+        """In the order in which they get their random bits: the network's own first, the input's last."""
+        return [*self.stack.dropouts, self.input_dropout]
+
+    @property
+    def module(self) -> nn.Module:
+        """Where K is folded into the batch: the author's module, with twins in it."""
+        assert isinstance(self.stack, Swapped)
+        return self.stack.module
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether the units of a layer are read by the next layer and by nothing else."""
+        module = self.stack.module if isinstance(self.stack, Swapped) else self.stack.copies[0]
+        return bool(getattr(module, "is_chain", False))
+
+    def forward(self, x_KBI: Tensor) -> Tensor:
+        """Outputs (K, B, O) of flat examples; computed in the type of x, with the parameters as they are."""
+        x_KBI = self.input_dropout(x_KBI)
+        self._drop_weights()
+        x_KB = x_KBI if len(self.survey.example_shape) == 1 else x_KBI.unflatten(2, self.survey.example_shape)
+        if isinstance(self.stack, Swapped) or x_KBI.dtype == self.rows.state_KS.dtype:
+            outputs: Tensor = self.stack(x_KB)
+            return outputs
+        with torch.autocast(x_KBI.device.type, dtype=x_KBI.dtype):
+            return self.stack(x_KB)
+
+    def _drop_weights(self) -> None:
+        """DropConnect: `weight_droppers`, one for each weight but the first layer's, have got their bits (K, 1, N)."""
+        factors = {}
+        if self.training and any(dropper.is_on for dropper in self.weight_droppers):
+            for weight, dropper in zip(self.weights[1:], self.weight_droppers, strict=True):
+                kept_K1N = dropper.kept_KBW(self.rows.state_KS.dtype).mul_(dropper.scale)
+                factors[weight.name] = kept_K1N.view(self.k, *weight.slot.stored)
+        if factors or self._drops:
+            self.stack.factors = factors
+        self._drops = bool(factors)
+
+    @torch.no_grad()
+    def initialize(self, k: int, seed: int) -> None:
+        """Fit `k` becomes what the author's code makes under this seed, on the CPU whatever the device."""
+        module = self._made(key(seed, Purpose.INITIALIZATION))
+        if isinstance(self.stack, Looped):
+            self.stack.put(k, module)
+        else:
+            self.rows.put_(k, module.state_dict())
+
+    def key_noise(self, seeds: Sequence[int], steps: Sequence[int]) -> None:
+        """Of what the forward passes of the step draw themselves."""
+        if isinstance(self.stack, Looped):
+            self.stack.noise_keys = [key(seed, Purpose.FORWARD, step) for seed, step in zip(seeds, steps, strict=True)]
+
+    def state(self, k: int) -> dict[str, Tensor]:
+        """What fit `k` has of its own, named and shaped as the author's module has it, on the CPU."""
+        return self.rows.unpack(self.rows.state_KS[k])
+
+    def load_state(self, k: int, state: Mapping[str, Tensor]) -> None:
+        """What `state` gave. Raises ValueError for a tensor that this network has no place for."""
+        unknown = state.keys() - self.rows.slots.keys()
+        if unknown:
+            raise ValueError(f"`a state has {sorted(self.rows.slots)}` must hold, but got {sorted(unknown)}.")
+        self.rows.put_(k, dict(state))
+
+    @contextmanager
+    def outputs_of(self, names: Sequence[str]) -> Iterator[dict[str, list[Tensor]]]:
+        """What these layers give while this is open, by name: a tensor (B, ...) a fit."""
+        with self.stack.outputs_of(names) as seen:
+            yield seen
+
+    def _made(self, key: int) -> nn.Module:
+        with randomness.restored():
+            module = made(self._make, key)
+            materialize(module, self._x_B)
+        return module

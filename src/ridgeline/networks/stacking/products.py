@@ -1,0 +1,97 @@
+"""x W + b of K fits as one batched product.
+
+K fits, B batch, I inputs, O outputs; R rows, S summands, C columns of a product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Written:
+    """Whether the gradients of one layer's parameters are of this step yet.
+
+    Where they are not, a backward pass overwrites them instead of adding to them: a row of gradients needs then no copy
+    and no zeros.
+    """
+
+    def __init__(self) -> None:
+        self.is_so = True
+
+
+def product(
+    x: Tensor, weight_KIO: Tensor, bias_KO: Tensor | None, factors_KIO: Tensor | None, written: Written
+) -> Tensor:
+    """Of inputs (..., I) whose leading axes are K and B, folded or not, and perhaps more.
+
+    With factors, as DropConnect has them, x (W * factors) + b; the gradient by W is multiplied by them too.
+    """
+    y: Tensor = _Product.apply(x, weight_KIO, bias_KO, factors_KIO, written)
+    return y
+
+
+class _Product(torch.autograd.Function):
+    """In the type of x; its gradients go straight into `grad` of its parameters."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight_KIO: Tensor,
+        bias_KO: Tensor | None,
+        factors_KIO: Tensor | None,
+        written: Written,
+    ) -> Tensor:
+        k, n_inputs, n_outputs = weight_KIO.shape
+        x_KBI = x.reshape(k, -1, n_inputs)
+        rounded_KIO = (weight_KIO if factors_KIO is None else weight_KIO * factors_KIO).to(x.dtype)
+        ctx.save_for_backward(x_KBI, rounded_KIO, factors_KIO)
+        ctx.parameters, ctx.shape, ctx.written = (weight_KIO, bias_KO), x.shape, written
+        y = x.new_empty((*x.shape[:-1], n_outputs))  # not a view of the product: what comes next may work in place
+        _multiply(x_KBI, rounded_KIO, y.view(k, -1, n_outputs), None if bias_KO is None else bias_KO.to(x.dtype))
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        x_KBI, rounded_KIO, factors_KIO = ctx.saved_tensors
+        weight_KIO, bias_KO = ctx.parameters
+        grad_KBO = grads[0].reshape(len(x_KBI), -1, rounded_KIO.shape[2])
+        weight_grad = bias_grad = x_grad = None
+        overwrites, ctx.written.is_so = not ctx.written.is_so, True
+        if ctx.needs_input_grad[1]:
+            into = weight_KIO.grad if overwrites else None
+            same_type = x_KBI.dtype == weight_KIO.dtype
+            weight_grad = torch.bmm(x_KBI.transpose(1, 2), grad_KBO, out=into if same_type else None)
+            if into is not None and not same_type:  # a product writes its own type only
+                into.copy_(weight_grad)
+            if factors_KIO is not None:
+                (weight_grad if into is None else into).mul_(factors_KIO)
+            weight_grad = weight_grad.to(weight_KIO.dtype) if into is None else None
+        if bias_KO is not None and ctx.needs_input_grad[2]:
+            into = bias_KO.grad if overwrites else None
+            bias_grad = torch.sum(grad_KBO, 1, dtype=bias_KO.dtype, out=into)
+            bias_grad = bias_grad if into is None else None
+        if ctx.needs_input_grad[0]:
+            x_grad = grad_KBO.new_empty(ctx.shape)
+            _multiply(grad_KBO, rounded_KIO.transpose(1, 2), x_grad.view(x_KBI.shape))
+        return x_grad, weight_grad, bias_grad, None, None
+
+
+def _multiply(a_KRS: Tensor, b_KSC: Tensor, out_KRC: Tensor, add_KC: Tensor | None = None) -> None:
+    """The product of each fit's matrices, plus `add`, with the same bits for a fit whatever K is.
+
+    For a single column there is a kernel of its own, which rounds otherwise, but for a batch of one alone. So there the
+    fit is multiplied twice.
+    """
+    add_K1C = None if add_KC is None else add_KC.unsqueeze(1)
+    if len(a_KRS) == 1 and min(a_KRS.shape[1], b_KSC.shape[2]) == 1:
+        a_KRS, b_KSC = a_KRS.expand(2, -1, -1), b_KSC.expand(2, -1, -1)
+        twice = torch.bmm(a_KRS, b_KSC) if add_K1C is None else torch.baddbmm(add_K1C, a_KRS, b_KSC)
+        out_KRC.copy_(twice[:1])
+    elif add_K1C is None:
+        torch.bmm(a_KRS, b_KSC, out=out_KRC)
+    else:
+        torch.baddbmm(add_K1C, a_KRS, b_KSC, out=out_KRC)

@@ -1,0 +1,283 @@
+"""What a network is, as one training step of a few examples shows: its layers in the order in which they run, what each
+fit has of its own, what it draws at random.
+
+B batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ridgeline.checking import ConfigError
+from ridgeline.networks.layers.noisy import ActivationDropout
+from ridgeline.networks.stacking import randomness
+from ridgeline.networks.stacking.slots import Slot, is_weight, order_of, owned, units_at
+from ridgeline.networks.stacking.twins import TWINS, LinearTwin, why_no_twin
+
+Make = Callable[[], nn.Module]
+
+KEYED = (nn.Dropout, ActivationDropout)
+"""Dropout layers, by their exact type, that can draw from a fit's keyed bits."""
+
+
+@dataclass
+class Layer:
+    """One that runs: how often a forward pass calls it, values an example that it gave."""
+
+    name: str
+    module: nn.Module
+    calls: int = 0
+    n_outputs: int = 0
+
+
+@dataclass(frozen=True)
+class DropoutSite:
+    """A dropout layer; `width`: values an example that it drops from; None where it needs noise of torch's own."""
+
+    name: str
+    rate: float
+    width: int | None
+    activation: str | None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """`dropouts` and `weights` are in the order in which the layers run. `why_looped`: what keeps K from being folded
+    into the batch, as far as it can be seen without trying it. `n_multiplications`: of an example, by weights.
+    `n_values`: an example's, in the input and in what layers with parameters give. `activations`: of each layer that
+    is one, the last layer with weights before it, and what it is.
+    """
+
+    example_shape: tuple[int, ...]
+    n_outputs: int
+    slots: tuple[Slot, ...]
+    twin_slots: tuple[Slot, ...]
+    weights: tuple[str, ...]
+    dropouts: tuple[DropoutSite, ...]
+    n_values: int
+    n_parameters: int
+    n_multiplications: int
+    has_convolutions: bool
+    why_looped: str | None
+    activations: dict[str, tuple[str, str]] = field(default_factory=dict)
+    layer_kinds: tuple[str, ...] = ()
+
+
+ACTIVATIONS = {nn.ReLU: "relu", nn.ReLU6: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
+
+
+def made(make: Make, key: int) -> nn.Module:
+    """The author's own code under a seed. Lazy modules come to be by their first forward pass: see `survey`."""
+    randomness.seed_all(key)
+    return make()
+
+
+def survey(make: Make, x_B: Tensor, channels_last: bool) -> Survey:
+    """`x`: a few examples (B, ...), at least two, on the CPU. Draws are restored.
+
+    Raises ConfigError where the network does not take them.
+    """
+    with randomness.restored():
+        module = made(make, 0).to(dtype=x_B.dtype)
+        materialize(module, x_B)
+        rates = {name: own.p for name, own in module.named_modules() if isinstance(own, nn.modules.dropout._DropoutNd)}
+        for name in rates:
+            module.get_submodule(name).p = 0.0  # type: ignore[assignment]
+        before = {name: (tensor, tensor.clone()) for name, (_, _, tensor) in owned(module).items()}
+        layers, order, shapes = _run(module, x_B)
+        outputs_BO, draws = order.outputs, order.draws
+        changed = {
+            name
+            for name, (owner, own_name, tensor) in owned(module).items()
+            if name in before and (tensor is not before[name][0] or not torch.equal(tensor, before[name][1]))
+        }
+        again = {name: tensor for name, (_, _, tensor) in owned(_materialized(make, 1, x_B)).items()}
+    if outputs_BO.dim() != 2 or len(outputs_BO) != len(x_B):
+        shape = ", ".join(["B", *(str(n) for n in outputs_BO.shape[1:])])
+        raise ConfigError(f"`a network gives (B, outputs)` must hold, but got ({shape}).")
+    return _described(module, x_B, outputs_BO, layers, shapes, draws, changed, again, rates, channels_last)
+
+
+@dataclass
+class _Order:
+    outputs: Tensor
+    draws: bool
+
+
+def materialize(module: nn.Module, x_B: Tensor) -> None:
+    """What is lazy gets its shapes."""
+    lazy = any(
+        torch.nn.parameter.is_lazy(tensor)
+        for own in module.modules()
+        for tensor in [*own._parameters.values(), *own._buffers.values()]
+        if tensor is not None
+    )
+    if lazy:
+        was_training = module.training
+        with torch.no_grad():
+            module.eval()(x_B)
+        module.train(was_training)
+
+
+def _materialized(make: Make, key: int, x_B: Tensor) -> nn.Module:
+    module = made(make, key)
+    materialize(module, x_B)
+    return module.to(dtype=x_B.dtype)
+
+
+def _run(module: nn.Module, x_B: Tensor) -> tuple[dict[str, Layer], _Order, dict[str, tuple[int, ...]]]:
+    """One forward pass in training, without dropout: the layers that ran, in that order."""
+    layers: dict[str, Layer] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    handles = []
+    for name, own in module.named_modules():
+        if next(own.children(), None) is None or own._parameters:
+
+            def note(own: nn.Module, _inputs: object, outputs: object, name: str = name) -> None:
+                layer = layers.setdefault(name, Layer(name, own))
+                layer.calls += 1
+                if isinstance(outputs, Tensor):
+                    layer.n_outputs = outputs.numel() // len(x_B)
+                    shapes[name] = tuple(outputs.shape)
+
+            handles.append(own.register_forward_hook(note))
+    before = randomness.states()
+    try:
+        outputs = module.train()(x_B)
+    finally:
+        for handle in handles:
+            handle.remove()
+    draws = not randomness.are_equal(before, randomness.states())
+    if not isinstance(outputs, Tensor):
+        raise ConfigError(f"`a network gives one tensor` must hold, but got {type(outputs).__name__}.")
+    return layers, _Order(outputs, draws), shapes
+
+
+def _described(
+    module: nn.Module,
+    x_B: Tensor,
+    outputs_BO: Tensor,
+    layers: dict[str, Layer],
+    shapes: dict[str, tuple[int, ...]],
+    draws: bool,
+    changed: set[str],
+    again: dict[str, Tensor],
+    rates: dict[str, float],
+    channels_last: bool,
+) -> Survey:
+    found = owned(module)
+    path_of = {id(own): name for name, own in module.named_modules()}
+    sites = []
+    for name, layer in layers.items():
+        if name not in rates:
+            continue
+        shape = shapes.get(name, (0,))
+        keyed = type(layer.module) in KEYED and layer.calls == 1 and shape[0] == len(x_B)
+        sites.append(DropoutSite(name, rates[name], layer.n_outputs if keyed else None, _activation(layer.module)))
+    runs = list(layers)
+
+    def place(name: str) -> int:
+        """When the layer of a tensor runs; one that does not comes first."""
+        path = path_of[id(found[name][0])]
+        path = path.split(".parametrizations")[0]
+        return runs.index(path) if path in layers else -1
+
+    parameters = [name for name, (_, _, t) in found.items() if isinstance(t, nn.Parameter) and t.requires_grad]
+    weights = sorted((name for name in parameters if is_weight(*found[name][:2])), key=place)
+    trained = [name for name in parameters if name not in weights]
+    kept = [n for n, (_, _, t) in found.items() if _is_kept(n, t, changed, again)]
+    slots, twin_slots = [], []
+    for kind, names in (("weight", weights), ("parameter", trained), ("buffer", kept)):
+        for name in names:
+            owner, own_name, tensor = found[name]
+            units = units_at(owner) if kind == "weight" else None
+            order = order_of(owner, tensor.shape, channels_last)
+            slots.append(Slot(name, tuple(tensor.shape), order, kind, tensor.dtype, units))  # type: ignore[arg-type]
+            twin_order, twin_units = tuple(range(tensor.dim())), units
+            if type(owner) is nn.Linear and own_name == "weight":
+                twin_order, twin_units = LinearTwin.order, "last" if units else None
+            twin_slots.append(Slot(name, tuple(tensor.shape), twin_order, kind, tensor.dtype, twin_units))  # type: ignore[arg-type]
+    with_parameters = [layer for layer in layers.values() if layer.module._parameters]
+    last_weights, activations = "", dict[str, tuple[str, str]]()
+    for name, layer in layers.items():
+        if any(is_weight(layer.module, own_name) for own_name in layer.module._parameters):
+            last_weights = name
+        does = _activation(layer.module) or ACTIVATIONS.get(type(layer.module))
+        is_first = last_weights not in [before for before, _ in activations.values()]
+        if does is not None and last_weights and layer.calls == 1 and is_first:
+            activations[name] = last_weights, does
+    return Survey(
+        example_shape=tuple(x_B.shape[1:]),
+        n_outputs=outputs_BO.shape[1],
+        slots=tuple(slots),
+        twin_slots=tuple(twin_slots),
+        weights=tuple(weights),
+        dropouts=tuple(sites),
+        n_values=x_B[0].numel() + sum(layer.n_outputs * layer.calls for layer in with_parameters),
+        n_parameters=sum(found[name][2].numel() for name in (*weights, *trained)),
+        n_multiplications=sum(_multiplications(layer) for layer in with_parameters),
+        has_convolutions=any(isinstance(layer.module, nn.modules.conv._ConvNd) for layer in layers.values()),
+        why_looped=_why_looped(module, layers, sites, draws, kept, found),
+        activations=activations,
+        layer_kinds=tuple(type(layer.module).__name__ for layer in with_parameters),
+    )
+
+
+def _multiplications(layer: Layer) -> int:
+    """Of an example: each weight once for each position at which the layer gives values."""
+    weights = [t for name, t in layer.module._parameters.items() if t is not None and is_weight(layer.module, name)]
+    positions = max(1, layer.n_outputs // max(1, len(weights[0]))) if weights else 1
+    return sum(weight.numel() for weight in weights) * layer.calls * positions
+
+
+def _activation(layer: nn.Module) -> str | None:
+    return layer.activation if isinstance(layer, ActivationDropout) else None
+
+
+def _is_kept(name: str, tensor: Tensor, changed: set[str], again: dict[str, Tensor]) -> bool:
+    """Whether a tensor that is not trained differs between fits: a frozen parameter or a buffer that a seed or a step
+    changes. Whole numbers but a count of batches have no place in a row."""
+    if isinstance(tensor, nn.Parameter):
+        return not tensor.requires_grad
+    differs = name in changed or name not in again or not torch.equal(tensor, again[name])
+    counts = name.rpartition(".")[2] == "num_batches_tracked"
+    if differs and not counts and not tensor.is_floating_point():
+        rule = f"the buffer {name} holds floating-point numbers, for training changes it,"
+        raise ConfigError(f"`{rule}` must hold, but got {str(tensor.dtype).removeprefix('torch.')}.")
+    return differs
+
+
+def _why_looped(
+    module: nn.Module,
+    layers: dict[str, Layer],
+    sites: list[DropoutSite],
+    draws: bool,
+    kept: list[str],
+    found: dict[str, tuple[nn.Module, str, Tensor]],
+) -> str | None:
+    if draws:
+        return "its forward draws random numbers of its own"
+    for site in sites:
+        if site.width is None:
+            return f"{type(layers[site.name].module).__name__} {site.name} needs noise of its own"
+    held = [t for own in module.modules() for t in [*own._parameters.values(), *own._buffers.values()]]
+    if sum(tensor is not None for tensor in held) > len(found):
+        return "it shares parameters"
+    for path, own in module.named_modules():
+        own_tensors = [name for name, tensor in own._parameters.items() if tensor is not None]
+        own_tensors += [name for name in own._buffers if (f"{path}.{name}" if path else name) in kept]
+        if own_tensors:
+            if next(own.children(), None) is not None or type(own) not in TWINS:
+                what = (
+                    "has no twin" if type(own).__module__.startswith("torch.nn") else f"has {own_tensors[0]} of its own"
+                )
+                return f"{type(own).__name__} {what}"
+            if (reason := why_no_twin(own)) is not None:
+                return reason
+            if path not in layers:
+                return f"{path} does not always run"
+    return None
