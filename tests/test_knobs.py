@@ -191,7 +191,7 @@ def test_more_l1_makes_more_zeros_and_l2_makes_none(digits: Splits) -> None:
 
 def unit_norms(result: FitResult) -> list[torch.Tensor]:
     """Of the incoming weights, a tensor a layer."""
-    return [w.norm(dim=0) for name, w in result.weights.items() if name.endswith("weight")]
+    return [w.norm(dim=1) for name, w in result.weights.items() if name.endswith("weight")]
 
 
 def test_max_norm_bounds_each_units_incoming_weights(digits: Splits) -> None:
@@ -304,7 +304,7 @@ def test_average_is_that_of_the_steps_weights(digits: Splits) -> None:
         torch.testing.assert_close(kept.double(), by_hand, rtol=0, atol=1e-6)
         assert not torch.equal(kept, seen[-1][name])
     network = Stack([small()], digits).network
-    network.load_state_dict({name: tensor.unsqueeze(0) for name, tensor in result.weights.items()})
+    network.load_state(0, result.weights)
     loss = F.cross_entropy(network.eval()(digits.validation.x_NI.unsqueeze(0))[0], digits.validation.y_N)
     assert result.value == result.metrics["final/val_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
@@ -320,13 +320,13 @@ def test_average_of_a_fresh_fit_knows_nothing_of_the_fit_before_in_its_slot(digi
     config = knobs({"weight_average": 0.9}, seed=1)
     stack = Stack([config, config], digits)
     average = effect_of(stack, WeightAverage)
-    average.values_KP.fill_(math.nan)
+    average.values_KS.fill_(math.nan)
     stack.load(0, config)
     stack.rows.values_KP.fill_(3.0)
     stack.records[0].step, stack.records[1].step = 1, 5
     average.after_step()
-    assert (average.values_KP[0] == 3).all()
-    assert average.values_KP[1].isnan().all()
+    assert (average.values_KS[0] == 3).all()
+    assert average.values_KS[1].isnan().all()
 
 
 def test_fit_without_an_average_is_validated_as_it_is_though_it_overflowed(digits: Splits) -> None:

@@ -76,7 +76,9 @@ class Group:
     @property
     def weights_SW(self) -> np.ndarray:
         """No biases."""
-        return np.stack([np.concatenate([w.numpy().T.ravel() for w in f.weights.values() if w.ndim > 1]) for f in self.fits])
+        return np.stack(
+            [np.concatenate([w.numpy().T.ravel() for w in f.weights.values() if w.ndim > 1]) for f in self.fits]
+        )
 
     @property
     def error(self) -> Estimate:

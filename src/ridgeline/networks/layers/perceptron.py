@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ridgeline.networks.layers.chain import Activation
 from ridgeline.networks.layers.initialization import drawn
 from ridgeline.networks.layers.noisy import ActivationDropout
 
@@ -29,7 +29,9 @@ class Perceptron(nn.Module):
     is_chain = True
     """The units of a layer are read by the next layer and by nothing else."""
 
-    def __init__(self, sizes: Sequence[int], activation: Activation, initialization: str, output: str) -> None:
+    def __init__(
+        self, sizes: Sequence[int], activation: Literal["relu", "tanh", "sigmoid"], initialization: str, output: str
+    ) -> None:
         super().__init__()
         self.output = output
         gains = [nn.init.calculate_gain(activation) for _ in sizes[1:-1]] + [1.0]

@@ -54,7 +54,7 @@ class Swapped(nn.Module):
         grads = {id(parameter): grad for parameter, grad in bound}
         for twin in twins.values():
             own = [grads[id(parameter)] for parameter in twin.parameters() if id(parameter) in grads]
-            if isinstance(twin, LinearTwin):
+            if own and isinstance(twin, LinearTwin):
                 rows.written.append((twin.written, own))
             else:
                 rows.added += own
