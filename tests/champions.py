@@ -13,6 +13,7 @@ from ridgeline.data.scaler import fit_scaler
 from ridgeline.data.sources import read_source
 from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
+from ridgeline.stack.networks import shape_of
 from settings import small
 
 
@@ -23,7 +24,7 @@ def fitted_digits(**overrides: Any) -> tuple[Fitted, np.ndarray]:
     source = read_source(config.data)
     rows = split_rows(source, config.data)
     scaler = fit_scaler(source.x_NI[rows.train], config.data)
-    return Fitted(config, result.weights, scaler), source.x_NI[rows.validation]
+    return Fitted(config, result.weights, scaler, shape_of(load_splits(config.data))), source.x_NI[rows.validation]
 
 
 def confirmed(

@@ -48,9 +48,7 @@ def measure(stack: Stack, examples: int) -> dict[str, Tensor]:
     was_training = network.training
     network.eval()
     with torch.enable_grad(), network.outputs_of(list(kinds)) as outputs:
-        stack.rows.differentiate(
-            stack.data_loss.mean_K(predict(network, x_KBI, shared.trainer.precision), targets_KB)
-        )
+        stack.rows.differentiate(stack.data_loss.mean_K(predict(network, x_KBI, shared.trainer.precision), targets_KB))
     network.train(was_training)
     figures = dict[str, Tensor]()
     for name, (layer, kind) in kinds.items():

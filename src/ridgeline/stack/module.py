@@ -50,7 +50,7 @@ class Stack(pl.LightningModule):
         self.records = [FitRecord() for _ in self.configs]
         self._shared = configs[0]
         x_NI = splits.train.x_NI
-        k, dtype, device = len(self.configs), x_NI.dtype, x_NI.device
+        k, device = len(self.configs), x_NI.device
         self.network = stacked_network(configs[0], k, x_NI, shape_of(splits))
         self.rows = self.network.rows
         self.n_penalized = n_penalized(configs[0], self.network)

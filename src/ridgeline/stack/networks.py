@@ -64,12 +64,12 @@ class Known:
         return self.network.build(self.example_shape, self.n_outputs)
 
 
-_known: dict[tuple[NetworkConfig, Shape, torch.dtype, str], Known] = {}
+_known: dict[tuple[NetworkConfig, Shape, torch.dtype, str, bool], Known] = {}
 
 
 def known_network(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     """Looked at with the first examples. Raises ConfigError for a network that does not take them."""
-    place = network, shape, x_NI.dtype, x_NI.device.type
+    place = network, shape, x_NI.dtype, x_NI.device.type, len(x_NI) >= EXAMPLES
     if place not in _known:
         _known[place] = _look(network, x_NI, shape)
     return _known[place]
@@ -78,13 +78,13 @@ def known_network(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
 def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     example_shape = shape.of_example(network)
     network.check_shape(example_shape)
-    few = x_NI[:EXAMPLES].cpu()
+    few = x_NI[:EXAMPLES].cpu().nan_to_num()  # what is predicted may lack a value
     x_B = few.repeat(-(-EXAMPLES // len(few)), 1)[:EXAMPLES].unflatten(1, example_shape)
 
     def make() -> nn.Module:
         return network.build(example_shape, shape.n_outputs)
 
     found = survey(make, x_B, channels_last=x_NI.device.type == "cpu")
-    choice = choose(make, found, x_B, x_NI.device)
+    choice = choose(make, found, x_B, x_NI.device, is_ours=type(network).__module__.startswith("ridgeline.networks."))
     log.debug(choice.why)
     return Known(network, example_shape, shape.n_outputs, x_B, found, choice)

@@ -29,16 +29,23 @@ class Choice:
     why: str
 
 
-def choose(make: Make, survey: Survey, x_B: Tensor, device: torch.device) -> Choice:
+def choose(make: Make, survey: Survey, x_B: Tensor, device: torch.device, *, is_ours: bool = False) -> Choice:
     """Swapped where that is the same, and the faster way: on a CPU for a network without convolutions.
 
-    The clock is not asked: what it said would change the last bits of a study from one start to the next.
+    The clock is not asked: what it said would change the last bits of a study from one start to the next. `is_ours`:
+    a network of this package, of which its tests have proved that it is the same.
     """
     layers = f"{survey.n_parameters:,} parameters"
     if survey.why_looped is not None:
         return Choice("looped", f"network: looped, for {survey.why_looped}; {layers}")
     if survey.has_convolutions and device.type == "cpu":
         return Choice("looped", f"network: looped, which is faster for convolutions on a CPU; {layers}")
+    kinds = ", ".join(f"{survey.layer_kinds.count(kind)} {kind}" for kind in dict.fromkeys(survey.layer_kinds))
+    if is_ours:
+        return Choice("swapped", f"network: swapped ({kinds}); {layers}")
+    half = len(x_B) // 2
+    if torch.allclose(x_B[:half].mean(0), x_B[half:].mean(0)):  # a mean over both fits would be that of either
+        return Choice("looped", f"network: looped, for too few different examples are there to try it; {layers}")
     try:
         difference, dtype = largest_difference(make, survey, x_B, device)
     except Exception as error:  # whatever the author's code says to a batch of another size
@@ -46,7 +53,6 @@ def choose(make: Make, survey: Survey, x_B: Tensor, device: torch.device) -> Cho
         return Choice("looped", f"network: looped, for folded into a batch it raises {type(error).__name__}: {line}")
     if not difference <= TOLERANCE[dtype]:
         return Choice("looped", f"network: looped, for folded into a batch it differs by {difference:.1e}")
-    kinds = ", ".join(f"{survey.layer_kinds.count(kind)} {kind}" for kind in dict.fromkeys(survey.layer_kinds))
     return Choice("swapped", f"network: swapped ({kinds}), equal to plain copies within {difference:.0e}; {layers}")
 
 
