@@ -193,7 +193,7 @@ def renamed(text: str) -> str:
 
 def differences(command: str, theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
     """A line for each number that another one stands for now, or none. One that only has another name is none."""
-    theirs = {name: renamed(value) for name, value in theirs.items()}
+    theirs = {name: renamed(value) for name, value in theirs.items() if not OF_THE_RUN.search(name.partition(": ")[2])}
     new = Counter(value for name, value in ours.items() if name not in theirs)
     lines = []
     for name, value in theirs.items():
