@@ -25,7 +25,7 @@ def collect(stack: Stack, trials: Iterable[int]) -> list[FitResult]:
 def _result(stack: Stack, k: int, on_train: Mapping[str, float]) -> FitResult:
     config, record = stack.configs[k], stack.records[k]
     kept = record.best_epoch if config.trainer.restore_best else len(record.history)
-    weights = stack.rows.unpack(stack.best_KS[k])
+    weights = stack.network.unpack(stack.best_KS[k])
     metrics: dict[str, float] = {}
     value = math.nan
     if record.failure is None:

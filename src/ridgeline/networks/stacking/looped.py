@@ -22,9 +22,9 @@ from ridgeline.networks.stacking.survey import Survey
 class Looped(nn.Module):
     """Parameters and running statistics of copy k are views of row k."""
 
-    def __init__(self, modules: Sequence[nn.Module], survey: Survey, rows: Rows, channels_last: bool) -> None:
+    def __init__(self, modules: Sequence[nn.Module], survey: Survey, rows: Rows) -> None:
         super().__init__()
-        self._survey, self._rows, self._channels_last = survey, rows, channels_last
+        self._survey, self._rows = survey, rows
         self.copies = nn.ModuleList(modules)
         self.noise_keys = [0] * len(modules)
         self.factors: dict[str, Tensor] = {}
@@ -82,8 +82,10 @@ class Looped(nn.Module):
         with randomness.restored():
             for k, (copy, x_B) in enumerate(zip(self.copies, x_KB, strict=True)):
                 randomness.seed_all(self.noise_keys[k] if self.training else 0)
-                if self._channels_last and x_B.dim() == 4:
+                if self._survey.channels_last:
                     x_B = x_B.contiguous(memory_format=torch.channels_last)
+                if self._survey.writes_input:
+                    x_B = x_B.clone()
                 outputs.append(self._outputs(k, copy, x_B))
                 if self.training:
                     self._keep_buffers(k)

@@ -92,8 +92,7 @@ class StackedNetwork(nn.Module):
         if way == "swapped":
             self.stack = Swapped(self._made(0), survey, self.rows)
         else:
-            channels_last = survey.has_convolutions and device.type == "cpu"
-            self.stack = Looped([self._made(0) for _ in range(k)], survey, self.rows, channels_last)
+            self.stack = Looped([self._made(0) for _ in range(k)], survey, self.rows)
 
     @property
     def dropouts(self) -> Sequence[Dropout | DropoutOfTorch]:
@@ -154,12 +153,17 @@ class StackedNetwork(nn.Module):
             self.stack.noise_keys = [key(seed, Purpose.FORWARD, step) for seed, step in zip(seeds, steps, strict=True)]
 
     def state(self, k: int) -> dict[str, Tensor]:
-        """What fit `k` has of its own, named and shaped as the author's module has it, on the CPU."""
-        return self.rows.unpack(self.rows.state_KS[k])
+        """The `state_dict` that the author's module would have as fit `k`, on the CPU."""
+        return self.unpack(self.rows.state_KS[k])
+
+    def unpack(self, row_S: Tensor) -> dict[str, Tensor]:
+        """The same of a row that a fit had."""
+        state = {name: tensor.clone() for name, tensor in self.survey.constants.items()} | self.rows.unpack(row_S)
+        return state | {alias: state[name] for alias, name in self.survey.aliases.items()}
 
     def load_state(self, k: int, state: Mapping[str, Tensor]) -> None:
         """What `state` gave. Raises ValueError for a tensor that this network has no place for."""
-        unknown = state.keys() - self.rows.slots.keys()
+        unknown = state.keys() - self.rows.slots.keys() - self.survey.constants.keys() - self.survey.aliases.keys()
         if unknown:
             raise ValueError(f"`a state has {sorted(self.rows.slots)}` must hold, but got {sorted(unknown)}.")
         self.rows.put_(k, dict(state))

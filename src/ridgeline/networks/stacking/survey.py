@@ -6,11 +6,15 @@ B batch.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ridgeline.checking import ConfigError
 from ridgeline.networks.layers.noisy import ActivationDropout
@@ -49,7 +53,9 @@ class Survey:
     """`dropouts` and `weights` are in the order in which the layers run. `why_looped`: what keeps K from being folded
     into the batch, as far as it can be seen without trying it. `n_multiplications`: of an example, by weights.
     `n_values`: an example's, in the input and in what layers with parameters give. `activations`: of each layer that
-    is one, the last layer with weights before it, and what it is.
+    is one, the last layer with weights before it, and what it is. `channels_last`: whether its convolutions get images
+    that lie so. `writes_input`: whether its forward works in place on what it gets. `constants`: what its `state_dict`
+    has and no fit of its own; `aliases`: other names there of a tensor that it shares.
     """
 
     example_shape: tuple[int, ...]
@@ -62,6 +68,10 @@ class Survey:
     n_parameters: int
     n_multiplications: int
     has_convolutions: bool
+    channels_last: bool
+    writes_input: bool
+    constants: dict[str, Tensor]
+    aliases: dict[str, str]
     why_looped: str | None
     activations: dict[str, tuple[str, str]] = field(default_factory=dict)
     layer_kinds: tuple[str, ...] = ()
@@ -82,30 +92,72 @@ def survey(make: Make, x_B: Tensor, channels_last: bool) -> Survey:
     Raises ConfigError where the network does not take them.
     """
     with randomness.restored():
-        module = made(make, 0).to(dtype=x_B.dtype)
-        materialize(module, x_B)
+        module = _materialized(make, 0, x_B)
+        channels_last = channels_last and takes_channels_last(module, x_B)
         rates = {name: own.p for name, own in module.named_modules() if isinstance(own, nn.modules.dropout._DropoutNd)}
         for name in rates:
             module.get_submodule(name).p = 0.0  # type: ignore[assignment]
         before = {name: (tensor, tensor.clone()) for name, (_, _, tensor) in owned(module).items()}
-        layers, order, shapes = _run(module, x_B)
-        outputs_BO, draws = order.outputs, order.draws
+        seen = _run(module, x_B)
         changed = {
             name
             for name, (owner, own_name, tensor) in owned(module).items()
             if name in before and (tensor is not before[name][0] or not torch.equal(tensor, before[name][1]))
         }
         again = {name: tensor for name, (_, _, tensor) in owned(_materialized(make, 1, x_B)).items()}
-    if outputs_BO.dim() != 2 or len(outputs_BO) != len(x_B):
-        shape = ", ".join(["B", *(str(n) for n in outputs_BO.shape[1:])])
+    if seen.outputs.dim() != 2 or len(seen.outputs) != len(x_B):
+        shape = ", ".join(["B", *(str(n) for n in seen.outputs.shape[1:])])
         raise ConfigError(f"`a network gives (B, outputs)` must hold, but got ({shape}).")
-    return _described(module, x_B, outputs_BO, layers, shapes, draws, changed, again, rates, channels_last)
+    return _described(module, x_B, seen, changed, again, rates, channels_last)
 
 
-@dataclass
-class _Order:
+def takes_channels_last(module: nn.Module, x_B: Tensor) -> bool:
+    """Whether it has convolutions whose images may lie with their channels last: some code asks for another order."""
+    if x_B.dim() != 4 or not any(isinstance(own, nn.Conv2d) for own in module.modules()):
+        return False
+    module, x_B = copy.deepcopy(module), x_B.clone()
+    try:
+        module.eval()(x_B.to(memory_format=torch.channels_last))
+    except RuntimeError:  # a view of what lies otherwise
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """In one forward pass. `shapes`: of what layers gave. `keeps_numbers`, `reads_numbers`: see `_why_looped`."""
+
     outputs: Tensor
+    layers: dict[str, Layer]
+    shapes: dict[str, tuple[int, ...]]
     draws: bool
+    writes_input: bool
+    keeps_numbers: bool
+    reads_numbers: bool
+
+
+class _Reading(TorchDispatchMode):
+    """Notes whether a number of a tensor comes to Python, where it may decide what is computed."""
+
+    is_so = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.is_so |= func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+        return func(*args, **(kwargs or {}))
+
+
+def _numbers(module: nn.Module) -> dict[tuple[str, str], str]:
+    """What its parts keep beside parameters, buffers and modules, as far as it is numbers, words, tensors or lists."""
+    return {
+        (path, name): str(value.tolist()) if isinstance(value, Tensor | np.ndarray) else repr(value)
+        for path, own in module.named_modules()
+        for name, value in vars(own).items()
+        if isinstance(value, _NUMBERS) and name not in _OF_MODULES
+    }
+
+
+_NUMBERS = (bool, int, float, complex, str, type(None), list, tuple, dict, set, Tensor, np.ndarray)
+_OF_MODULES = vars(nn.Module()).keys()
 
 
 def materialize(module: nn.Module, x_B: Tensor) -> None:
@@ -119,7 +171,7 @@ def materialize(module: nn.Module, x_B: Tensor) -> None:
     if lazy:
         was_training = module.training
         with torch.no_grad():
-            module.eval()(x_B)
+            module.eval()(x_B.to(torch.get_default_dtype(), copy=True))
         module.train(was_training)
 
 
@@ -129,7 +181,7 @@ def _materialized(make: Make, key: int, x_B: Tensor) -> nn.Module:
     return module.to(dtype=x_B.dtype)
 
 
-def _run(module: nn.Module, x_B: Tensor) -> tuple[dict[str, Layer], _Order, dict[str, tuple[int, ...]]]:
+def _run(module: nn.Module, x_B: Tensor) -> _Seen:
     """One forward pass in training, without dropout: the layers that ran, in that order."""
     layers: dict[str, Layer] = {}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -145,37 +197,43 @@ def _run(module: nn.Module, x_B: Tensor) -> tuple[dict[str, Layer], _Order, dict
                     shapes[name] = tuple(outputs.shape)
 
             handles.append(own.register_forward_hook(note))
-    before = randomness.states()
+    module.train()
+    before, numbers, given_B = randomness.states(), _numbers(module), x_B.clone()
     try:
-        outputs = module.train()(x_B)
+        with _Reading() as reading:
+            outputs = module(given_B)
     finally:
         for handle in handles:
             handle.remove()
-    draws = not randomness.are_equal(before, randomness.states())
     if not isinstance(outputs, Tensor):
         raise ConfigError(f"`a network gives one tensor` must hold, but got {type(outputs).__name__}.")
-    return layers, _Order(outputs, draws), shapes
+    return _Seen(
+        outputs,
+        layers,
+        shapes,
+        draws=not randomness.are_equal(before, randomness.states()),
+        writes_input=given_B._version > 0,
+        keeps_numbers=_numbers(module) != numbers,
+        reads_numbers=reading.is_so,
+    )
 
 
 def _described(
     module: nn.Module,
     x_B: Tensor,
-    outputs_BO: Tensor,
-    layers: dict[str, Layer],
-    shapes: dict[str, tuple[int, ...]],
-    draws: bool,
+    seen: _Seen,
     changed: set[str],
     again: dict[str, Tensor],
     rates: dict[str, float],
     channels_last: bool,
 ) -> Survey:
-    found = owned(module)
+    found, layers = owned(module), seen.layers
     path_of = {id(own): name for name, own in module.named_modules()}
     sites = []
     for name, layer in layers.items():
         if name not in rates:
             continue
-        shape = shapes.get(name, (0,))
+        shape = seen.shapes.get(name, (0,))
         keyed = type(layer.module) in KEYED and layer.calls == 1 and shape[0] == len(x_B)
         sites.append(DropoutSite(name, rates[name], layer.n_outputs if keyed else None, _activation(layer.module)))
     runs = list(layers)
@@ -201,6 +259,7 @@ def _described(
             if type(owner) is nn.Linear and own_name == "weight":
                 twin_order, twin_units = LinearTwin.order, "last" if units else None
             twin_slots.append(Slot(name, tuple(tensor.shape), twin_order, kind, tensor.dtype, twin_units))  # type: ignore[arg-type]
+    names_of_fits = {slot.name for slot in slots}
     with_parameters = [layer for layer in layers.values() if layer.module._parameters]
     last_weights, activations = "", dict[str, tuple[str, str]]()
     for name, layer in layers.items():
@@ -212,7 +271,7 @@ def _described(
             activations[name] = last_weights, does
     return Survey(
         example_shape=tuple(x_B.shape[1:]),
-        n_outputs=outputs_BO.shape[1],
+        n_outputs=seen.outputs.shape[1],
         slots=tuple(slots),
         twin_slots=tuple(twin_slots),
         weights=tuple(weights),
@@ -221,10 +280,21 @@ def _described(
         n_parameters=sum(found[name][2].numel() for name in (*weights, *trained)),
         n_multiplications=sum(_multiplications(layer) for layer in with_parameters),
         has_convolutions=any(isinstance(layer.module, nn.modules.conv._ConvNd) for layer in layers.values()),
-        why_looped=_why_looped(module, layers, sites, draws, kept, found),
+        channels_last=channels_last,
+        writes_input=seen.writes_input,
+        constants={name: again[name] for name in found if name in again and name not in names_of_fits},
+        aliases=_aliases(module, found),
+        why_looped=_why_looped(module, seen, sites, kept, found),
         activations=activations,
         layer_kinds=tuple(type(layer.module).__name__ for layer in with_parameters),
     )
+
+
+def _aliases(module: nn.Module, found: dict[str, tuple[nn.Module, str, Tensor]]) -> dict[str, str]:
+    """Names in the `state_dict` beside the first one of each tensor."""
+    first = {id(tensor): name for name, (_, _, tensor) in found.items()}
+    every = module.state_dict(keep_vars=True)
+    return {name: first[id(tensor)] for name, tensor in every.items() if first.get(id(tensor), name) != name}
 
 
 def _multiplications(layer: Layer) -> int:
@@ -253,14 +323,19 @@ def _is_kept(name: str, tensor: Tensor, changed: set[str], again: dict[str, Tens
 
 def _why_looped(
     module: nn.Module,
-    layers: dict[str, Layer],
+    seen: _Seen,
     sites: list[DropoutSite],
-    draws: bool,
     kept: list[str],
     found: dict[str, tuple[nn.Module, str, Tensor]],
 ) -> str | None:
-    if draws:
+    """What one module cannot do for several fits, though two of them might give what plain copies give."""
+    layers = seen.layers
+    if seen.draws:
         return "its forward draws random numbers of its own"
+    if seen.keeps_numbers:  # a fit that begins later in a slot would find those of its neighbours
+        return "its forward keeps numbers beside parameters and buffers"
+    if seen.reads_numbers:
+        return "its forward may go another way by the numbers of a batch"
     for site in sites:
         if site.width is None:
             return f"{type(layers[site.name].module).__name__} {site.name} needs noise of its own"

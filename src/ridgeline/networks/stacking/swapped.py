@@ -60,6 +60,7 @@ class Swapped(nn.Module):
                 rows.added += own
         self.module = module
         self._twins = twins
+        self._writes_input = survey.writes_input
         self._takes_leading_axes = getattr(module, "any_leading_axes", False)
 
     @property
@@ -75,6 +76,8 @@ class Swapped(nn.Module):
 
     def forward(self, x_KB: Tensor) -> Tensor:
         """Outputs (K, B, O) of examples (K, B, ...)."""
+        if self._writes_input:
+            x_KB = x_KB.clone()
         if self._takes_leading_axes:
             outputs: Tensor = self.module(x_KB)
             return outputs

@@ -86,16 +86,10 @@ class BatchNormTwin(Twin):
         statistics = (self.running_mean, self.running_var)
         columns += [self.k * [None] if each is None else [own.data for own in each] for each in statistics]
         done = [
-            F.batch_norm(own, mean, var, weight, bias, by_batch, self._momentum(k), self.eps)
-            for k, (own, weight, bias, mean, var) in enumerate(zip(x_KB, *columns, strict=True))
+            F.batch_norm(own, mean, var, weight, bias, by_batch, self.momentum, self.eps)
+            for own, weight, bias, mean, var in zip(x_KB, *columns, strict=True)
         ]
         return torch.cat(done)
-
-    def _momentum(self, k: int) -> float:
-        """What the newest statistics count; the mean of all where the author gave None."""
-        if self.momentum is not None or not self.training or self.num_batches_tracked is None:
-            return self.momentum or 0.0
-        return 1.0 / float(self.num_batches_tracked[k])
 
 
 class LayerNormTwin(Twin):
@@ -170,6 +164,8 @@ def why_no_twin(layer: nn.Module) -> str | None:
         return f"{type(layer).__name__} has no twin"
     if isinstance(layer, nn.Embedding) and (layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse):
         return "an Embedding with max_norm, scale_grad_by_freq or sparse has no twin"
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.momentum is None:
+        return "a BatchNorm without momentum has no twin"
     if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks:
         return f"a {type(layer).__name__} has hooks"
     if isinstance(layer, nn.Linear) and len({p.requires_grad for p in layer.parameters()}) > 1:
