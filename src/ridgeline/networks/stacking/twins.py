@@ -70,7 +70,7 @@ class BatchNormTwin(Twin):
 
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d, k: int) -> None:
         super().__init__()
-        self.k, self.momentum, self.eps = k, layer.momentum, layer.eps
+        self.k, self.momentum, self.eps = k, layer.momentum or 0.0, layer.eps
         for name in ("weight", "bias"):
             self.register_parameter(name, None)
         for name in ("running_mean", "running_var", "num_batches_tracked"):
