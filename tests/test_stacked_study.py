@@ -127,7 +127,7 @@ def test_trials_of_several_structures_end_bitwise_as_one_by_one(
     with caplog.at_level(logging.INFO, "ridgeline"):
         stacked = Studies(tmp_path / "stacked", store).run(*grid, *ONE_WORKER, task=train)
     single = Studies(tmp_path / "single", store).run(*grid, "hydra/launcher=basic", task=train)
-    assert "Trials differ in more than knobs, in data, network: those of one structure train as stacks." in caplog.text
+    assert "Trials differ in data, network, which no stack can mix: those of one structure" in caplog.text
     assert len(results(stacked)) == 8
     assert results(stacked) == results(single)
     for number in range(8):

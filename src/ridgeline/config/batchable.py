@@ -11,7 +11,7 @@ from ridgeline.config.trial import Config
 
 
 def structure(config: Config) -> Config:
-    """The configuration without what trains no fit, and its knobs: equal structures can share a stack."""
+    """The configuration without batchable keys, and without what trains no fit: equal structures can share a stack."""
     blank = {f.name: f.default for f in dataclasses.fields(Config) if f.name in NOT_TRAINED}
     return dataclasses.replace(_blank_batchable(config), **blank)
 

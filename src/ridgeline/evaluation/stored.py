@@ -23,13 +23,11 @@ from ridgeline.config import Config, parse
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore
-from ridgeline.search.folder import study_folder
+from ridgeline.search.folder import MASTER, study_folder
 from ridgeline.search.job_folder import job_folder
 from ridgeline.search.storage import read_storage
 
 ROOT = "data.root"
-MASTER = "multirun.yaml"
-
 CONFIRMED = "confirm"
 """In a study's folder: what confirming it has left."""
 

@@ -20,7 +20,7 @@ from ridgeline.search.storage import as_one_write
 
 
 class AskTell:
-    """One study's side of every trial, however the trials are trained.
+    """Asks for the trials of a study, and tells how they ended, whoever trains them.
 
     `exhausted`: the sampler has seen its whole space, so there is nothing more to ask for.
     """
@@ -43,6 +43,7 @@ class AskTell:
         return [t for t in self.study.get_trials(deepcopy=False) if not is_interrupted(t)]
 
     def running(self) -> list[FrozenTrial]:
+        """Those that were asked for and have not been told."""
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def ask(self) -> Trial:
@@ -95,14 +96,14 @@ class AskTell:
         return told
 
     def interrupt(self, trial: FrozenTrial) -> None:
-        """Say of a trial whose process is gone that it was interrupted: for Optuna it failed, but it does not count."""
+        """Tell that the process of a trial ended before the trial did. For Optuna it failed; here it does not count."""
         attributes = {INTERRUPTED: True, OUTCOME: {"run_id": self.records.interrupted(trial.number)}}
         for name, value in attributes.items():
             self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
         self.study.tell(trial.number, state=TrialState.FAIL)
 
     def check_failures(self) -> None:
-        """Raises StudyStopped over the limit, and at the end if nothing came of any trial."""
+        """Raise StudyStopped if more trials failed than `search.max_failure_rate` allows, or in the end all of them."""
         trials = ran(self.study)
         failed, goal = counts(trials)["failed"], self.plan.n_trials
         rate = self.plan.config.search.max_failure_rate

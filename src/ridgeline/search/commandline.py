@@ -26,23 +26,24 @@ from ridgeline.config.own_code import own_packages, own_targets
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
-"""What a study has one of."""
+"""Keys that cannot be swept, for a study has one value of each."""
 
 FOLDS = "data.folds"
 
 STAGE, PARAMS = "stage", "params.yaml"
-"""The configuration of DVC's stages, and the file that it is made of."""
+"""The name of the configuration that DVC's stages use, and the file of parameters that it is composed of."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Start:
-    """How the study was started, beside what is set and swept. `typed`: its arguments, without a password.
+    """How a study was started, apart from what its arguments set and sweep. Paths are absolute.
 
-    `script` trains. `options` name its configuration, `hydra` are the settings of Hydra itself; paths are absolute.
-    `search`: what chooses no search where the configuration chooses one without being asked. `own`: the packages of the
-    user's own that its trials use.
+    `runs` is the runs folder. `typed` are the arguments, without passwords. `script` is what was started. `options` are
+    those that name its configuration, `hydra` the settings of Hydra itself. `search` is the argument that chooses no
+    search, where the configuration would choose one without being asked. `own` are the packages of the user's own that
+    its trials use.
     """
 
     runs: str
@@ -56,9 +57,11 @@ class Start:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`fixed`: overrides as typed. `space`: a dimension for each swept key; of a grid the last one varies fastest.
+    """The command line of a study, and the commands that follow from it.
 
-    `idle_in`: the keys that are without effect in the trial with these parameters, though not in all trials.
+    `fixed` are the overrides that all trials have, as typed. `space` has a dimension for each swept key; of a grid the
+    last one varies fastest. `idle_in` finds the keys that are without effect in the trial with these parameters, though
+    not in all trials.
     """
 
     fixed: tuple[str, ...]
@@ -83,7 +86,7 @@ class CommandLine:
     def retrain(
         self, params: Mapping[str, Any], more: Mapping[str, Any] | None = None, *, where: Where = "anywhere"
     ) -> str:
-        """The shell command that trains these parameters again, alone. `more`: keys that differ from the trial's."""
+        """The shell command that trains these parameters again, alone. `more`: values that differ from the trial's."""
         more = more or {}
         own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and key_of(o) not in (*more, "runs")]
         own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
@@ -105,7 +108,7 @@ class CommandLine:
 
 
 def _without_idle(overrides: Sequence[str], find: Callable[[], Iterable[Idle]]) -> list[str]:
-    """Without what sets a key, or chooses a file, that has no effect."""
+    """The overrides but those that set a key, or choose a file, without effect."""
     if not any(may_be_idle(override) for override in overrides):
         return list(overrides)
     idle, kept = [one.key for one in find()], list[str]()
@@ -142,7 +145,7 @@ def read(
 def restore(
     master: DictConfig, params: Mapping[str, Any], space: Mapping[str, BaseDistribution], runs: str
 ) -> CommandLine:
-    """What `read` made of a study that is stored, whose distributions are known. `runs`: where it lies now."""
+    """The command line of a stored study, whose distributions are known. `runs`: the folder that it lies in now."""
     arguments = as_typed(master.hydra.overrides.task)
     every = _every(OverridesParser.create(), arguments, params)
     swept = [known_dimension(override, space) for override in every if override.is_sweep_override()]
@@ -160,7 +163,8 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
 
 
 def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:
-    """The entries that no argument replaces, then the arguments, the last of each key."""
+    """The overrides of a study: entries of `search.params` that no argument replaces, then the last argument of each
+    key."""
     typed = {full_key(override): override for override in _parse(parser, arguments)}  # the last of a key counts
     entries: dict[str, Override] = {}
     for key, value in params.items():

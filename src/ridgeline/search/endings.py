@@ -18,17 +18,19 @@ from ridgeline.command_line.outputs import write_whole
 from ridgeline.command_line.passwords import hidden_everywhere
 
 RESULT = "result.json"
-"""In the job's folder, from the moment the job has ended."""
+"""The file in a job's folder that says how the job ended; it is not there before."""
 
 INTERRUPTED_CODE = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 ATTRIBUTES = ("run_id", "best_epoch", "epochs", "seconds", "metrics")
+"""What a study keeps of each trial's result, beside its value."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """`value` is None for a trial that failed, and `reason` says why in one line; for a pruned one both are."""
+    """How a trial ended. If it failed, `value` is None and `reason` says why in one line; if it was pruned, both are
+    None."""
 
     value: float | None
     reason: str | None = None
@@ -44,11 +46,11 @@ class StudyStopped(Exception):
 
 
 class JobExited(Exception):
-    """A job called exit: Hydra's run_job catches exceptions alone, and the study goes on."""
+    """A job called exit. Hydra catches exceptions alone, so it gets this one, and the study goes on."""
 
 
 class Recorded:
-    """The task function, which also leaves what it returned or raised in the job's folder."""
+    """The task function of a job, with a file in the job's folder that says what it returned or raised."""
 
     def __init__(self, task: Callable[[Any], Any]) -> None:
         self.task = task
@@ -74,12 +76,12 @@ class Recorded:
 
 
 def one_line(error: BaseException) -> str:
-    """Type and text of an exception."""
+    """The type and the text of an exception, without secrets."""
     return hidden_everywhere(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": "))
 
 
 def ending_of(returned: JobReturn) -> Ending:
-    """What a launcher gave back."""
+    """How a job ended that a launcher ran."""
     if returned.status == JobStatus.COMPLETED:
         return _ending(returned.return_value)
     error = returned._return_value  # the property would raise it, after printing it
@@ -87,7 +89,7 @@ def ending_of(returned: JobReturn) -> Ending:
 
 
 def recorded_ending(folder: Path) -> Ending | None:
-    """What the job left in its folder; None if it did not end."""
+    """How a job ended, by the file in its folder; None if it did not end."""
     try:
         content = json.loads((folder / RESULT).read_text())
     except FileNotFoundError:

@@ -18,13 +18,20 @@ REMOTE = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p"
 """Kinds of file systems that several machines may have, by how their names begin."""
 
 
+MASTER = "multirun.yaml"
+"""The file in it that has what Hydra composed for the study."""
+
+
 def study_folder(config: Config, name: str) -> Path:
+    """Where all files of a study lie."""
     return Path(config.runs).absolute() / "studies" / name
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it. The lock ends with its process: a trial that then is RUNNING has none any more.
+    """Make a study's folder, and hold it. Raises ConfigError while another process does.
+
+    The lock ends with the process that has it. So whoever gets it knows that nobody trains the trials that are RUNNING.
 
     On a file system of a network such a lock may hold on one machine alone, or not be there: see `search.holder`.
     """

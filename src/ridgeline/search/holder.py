@@ -30,12 +30,13 @@ from ridgeline.stack import interrupts
 
 BEAT_SECONDS = 3.0
 SILENT_SECONDS = 15.0
-"""A holder whose beat does not change for so long is gone."""
+"""How long a holder's beat may stand still before the holder counts as gone."""
 SETTLE_SECONDS = 0.5
-"""After which of two processes that took the study at once the one that is not written gives way."""
+"""How long a process waits after it has written itself down. If two take the study at once, the later one has written
+over the earlier one by then, which gives way."""
 
 HOLDER = "holder"
-"""Name of the file in a study's folder, and of the user attribute of a study."""
+"""The name of the file in a study's folder, and of the user attribute of a study, that says who holds it."""
 
 Holder = dict[str, Any]
 
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
-    """Where the holder is written; `read` gives None where nobody holds it."""
+    """Where it is written who holds a study; `read` gives None if nobody does."""
 
     def read(self) -> Holder | None: ...
 
@@ -51,7 +52,7 @@ class Place(Protocol):
 
 
 class FilePlace:
-    """A file, which is there while the study is held. It is replaced as a whole, so nobody reads half of it."""
+    """A file in the study's folder, which is there while the study is held."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -73,7 +74,7 @@ class FilePlace:
 
 
 class StudyPlace:
-    """A study in a storage that folders of several machines may share."""
+    """A user attribute of the study, in a storage that several machines may use."""
 
     def __init__(self, study: Study) -> None:
         self._storage, self._id = study._storage, study._study_id
@@ -114,7 +115,7 @@ def held(place: Place, what: str, *, settle: bool) -> Iterator[None]:
 
 
 def in_words(holder: Holder) -> str:
-    """Who, where, since when."""
+    """Who holds a study, on which machine, since when."""
     if "host" not in holder:
         return "somebody who cannot be read"
     return f"{holder['user']} on {holder['host']}, process {holder['pid']}, since {holder['since']}"
@@ -134,7 +135,7 @@ def _me() -> Holder:
 
 
 def _machine() -> str:
-    """One for all processes that see the same process numbers: a boot of a machine, or of a container on it."""
+    """A name for what shares process numbers: a machine, or a container on it, since it was started."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid")
     except OSError:  # no Linux

@@ -17,11 +17,14 @@ from ridgeline.config.own_code import digest
 from ridgeline.search.space import Dimension
 
 AFTERWARDS = ("evaluation", "report")
-"""Parts of the package that no trial's numbers depend on."""
+"""Folders of the package on which no trial's numbers depend: they come after a study."""
 
 OWN_CODE = "own_code"
 REVISIONS = ("code", OWN_CODE, "torch", "optuna")
-"""Parts of the definition that make a new study by default, and only a note when a study is resumed by name."""
+"""Parts of a study's definition that may change while it goes on.
+
+They are in its default name, so that without a name of the user's another version begins another study. A study that
+the user named goes on, with a warning."""
 
 
 def definition(
@@ -51,7 +54,7 @@ def definition(
 
 
 def code_hash(package: Path | None = None) -> str:
-    """sha256 over names and bytes of the package's modules, those that come after a study apart."""
+    """sha256 over the names and bytes of the package's modules, but those that come after a study."""
     package = package or Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
@@ -75,7 +78,10 @@ def check_name(chosen: str | None) -> None:
 
 
 def study_name(config: Config, defined: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> str:
-    """The user's name, or one that is the same whenever the definition is. `names`: of all the data and networks."""
+    """The name that the user chose, or one that is the same whenever the definition is.
+
+    `names`: those of all data sets and networks in the study, under `data` and `network`.
+    """
     if config.search.study_name is not None:
         return config.search.study_name
     digest = hashlib.sha256(json.dumps(defined, sort_keys=True).encode()).hexdigest()[:8]

@@ -16,16 +16,16 @@ from omegaconf import DictConfig, OmegaConf
 from ridgeline.search.trees import Composed
 
 _BLANKS = {name: f"<{name} of the job>" for name in ("num", "id", "dirname", "overrides", "folder", "choices")}
-"""What stands in the one text of hydra.yaml where a job's own values go."""
+"""hydra.yaml is written out once for a study; these stand where the values of each job are put in."""
 
 
 def job_folder(number: int) -> str:
-    """Of a trial, relative to the study's folder."""
+    """The folder of a trial's job, relative to the study's folder."""
     return f"jobs/{number}"
 
 
 class JobFolders:
-    """Those of one study."""
+    """Makes the job folders of one study."""
 
     def __init__(self, master: DictConfig, folder: Path) -> None:
         self._folder = folder

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 INSTALL = "pip install 'ridgeline[ray]' (in a checkout: .venv/bin/python -m pip install -e '.[ray]')"
 
 SLOTS = "slots"
-"""User attribute of a study: its workers and the slots of each, from its first start on."""
+"""User attribute of a study: how many workers it has, and how many slots each of them; set at its first start."""
 
 CHECKPOINT = "trainer.ckpt_path"
 STACK_LAUNCHER = "hydra_plugins.ridgeline.launcher.StackLauncher"
@@ -35,9 +35,10 @@ STACK_LAUNCHER = "hydra_plugins.ridgeline.launcher.StackLauncher"
 
 @dataclass(frozen=True)
 class StackSettings:
-    """Of the launcher `stack`; None: as many workers as there are cores or GPUs, as many trials as fit the cache.
+    """Settings of the launcher `stack`.
 
-    `address`: of a Ray cluster; None: one on this machine alone.
+    `workers`: processes; None for one a core or GPU. `stack_size`: trials that each trains as one; None for as many as
+    fit its share of the cache. `address`: of a Ray cluster; None for one that is started on this machine alone.
     """
 
     workers: int | None = None
@@ -63,7 +64,7 @@ class StackSettings:
             connect(self.address)
 
     def count_devices(self, *, gpu: bool) -> int:
-        """How many workers there can be."""
+        """How many workers can train at once: cores or GPUs, of this machine or of the cluster."""
         if self.address is not None:
             from ridgeline.stack.ray_cluster import count_devices
 
@@ -78,6 +79,7 @@ class StackSettings:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def start(self, n: int, *, gpu: bool) -> Workers:
+        """Start `n` workers."""
         if self.backend == "ray":
             from ridgeline.stack.ray_pool import RayPool
 
@@ -88,7 +90,7 @@ class StackSettings:
 
 
 def stack_settings(master: DictConfig) -> StackSettings | None:
-    """Those of the configured launcher, checked; None if it is not the stack."""
+    """The checked settings of the launcher `stack`; None if another launcher is configured."""
     settings = dict(master.hydra.launcher)
     if settings.pop("_target_") != STACK_LAUNCHER:
         return None
@@ -123,7 +125,7 @@ class Launcher:
 
 
 def make_launcher(context: HydraContext, task: TaskFunction, master: DictConfig) -> Launcher:
-    """The configured launcher, without the words that it and its jobs have for each job."""
+    """The configured launcher. What it and Hydra would print for each job is left out."""
     plugin = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=Recorded(task), config=master)
     stack, quiet = stack_settings(master), list[str]()
     if stack is not None and not getattr(task, "is_one_trial", False):

@@ -52,7 +52,11 @@ def _run_jobs(trials: AskTell, launch: Launch) -> None:
 
 
 def _run_batch(trials: AskTell, launch: Launch, batch: Sequence[Trial]) -> None:
-    """Run a batch and tell it in order. A job's number is its trial's, also where the numbers have gaps."""
+    """Run a batch of trials, and tell them in their order.
+
+    A launcher numbers its jobs from the first on. So trials whose numbers have gaps between them are launched apart,
+    for a job has its trial's number.
+    """
     endings: dict[int, Ending] = {}
     for _, pairs in itertools.groupby(enumerate(batch), lambda pair: pair[1].number - pair[0]):
         consecutive = [trial for _, trial in pairs]
@@ -70,7 +74,7 @@ def _run_batch(trials: AskTell, launch: Launch, batch: Sequence[Trial]) -> None:
 
 
 def _of_trial(trials: AskTell, trial: Trial) -> list[str]:
-    """Overrides that tell the job whose it is. Quoted, for a run's id may look like a number."""
+    """The overrides that tell a job which trial of which study it is. Quoted, for a run's id may look like a number."""
     study, parent = (QuotedString(t, Quote.single).with_quotes() for t in (trials.plan.name, trials.records.run.id))
     own = [f"trial.study={study}", f"trial.number={trial.number}", f"trial.parent_run={parent}"]
     return [*own, "trainer.enable_progress_bar=false"]

@@ -1,4 +1,4 @@
-"""A study's database that is locked by another program, or restarts: it is waited for, and then there is one line."""
+"""A study's database may be locked by another program, or restart: it is waited for, for a minute."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ log = logging.getLogger(__name__)
 
 
 class StorageAway(Exception):
-    """One line: which database did not answer, and why."""
+    """A study's database does not answer. The text is one line: which one, and why."""
 
 
 class PatientStorage(RDBStorage):
-    """Each operation is tried again while the database is away. After an interrupt, or once it was waited for in vain,
-    nobody waits for it any more."""
+    """A database as Optuna's storage, in which each operation is tried again while the database is away.
+
+    After an interrupt, or once it was waited for in vain, it is not waited for any more.
+    """
 
     def __init__(self, url: str) -> None:
         self._shown, self._waiting, self._gave_up = hidden(url), threading.local(), False
@@ -115,7 +117,7 @@ def _refuse_other_tables(url: str, settings: dict[str, Any]) -> None:
 
 
 def _why_away(error: Exception) -> str | None:
-    """Why the database does not answer; None where it does, and refuses."""
+    """Why the database did not answer; None where it did, and refused the operation."""
     inner: BaseException | None = error
     while inner is not None and not isinstance(inner, DBAPIError):
         inner = inner.__cause__ or inner.__context__

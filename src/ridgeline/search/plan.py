@@ -1,4 +1,4 @@
-"""What a study is to do, once everything that can be checked before its first trial has been."""
+"""What a study is to do: made once everything has been checked that can be checked before the first trial."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ from ridgeline.trial.requirements import asks_torch, check_surroundings, check_t
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that nothing speaks against.
+    """What a study is to do.
 
-    `config` is that of the first combination of groups, `trees` what each trial's comes from, `n_trials` the goal;
-    `structural` the swept keys by which trials differ in more than knobs; `own_code` the text of the user's own source
-    files, by name.
+    `config`: the configuration of the first combination of groups. `trees`: where each trial's comes from.
+    `structural`: the swept keys that change more than batchable hyperparameters. `line`: the command line.
+    `definition`: what makes it the same study as another. `own_code`: the text of the user's own source files, by name.
+    `n_trials`: how many trials it shall have. `grid`: the combinations to try; None if a sampler draws.
     """
 
     name: str
@@ -103,7 +104,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
 
 
 def _refuse_choices_of_a_search(search: SearchConfig, typed: Sequence[str]) -> None:
-    """search/sampler=gp and search/pruner=median, which search=grid sets to null."""
+    """Refuse search/sampler=gp and search/pruner=median without a search: search=grid sets them to null."""
     keys = typed_keys(typed)
     for part in ("sampler", "pruner"):
         key, chosen = f"search.{part}", keys.get(f"search.{part}", [])

@@ -20,10 +20,10 @@ from ridgeline.search.ranking import Setting, counts, ran
 from ridgeline.tracking.address import look_at_study
 
 IN_TURN = (STACK_LAUNCHER, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
-"""Launchers that run what is not streamed one by one, however many jobs they get at once."""
+"""Launchers that run jobs one after the other, however many they get at once."""
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
-"""Without any of these torch finds no GPU: of NVIDIA on Linux, on WSL and on Jetson, of AMD."""
+"""Files of GPU drivers, without any of which torch finds no GPU: NVIDIA's on Linux, WSL and Jetson, and AMD's."""
 
 
 def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) -> str:
@@ -50,7 +50,7 @@ def _by_whom(plan: Plan, study: Study, launcher: Launcher) -> str:
 
 
 def workers_of(config: Config, settings: StackSettings, n_trials: int) -> str:
-    """As far as that can be told without torch and without asking a cluster."""
+    """Who will train the trials, as far as it can be told without torch and without asking a cluster."""
     if settings.address is not None:
         return f"on the Ray cluster {settings.address}"
     if may_have_gpu(config):
@@ -103,7 +103,7 @@ class Progress:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """One line on stdout: what begins, and when it has ended, how long that took."""
+    """Print one line: what begins and, once it has ended, how long it took."""
     began = time.monotonic()
     print(f"{what}: ", end="", flush=True)
     try:

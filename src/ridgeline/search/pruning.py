@@ -30,12 +30,17 @@ PLACE = "place"
 """User attribute of a trial: its slot, and its first tick on the logical clock."""
 
 Moment = tuple[int, int]
-"""On the logical clock: tick, slot."""
+"""A moment on the logical clock: its tick, and the slot, for those of one tick are handled in the order of slots."""
 
 
 @dataclass
 class Watched:
-    """A setting as the pruner sees it: `trial` is its like in the copy, `curves` and `ended` are by trial number."""
+    """A setting as the pruner sees it.
+
+    `trial` stands for it in the copy of the study. `seeds`: how many trials it is to have. By trial number, `curves`
+    has the metric after so many epochs, `ended` the trials that ended. `reported`: after how many epochs the pruner
+    knows it. `is_condemned`: the pruner has said that it is not worth going on with.
+    """
 
     trial: Trial
     seeds: int
@@ -45,7 +50,8 @@ class Watched:
     is_condemned: bool = False
 
     def advance(self, *, counts: bool) -> None:
-        """Report what all seeds know by now, and ask; `counts`: whether the answer does."""
+        """Report the epochs that all seeds have reached by now, and ask the pruner. `counts`: whether its answer
+        does."""
         while (mean := self._mean(self.reported + 1)) is not None:
             self.reported += 1
             self.trial.report(mean, self.reported)
@@ -53,7 +59,7 @@ class Watched:
                 self.is_condemned = True
 
     def _mean(self, epochs: int) -> float | None:
-        """Over the seeds after so many epochs; None as long as one has not got there, or if none will."""
+        """The mean over the seeds after so many epochs; None while a seed has not got there, or if none will."""
         if len(self.curves) < self.seeds or all(epochs not in curve for curve in self.curves.values()):
             return None
         values = []
@@ -85,14 +91,14 @@ class Pruning:
         self._replay([t for t in trials if t.state.is_finished() and not is_interrupted(t)])
 
     def prunes(self, number: int, epochs: int, value: float, moment: Moment) -> bool:
-        """Take in the metric after so many epochs of a trial, and ask."""
+        """Take in the metric of a trial after so many epochs; whether the trial is to be pruned."""
         watched = self._of(number)
         watched.curves.setdefault(number, {})[epochs] = value
         watched.advance(counts=moment > self._survived)
         return watched.is_condemned and moment > self._survived
 
     def ended(self, trial: FrozenTrial, moment: Moment) -> None:
-        """A trial that was told to the study."""
+        """Take in how a trial ended, when it has been told to the study."""
         watched = self._of(trial.number)
         watched.ended[trial.number] = trial
         watched.is_condemned |= trial.state == TrialState.PRUNED

@@ -27,14 +27,16 @@ INTERRUPTED = "interrupted"
 
 
 OUTCOME = "outcome"
-"""User attribute, one write a trial: `run_id`, `best_epoch`, `epochs`, `seconds`, `metrics`, `reason` if failed."""
+"""User attribute of a trial that ended: `run_id`, `best_epoch`, `epochs`, `seconds`, `metrics`, `reason` if it failed.
+
+One attribute for all of it, for each is a write to the storage."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Parameters, and their trials: one for each seed where seeds are swept, else one.
+    """Parameters that were tried, and the trials that tried them: one for each seed where seeds are swept, else one.
 
-    `params`: without the seeds. `trials`: by number, one a seed. `seeds`: how many there are to be.
+    `params` are without the seeds. `trials` are in the order of their numbers. `seeds` says how many there are to be.
     """
 
     params: dict[str, Any]
@@ -149,18 +151,18 @@ def drawn_settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
 
 
 def repeated(trial: FrozenTrial) -> list[str]:
-    """The keys of `REPEATED` that its study sweeps."""
+    """The keys of seeds that a trial's study sweeps."""
     return [key for key in REPEATED if isinstance(trial.distributions.get(key), CategoricalDistribution)]
 
 
 def n_seeds(trial: FrozenTrial) -> int:
-    """How many trials its setting is to have."""
+    """How many trials the setting of a trial is to have."""
     lists = (d for key, d in trial.distributions.items() if key in REPEATED)
     return math.prod(len(d.choices) for d in lists if isinstance(d, CategoricalDistribution))
 
 
 def params_of(trial: FrozenTrial) -> dict[str, Any]:
-    """Those of its setting."""
+    """The parameters of a trial's setting: all but its seeds."""
     keys = repeated(trial)
     return {key: value for key, value in trial.params.items() if key not in keys}
 
@@ -170,7 +172,7 @@ def seeds_of(trial: FrozenTrial) -> tuple[Any, ...]:
 
 
 def outcome(trial: FrozenTrial) -> dict[str, Any]:
-    """Empty until the trial has ended."""
+    """What came of a trial, beside its value (see `OUTCOME`); empty until it has ended."""
     found: dict[str, Any] = trial.user_attrs.get(OUTCOME, {})
     return found
 
@@ -192,6 +194,7 @@ def state_of(trial: FrozenTrial) -> str:
 
 
 def counts(trials: Sequence[FrozenTrial]) -> dict[str, int]:
+    """How many trials are complete, pruned and failed."""
     states = [state_of(t) for t in trials]
     return {state.lower(): states.count(state) for state in ("COMPLETE", "PRUNED", "FAILED")}
 

@@ -29,11 +29,12 @@ from ridgeline.trial.run import HISTORY, read_history
 WEIGHTS = "weights.safetensors"
 
 KEY, RUN = "key", "run_id"
-"""User attributes of a study: what tells it from others of its name in MLflow, and its run there."""
+"""User attributes of a study: the id that tells it from others of its name, and its run in MLflow."""
 
 
 class Records:
-    """The open parent run of a study, and in `trials` the open runs of trials by number."""
+    """What a study writes to MLflow: `run` is its own run, the parent of its trials'; `trials` their open runs, by
+    number."""
 
     def __init__(
         self,
@@ -55,20 +56,21 @@ class Records:
         self.hasty = False
 
     def run_of(self, number: int) -> str | None:
-        """The MLflow run of a trial that could not hand it back."""
+        """The id of the run of a trial whose job did not hand it back; None if it has none."""
         return self.tracker.find_trial_run(self.run.id, number)
 
     def told(self, trial: FrozenTrial, best: Sequence[Setting]) -> None:
-        """A finished trial becomes a point of the parent's curves: by trial number, the value and the best so far."""
+        """Write a trial that ended into the curves of the study's run: its value, and the best so far, by trial
+        number."""
         if trial.state == TrialState.COMPLETE and trial.value is not None:
             metric = self.config.metric  # of a trial's run it is a curve by epoch, so that its name is another one here
             so_far = {f"best/{metric}": best[0].value} if best else {}
             self.run.log_epoch(trial.number, {f"trial/{metric}": trial.value, **so_far})
 
     def interrupted(self, number: int) -> str | None:
-        """Whatever state the trial's run was left in, it says INTERRUPTED now; its id, if it had begun.
+        """Close the run of a trial whose process is gone as INTERRUPTED; its id, or None if the trial had none.
 
-        After Ctrl-C there may be no time to ask: then the next start says so.
+        After Ctrl-C there may be no time to ask MLflow: then the next start of the study does it.
         """
         try:
             run_id = self.run_of(number)
@@ -81,12 +83,13 @@ class Records:
         return run_id
 
     def interrupt_trials(self, reason: str) -> None:
-        """Nobody trains the trials any more that have an open run."""
+        """Close the open runs of trials, which nobody trains any more."""
         for run in self.trials.values():
             run.interrupt(reason)
         self.trials.clear()
 
     def hasten(self) -> None:
+        """From now on wait for MLflow as shortly as possible."""
         self.hasty = True
         self.tracker.hasten()
 
@@ -96,7 +99,7 @@ class Records:
         self.run.set_tags({provenance.NOTE: note})
 
     def log_results(self, study: Study, space: Sequence[Dimension], files: Sequence[Path], folder: Path) -> None:
-        """Tables, pictures, the best setting, and what is kept of the best ones."""
+        """Log the study's tables and pictures, its best setting, and the weights and curves of the best ones."""
         trials = ran(study)
         best, swept = best_settings(trials, study.direction), repeated(trials[0]) if trials else []
         for path in files:
@@ -143,7 +146,7 @@ class Records:
 
 
 def how_it_ended(trial: FrozenTrial) -> tuple[State, str | None]:
-    """What the run of a trial that ended says: state and reason."""
+    """What the run of a trial that ended is closed with: a state and a reason."""
     if trial.state == TrialState.PRUNED:
         return "PRUNED", f"after epoch {outcome(trial)['epochs']}"
     return ("COMPLETE" if trial.state == TrialState.COMPLETE else "FAILED"), outcome(trial).get("reason")

@@ -52,7 +52,7 @@ class Repeats:
 
 
 def searched(space: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions of settings."""
+    """The dimensions that a sampler draws: all but the seeds."""
     return [d for d in space if d.key not in REPEATED]
 
 

@@ -24,16 +24,16 @@ from ridgeline.search.targets import find, make
 
 START = "n_startup_trials"
 REHEARSED = 3
-"""Trials that a sampler has seen when it is rehearsed."""
+"""How many results a sampler has seen when it is tried out before a study."""
 
 
 def seed_of(base: int, place: int) -> int:
-    """31 bits from the study's seed and a place."""
+    """The seed of the sampler that draws at this place, of 31 bits. `base` is the study's."""
     return int.from_bytes(hashlib.sha256(f"{base}/{place}".encode()).digest()[:4], "big") >> 1
 
 
 def sampler_for(search: SearchConfig, space: Sequence[Dimension], place: int, seeds: int = 1) -> BaseSampler:
-    """The sampler of the setting of this place, whose trials are one for each of so many seeds; fresh for one draw.
+    """The sampler that draws the setting of this place, and only that one. Each setting has `seeds` trials.
 
     So a study that was stopped anywhere draws what it would have drawn. What `search.enqueue` fixes comes first; the
     rest is drawn.
@@ -64,7 +64,7 @@ def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
 
 
 def _begins_at_once(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A sampler, and those in it, without a start of their own: they begin with the first result that there is."""
+    """The settings of a sampler, and of those inside of it, without a random start of its own: it begins at once."""
     own = {
         name: _begins_at_once(v) if isinstance(v, Mapping) and "_target_" in v else v for name, v in settings.items()
     }
@@ -73,7 +73,7 @@ def _begins_at_once(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
-    """Draw in memory, knowing results: a sampler that cannot (a missing package, say) is refused early."""
+    """Let the sampler draw once, in memory: one that cannot, for a missing package say, is refused early."""
     settings = dict(search.sampler or {})
     _check_start(settings, "search.sampler")
     study = optuna.create_study(sampler=RandomSampler(seed=0))
@@ -90,7 +90,8 @@ def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
 
 
 def _check_start(settings: Mapping[str, Any], key: str) -> None:
-    """Two numbers for one thing would leave a short search without a trial of its sampler."""
+    """Refuse a sampler's own number of random trials: with two of them a short search would have no trial of its
+    sampler."""
     rule = f"search.{START} alone says when the sampler begins"
     require(START not in settings, rule, f"{key}.{START}", settings.get(START))
     for name, value in settings.items():
@@ -99,12 +100,12 @@ def _check_start(settings: Mapping[str, Any], key: str) -> None:
 
 
 def combinations(space: Sequence[Dimension]) -> list[dict[str, Any]]:
-    """Of a grid, in Hydra's order: the last list varies fastest."""
+    """The combinations of a grid in Hydra's order: the last list varies fastest."""
     return [
         dict(zip((d.key for d in space), values, strict=True)) for values in itertools.product(*(d.ends for d in space))
     ]
 
 
 def fixed_sampler(params: Mapping[str, Any]) -> BaseSampler:
-    """Draws exactly these."""
+    """A sampler that draws exactly these parameters."""
     return PartialFixedSampler(dict(params), RandomSampler(seed=0))

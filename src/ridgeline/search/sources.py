@@ -34,7 +34,7 @@ class OpenTrials:
         self.curves: dict[int, list[Row]] = {}
 
     def open(self, trial: BaseTrial, tick: int) -> Fit:
-        """The fit of a trial that begins; its folder and run are there from now on."""
+        """Begin a trial: make its job folder and its run. The fit of it, which starts at this tick."""
         plan, records = self.trials.plan, self.trials.records
         records.tracker.keep_pace()
         composed = plan.trees.of(trial.params)
@@ -55,7 +55,7 @@ class OpenTrials:
         return self.pruning.prunes(fit.number, fit.epochs, value, (fit.start + fit.epochs, fit.slot))
 
     def ended(self, fit: Fit) -> None:
-        """Keep what came of a fit, and tell it."""
+        """Keep what came of a fit, and tell the study how its trial ended."""
         run, folder = self.runs.pop(fit.number), self.trials.folder / job_folder(fit.number)
         curve = self.curves.pop(fit.number, [])
         attributes: dict[str, Any] = {"run_id": run.id, "epochs": fit.epochs}
@@ -78,7 +78,7 @@ class OpenTrials:
             self.pruning.ended(told, (fit.start + fit.epochs, fit.slot))
 
     def _reported(self, curve: Sequence[Row]) -> dict[int, float]:
-        """The metric after so many epochs, for whoever prunes."""
+        """The metric after so many epochs, which Optuna stores where a study has a pruner."""
         if self.pruning is None:
             return {}
         values = {n: row[self.trials.plan.config.metric] for n, row in enumerate(curve, start=1)}
@@ -92,6 +92,7 @@ class Flow(OpenTrials):
     """
 
     def next(self, slot: int, tick: int) -> Fit | None:
+        """The fit of a new trial; None when the study has all of its trials."""
         self.trials.check_failures()
         if self.trials.exhausted or len(self.trials.counted()) >= self.trials.plan.n_trials:
             return None
@@ -125,6 +126,7 @@ class Group(OpenTrials):
         self.batch = iter(batch)
 
     def next(self, slot: int, tick: int) -> Fit | None:
+        """The fit of the next trial of the group; None when all have begun."""
         self.trials.check_failures()
         trial = next(self.batch, None)
         return None if trial is None else self.open(trial, tick)

@@ -45,7 +45,7 @@ PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_A
 
 @dataclass(frozen=True)
 class Dimension:
-    """One swept key. `prefix` is Hydra's + or ++; `text` the sweep as the user wrote it."""
+    """One swept key, and the values that it may take. `prefix`: Hydra's + or ++. `text`: the sweep as it was typed."""
 
     key: str
     prefix: str
@@ -53,7 +53,7 @@ class Dimension:
     distribution: BaseDistribution
 
     def override(self, value: Any) -> str:
-        """The command-line override that gives a job this value, exactly."""
+        """The override that gives a job exactly this value of the key."""
         return f"{self.prefix}{self.key}={render(value)}"
 
     def contains(self, value: Any) -> bool:
@@ -65,7 +65,7 @@ class Dimension:
 
     @property
     def definition(self) -> Any:
-        """What the study's identity knows of it: the distribution, however it was spelled."""
+        """What of it is a part of the study's definition: the distribution, however the sweep was spelled."""
         return json.loads(distribution_to_json(self.distribution))
 
     @property
@@ -90,7 +90,7 @@ def render(value: Any) -> str:
 
 
 def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
-    """The dimension of a sweep override; on a grid every sweep must be a list. `seed` is that of shuffle(...)."""
+    """The dimension of an override that sweeps; on a grid it must be a list. `seed` is that of shuffle(...)."""
     key, text = full_key(override), override.get_value_string()
     require(override.type in PREFIXES, "a swept key is set, not deleted", key, text)
     if key in REPEATED:
@@ -111,13 +111,13 @@ def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
 
 
 def known_dimension(override: Override, space: Mapping[str, BaseDistribution]) -> Dimension:
-    """The dimension that `dimension` made of this override, by its stored distribution."""
+    """The dimension of an override of a stored study, whose distribution is known."""
     key = full_key(override)
     return Dimension(key, PREFIXES[override.type], override.get_value_string(), space[key])
 
 
 def full_key(override: Override) -> str:
-    """With its package: `key@package`."""
+    """The key of an override; with its package, `key@package`, if it has one."""
     key = override.key_or_group
     return key if override.package is None else f"{key}@{override.package}"
 
@@ -157,7 +157,8 @@ def _log(key: str, text: str, tags: set[str]) -> bool:
 
 
 def _choices(key: str, text: str, override: Override, seed: int) -> list[Any]:
-    """Numbers and truth values as they are; all else as text in Hydra's grammar, for Optuna stores no list."""
+    """The values of a list: numbers and truth values as they are, all else as text in Hydra's grammar, for Optuna
+    stores no list."""
     sweep = override.value()
     shuffled = isinstance(sweep, (ChoiceSweep, RangeSweep)) and sweep.shuffle
     if isinstance(sweep, (ChoiceSweep, RangeSweep)):

@@ -19,7 +19,7 @@ from ridgeline.config import SearchConfig
 from ridgeline.search.space import Dimension
 
 NOWHERE = object()
-"""What a value that cannot be drawn is in its space."""
+"""Stands for a value that a dimension does not have."""
 
 
 def design_point(space: Sequence[Dimension], seed: int, place: int) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def design_point(space: Sequence[Dimension], seed: int, place: int) -> dict[str,
 
 
 def _at_share(dimension: Dimension, share: float) -> Any:
-    """What lies at this share, in [0, 1), of a dimension; on its logarithm where it has one."""
+    """The value at this share, in [0, 1), of the way through a dimension; of its logarithm, where it is logarithmic."""
     distribution = dimension.distribution
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(share * len(distribution.choices))]
@@ -50,7 +50,7 @@ def _at_share(dimension: Dimension, share: float) -> Any:
 
 
 def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> dict[str, Any]:
-    """What is fixed of the setting of this place; the rest is drawn."""
+    """The parameters that `search.enqueue` fixes for the setting of this place; the others are drawn."""
     given = search.enqueue[place] if place < len(search.enqueue) else {}
     return {d.key: _in_space(d, given[d.key]) for d in space if d.key in given}
 
@@ -69,7 +69,8 @@ def check_enqueue(search: SearchConfig, space: Sequence[Dimension]) -> None:
 
 
 def _in_space(d: Dimension, value: Any) -> Any:
-    """The value as the space has it: 0 is 0.0 of an interval, and the list [16] a choice that is written so."""
+    """A value of a configuration as the dimension has it, or `NOWHERE`: of an interval 0 is 0.0, and the list [16] is
+    the choice that is written so."""
     if isinstance(d.distribution, CategoricalDistribution):
         return next((c for c in d.distribution.choices if _same(_read(d, c), value)), NOWHERE)
     if isinstance(value, (bool, Mapping)) or not d.contains(value):
@@ -78,10 +79,10 @@ def _in_space(d: Dimension, value: Any) -> Any:
 
 
 def _read(d: Dimension, choice: Any) -> Any:
-    """A choice as a configuration has it: text is in Hydra's grammar."""
+    """A choice as a configuration has it; as text it is in Hydra's grammar."""
     return OverridesParser.create().parse_override(d.override(choice)).value() if isinstance(choice, str) else choice
 
 
 def _same(choice: Any, value: Any) -> bool:
-    """Equal, and no truth value for a number."""
+    """Whether they are equal, where true is not 1."""
     return bool(choice == value) and isinstance(choice, bool) == isinstance(value, bool)

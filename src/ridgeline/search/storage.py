@@ -19,7 +19,8 @@ from ridgeline.search.patience import PatientStorage
 
 
 def open_storage(config: Config, folder: Path) -> BaseStorage:
-    """`search.storage` (a database URL, or the path of a journal file), or the journal in the study's folder."""
+    """The storage that `search.storage` names, by a URL or the path of a journal; else the journal in the study's
+    folder."""
     chosen = config.search.storage
     if chosen is not None and "://" in chosen:
         return _database(chosen)
@@ -31,7 +32,8 @@ def open_storage(config: Config, folder: Path) -> BaseStorage:
 
 
 def read_storage(config: Config, folder: Path) -> BaseStorage:
-    """That of a study that exists and may be running now: nothing is made or mended. ConfigError if it is not there."""
+    """The storage of a study that exists and may be running now, so nothing is made or mended. ConfigError if there is
+    none."""
     chosen = config.search.storage
     if chosen is not None and "://" in chosen:
         return _database(chosen)
@@ -63,7 +65,8 @@ def _database(url: str) -> BaseStorage:
 
 
 def _mend(journal: Path) -> None:
-    """Undo what a process killed while writing leaves: Optuna's lock, which would stall 30 s, and half a last line."""
+    """Undo what a process leaves that is killed while it writes: Optuna's lock, which would stall 30 s, and half a
+    line."""
     Path(f"{journal}.lock").unlink(missing_ok=True)
     if not journal.exists():
         return
@@ -105,7 +108,7 @@ class Journal(JournalFileBackend):
             self._held += logs
 
     def hold(self) -> None:
-        """Keep what is appended; whoever reads does not see it yet."""
+        """From now on keep what is appended, so that nobody reads it yet."""
         self._held, self._thread = [], threading.get_ident()
 
     def release(self) -> None:
@@ -133,7 +136,7 @@ def _refuse_other(log: object) -> None:
 
 @contextmanager
 def as_one_write(storage: BaseStorage) -> Iterator[None]:
-    """For operations that read nothing back. In a database each is a transaction of its own."""
+    """Let the operations inside, which must read nothing back, be one write to a journal. A database writes each."""
     backend = storage._backend if isinstance(storage, JournalStorage) else None
     if not isinstance(backend, Journal):
         yield

@@ -1,4 +1,4 @@
-"""A study's trials in the slots of worker processes."""
+"""A study's trials train in the slots of worker processes, in each of which a stack trains several as one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ IDLE = "idle_seconds"
 
 
 class Streaming:
-    """One stream of all trials, or where they differ in more than knobs, one for each structure in each batch."""
+    """Trains the trials of a study in one stream. If they differ in more than batchable hyperparameters, in a stream
+    for each structure of each batch."""
 
     def __init__(self, trials: AskTell, settings: StackSettings, master: DictConfig) -> None:
         self.trials, self.plan, self.settings = trials, trials.plan, settings
@@ -37,7 +38,7 @@ class Streaming:
         return (BATCH if self.plan.structural else PLACE) in trial.user_attrs
 
     def run(self) -> None:
-        """Until the study has its trials."""
+        """Train until the study has its trials."""
         workers, size = self._slots()
         log.debug(f"{workers} workers with {size} slots each")
         gpu = pick_device(self.plan.config).type == "cuda"
@@ -60,7 +61,7 @@ class Streaming:
     def _run_batches(self, pool: Workers, size: int) -> None:
         batch = self.plan.n_trials if self.plan.grid is not None else len(pool) * size
         keys, each = ", ".join(self.plan.structural), "" if self.plan.grid is not None else f", {batch} trials a batch"
-        log.info(f"Trials differ in more than knobs, in {keys}: those of one structure train as stacks{each}.")
+        log.info(f"Trials differ in {keys}, which no stack can mix: those of one structure train as stacks{each}.")
         pruning = self._pruning()
         for config, group in groups(self.trials, batch):
             size = self.settings.stack_size or fitting_stack_size(config, len(pool))
@@ -73,7 +74,7 @@ class Streaming:
         return None if settings is None else Pruning(self.trials.study, make_pruner(settings))
 
     def _slots(self) -> tuple[int, int]:
-        """Workers and slots of each: those that the study began with, for its order depends on them."""
+        """How many workers, and how many slots each: as many as the study began with, for its order depends on them."""
         study = self.trials.study
         stored = study.user_attrs.get(SLOTS)
         if stored is None:
@@ -83,8 +84,11 @@ class Streaming:
 
 
 def _choose_slots(plan: Plan, settings: StackSettings) -> tuple[int, int]:
-    """A search has a quarter of its trials in flight at most: those asked at once cannot learn from each other. In
-    batches it is an eighth, for the last of a batch learns no more than the first."""
+    """How many workers a new study gets, and how many slots each of them.
+
+    A search has a quarter of its trials in flight at most, for those that are asked at once cannot learn from each
+    other. In batches it is an eighth, for the last of a batch knows no more than the first.
+    """
     config, n_trials = plan.config, plan.n_trials
     gpu = pick_device(config).type == "cuda"
     workers = min(settings.workers or settings.count_devices(gpu=gpu), n_trials)

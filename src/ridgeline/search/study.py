@@ -1,33 +1,27 @@
-"""A study from its command line to its last word: check, name, open, go on, report."""
+"""A study from its command line to its results: it is checked, named, opened, gone on with, and written down."""
 
 from __future__ import annotations
 
 import logging
-import uuid
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import yaml
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
-from ridgeline.checking import ConfigError
 from ridgeline.command_line.commands import setting
 from ridgeline.command_line.composed import conceal_study
 from ridgeline.command_line.passwords import conceal_tree
-from ridgeline.command_line.paths import STORAGE, STORE, absolute, settle
-from ridgeline.config.deciding import NOTHING
-from ridgeline.search import identity
+from ridgeline.command_line.paths import settle
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
-from ridgeline.search.folder import locked, study_folder
+from ridgeline.search.folder import MASTER, locked, study_folder
 from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
 from ridgeline.search.patience import StorageAway
@@ -36,17 +30,12 @@ from ridgeline.search.progress import opening_words
 from ridgeline.search.ranking import ran
 from ridgeline.search.references import write_out
 from ridgeline.search.results import write_results
-from ridgeline.search.storage import open_storage
+from ridgeline.search.stored import open_study
 from ridgeline.search.summary import closing_words
 from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
 
 log = logging.getLogger(__name__)
-
-MASTER = "multirun.yaml"
-"""In the study's folder: what Hydra composed."""
-
-NEW = "For a new one: search.study_name=NEW."
 
 
 def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments: Sequence[str]) -> None:
@@ -63,7 +52,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
     folder = study_folder(plan.config, plan.name)
     with ExitStack() as holding:
         holding.enter_context(locked(folder))
-        study = _open(plan, folder)
+        study = open_study(plan, folder)
         if plan.config.search.storage is not None:  # which may be another folder's too
             holding.enter_context(held(StudyPlace(study), f"The study {plan.name}", settle=True))
         _set_folder(master, folder)
@@ -91,13 +80,15 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
 
 
 def written_out(master: DictConfig, arguments: Sequence[str]) -> list[str]:
-    """The arguments of which each trial is composed anew, anywhere and at any time: without a secret, with the values
-    that are the same in all trials, with absolute paths. `master` has them too."""
+    """The arguments as each trial is composed from them, in any folder and at any time; `master` has them too.
+
+    They have no secrets, absolute paths, and values instead of references that are the same in all trials.
+    """
     return settle(master, write_out(master, conceal_study(master, arguments)))
 
 
 def _warn(plan: Plan) -> None:
-    """Of what is no mistake, once nothing is refused any more."""
+    """Warn of what is allowed but is hardly meant; after all that is refused."""
     search = plan.config.search
     if plan.grid is None and plan.n_trials <= search.n_startup_trials:
         start = f"search.n_startup_trials={search.n_startup_trials}"
@@ -105,51 +96,10 @@ def _warn(plan: Plan) -> None:
 
 
 def _keep_params(folder: Path) -> None:
-    """DVC's parameters of this study, without secrets: the next experiment writes others."""
+    """Keep DVC's parameters of this study, without secrets, for the next experiment writes others."""
     (folder / PARAMS).write_text(
         yaml.safe_dump(conceal_tree(yaml.safe_load(Path(PARAMS).read_text())), sort_keys=False)
     )
-
-
-def _open(plan: Plan, folder: Path) -> optuna.Study:
-    """The stored study, if it is the same one, or a new one."""
-    _refuse_other_storage(plan, folder)
-    storage = open_storage(plan.config, folder)
-    direction = plan.config.direction
-    study = optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
-    tracked = plan.config.tracking.uri or "the runs folder"
-    before = study.user_attrs.get("tracked", tracked)
-    if absolute(STORE, before) != tracked:
-        raise ConfigError(f"The study {plan.name} is tracked in {before}, but got tracking.uri={tracked}. {NEW}")
-    stored = study.user_attrs.get("definition")
-    if stored is None:
-        study.set_user_attr("tracked", tracked)
-        study.set_user_attr("key", uuid.uuid4().hex)
-        study.set_user_attr("definition", plan.definition)
-        return study
-    changes = identity.differences(_lasting(stored), _lasting(plan.definition))
-    if changes:
-        more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
-        raise ConfigError(f"The study {plan.name} is another one: {changes[0]}{more}. {NEW}")
-    revised = identity.revised(stored, plan.definition)
-    if revised:
-        log.warning(f"Since the study {plan.name} began, this changed: {', '.join(revised)}. Its trials are of both.")
-    return study
-
-
-def _refuse_other_storage(plan: Plan, folder: Path) -> None:
-    """A folder belongs to the trials of one storage: those of another would take their places."""
-    kept = folder / MASTER
-    if not kept.is_file():
-        return
-    try:
-        before = absolute(STORAGE, OmegaConf.select(OmegaConf.load(kept), "search.storage"))
-    except OmegaConfBaseException:  # it referred to an environment that is no more
-        return
-    now = plan.config.search.storage
-    if before != now:
-        where = before or "its folder"
-        raise ConfigError(f"The study {plan.name} is stored in {where}, but got search.storage={now}. {NEW}")
 
 
 def _is_reported(study: optuna.Study) -> bool:
@@ -158,13 +108,8 @@ def _is_reported(study: optuna.Study) -> bool:
     return not is_running and study.user_attrs.get("reported") == len(ran(study))
 
 
-def _lasting(definition: dict[str, Any]) -> dict[str, Any]:
-    lasting = {key: value for key, value in definition.items() if key not in identity.REVISIONS}
-    # Studies of before may be defined by more, by where their data lay say, which are known by their hash.
-    return lasting | {"config": {k: v for k, v in definition["config"].items() if k not in NOTHING}}
-
-
 def _set_folder(master: DictConfig, folder: Path) -> None:
+    """Tell Hydra where the study's jobs have their folders, and keep what it composed."""
     master.hydra.sweep.dir = str(folder)
     # Each job is composed anew, from the overrides.
     master.hydra.overrides.hydra.append(setting("hydra.sweep.dir", folder))
@@ -180,6 +125,7 @@ def _saved(plan: Plan, study: optuna.Study, folder: Path) -> str:
 
 
 def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) -> None:
+    """Train the trials that are left, and write the results. Raises StudyStopped where the goal is not reached."""
     # Torch and MLflow, seconds: now that the user has read what they are for.
     from ridgeline.search.ask_tell import AskTell
     from ridgeline.search.loop import run_to_goal

@@ -20,7 +20,7 @@ ROWS = 10
 
 
 def closing_words(study: Study, config: Config, line: CommandLine, folder: Path) -> str:
-    """The best settings, the counts, the command that retrains the best, where all is and how to look at it."""
+    """What a study ends with: the best settings, the counts, the commands that follow, where all of it is."""
     trials = ran(study)
     every, best = settings(trials), best_settings(trials, study.direction)
     tally = ", ".join(f"{count} {state}" for state, count in counts(trials).items())
@@ -42,7 +42,10 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
 
 
 def _rows(best: Sequence[Setting], config: Config, keys: Sequence[str]) -> list[list[str]]:
-    """A head and a row a setting. Of several seeds all numbers are means, and `trial` is the one that stands for it."""
+    """The head of the table, and a row for each setting.
+
+    Where a setting has several seeds, its numbers are means, and `trial` is the trial nearest to the mean.
+    """
     keys, has_seeds = [key for key in keys if key in best[0].params], best[0].seeds > 1
     errors = [s.metrics.get("final/metric_se") for s in best]
     has_folds = any(error is not None for error in errors)
@@ -55,7 +58,7 @@ def _rows(best: Sequence[Setting], config: Config, keys: Sequence[str]) -> list[
 
 
 def named(setting: Setting) -> str:
-    """`trial 4`, or `the mean of 3 seeds, trials 3, 4 and 5`."""
+    """A setting in words: `trial 4`, or `the mean of 3 seeds, trials 3, 4 and 5`."""
     if setting.seeds == 1:
         return f"trial {setting.trial.number}"
     *most, last = (str(t.number) for t in setting.trials)
@@ -70,7 +73,7 @@ def which(setting: Setting, config: Config) -> str:
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Columns of one width, numbers and words to the right."""
+    """The rows as lines, each column as wide as its widest cell, all cells to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
@@ -109,6 +112,6 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path, ta
 
 
 def _code(text: str) -> str:
-    """As Markdown shows it letter by letter, whatever quotes are in it."""
+    """Text as code in Markdown, which is shown letter by letter."""
     fence = "``" if "`" in text else "`"
     return f"{fence}{text}{fence}"

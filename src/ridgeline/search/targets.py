@@ -10,7 +10,7 @@ from ridgeline.target import TARGET, Target
 
 
 def find(settings: Mapping[str, Any], key: str, base: type) -> type:
-    """The class that `_target_` names, a `base`. Raises ConfigError, one line, for one with other arguments."""
+    """The class that `_target_` names, which must be a `base`. Raises ConfigError where its arguments do not fit."""
     cls = Target.read(settings, key).find()
     kind = base.__name__.removeprefix("Base").lower()
     is_one = isinstance(cls, type) and issubclass(cls, base)
@@ -20,6 +20,7 @@ def find(settings: Mapping[str, Any], key: str, base: type) -> type:
 
 
 def make(settings: Mapping[str, Any], key: str, base: type) -> Any:
-    """An object of it. A setting with its own `_target_` is made too: a patient pruner wraps another."""
+    """An object of the class that `_target_` names. A setting with a `_target_` of its own is made too: a patient
+    pruner wraps another."""
     find(settings, key, base)
     return Target.read(settings, key).build()

@@ -30,7 +30,7 @@ from ridgeline.target import TARGET
 
 @dataclass(frozen=True)
 class Composed:
-    """A plain mapping, and the file that Hydra took for each group."""
+    """The configuration of a trial: a plain mapping, and the file that Hydra took for each group."""
 
     tree: dict[str, Any]
     choices: dict[str, Any]
@@ -38,11 +38,11 @@ class Composed:
 
 @dataclass(frozen=True)
 class Combination:
-    """What Hydra composed of one combination of groups: `config`, as it is before references are resolved, and `hydra`,
-    the same with Hydra's own node, where `${hydra:...}` looks.
+    """What Hydra composed of one combination of groups.
 
-    `tree` is resolved before any key is set, but where values follow from swept keys: there with the first value of
-    each. `followers`: the text of such values, by dotted key.
+    `config` is as it was before references were resolved; `hydra` is the same with Hydra's own node, where
+    `${hydra:...}` looks. `tree` is the plain mapping, in which no swept key is set yet; only if other values follow
+    from swept keys are these set, to their first values. `followers`: the text of such values, by dotted key.
     """
 
     config: DictConfig
@@ -54,7 +54,11 @@ class Combination:
 
 @dataclass(frozen=True)
 class Trees:
-    """Of a space: the dimensions that are groups, those that are keys, what was composed by the groups' values."""
+    """Gives the configuration of any trial of a study.
+
+    `groups` are the dimensions that choose files, `keys` those that set values. `composed`: what Hydra composed, by the
+    values of the groups.
+    """
 
     groups: Sequence[Dimension]
     keys: Sequence[Dimension]
@@ -62,12 +66,12 @@ class Trees:
 
     @property
     def first(self) -> dict[str, Any]:
-        """The mapping of the first combination."""
+        """The mapping of the first combination of groups."""
         return next(iter(self.composed.values())).tree
 
     @property
     def defined(self) -> dict[str, Any]:
-        """The same with the text of what follows from swept keys: `${optimizer.lr}` is no number of its own."""
+        """The same, but with the text `${optimizer.lr}` for a value that follows from a swept key."""
         combination = next(iter(self.composed.values()))
         tree = copy(combination.tree)
         for key, text in combination.followers.items():
@@ -89,7 +93,7 @@ class Trees:
 def compose(
     loader: ConfigLoader, master: DictConfig, overrides: Sequence[str], keys: Sequence[Dimension]
 ) -> Combination:
-    """Raises ConfigError, one line, where Hydra cannot."""
+    """Compose one combination of groups. Raises ConfigError, one line, where Hydra cannot."""
     try:
         whole = loader.load_sweep_config(master, list(overrides))
         choices = OmegaConf.to_container(whole.hydra.runtime.choices)
@@ -106,7 +110,8 @@ def compose(
 
 
 def tree_with(base: Combination, keys: Sequence[Dimension], values: Sequence[Any]) -> dict[str, Any]:
-    """A mapping of its own with these values of the keys. Raises ConfigError for a key that is not there."""
+    """The mapping of a combination, copied, with these values of the keys. Raises ConfigError for a key that it
+    lacks."""
     if not base.followers and not _are_composed(keys):
         tree = copy(base.tree)
         for d, value in zip(keys, values, strict=True):
@@ -120,7 +125,7 @@ def tree_with(base: Combination, keys: Sequence[Dimension], values: Sequence[Any
 
 
 def _are_composed(keys: Sequence[Dimension]) -> bool:
-    """Whether a value of a key is more than a value: a reference, or a mapping, which Hydra merges."""
+    """Whether Hydra must set the values: some are references, or mappings, which it merges."""
     texts = [end for d in keys for end in d.ends if isinstance(end, str)]
     return any(is_reference(text) or text.startswith("{") for text in texts)
 
@@ -128,7 +133,7 @@ def _are_composed(keys: Sequence[Dimension]) -> bool:
 def _resolved(
     config: DictConfig, hydra: DictConfig, keys: Sequence[Dimension], values: Sequence[Any] | None
 ) -> dict[str, Any]:
-    """Resolved, with these overrides set as Hydra sets them."""
+    """The plain mapping, after Hydra has set these values of the keys and resolved references."""
     if values is not None:
         parser = OverridesParser.create()
         overrides = [parser.parse_override(d.override(value)) for d, value in zip(keys, values, strict=True)]
@@ -149,7 +154,7 @@ def _reason(error: Exception) -> str:
 
 
 def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> None:
-    """Set a key."""
+    """Set the key of a dimension. Raises ConfigError if the mapping does not have it."""
     *parents, leaf = d.key.split(".")
     node: Any = tree
     for name in parents:

@@ -29,14 +29,18 @@ from ridgeline.search.start import check_enqueue
 from ridgeline.search.trees import Combination, Trees, compose, is_argument, is_there, tree_with
 
 MOST_COMBINATIONS = 2000
-"""Of a sampler's choices; beyond, each choice is checked beside the first of the others. A grid's are all checked."""
+"""So many combinations of a sampler's lists are all checked. If there are more, each value is checked beside the first
+values of the other lists. Of a grid all are checked."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the values were found to be: the trees, the keys that change a trial's structure, one Config for each data
-    section and one for each demand on the machine, the networks' names, the keys without effect in any of them, the
-    user's own source files."""
+    """What the values of a study were found to be.
+
+    `structural`: the swept keys that change the structure of a trial. `by_data`, `by_size`: a configuration for each
+    setting of the data, and for each demand on the machine. `networks`: their names. `idle`: the keys that have no
+    effect in any trial. `own_code`: the user's own source files.
+    """
 
     trees: Trees
     structural: list[str]
@@ -93,7 +97,8 @@ def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bo
 
 
 def _combinations(keys: list[Dimension], grid: bool) -> Iterator[tuple[Any, ...]]:
-    """Every combination of the choices, and both ends of each interval beside the first choices."""
+    """The combinations of values to check: those of the lists, and the ends of each interval beside the first
+    values."""
     first = tuple(d.ends[0] for d in keys)
     lists = [d.ends if isinstance(d.distribution, CategoricalDistribution) else d.ends[:1] for d in keys]
     if grid or _product(lists) <= MOST_COMBINATIONS:
@@ -115,7 +120,7 @@ def _is_group(loader: ConfigLoader, d: Dimension) -> bool:
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
-    """The choices of a group, those in its folders as `by_hand/l2`."""
+    """The files that a group has; one in a folder as `by_hand/l2`."""
     folders = loader.get_group_options(group, ObjectType.GROUP)
     nested = [f"{folder}/{name}" for folder in folders for name in _options(loader, f"{group}/{folder}")]
     return [*loader.get_group_options(group, ObjectType.CONFIG), *nested]
@@ -131,7 +136,7 @@ def _check_choices(loader: ConfigLoader, group: Dimension) -> None:
 
 
 def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:
-    """What a study as a whole needs."""
+    """Raise ConfigError unless the study as a whole can be run: it searches something, and has trials for it."""
     search = config.search
     require(config.debug is None, "debug is null with --multirun (-m)", "debug", config.debug)
     if grid:

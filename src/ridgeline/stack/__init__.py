@@ -1,4 +1,4 @@
-"""K fits that differ only in knobs, trained as one model.
+"""K fits that differ in batchable hyperparameters alone, trained as one model.
 
 `fitting.fit` trains a stack here and now; `stream.Stream` keeps the stacks of worker processes full. Lightning takes
 seconds to import, so this package imports none of its modules: a process that only sends fits to workers goes without.
