@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import Config
+from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import load_splits
 from ridgeline.stack.evaluation import Measures, data_loss_of
 from ridgeline.stack.fitting import fit
@@ -271,12 +271,12 @@ def test_metric_of_training_is_measured_on_its_batches() -> None:
         ({"search__direction": "maximize"}, "`search.direction is minimize with metric=val/loss`"),
         ({"loss__name": "mse"}, "`loss is one of classification with data=digits` must hold, but got loss=mse."),
         ({**DIABETES, "loss__name": "hinge"}, "`loss is one of regression with data=diabetes`"),
-        ({**DIABETES, "loss__class_weight": "balanced"}, "`loss.class_weight is null with loss=mse"),
+        ({**DIABETES, "loss__class_weight": "balanced"}, "`loss.class_weight is null with data=diabetes"),
         (
             {**DIABETES, "loss__name": "huber", "loss__delta": 0.0},
             "`loss.delta > 0` must hold, but got loss.delta=0.0.",
         ),
-        ({"loss__name": "focal"}, "`loss.name in {auto, cross_entropy, hinge, mse, mae, huber}` must hold"),
+        ({"loss__name": "focal"}, "`loss.name in {auto, cross_entropy, hinge, mse, mae, huber, own}` must hold"),
         ({"task": "regression"}, "`task is auto or classification with data=digits`"),
         ({**DIABETES, "regularization__label_smoothing": 0.1}, "label_smoothing == 0 unless loss == cross_entropy"),
         ({**DIABETES, "network__output": "sigmoid"}, "`network.output is softmax unless"),
@@ -292,3 +292,75 @@ def test_what_does_not_fit_the_task_is_refused_in_one_line(overrides: dict[str, 
 def test_numbers_cannot_be_stratified() -> None:
     with pytest.raises(ConfigError, match=r"`data.split is random or first in regression"):
         load_splits(small(data__name="diabetes").data)
+
+
+# A loss of the user's own ---------------------------------------------------------------------------------------------
+
+MINE = """
+import torch
+from torch.nn import functional as F
+
+def focal(outputs, targets, gamma: float = 2.0):
+    losses = F.cross_entropy(outputs, targets, reduction="none")
+    return (1 - torch.exp(-losses)) ** gamma * losses
+
+def one_number(outputs, targets):
+    return F.cross_entropy(outputs, targets)
+
+def centred(outputs, targets):
+    losses = F.cross_entropy(outputs, targets, reduction="none")
+    return losses - losses.mean()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a module with losses."""
+    made = tmp_path_factory.mktemp("modules")
+    (made / "own_losses.py").write_text(MINE)
+    return str(made)
+
+
+def test_own_loss_trains_as_the_same_one_of_ours_does() -> None:
+    """torch's cross entropy, and that with gamma = 0."""
+    splits = load_splits(small().data)
+    (ours,), (theirs_,) = (
+        fit([small(**loss)], splits) for loss in ({}, {"loss___target_": "torch.nn.functional.cross_entropy"})
+    )
+    for name in ("train/loss", "val/loss"):
+        assert [row[name] for row in theirs_.history] == pytest.approx([row[name] for row in ours.history], rel=1e-5)
+
+
+def test_own_loss_ends_with_the_same_bits_alone_and_stacked_and_is_weighted_by_class(folder: str) -> None:
+    own = {"import_path": folder, "loss___target_": "own_losses.focal", "loss__gamma": 1.5}
+    configs = [small(**own, loss__class_weight="balanced", data__name="wine", seed=seed) for seed in range(3)]
+    assert parse(as_tree(configs[0])) == configs[0]
+    splits = load_splits(configs[0].data)
+    stacked = fit(configs, splits)
+    assert fit([configs[0], configs[2]], splits)[0].history == stacked[0].history
+    unweighted = fit([small(**own, data__name="wine")] * 2, splits)[0]
+    assert unweighted.history[0]["train/loss"] != stacked[0].history[0]["train/loss"]
+
+
+def test_own_loss_of_numbers_gets_numbers() -> None:
+    own = regression(loss___target_="torch.nn.functional.huber_loss", loss__delta=0.7)
+    splits = load_splits(own.data)
+    (ours,), (theirs_,) = fit([regression(loss__name="huber", loss__delta=0.7)], splits), fit([own], splits)
+    assert theirs_.value == pytest.approx(ours.value, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (
+            "own_losses.one_number",
+            r"gives 8 losses for 8 examples` must hold, but own_losses.one_number has the shape \(\)",
+        ),
+        ("own_losses.centred", "does not depend on the others` must hold, but own_losses.centred has other losses"),
+        ("torch.nn.functional.huber_loss", "can be called with outputs and targets` must hold, but torch.nn"),
+    ],
+)
+def test_own_loss_that_is_none_is_refused_before_anything_trains(folder: str, loss: str, words: str) -> None:
+    config = small(import_path=folder, loss___target_=loss)
+    with pytest.raises(ConfigError, match=words):
+        config.loss.prove(config.predicted, 10)

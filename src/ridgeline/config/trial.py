@@ -19,7 +19,7 @@ from ridgeline.config.regularization import AugmentationConfig, RegularizationCo
 from ridgeline.config.search import SearchConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
-from ridgeline.target import Target, add_folder, modules_in
+from ridgeline.target import Target, add_folder, is_target, modules_in
 from ridgeline.tasks.figures import check_metric, larger_is_better, measured
 from ridgeline.tasks.losses import AUTO, CrossEntropy, Loss, Task, usual_loss
 
@@ -95,7 +95,9 @@ class Config:
         """The rules between the task, its loss and its figures."""
         own, loss = self.predicted, self.loss
         require(self.task in ("auto", own), f"task is auto or {own} with data={self.data.title}", "task", self.task)
-        require(loss.task == own, f"loss is one of {own} with data={self.data.title}", "loss", loss.name)
+        require(loss.task in (own, None), f"loss is one of {own} with data={self.data.title}", "loss", loss.name)
+        rule = f"loss.class_weight is null with data={self.data.title}, which have no classes"
+        require(loss.class_weight is None or own == "classification", rule, "loss.class_weight", loss.class_weight)
         check_metric(self.metric, own, "metric")
         if self.callbacks.early_stopping is not None:
             check_metric(self.callbacks.early_stopping.monitor, own, "callbacks.early_stopping.monitor")
@@ -130,7 +132,9 @@ def parse(tree: Mapping[str, Any]) -> Config:
 def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     """The mapping in which `loss=auto`, or none, has become the usual loss of the task."""
     loss, data = tree.get("loss", {}), tree.get("data", {})
-    if not isinstance(loss, Mapping) or not isinstance(data, Mapping) or loss.get("name", AUTO) != AUTO:
+    if not isinstance(loss, Mapping) or not isinstance(data, Mapping):
+        return tree  # which is refused
+    if loss.get("name", AUTO) != AUTO or is_target(loss):
         return tree
     is_regression = data.get("name") in REGRESSION or (data.get("name") == "own" and tree.get("task") == "regression")
     task: Task = "regression" if is_regression else "classification"

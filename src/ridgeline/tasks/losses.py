@@ -8,27 +8,30 @@ K fits, B batch, C classes. Outputs are (K, B, C) in classification and (K, B, 1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
-from ridgeline.checking import require
+from ridgeline.checking import OF_TARGET, ConfigError, require
+from ridgeline.target import Target, is_target, reason
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Task = Literal["classification", "regression"]
 
-AUTO = "auto"
-"""In place of a loss's name: the one that is usual for the task."""
+AUTO, OWN = "auto", "own"
+"""In place of a loss's name: the one that is usual for the task; the user's own, which `loss._target_` names."""
 
 
 @dataclass(frozen=True)
 class Loss:
     """`class_weight=balanced`: an example of class c counts N / (C * N_c), of N training examples N_c in c, so that
-    rare classes count as much as frequent ones (King, Zeng 2001; scikit-learn's formula)."""
+    rare classes count as much as frequent ones (King, Zeng 2001; scikit-learn's formula). `task`: None is either."""
 
-    task: ClassVar[Task]
+    task: ClassVar[Task | None]
 
     name: str = AUTO
     class_weight: Literal["balanced"] | None = None
@@ -36,13 +39,14 @@ class Loss:
     @classmethod
     def choose(cls, tree: Mapping[str, Any], path: str) -> type[Loss]:
         """The loss that these keys describe."""
-        name = tree.get("name")
+        if not isinstance(tree, Mapping):
+            return cls
+        name = tree.get("name", OWN if is_target(tree) else AUTO)
         require(name in LOSSES, f"{path}.name in {{{', '.join([AUTO, *LOSSES])}}}", f"{path}.name", name)
         return LOSSES[str(name)]
 
-    def check(self) -> None:
-        rule = f"loss.class_weight is null with loss={self.name}, which is of {self.task}"
-        require(self.class_weight is None or self.task == "classification", rule, "loss.class_weight", "balanced")
+    def prove(self, task: Task, n_outputs: int) -> None:
+        """Raise ConfigError unless it gives what it should, where that is not known before it is tried."""
 
     def prepared(self, outputs_KBO: Tensor) -> Any:
         """What several calls of the other methods for the same outputs share."""
@@ -140,13 +144,75 @@ class Huber(Loss):
     delta: float = 1.0
 
     def check(self) -> None:
-        super().check()
         require(self.delta > 0, "loss.delta > 0", "loss.delta", self.delta)
 
     def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
         from torch.nn import functional as F
 
         return F.huber_loss(prepared.squeeze(2), targets_KB, reduction="none", delta=self.delta)
+
+
+class LossFunction(Target):
+    """A function of (outputs, targets), or a class whose objects are such functions."""
+
+    GIVEN = ("reduction",)
+    FIRST = 2
+
+
+@dataclass(frozen=True)
+class OwnLoss(Loss):
+    """A function of the user's own, as torch's with reduction="none": it gets the outputs (B, C) and the labels (B,) of
+    a fit, in regression both as (B,), and gives the loss of each example (B,).
+
+    A call a fit: so no fit can be in another one's loss, and its bits are those that it has alone.
+    """
+
+    task: ClassVar[Task | None] = None
+
+    name: str = OWN
+    function: LossFunction | None = field(default=None, metadata=OF_TARGET)
+
+    def check(self) -> None:
+        require(self.function is not None, "loss._target_ is given with loss=own", "loss._target_", "null")
+
+    def prove(self, task: Task, n_outputs: int) -> None:
+        """Call it once. A batch and its halves must have the same losses, for evaluation takes slices of a split."""
+        import torch
+
+        numbers = torch.Generator().manual_seed(0)
+        outputs_1BO = torch.randn(1, 8, n_outputs, generator=numbers)
+        labels_1B = torch.arange(8)[None] % n_outputs
+        targets_1B = labels_1B if task == "classification" else torch.randn(1, 8, generator=numbers)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of shapes that do not fit, for example: that is an error here
+            whole_1B = self.each_KB(outputs_1BO, targets_1B)
+            halves = [self.each_KB(*half) for half in zip(outputs_1BO.split(4, 1), targets_1B.split(4, 1), strict=True)]
+        if not torch.allclose(whole_1B, torch.cat(halves, 1), rtol=1e-5, atol=1e-5, equal_nan=True):
+            self._refuse("gives each example a loss that does not depend on the others", "other losses of half a batch")
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        import torch
+
+        assert self.function is not None
+        outputs_KBO = prepared.squeeze(2) if targets_KB.is_floating_point() else prepared
+        try:
+            losses = [_made(self.function)(*fit) for fit in zip(outputs_KBO, targets_KB, strict=True)]
+        except Exception as error:
+            self._refuse("can be called with outputs and targets", reason(error), error)
+        n, given = targets_KB.shape[1], losses[0]
+        if not isinstance(given, torch.Tensor) or given.shape != (n,):
+            shown = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__
+            self._refuse(f"gives {n} losses for {n} examples", f"the shape {shown}")
+        return torch.stack(losses)
+
+    def _refuse(self, rule: str, found: str, cause: Exception | None = None) -> NoReturn:
+        assert self.function is not None
+        raise ConfigError(f"`loss._target_ {rule}` must hold, but {self.function.path} has {found}.") from cause
+
+
+@functools.cache
+def _made(function: LossFunction) -> Callable[..., Tensor]:
+    return function.function(reduction="none")
 
 
 LOSSES: dict[str, type[Loss]] = {each().name: each for each in Loss.__subclasses__()}

@@ -13,6 +13,7 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.data import DataDescription, describe
 from ridgeline.stack.limits import check_memory, check_processors
+from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
 
 
@@ -46,7 +47,8 @@ def _check_settings(config: Config) -> None:
 def asks_torch(config: Config) -> bool:
     """Whether only torch can tell if the training can begin: see `check_device`."""
     trainer = config.trainer
-    return trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
+    is_own = isinstance(config.loss, OwnLoss)
+    return is_own or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
 
 
 def check(config: Config) -> None:
@@ -65,6 +67,7 @@ def check_device(config: Config) -> None:
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
     pick_device(config)
+    config.loss.prove(config.predicted, describe(config.data).n_outputs)
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path)
 
