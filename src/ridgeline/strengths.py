@@ -33,7 +33,7 @@ class Strength:
     in_objective: bool = True
 
 
-def strength(default: float = 0.0, **known: Any) -> Any:
+def strength(default: float | None = 0.0, **known: Any) -> Any:
     """A field that is batchable: it changes no tensor's shape. `known`: the fields of its `Strength`."""
     return dataclasses.field(default=default, metadata={"batchable": True, "strength": Strength(**known)})
 
@@ -111,7 +111,10 @@ class Group:
         changes: dict[str, Any] = {}
         for name, factor in factors.items():
             value = getattr(self, name)
-            changes[name] = tuple(one * factor for one in value) if isinstance(value, tuple) else value * factor
+            if value is None:  # whatever the network has of its own
+                changes[name] = 0.0 if factor == 0 else None
+            else:
+                changes[name] = tuple(one * factor for one in value) if isinstance(value, tuple) else value * factor
         return dataclasses.replace(self, **changes)
 
 
@@ -126,9 +129,9 @@ def forms_of(kind: Any) -> dict[str, list[str]]:
     return {name: [key for key, known in strengths_of(kind).items() if name in known.forms] for name in names}
 
 
-def is_positive(value: float | tuple[float, ...]) -> bool:
+def is_positive(value: float | tuple[float, ...] | None) -> bool:
     """Of a list: whether one of it is."""
-    return any(value) if isinstance(value, tuple) else value > 0
+    return any(value) if isinstance(value, tuple) else value is not None and value > 0
 
 
 def require_hidden_layers(key: str, value: float, n_hidden: int | None) -> None:

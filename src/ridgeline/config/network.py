@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.checking import require
+from ridgeline.target import Target, is_target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +25,8 @@ class NetworkConfig:
         """The settings of the network that is named. Raises ConfigError for one that there is not."""
         if not isinstance(tree, Mapping):
             return cls
+        if is_target(tree):
+            return OwnNetwork
         known, name = network_names(), tree.get("name")
         require(name in known, f"{path}.name in {{{', '.join(known)}}}", f"{path}.name", name)
         chosen: type[NetworkConfig] = importlib.import_module(f"ridgeline.networks.{name}").Network
@@ -48,6 +52,10 @@ class NetworkConfig:
         """Whether an example of images comes as (channels, height, width), and not as a row."""
         return False
 
+    def example_shape(self, n_inputs: int, image: tuple[int, int] | None) -> tuple[int, ...]:
+        """Of an example as the network gets it: a row, or (channels, height, width)."""
+        return (1, *image) if image is not None and self.takes_images else (n_inputs,)
+
     def check_data(self, name: str) -> None:
         """Raise ConfigError for a data set that the network is not for."""
 
@@ -61,6 +69,34 @@ class NetworkConfig:
     def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
         """The module, its weights drawn from torch's global generator. `input_shape`: (I,) or (C, H, W)."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OwnNetwork(Target, NetworkConfig):
+    """A module of anyone's. Images come to it as rows only if it asks for `n_inputs`, and not for `input_shape`."""
+
+    GIVEN = ("n_inputs", "input_shape", "n_outputs")
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    @property
+    def n_hidden(self) -> int | None:
+        return None
+
+    @property
+    def takes_images(self) -> bool:
+        return self.takes("input_shape") or not self.takes("n_inputs")
+
+    def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
+        from torch import nn
+
+        shape = tuple(input_shape)
+        module = super().build(n_inputs=math.prod(shape), input_shape=shape, n_outputs=n_outputs)
+        rule = f"{self.key}._target_ gives an nn.Module"
+        require(isinstance(module, nn.Module), rule, f"{self.key}._target_", self.path)
+        return module
 
 
 def network_names() -> list[str]:

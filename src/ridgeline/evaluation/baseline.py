@@ -26,7 +26,7 @@ OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for nam
 def without_regularization(config: Config) -> Config:
     return replace(
         config,
-        regularization=RegularizationConfig(),
+        regularization=RegularizationConfig(dropout=0.0),  # of a network that has dropout of its own too
         augmentation=AugmentationConfig(),
         optimizer=replace(config.optimizer, weight_decay=0.0),
         callbacks=replace(config.callbacks, **dict.fromkeys(SCHEDULES)),

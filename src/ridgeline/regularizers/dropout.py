@@ -19,27 +19,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DropoutSettings(Settings):
-    """`dropout`: one rate for every hidden layer, or a rate for each. `input_dropout`: that of the features."""
+    """`dropout`: one rate for every dropout layer of the network, or a rate for each; None: each keeps the rate that
+    the network's author gave it, which in our own is 0. `input_dropout`: that of the features."""
 
-    dropout: float | tuple[float, ...] = strength(schedule="dropout_schedule", is_noise=True)
+    dropout: float | tuple[float, ...] | None = strength(None, schedule="dropout_schedule", is_noise=True)
     input_dropout: float = strength(schedule="dropout_schedule", is_noise=True)
 
     def check(self) -> None:
-        require_rate("regularization.dropout", self.dropout)
+        require_rate("regularization.dropout", 0.0 if self.dropout is None else self.dropout)
         require_rate("regularization.input_dropout", self.input_dropout)
 
     def check_beside(self, config: Config) -> None:
         n_hidden, key = config.network.n_hidden, "regularization.dropout"
         if n_hidden == 0:
             rule = f"{key} == 0 without hidden layers (input_dropout drops features)"
-            require(self.dropout in (0, ()), rule, key, self.dropout)
+            require(self.dropout in (None, 0, ()), rule, key, self.dropout)
         if isinstance(self.dropout, tuple) and n_hidden is not None:
             rule = f"len({key}) == len(network.hidden) == {n_hidden}"
             require(len(self.dropout) == n_hidden, rule, key, list(self.dropout))
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
-        """The rate of each of `n_hidden` layers."""
-        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * n_hidden
+        """The rate of each of `n_hidden` layers, 0 where none is given."""
+        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout or 0.0,) * n_hidden
 
 
 class Dropout(Effect):
@@ -52,12 +53,32 @@ class Dropout(Effect):
     order = 20
     settings = DropoutSettings
 
+    @classmethod
+    def is_on(cls, config: Config) -> bool:
+        """A network of the user's own may have rates of its own."""
+        keeps_rates = config.network.n_hidden is None and config.regularization.dropout is None
+        return keeps_rates or cls.settings.is_on_in(config)
+
     def load(self, configs: Sequence[Config]) -> None:
         *hidden_layers, input_layer = self.fits.network.noisy_layers
-        rates = [config.regularization.dropout_rates(len(hidden_layers)) for config in configs]
+        own_rates = tuple(layer.own_rate for layer in hidden_layers)
+        rates = [self._rates(config, own_rates) for config in configs]
         for i, layer in enumerate(hidden_layers):
             layer.set_rates([own[i] for own in rates])
         input_layer.set_rates([config.regularization.input_dropout for config in configs])
+
+    @staticmethod
+    def _rates(config: Config, own_rates: tuple[float, ...]) -> tuple[float, ...]:
+        """Of each layer. Raises ConfigError for a rate or a list of them that the network has no layers for."""
+        given, n, key = config.regularization.dropout, len(own_rates), "regularization.dropout"
+        if given is None:
+            return own_rates
+        if isinstance(given, tuple):
+            require(len(given) == n, f"len({key}) == {n}, the network's dropout layers,", key, list(given))
+        elif config.network.n_hidden is None:
+            require(given == 0 or n > 0, f"{key} == 0, for the network has no dropout layer,", key, given)
+        rates: tuple[float, ...] = config.regularization.dropout_rates(n)
+        return rates
 
     def on_batch(self, batch: Batch) -> None:
         self.fill_masks(batch.seeds, batch.steps, batch.x_KBI.shape[1])

@@ -5,20 +5,19 @@ K fits, N examples, I values of an example.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ridgeline.config import Config
+from ridgeline.checking import require
+from ridgeline.config import Config, ConfigError
 from ridgeline.config.network import NetworkConfig
-from ridgeline.data import Splits
+from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking.network import StackedNetwork
-from ridgeline.networks.stacking.proof import Choice, choose
+from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
-
-log = logging.getLogger(__name__)
+from ridgeline.target import reason
 
 EXAMPLES = 16
 """Of which a network is looked at, and proved: two fits have half of them each."""
@@ -32,10 +31,6 @@ class Shape:
     image: tuple[int, int] | None
     n_outputs: int
 
-    def of_example(self, network: NetworkConfig) -> tuple[int, ...]:
-        """As the network takes it: a row, or (channels, height, width)."""
-        return (1, *self.image) if self.image is not None and network.takes_images else (self.n_inputs,)
-
 
 def shape_of(splits: Splits) -> Shape:
     return Shape(splits.n_features, splits.image_shape, splits.n_outputs)
@@ -47,6 +42,26 @@ def stacked_network(config: Config, k: int, x_NI: Tensor, shape: Shape) -> Stack
     return StackedNetwork(
         known.make, known.survey, k, known.x_B, known.choice.way, dtype=x_NI.dtype, device=x_NI.device
     )
+
+
+def look_at(config: Config) -> str:
+    """One line: which way the fits of this network are trained, and why. Raises ConfigError for one that cannot be."""
+    splits, shared = load_splits(config.data), config.regularization
+    known = known_network(config.network, splits.train.x_NI, shape_of(splits))
+    found, outputs = known.survey, splits.n_outputs
+    rule = f"{config.network.name} gives {outputs} outputs"
+    require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
+    for name in ("l1", "l2", "max_norm", "group_lasso"):
+        needed = 2 if name == "group_lasso" else 1
+        holds = getattr(shared, name) == 0 or len(found.weights) >= needed
+        what = "a hidden layer" if needed == 2 else "a layer"
+        require(holds, f"the network has {what} with weights (Linear, Conv, Embedding)", name, getattr(shared, name))
+    line = known.choice.why
+    if known.choice.way == "swapped":
+        batch = min(config.trainer.batch_size or splits.train.n, splits.train.n)
+        gain = measured_gain(known.make, found, known.x_B, splits.train.x_NI.device, batch)
+        line += f"; a step of two fits {gain:.1f} times as fast as looped"
+    return line
 
 
 @dataclass(frozen=True)
@@ -76,7 +91,7 @@ def known_network(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
 
 
 def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
-    example_shape = shape.of_example(network)
+    example_shape = network.example_shape(shape.n_inputs, shape.image)
     network.check_shape(example_shape)
     few = x_NI[:EXAMPLES].cpu().nan_to_num()  # what is predicted may lack a value
     x_B = few.repeat(-(-EXAMPLES // len(few)), 1)[:EXAMPLES].unflatten(1, example_shape)
@@ -84,7 +99,12 @@ def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     def make() -> nn.Module:
         return network.build(example_shape, shape.n_outputs)
 
-    found = survey(make, x_B, channels_last=x_NI.device.type == "cpu")
+    try:
+        found = survey(make, x_B, channels_last=x_NI.device.type == "cpu")
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the author's code says to these examples
+        rule = f"network takes examples of shape {example_shape}"
+        raise ConfigError(f"`{rule}` must hold, but got network={network.name}: {reason(error)}.") from error
     choice = choose(make, found, x_B, x_NI.device, is_ours=type(network).__module__.startswith("ridgeline.networks."))
-    log.debug(choice.why)
     return Known(network, example_shape, shape.n_outputs, x_B, found, choice)

@@ -11,7 +11,9 @@ from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
+from ridgeline.config.network import OwnNetwork
 from ridgeline.data import DataDescription, describe
+from ridgeline.data.arrays import load_arrays
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
@@ -32,6 +34,8 @@ def check_trainer(config: Config, data: DataDescription) -> None:
     asked for."""
     _check_settings(config)
     require(config.predicted == data.task, f"task={data.task} with the targets of {data.name}", "task", config.task)
+    network, image = config.network, load_arrays(config.data).image_shape
+    network.check_shape(network.example_shape(data.features, image))
     check_memory(config, data.features, data.n_outputs, data.examples.train)
 
 
@@ -47,7 +51,7 @@ def _check_settings(config: Config) -> None:
 def asks_torch(config: Config) -> bool:
     """Whether only torch can tell if the training can begin: see `check_device`."""
     trainer = config.trainer
-    is_own = isinstance(config.loss, OwnLoss)
+    is_own = isinstance(config.loss, OwnLoss) or isinstance(config.network, OwnNetwork)
     return is_own or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
 
 
@@ -58,16 +62,20 @@ def check(config: Config) -> None:
 
 
 def check_device(config: Config) -> None:
-    """Refuse what torch can tell: a device that is not there, a checkpoint of another training."""
+    """Refuse what torch can tell: a device that is not there, a checkpoint of another training, a network of the
+    user's own that does not take these examples."""
     import torch  # which takes seconds
 
     from ridgeline.stack.device import pick_device
+    from ridgeline.stack.networks import look_at
 
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
     pick_device(config)
     config.loss.prove(config.predicted, describe(config.data).n_outputs)
+    if isinstance(config.network, OwnNetwork):
+        print(look_at(config), flush=True)
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path)
 

@@ -22,7 +22,7 @@ def overfit(config: Config) -> Finding:
     """The configured network, loss and optimizer without regularization, until no example is wrong; in regression until
     the R2 is 0.99."""
     trained = full_batch(config, MOST_STEPS)
-    baseline = replace(trained, regularization=RegularizationConfig(), augmentation=AugmentationConfig())
+    baseline = replace(trained, regularization=RegularizationConfig(dropout=0.0), augmentation=AugmentationConfig())
     splits = few_examples(config, EXAMPLES)
     (result,) = fit([baseline], splits, watchers=[UntilFitted()])
     n, last = len(splits.train.y_N), result.history[-1]
