@@ -183,6 +183,66 @@ class Frozen(Perceptron):
         self.first.requires_grad_(False)
 
 
+class Sized(nn.Module):
+    """Made for what there is: rows, with two rates of dropout and BatchNorm."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, width: int = 12) -> None:
+        super().__init__()
+        self.first, self.norm, self.second = nn.Linear(n_inputs, width), nn.BatchNorm1d(width), nn.Linear(width, width)
+        self.drops, self.last = nn.ModuleList([nn.Dropout(0.25), nn.Dropout(0.5)]), nn.Linear(width, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drops[0](F.relu(self.norm(self.first(x))))
+        return self.last(self.drops[1](F.relu(self.second(x))))
+
+
+class OfImages(nn.Module):
+    def __init__(self, input_shape: tuple[int, int, int], n_outputs: int) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        self.first, self.norm = nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.drop, self.last = nn.Dropout(0.2), nn.Linear(4 * (height // 2) * (width // 2), n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.drop(F.max_pool2d(F.relu(self.norm(self.first(x))), 2).flatten(1)))
+
+
+class Flattening(nn.Module):
+    """Its sizes are written down in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 8), nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x.flatten(1)).relu())
+
+
+class Noisy(Sized):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.dropout(x, 0.2, self.training))
+
+
+class Three(Sized):
+    def __init__(self, n_inputs: int) -> None:
+        super().__init__(n_inputs, 3)
+
+
+class Bias(nn.Module):
+    """Without a weight."""
+
+    def __init__(self, n_outputs: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(n_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bias.expand(len(x), -1)
+
+
+def number() -> int:
+    return 3
+
+
 SWAPPED = (Perceptron, Residual, Twice, Categories, Lazy, Frozen)
 LOOPED = {
     Images: "faster for convolutions on a CPU",
