@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from ridgeline.evaluation.networks import kept_of_best
+from ridgeline.evaluation.compared import kept_of_best
 from ridgeline.evaluation.predicted import describe
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.evaluation.story import gather
+from ridgeline.report.notation import tick
 from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
 from ridgeline.report.predictions import mistakes
-from ridgeline.report.words import tick
 from ridgeline.search.ranking import best_settings, ran
 from sweeping import Studies
 from test_report_page import Elements, _confirm, opened, part, story, train

@@ -26,7 +26,7 @@ from ridgeline.entry_points import ROOT, checked, one_trial
 from ridgeline.evaluation.origin import time_of
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.evaluation.story import gather, write_report
-from ridgeline.report import words
+from ridgeline.report import notation
 from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
 from ridgeline.report.spaces import smooth
@@ -423,15 +423,15 @@ def test_wall_time_leaves_pauses_out() -> None:
 
 
 def test_numbers_are_written_as_they_are_read() -> None:
-    assert [words.number(value) for value in (1234567, 0.00012345, -0.5, None, float("nan"), True, "a-b")] == [
+    assert [notation.number(value) for value in (1234567, 0.00012345, -0.5, None, float("nan"), True, "a-b")] == [
         *("1,234,567", "0.0001234", "\N{MINUS SIGN}0.5", "\N{EN DASH}", "\N{EN DASH}", "True", "a-b")
     ]
     estimate = {"mean": 0.0231, "low": -0.019, "high": 0.0275}
-    assert words.percent_estimate(estimate) == "2.31% [\N{MINUS SIGN}1.90,\N{NO-BREAK SPACE}2.75]"
-    assert words.settings({"regularization.l2": 1e-4, "loss": "hinge"}) == "l2 0.0001, loss hinge"
-    assert words.settings({}) == "regularization off"
-    assert [words.seconds(s) for s in (4.21, 200.0, 7500.0)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
-    assert words.ordinal(21) == "21st"
+    assert notation.percent_estimate(estimate) == "2.31% [\N{MINUS SIGN}1.90,\N{NO-BREAK SPACE}2.75]"
+    assert notation.settings({"regularization.l2": 1e-4, "loss": "hinge"}) == "l2 0.0001, loss hinge"
+    assert notation.settings({}) == "regularization off"
+    assert [notation.seconds(s) for s in (4.21, 200.0, 7500.0)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]
+    assert notation.ordinal(21) == "21st"
 
 
 def test_neither_study_nor_report_makes_another_study(studies: Studies) -> None:

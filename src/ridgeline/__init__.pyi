@@ -37,11 +37,11 @@ from ridgeline.evaluation.stored import open_study as open_study
 from ridgeline.report.axes import DPI as DPI
 from ridgeline.report.axes import count_axis as count_axis
 from ridgeline.report.axes import log_axis as log_axis
-from ridgeline.report.words import counted as counted
-from ridgeline.report.words import moment as moment
-from ridgeline.report.words import ordinal as ordinal
-from ridgeline.report.words import revision as revision
-from ridgeline.report.words import seconds as seconds
+from ridgeline.report.notation import counted as counted
+from ridgeline.report.notation import moment as moment
+from ridgeline.report.notation import ordinal as ordinal
+from ridgeline.report.notation import revision as revision
+from ridgeline.report.notation import seconds as seconds
 
 # Studies.
 from ridgeline.search.folder import locked as locked

@@ -16,7 +16,7 @@ import numpy as np
 
 from ridgeline.config import DataConfig
 from ridgeline.data.cross_validation import fold_rows
-from ridgeline.data.rows import Rows
+from ridgeline.data.rows import RowNumbers
 from ridgeline.data.scaler import Scaler, scaler_of
 from ridgeline.data.sources import Source, read_source
 from ridgeline.tasks.losses import Task
@@ -119,7 +119,7 @@ def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
     return ArraySplit(x_NI, y_N, sizes)
 
 
-def _describe(source: Source, folds: Sequence[Rows], config: DataConfig) -> DataDescription:
+def _describe(source: Source, folds: Sequence[RowNumbers], config: DataConfig) -> DataDescription:
     # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
     splits = [split for rows in folds for split in (rows.train, rows.validation)] + [folds[0].test]
     epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""

@@ -6,11 +6,11 @@ import numpy as np
 
 from ridgeline.checking import require
 from ridgeline.config import DataConfig
-from ridgeline.data.rows import Rows, asked, pool_and_test, require_every_class, split_rows
+from ridgeline.data.rows import RowNumbers, asked, pool_and_test, require_every_class, split_rows
 from ridgeline.data.sources import Source
 
 
-def fold_rows(source: Source, config: DataConfig) -> list[Rows]:
+def fold_rows(source: Source, config: DataConfig) -> list[RowNumbers]:
     """The rows of each fold, or of the one split; the test split is the same. Raises ConfigError if one lacks a class.
 
     Folds validate on all of the pool, and their sizes differ by one at most. They train on equally many, so that they
@@ -28,7 +28,7 @@ def fold_rows(source: Source, config: DataConfig) -> list[Rows]:
     require(config.n_folds <= most, rule, "data.folds", config.folds)
     validations = _cut(pool, source, config)
     n_train = len(pool) - max(len(validation) for validation in validations)
-    folds = [Rows(np.setdiff1d(pool, validation)[:n_train], validation, test) for validation in validations]
+    folds = [RowNumbers(np.setdiff1d(pool, validation)[:n_train], validation, test) for validation in validations]
     for rows in folds:
         require_every_class(rows, source, f"{asked(config)} data.folds={config.folds}")
     return folds

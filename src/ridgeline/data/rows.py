@@ -13,7 +13,7 @@ from ridgeline.data.sources import Source
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowNumbers:
     """Row numbers of a source, ascending, int64. The splits share none, but for `data.fit_on=train_validation`."""
 
     train: np.ndarray
@@ -21,7 +21,7 @@ class Rows:
     test: np.ndarray
 
 
-def split_rows(source: Source, config: DataConfig) -> Rows:
+def split_rows(source: Source, config: DataConfig) -> RowNumbers:
     """First the test split, then `data.examples` of what is left, then train and validation in their proportion.
 
     So neither `data.examples` nor their proportion changes the test split. Raises ConfigError if a split lacks a class.
@@ -29,10 +29,10 @@ def split_rows(source: Source, config: DataConfig) -> Rows:
     pool, test = pool_and_test(source, config)
     fraction = config.train + config.validation
     train, validation = _divide(pool, round(len(pool) * config.train / fraction), source, config)
-    rows = Rows(train, validation, test)
+    rows = RowNumbers(train, validation, test)
     require_every_class(rows, source, asked(config))
     if config.fit_on == "train_validation":
-        return Rows(np.sort(np.concatenate([train, validation])), validation, test)
+        return RowNumbers(np.sort(np.concatenate([train, validation])), validation, test)
     return rows
 
 
@@ -70,7 +70,7 @@ def _divide(
     return np.sort(chosen), np.sort(others)
 
 
-def require_every_class(rows: Rows, source: Source, why: str) -> None:
+def require_every_class(rows: RowNumbers, source: Source, why: str) -> None:
     """Raise ConfigError if a split lacks a class, or in regression has no two targets that differ. `why`: the settings
     that made the splits."""
     for split, own in vars(rows).items():

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import STATES
-from ridgeline.report.words import counted, moment, seconds
+from ridgeline.report.notation import counted, moment, seconds
 from ridgeline.search.ranking import outcome, state_of
 from ridgeline.tracking.provenance import GIT_COMMIT, GIT_DIRTY
 

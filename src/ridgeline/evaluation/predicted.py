@@ -14,12 +14,12 @@ from scipy import stats
 
 from ridgeline.checking import ConfigError
 from ridgeline.data import load_splits
+from ridgeline.evaluation.compared import NOT_KEPT, kept_of_best
 from ridgeline.evaluation.confirm_folder import read_predictions
-from ridgeline.evaluation.networks import NOT_KEPT, kept_of_best
 from ridgeline.evaluation.statistics import LEVEL
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Predicted
-from ridgeline.report.words import counted
+from ridgeline.report.notation import counted
 from ridgeline.search.records import WEIGHTS
 from ridgeline.stack.prediction import logits_KNC
 

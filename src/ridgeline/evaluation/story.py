@@ -14,14 +14,14 @@ from optuna.trial import FrozenTrial, TrialState
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_writable, write_whole
 from ridgeline.config import Config
+from ridgeline.evaluation.compared import curves_of, weights_by_name
 from ridgeline.evaluation.confirm_folder import read_confirmed
-from ridgeline.evaluation.networks import curves_of, weights_by_name
 from ridgeline.evaluation.origin import how_made
 from ridgeline.evaluation.predicted import predicted
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.notation import short_names
 from ridgeline.report.page import render
-from ridgeline.report.words import short_names
 from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
 from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from ridgeline.report.words import tick
+from ridgeline.report.notation import tick
 
 DPI = 100
 LOG_RATIO = 20

@@ -9,8 +9,8 @@ import numpy as np
 
 from ridgeline.report.axes import count_axis, log_axis, needs_log
 from ridgeline.report.facts import Curves, Weights
+from ridgeline.report.notation import in_picture
 from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, panel, svg
-from ridgeline.report.words import in_picture
 
 KINDS = {"loss": (1.0, "loss"), "error": (100.0, "error, %")}
 BINS = 81

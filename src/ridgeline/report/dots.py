@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from ridgeline.report.axes import log_axis, number_axis
 from ridgeline.report.facts import Axis, Trial
+from ridgeline.report.notation import in_picture, tick
+from ridgeline.report.notation import number as in_words
 from ridgeline.report.vector import FAINT, MANY, Spot
-from ridgeline.report.words import in_picture, tick
-from ridgeline.report.words import number as in_words
 
 GREY = "#808080"
 """The colour of dots that are drawn as pixels, which cannot follow the page's colours."""

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 
-from ridgeline.report import words
+from ridgeline.report import notation
 from ridgeline.report.compared import histogram, learning_curves
 from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Story, Trial
@@ -109,7 +109,7 @@ def _gap(trial: Trial) -> float:
 
 def _gaps(story: Story, against: Sequence[Axis]) -> list[str]:
     """Against each, coloured by the other."""
-    name, others = f"validation loss {words.MINUS} train loss", [*against[1:], against[0]]
+    name, others = f"validation loss {notation.MINUS} train loss", [*against[1:], against[0]]
     return [
         curve(x, story.settings, _gap, name, colour=other if other is not x else None)
         for x, other in zip(against, others, strict=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ridgeline.report import words
+from ridgeline.report import notation
 from ridgeline.report.axes import number_axis
 from ridgeline.report.vector import BASELINE, BEST, FAINT, INK, WIDTH, panel, svg
 
 
 def opening_in_words(opening: Mapping[str, Any]) -> str:
-    when, revision = words.moment(opening["when"]), words.revision(opening["commit"])
+    when, revision = notation.moment(opening["when"]), notation.revision(opening["commit"])
     changed = ", with uncommitted changes" if opening.get("dirty") else ""
-    time = words.ordinal(opening["number"])
+    time = notation.ordinal(opening["number"])
     said = f"The test split was opened for the {time} time on {when}, revision {revision}{changed}."
     if opening["number"] == 1:
         return said
@@ -25,21 +25,21 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
     """Rows of the table: what, best, baseline, difference."""
     arms, difference = [record["arms"][name] for name in ("best", "baseline")], record["difference"]
     differences = {
-        kind: f"{write(difference[kind])}, {words.p_value(difference[kind]['p_value'])}"
-        for kind, write in (("error", words.percent_estimate), ("loss", words.estimate))
+        kind: f"{write(difference[kind])}, {notation.p_value(difference[kind]['p_value'])}"
+        for kind, write in (("error", notation.percent_estimate), ("loss", notation.estimate))
     }
     shown: list[tuple[str, Callable[[Mapping[str, Any]], str], str]] = [
-        ("Test error", lambda arm: words.percent_estimate(arm["test"]["error"]), differences["error"]),
-        ("Test loss", lambda arm: words.estimate(arm["test"]["loss"]), differences["loss"]),
-        ("Calibration error (ECE)", lambda arm: words.percent(arm["test"]["ece"]), ""),
-        (f"Gap: test loss {words.MINUS} train loss", lambda arm: words.estimate(arm["gap"]), ""),
-        ("Train error", lambda arm: words.percent(arm["train"]["error"]), ""),
-        ("Train loss", lambda arm: words.number(arm["train"]["loss"]), ""),
-        ("Parameters", lambda arm: words.number(arm["parameters"]), ""),
-        ("Epochs", lambda arm: words.number(arm["epochs"]), ""),
-        ("Time of a fit", lambda arm: words.seconds(arm["seconds_per_fit"]), ""),
+        ("Test error", lambda arm: notation.percent_estimate(arm["test"]["error"]), differences["error"]),
+        ("Test loss", lambda arm: notation.estimate(arm["test"]["loss"]), differences["loss"]),
+        ("Calibration error (ECE)", lambda arm: notation.percent(arm["test"]["ece"]), ""),
+        (f"Gap: test loss {notation.MINUS} train loss", lambda arm: notation.estimate(arm["gap"]), ""),
+        ("Train error", lambda arm: notation.percent(arm["train"]["error"]), ""),
+        ("Train loss", lambda arm: notation.number(arm["train"]["loss"]), ""),
+        ("Parameters", lambda arm: notation.number(arm["parameters"]), ""),
+        ("Epochs", lambda arm: notation.number(arm["epochs"]), ""),
+        ("Time of a fit", lambda arm: notation.seconds(arm["seconds_per_fit"]), ""),
     ]
-    cost = f"{words.counted(record['cost']['fits'], 'fit')}, {words.seconds(record['cost']['seconds'])}"
+    cost = f"{notation.counted(record['cost']['fits'], 'fit')}, {notation.seconds(record['cost']['seconds'])}"
     return [[name, *map(cell, arms), last] for name, cell, last in shown] + [["Cost of confirming", cost, "", ""]]
 
 
@@ -58,7 +58,7 @@ def difference_interval(difference: Mapping[str, Any]) -> str:
     with panel(WIDTH, 1.5) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
         _interval(axes, 0, difference["error"], INK)
-        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the errors, best {words.MINUS} baseline, in points of %")
+        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the errors, best {notation.MINUS} baseline, in points of %")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         return _finished(figure, axes, "difference of the test errors with its 95% interval")
@@ -68,7 +68,7 @@ def _interval(axes: Any, height: float, estimate: Mapping[str, float], colour: s
     low, mean, high = (100 * estimate[name] for name in ("low", "mean", "high"))
     axes.plot([low, high], [height, height], color=colour, linewidth=3, solid_capstyle="round")
     axes.plot(mean, height, "o", color=colour, markersize=7)
-    said = f"{mean:.2f}".replace("-", words.MINUS)
+    said = f"{mean:.2f}".replace("-", notation.MINUS)
     axes.annotate(said, (mean, height), (0, 7), textcoords="offset points", ha="center", color=INK)
 
 

@@ -13,8 +13,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from ridgeline.report.axes import count_axis, needs_log, number_axis
 from ridgeline.report.dots import dots, size_of, spots, ticks_of
 from ridgeline.report.facts import Axis, Trial
+from ridgeline.report.notation import in_picture, tick
 from ridgeline.report.vector import BEST, FAINT, GRID, INK, PAPER, panel, svg
-from ridgeline.report.words import in_picture, tick
 
 WIDE = 9.6
 """Inches, of a picture as wide as the page."""

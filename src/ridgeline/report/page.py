@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ridgeline.report import words
+from ridgeline.report import notation
 from ridgeline.report.facts import STATES, Story, Trial
 from ridgeline.report.galleries import draw_all
 from ridgeline.report.measured import opening_in_words, rows
@@ -34,12 +34,12 @@ def render(story: Story) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "number": words.number,
-        "percent": words.percent,
-        "digits": lambda value, n: words.number(None if value is None else float(f"{value:.{n}g}")),
-        "moment": words.moment,
-        "settings": words.settings,
-        "revision": words.revision,
+        "number": notation.number,
+        "percent": notation.percent,
+        "digits": lambda value, n: notation.number(None if value is None else float(f"{value:.{n}g}")),
+        "moment": notation.moment,
+        "settings": notation.settings,
+        "revision": notation.revision,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     script = (HERE / "page.js").read_text()
@@ -56,7 +56,7 @@ def render(story: Story) -> str:
         policy=_policy(script),
         css=Markup((HERE / "page.css").read_text()),
         js=Markup(script),
-        minus=words.MINUS,
+        minus=notation.MINUS,
         tally=_tally(story.trials),
         best=story.complete[0] if story.complete else None,
         record=record,
@@ -83,7 +83,7 @@ def _tally(trials: Sequence[Trial]) -> str:
     """`24 trials: 20 complete, 4 pruned`."""
     counts = {state: sum(t.state == state for t in trials) for state in STATES}
     parts = ", ".join(f"{count:,} {state.lower()}" for state, count in counts.items() if count or state == "COMPLETE")
-    return f"{words.counted(len(trials), 'trial')}: {parts}"
+    return f"{notation.counted(len(trials), 'trial')}: {parts}"
 
 
 def _ended(settings: Sequence[Trial]) -> str:

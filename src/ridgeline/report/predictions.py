@@ -14,8 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from ridgeline.report.axes import number_axis
 from ridgeline.report.facts import Predicted
+from ridgeline.report.notation import percent
 from ridgeline.report.vector import BY_NETWORK, FAINT, GRID, HEIGHT, INK, WIDTH, panel, svg
-from ridgeline.report.words import percent
 
 WITH_NUMBERS = 12
 """Classes, of which a matrix has room for a number in each cell."""

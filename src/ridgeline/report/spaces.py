@@ -14,8 +14,8 @@ from matplotlib.colors import ListedColormap, LogNorm, Normalize
 from ridgeline.report.axes import log_axis, needs_log, number_axis
 from ridgeline.report.dots import Number, colour_bar, dots, places, prepare, shown_on, size_of, spots, spread, ticks_of
 from ridgeline.report.facts import Axis, Trial
+from ridgeline.report.notation import in_picture
 from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, panel, svg
-from ridgeline.report.words import in_picture
 
 COLOURS = "viridis_r"
 TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128)))

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as drawing
 
 from ridgeline.report.axes import DPI, count_axis, log_axis, needs_log
-from ridgeline.report.words import short_names
+from ridgeline.report.notation import short_names
 
 MOST_CONTOURS = 3
 """Params of a contour picture, each against each."""

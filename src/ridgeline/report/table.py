@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ridgeline.report import words
+from ridgeline.report import notation
 from ridgeline.report.facts import Story, Trial
 
 RUN_SHOWN = 8
@@ -48,23 +48,23 @@ def heads(story: Story) -> list[Head]:
 
 def row(story: Story, trial: Trial) -> Row:
     params = [
-        Cell(words.number(trial.params.get(axis.key)), _sorted_by(trial.params.get(axis.key)), axis.is_numeric)
+        Cell(notation.number(trial.params.get(axis.key)), _sorted_by(trial.params.get(axis.key)), axis.is_numeric)
         for axis in story.axes
     ]
     error = trial.metrics.get("final/val_error")
-    measured = [Cell(words.percent(error), _sorted_by(error))]
+    measured = [Cell(notation.percent(error), _sorted_by(error))]
     gap = trial.metrics.get("final/gap")
-    measured += [Cell(words.number(gap, aligned=True), _sorted_by(gap))]
-    measured += [Cell(words.number(trial.best_epoch), _sorted_by(trial.best_epoch))]
+    measured += [Cell(notation.number(gap, aligned=True), _sorted_by(gap))]
+    measured += [Cell(notation.number(trial.best_epoch), _sorted_by(trial.best_epoch))]
     seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
     link = f"{story.server}/#/runs/{trial.run_id}" if trial.run_id else None
-    run = Cell((trial.run_id or words.NOTHING)[:RUN_SHOWN], trial.run_id or "", False, link)
+    run = Cell((trial.run_id or notation.NOTHING)[:RUN_SHOWN], trial.run_id or "", False, link)
     first = [
         Cell(str(trial.number), str(trial.number)),
-        Cell(words.number(trial.value, aligned=True), _sorted_by(trial.value)),
+        Cell(notation.number(trial.value, aligned=True), _sorted_by(trial.value)),
     ]
     if story.has_seeds:
-        deviation = words.number(trial.deviation, aligned=True)
+        deviation = notation.number(trial.deviation, aligned=True)
         first += [Cell(deviation, _sorted_by(trial.deviation)), Cell(str(trial.seeds), str(trial.seeds))]
     cells = [*first, *params, *measured, Cell(seconds, seconds), run]
     return Row(cells, story.commands[trial.number], trial.run_id)
@@ -78,14 +78,14 @@ def told(story: Story) -> str:
     for t in story.trials:
         said = [f"trial {t.number}, {t.state.lower()}"]
         if t.value is not None:
-            said.append(f"{story.metric} {words.number(t.value)}")
+            said.append(f"{story.metric} {notation.number(t.value)}")
         if t.number in means and means[t.number].value is not None:
             own = means[t.number]
-            said.append(f"mean {words.number(own.value)} ± {words.number(own.deviation)} of {own.seeds} seeds")
+            said.append(f"mean {notation.number(own.value)} ± {notation.number(own.deviation)} of {own.seeds} seeds")
         error = t.metrics.get("final/val_error")
         if error is not None:
-            said.append(f"validation error {words.percent(error)}")
-        said += [f"{labels.get(key, key)} {words.number(value)}" for key, value in t.params.items()]
+            said.append(f"validation error {notation.percent(error)}")
+        said += [f"{labels.get(key, key)} {notation.number(value)}" for key, value in t.params.items()]
         lines.append("\t".join([str(t.number), *(" ".join(one.split()) for one in said)]))
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from optuna.study import Study
 
 from ridgeline.command_line.numbers import number
 from ridgeline.config import Config
-from ridgeline.report.words import counted
+from ridgeline.report.notation import counted
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
 from ridgeline.tracking.address import look_at_study

@@ -14,7 +14,7 @@ from ridgeline import DPI, interval, logits_KNC, over_seeds
 from ridgeline_recipes.by_hand.picture import COLOURS, SHADES
 from ridgeline_recipes.claims.claim import Claim
 from ridgeline_recipes.claims.lab import FEW_POINTS, Group, Lab, cut_train
-from ridgeline_recipes.claims.words import number
+from ridgeline_recipes.claims.notation import number
 from ridgeline_recipes.rules import both, helps
 
 COUNT = 100

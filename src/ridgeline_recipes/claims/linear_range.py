@@ -7,8 +7,8 @@ import numpy as np
 from ridgeline import interval, logits_KNC, over_seeds
 from ridgeline_recipes.claims.claim import Claim
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
+from ridgeline_recipes.claims.notation import percent
 from ridgeline_recipes.claims.sweeps import SHARE, Panel, sweep_figure
-from ridgeline_recipes.claims.words import percent
 from ridgeline_recipes.rules import both, helps
 
 STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, 0))

@@ -9,8 +9,8 @@ from functools import partial
 from ridgeline import Estimate, estimate, interval, over_seeds
 from ridgeline_recipes.claims.claim import Claim
 from ridgeline_recipes.claims.lab import Group, Lab, cut_train
+from ridgeline_recipes.claims.notation import number, points
 from ridgeline_recipes.claims.sweeps import Panel, sweep_figure
-from ridgeline_recipes.claims.words import number, points
 from ridgeline_recipes.rules import FAILS, HOLDS, OPEN
 
 BASE = ("data=moons", "data.examples=20000", "network.hidden=[20]", "optimizer.lr=0.01", "trainer.batch_size=32")

@@ -9,8 +9,8 @@ import numpy as np
 from ridgeline import Estimate, estimate, interval
 from ridgeline_recipes.claims.claim import Claim
 from ridgeline_recipes.claims.lab import FEW_POINTS, OVERFITTING, Group, Lab, cut_train
+from ridgeline_recipes.claims.notation import percent, points
 from ridgeline_recipes.claims.sweeps import SHARE, SIZE, Panel, sweep_figure
-from ridgeline_recipes.claims.words import percent, points
 from ridgeline_recipes.rules import both, helps
 
 COUNT = 100

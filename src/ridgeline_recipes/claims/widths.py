@@ -7,8 +7,8 @@ import time
 from ridgeline import Estimate, estimate, interval, over_seeds
 from ridgeline_recipes.claims.claim import Claim
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
+from ridgeline_recipes.claims.notation import number, percent, points
 from ridgeline_recipes.claims.sweeps import SHARE, SIZE, Panel, sweep_figure
-from ridgeline_recipes.claims.words import number, percent, points
 from ridgeline_recipes.rules import FAILS, helps
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)

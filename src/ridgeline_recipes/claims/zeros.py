@@ -5,8 +5,8 @@ from __future__ import annotations
 from ridgeline import interval
 from ridgeline_recipes.claims.claim import Claim
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
+from ridgeline_recipes.claims.notation import percent
 from ridgeline_recipes.claims.sweeps import SHARE, Panel, sweep_figure
-from ridgeline_recipes.claims.words import percent
 from ridgeline_recipes.rules import FAILS, HOLDS
 
 STRENGTHS = tuple(10 ** (n / 2) for n in range(-10, -1))

@@ -12,7 +12,7 @@ from ridgeline.evaluation.arms import SMALL
 from ridgeline.evaluation.confirm_folder import read_curves, read_weights, weights_of
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Curves, Weights
-from ridgeline.report.words import settings
+from ridgeline.report.notation import settings
 from ridgeline.search.ranking import REPEATED, best_settings, outcome, ran
 from ridgeline.search.records import WEIGHTS
 from ridgeline.trial.run import HISTORY, read_history
