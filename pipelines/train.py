@@ -15,7 +15,8 @@ from ridgeline.entry_points import checked, enter, one_trial, refuse
 def train(cfg: DictConfig) -> dict[str, Any]:
     from ridgeline.stack.records import TrialFailed
     from ridgeline.tracking import TrackingError
-    from ridgeline.trial.run import closing_words, run_trial
+    from ridgeline.trial.messages import closing_words
+    from ridgeline.trial.run import run_trial
 
     config, job_dir = checked(cfg), Path(HydraConfig.get().runtime.output_dir)
     if config.debug is not None:

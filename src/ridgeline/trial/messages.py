@@ -1,11 +1,16 @@
-"""The first line of a single run, which is printed before torch is imported."""
+"""The first and the last words of a single run. The first are printed before torch is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from ridgeline.config import Config
 from ridgeline.config.deciding import is_trained
+from ridgeline.tasks.figures import shown
+from ridgeline.tracking.address import look_at_run
+from ridgeline.tracking.names import run_place
 
 
 def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str:
@@ -18,3 +23,29 @@ def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str
     tried = [argument for argument in arguments if is_trained(argument) and "max_epochs" not in argument]
     given = f", with {' '.join(tried)}" if tried else ""
     return f"{kind} {what}, {epochs}{given}, into {job_dir}"
+
+
+def closing_words(config: Config, outcome: Mapping[str, Any]) -> str:
+    """Its numbers, where they are, how to look at them. `outcome`: a `ridgeline.trial.run.Outcome`."""
+    final = outcome["metrics"]
+    kept = "best" if config.trainer.restore_best else "last"
+    rows, folds, values = list[str](), config.data.n_folds, list[str]()
+    for name in ("loss", *config.measured("val")):
+        train, validation = (shown(name, final[f"final/{split}_{name}"]) for split in ("train", "val"))
+        rows.append(f"{name:12}{train:>10}{validation:>12}")
+    if folds > 1:
+        error = f"{config.metric} {outcome['value']:.4f}, standard error {final['final/metric_se']:.4f}"
+        values = [f"Means over {folds} folds: {error}; epochs are the medians."]
+    return "\n".join(
+        [
+            "",
+            f"{'':12}{'train':>10}{'validation':>12}",
+            *rows,
+            *values,
+            f"Weights of epoch {outcome['best_epoch']}, the {kept} of {outcome['epochs']} by {config.metric};"
+            f" trained in {outcome['seconds']:.1f} s.",
+            f"Files: {outcome['job_dir']}",
+            f"Run:   {run_place(Path(outcome['job_dir']))}, in MLflow's experiment {config.tracking.experiment}",
+            f"Look:  {look_at_run(config, outcome['run_id'])}",
+        ]
+    )

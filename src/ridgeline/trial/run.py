@@ -17,10 +17,7 @@ from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.device import is_out_of_memory, pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.stack.samples import samples_RMHW
-from ridgeline.tasks.figures import shown
 from ridgeline.tracking import Run, Tracker, TrackingError
-from ridgeline.tracking.address import look_at_run
-from ridgeline.tracking.names import run_place
 
 log = logging.getLogger(__name__)
 
@@ -74,32 +71,6 @@ def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitRe
         raise
     run.finish("COMPLETE")
     return result
-
-
-def closing_words(config: Config, outcome: Outcome) -> str:
-    """The last words of a single run: its numbers, where they are, how to look at them."""
-    final = outcome["metrics"]
-    kept = "best" if config.trainer.restore_best else "last"
-    rows, folds, values = list[str](), config.data.n_folds, list[str]()
-    for name in ("loss", *config.measured("val")):
-        train, validation = (shown(name, final[f"final/{split}_{name}"]) for split in ("train", "val"))
-        rows.append(f"{name:12}{train:>10}{validation:>12}")
-    if folds > 1:
-        error = f"{config.metric} {outcome['value']:.4f}, standard error {final['final/metric_se']:.4f}"
-        values = [f"Means over {folds} folds: {error}; epochs are the medians."]
-    return "\n".join(
-        [
-            "",
-            f"{'':12}{'train':>10}{'validation':>12}",
-            *rows,
-            *values,
-            f"Weights of epoch {outcome['best_epoch']}, the {kept} of {outcome['epochs']} by {config.metric};"
-            f" trained in {outcome['seconds']:.1f} s.",
-            f"Files: {outcome['job_dir']}",
-            f"Run:   {run_place(Path(outcome['job_dir']))}, in MLflow's experiment {config.tracking.experiment}",
-            f"Look:  {look_at_run(config, outcome['run_id'])}",
-        ]
-    )
 
 
 def _train(config: Config, run: Run, job_dir: Path) -> FitResult:

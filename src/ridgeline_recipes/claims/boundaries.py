@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 
 from ridgeline import DPI, interval, logits_KNC, over_seeds
 from ridgeline_recipes.by_hand.picture import COLOURS, SHADES
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, number
 from ridgeline_recipes.claims.lab import FEW_POINTS, Group, Lab, cut_train
-from ridgeline_recipes.claims.notation import number
 from ridgeline_recipes.rules import both, helps
 
 COUNT = 100

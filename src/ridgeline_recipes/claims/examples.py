@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from ridgeline import estimate, interval, over_seeds
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, number, percent, points
 from ridgeline_recipes.claims.lab import Group, Lab, cut_train
-from ridgeline_recipes.claims.notation import number, percent, points
 from ridgeline_recipes.claims.sweeps import SHARE, Panel, sweep_figure
 from ridgeline_recipes.rules import both, helps
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ridgeline import interval, logits_KNC, over_seeds
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, percent
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
-from ridgeline_recipes.claims.notation import percent
 from ridgeline_recipes.claims.sweeps import SHARE, Panel, sweep_figure
 from ridgeline_recipes.rules import both, helps
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from ridgeline import Estimate, estimate, interval, over_seeds
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, number, points
 from ridgeline_recipes.claims.lab import Group, Lab, cut_train
-from ridgeline_recipes.claims.notation import number, points
 from ridgeline_recipes.claims.sweeps import Panel, sweep_figure
 from ridgeline_recipes.rules import FAILS, HOLDS, OPEN
 

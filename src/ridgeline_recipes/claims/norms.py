@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ridgeline import DPI, Estimate, interval, over_seeds
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, number
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
-from ridgeline_recipes.claims.notation import number
 from ridgeline_recipes.claims.sweeps import BASELINE, COLOURS, Panel, sweep_figure
 from ridgeline_recipes.rules import both, helps
 

@@ -7,9 +7,8 @@ from functools import partial
 import numpy as np
 
 from ridgeline import Estimate, estimate, interval
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, percent, points
 from ridgeline_recipes.claims.lab import FEW_POINTS, OVERFITTING, Group, Lab, cut_train
-from ridgeline_recipes.claims.notation import percent, points
 from ridgeline_recipes.claims.sweeps import SHARE, SIZE, Panel, sweep_figure
 from ridgeline_recipes.rules import both, helps
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 from ridgeline import Estimate, estimate, interval, over_seeds
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, number, percent, points
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
-from ridgeline_recipes.claims.notation import number, percent, points
 from ridgeline_recipes.claims.sweeps import SHARE, SIZE, Panel, sweep_figure
 from ridgeline_recipes.rules import FAILS, helps
 

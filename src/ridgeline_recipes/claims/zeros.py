@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ridgeline import interval
-from ridgeline_recipes.claims.claim import Claim
+from ridgeline_recipes.claims.claim import Claim, percent
 from ridgeline_recipes.claims.lab import OVERFITTING, Group, Lab
-from ridgeline_recipes.claims.notation import percent
 from ridgeline_recipes.claims.sweeps import SHARE, Panel, sweep_figure
 from ridgeline_recipes.rules import FAILS, HOLDS
 
