@@ -107,6 +107,24 @@ class Hinge(Loss):
 
 
 @dataclass(frozen=True)
+class Focal(Loss):
+    """-(1 - p)^gamma * log p, p the probability of the example's class: what is certain and right counts less (Lin et
+    al. 2017)."""
+
+    task: ClassVar[Task] = "classification"
+
+    name: str = "focal"
+    gamma: float = 2.0
+
+    def check(self) -> None:  # below 1 the slope is infinite at p = 1
+        require(self.gamma >= 1, "loss.gamma >= 1", "loss.gamma", self.gamma)
+
+    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+        log_p_KB = prepared.log_softmax(2).gather(2, targets_KB.unsqueeze(2)).squeeze(2)
+        return -((-log_p_KB.expm1()) ** self.gamma) * log_p_KB
+
+
+@dataclass(frozen=True)
 class MSE(Loss):
     """The squared difference to the target, in units of the targets' variance in the train split."""
 
