@@ -276,7 +276,7 @@ def test_metric_of_training_is_measured_on_its_batches() -> None:
             {**DIABETES, "loss__name": "huber", "loss__delta": 0.0},
             "`loss.delta > 0` must hold, but got loss.delta=0.0.",
         ),
-        ({"loss__name": "focal"}, "`loss.name in {auto, cross_entropy, hinge, "),
+        ({"loss__name": "no_such"}, "`loss.name in {auto, cross_entropy, hinge, "),
         ({"task": "regression"}, "`task is auto or classification with data=digits`"),
         ({**DIABETES, "regularization__label_smoothing": 0.1}, "label_smoothing == 0 unless loss == cross_entropy"),
         ({**DIABETES, "network__output": "sigmoid"}, "`network.output is softmax unless"),
