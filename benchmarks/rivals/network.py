@@ -1,11 +1,40 @@
-"""The rivals' network: torch.nn's own layers, the initialization of ours, so that losses can be compared."""
+"""The rivals' networks: torch.nn's own layers, the initialization of ours, so that losses can be compared."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from rivals.workloads import DROPOUT, L2
+from rivals.workloads import CHANNELS, DENSE, DROPOUT, KERNEL, L2, Workload
+from zoo import ResidualMLP
+
+
+def network_of(workload: Workload) -> nn.Module:
+    """What a workload's name of a network means; flat rows go in."""
+    if workload.network == "cnn":
+        return build_cnn()
+    if workload.network == "residual":
+        return ResidualMLP(workload.sizes[0], workload.sizes[-1])
+    return build_network(workload.sizes)
+
+
+def build_cnn() -> nn.Sequential:
+    """Two convolutions with pooling and a dense layer, for MNIST, as any tutorial has them."""
+    first, second = CHANNELS
+    layers = [
+        nn.Unflatten(1, (1, 28, 28)),
+        *(nn.Conv2d(1, first, KERNEL, padding="same"), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(first, second, KERNEL, padding="same"), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Flatten(),
+        *(nn.Linear(second * 7 * 7, DENSE), nn.ReLU(), nn.Dropout(DROPOUT)),
+        nn.Linear(DENSE, 10),
+    ]
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="linear" if layer is layers[-1] else "relu")
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)
 
 
 def build_network(sizes: tuple[int, ...], dropout: float = DROPOUT) -> nn.Sequential:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from rivals.crew import Clock, Done, Slice, Task
 from rivals.files import read_splits
-from rivals.network import build_network, penalty
+from rivals.network import network_of, penalty
 from rivals.workloads import BATCH, EVALUATION_BATCH, L2, LR
 
 
@@ -19,7 +19,7 @@ def prepare(task: Task) -> Slice:
 
     def run(seed: int, clock: Clock) -> Done:
         torch.manual_seed(1000 * seed + task.index)
-        network = build_network(workload.sizes)
+        network = network_of(workload)
         decay = 0.0 if l2_in == "loss" else L2
         optimizer = torch.optim.Adam(network.parameters(), lr=LR, weight_decay=decay, fused=fused or None)
         val_loss = float("nan")

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ridgeline.data import Splits, load_splits
 from rivals.files import EXPERIMENT, make_store, store_uri
+from rivals.network import build_network
 from rivals.usual import Module
 from rivals.workloads import BATCH, EVALUATION_BATCH, WORKLOADS
 
@@ -57,7 +58,7 @@ def train(trial: optuna.Trial, splits: Splits, folder: Path, epochs: int, seed: 
         DataLoader(split, batch_size=size, shuffle=size == BATCH)
         for split, size in zip(splits, (BATCH, EVALUATION_BATCH), strict=True)
     )
-    trainer.fit(Module(DIGITS.sizes, "optimizer", l2, dropout), batches, evaluation)
+    trainer.fit(Module(build_network(DIGITS.sizes, dropout), "optimizer", l2), batches, evaluation)
     trial.set_user_attr("outcome", {"epochs": trainer.current_epoch})  # where ours has it
     return float(stopping.best_score)
 

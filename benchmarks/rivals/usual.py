@@ -16,21 +16,21 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.loggers import MLFlowLogger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from rivals.crew import Clock, Done, Slice, Task
 from rivals.files import EXPERIMENT, read_splits, store_uri
-from rivals.network import build_network, penalty
-from rivals.workloads import BATCH, DROPOUT, EVALUATION_BATCH, L2, LR
+from rivals.network import network_of, penalty
+from rivals.workloads import BATCH, EVALUATION_BATCH, L2, LR
 
 
 class Module(pl.LightningModule):
     """Automatic optimization, as in Lightning's own examples."""
 
-    def __init__(self, sizes: tuple[int, ...], l2_in: str, l2: float = L2, dropout: float = DROPOUT) -> None:
+    def __init__(self, network: nn.Module, l2_in: str, l2: float = L2) -> None:
         super().__init__()
-        self.network = build_network(sizes, dropout)
+        self.network = network
         self._l2_in, self._l2 = l2_in, l2
 
     def forward(self, x_BI: Tensor) -> Tensor:
@@ -97,9 +97,8 @@ def slice_of(task: Task, train: Dataset, validation: Dataset) -> Slice:
             default_root_dir=task.folder,
         )
         batches = DataLoader(train, batch_size=BATCH, shuffle=True)
-        trainer.fit(
-            Module(workload.sizes, task.options["l2_in"]), batches, DataLoader(validation, batch_size=EVALUATION_BATCH)
-        )
+        module = Module(network_of(workload), task.options["l2_in"])
+        trainer.fit(module, batches, DataLoader(validation, batch_size=EVALUATION_BATCH))
         return Done((workload.epochs - 1) * len(batches), float(trainer.callback_metrics["val/loss"]))
 
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from ridgeline.config import Config, parse
 
@@ -14,6 +15,9 @@ LR = 1e-3
 DROPOUT = 0.25
 L2 = 1e-4
 """The gradient's share of a weight: the penalty is L2 / 2 * sum W^2."""
+
+CHANNELS, KERNEL, DENSE = (16, 32), 3, 128
+"""Of the convolutional network: two convolutions, each before a pooling, then a dense layer."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Workload:
     examples: int | None
     full_epochs: int
     full_train: int
+    network: str = "mlp"
 
     @property
     def full_steps(self) -> int:
@@ -70,8 +75,8 @@ class Workload:
                     "standardize": "all" if mnist else "feature",
                     "examples": self.examples,
                 },
-                "network": {"name": "mlp", "hidden": list(self.sizes[1:-1])},
-                "regularization": {"l2": L2, "dropout": DROPOUT},
+                "network": self._network(),
+                "regularization": {"l2": L2, **({} if self.network == "residual" else {"dropout": DROPOUT})},
                 "optimizer": {"name": "adam", "lr": LR},
                 "trainer": {
                     "max_epochs": self.epochs,
@@ -82,6 +87,13 @@ class Workload:
                 },
             }
         )
+
+    def _network(self) -> dict[str, Any]:
+        if self.network == "cnn":
+            return {"name": "cnn", "channels": list(CHANNELS), "kernel": KERNEL, "head": [DENSE]}
+        if self.network == "residual":
+            return {"_target_": "zoo.ResidualMLP"}
+        return {"name": "mlp", "hidden": list(self.sizes[1:-1])}
 
 
 WORKLOADS = (
