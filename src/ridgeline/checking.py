@@ -66,10 +66,24 @@ def unknown_key(path: str, known: Iterable[str]) -> str:
     return f"There is no key `{path}`. {nearest(name, known, prefix=group + dot)}"
 
 
+TARGETS = "targets"
+
+
+def targets(kind: Any) -> Any:
+    """A field that gathers the keys of the user's own in its group, whose names are anything: (name, target) each."""
+    return field(default=(), metadata={TARGETS: kind})
+
+
+def is_target(tree: Any) -> bool:
+    """Whether a plain configuration names something by `_target_`."""
+    return isinstance(tree, Mapping) and tree.get("_target_") is not None
+
+
 def build(cls: Any, tree: Any, path: str) -> Any:
     """An object of the frozen dataclass `cls`, of a plain mapping. Raises ConfigError at the first broken rule.
 
     A class may have `choose`, which gives the class that the mapping means; and `read`, which makes its objects itself.
+    A field made by `targets` takes the keys that are no fields and hold a `_target_`.
     """
     if hasattr(cls, "choose"):
         cls = cls.choose(tree, path)
@@ -80,10 +94,14 @@ def build(cls: Any, tree: Any, path: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = _hints(cls)
     tree = _with_target(tree, fields)
+    own = {name: fields.pop(name).metadata[TARGETS] for name in list(fields) if TARGETS in fields[name].metadata}
+    named = [str(key) for key in tree if own and key not in fields and is_target(tree[key])]
     for key in tree:
-        if key not in fields:
+        if key not in fields and key not in named:
             raise ConfigError(unknown_key(_join(path, str(key)), fields))
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {
+        name: tuple((key, kind.read(tree[key], _join(path, key))) for key in named) for name, kind in own.items()
+    }
     for name, f in fields.items():
         if name in tree:
             key = path if f.metadata == OF_TARGET else _join(path, name)
@@ -94,7 +112,8 @@ def build(cls: Any, tree: Any, path: str) -> Any:
     if hasattr(built, "check"):
         built.check()
     for name, value in values.items():
-        _require_range(value, _join(path, name))
+        if name not in own:
+            _require_range(value, _join(path, name))
     return built
 
 

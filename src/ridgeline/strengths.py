@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from ridgeline.checking import require
+from ridgeline.target import Target
 
 LEAST_KEPT = 2.0**-16
 """The least share of units or weights that a mask keeps: 16 random bits decide on each."""
@@ -60,6 +61,18 @@ class Settings:
         """Whether one of these strengths is more than 0 in a configuration."""
         values = getattr(config, cls.group)
         return any(is_positive(getattr(values, name)) for name in strengths_of(cls))
+
+
+@dataclass(frozen=True)
+class OwnEffect(Target):
+    """A regularizer of anyone's, by `regularization.NAME._target_`: a subclass of `ridgeline.Effect`."""
+
+    @classmethod
+    def read(cls, tree: Any, key: str) -> Self:
+        target = super().read(tree, key)
+        bases = [base.__name__ for base in getattr(target.find(), "__mro__", ())]
+        require("Effect" in bases, f"{key}._target_ is a subclass of ridgeline.Effect", f"{key}._target_", target.path)
+        return target
 
 
 @dataclass(frozen=True)

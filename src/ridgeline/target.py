@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from ridgeline.checking import ConfigError, convert, is_simple, nearest, require
+from ridgeline.checking import ConfigError, convert, is_simple, is_target, nearest, require
 
 TARGET, PARTIAL = "_target_", "_partial_"
 
@@ -76,6 +76,10 @@ class Target:
         add_folder(self.folder)
         return _find(self.path, f"{self.key}.{TARGET}", self.folder)
 
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The arguments that can be given by name."""
+        return _parameters(self.find())
+
     def takes(self, name: str) -> bool:
         """Whether it has an argument of this name."""
         return name in _parameters(self.find())
@@ -126,11 +130,6 @@ class Target:
         defaults = {name: parameter.default for name, parameter in has.items()}
         hints = {name: hint for name, hint in hints.items() if own.get(name) is not defaults.get(name)}
         return {name: _frozen(value, hints.get(name), f"{self.key}.{name}") for name, value in own.items()}
-
-
-def is_target(tree: Any) -> bool:
-    """Whether a plain configuration names something by `_target_`."""
-    return isinstance(tree, Mapping) and tree.get(TARGET) is not None
 
 
 def is_own(path: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
-from ridgeline.checking import batchable, require
+from ridgeline.checking import batchable, require, targets
+from ridgeline.target import Target
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,27 @@ class DiagnosticsConfig:
 
 
 @dataclass(frozen=True)
+class OwnCallback(Target):
+    """A Lightning callback of anyone's, by `callbacks.NAME._target_`."""
+
+    @classmethod
+    def read(cls, tree: Any, key: str) -> Self:
+        target = super().read(tree, key)
+        bases = [(base.__name__, base.__module__.partition(".")[0]) for base in getattr(target.find(), "__mro__", ())]
+        holds = not bases or ("Callback", "pytorch_lightning") in bases or ("Callback", "lightning") in bases
+        require(holds, f"{key}._target_ is a Callback of Lightning", f"{key}._target_", target.path)
+        return target
+
+
+@dataclass(frozen=True)
 class CallbacksConfig:
-    """Lightning callbacks; null = absent."""
+    """Lightning callbacks; null = absent. `own`: the user's, by name; a trial that has some trains alone."""
 
     early_stopping: EarlyStoppingConfig | None = None
     dropout_schedule: ScheduleConfig | None = None
     penalty_schedule: ScheduleConfig | None = None
     diagnostics: DiagnosticsConfig | None = None
+    own: tuple[tuple[str, OwnCallback], ...] = targets(OwnCallback)
 
     def check(self) -> None:
         for name in ("dropout_schedule", "penalty_schedule"):

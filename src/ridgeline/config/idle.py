@@ -77,6 +77,8 @@ def may_be_idle(argument: str) -> bool:
 
 def _of_optimizer(config: Config) -> Iterator[Idle]:
     name = config.optimizer.name
+    if name == "own":
+        return
     for key, readers in OPTIMIZERS.items():
         if name not in readers:
             yield Idle(f"optimizer.{key}", f"optimizer in {{{', '.join(readers)}}}", f"optimizer={name}")
@@ -123,6 +125,8 @@ def _none_of(strengths: Sequence[str]) -> tuple[str, str]:
 
 def _of_learning_rate(config: Config) -> Iterator[Idle]:
     schedule, epochs = config.lr_schedule, config.trainer.max_epochs
+    if schedule.name == "own":
+        return
     readers = {"final_factor": "cosine", "step_size": "step", "gamma": "step"}
     for key, reader in readers.items():
         if schedule.name != reader:

@@ -11,7 +11,8 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-from ridgeline.strengths import Group, Settings
+from ridgeline.checking import targets
+from ridgeline.strengths import Group, OwnEffect, Settings
 
 FOLDER = "ridgeline.regularizers"
 
@@ -29,7 +30,13 @@ _REGULARIZATION, _AUGMENTATION = _declared("regularization"), _declared("augment
 
 @dataclass(frozen=True)
 class RegularizationConfig(Group, *_REGULARIZATION[::-1]):  # type: ignore[misc]  # fields of the last base come first
-    """Penalties, bounds, noise and averages; 0 = off."""
+    """Penalties, bounds, noise and averages; 0 = off. `own`: the user's effects, by name."""
+
+    own: tuple[tuple[str, OwnEffect], ...] = targets(OwnEffect)
+
+    def strengths_on(self) -> dict[str, Any]:
+        """Those that are more than 0, by key; and the user's effects."""
+        return {**super().strengths_on(), **dict(self.own)}
 
     kinds = _REGULARIZATION
 

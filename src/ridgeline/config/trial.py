@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ridgeline.checking import OF_TARGET, aside, batchable, build, of_entry_point, require
+from ridgeline.checking import OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
 from ridgeline.config.callbacks import CallbacksConfig
 from ridgeline.config.data import REGRESSION, DataConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
-from ridgeline.config.lr_schedule import LRScheduleConfig
+from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig
-from ridgeline.config.optimizer import OptimizerConfig
+from ridgeline.config.optimizer import OptimizerConfig, OwnOptimizerConfig
 from ridgeline.config.own_code import own_targets
 from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
@@ -87,6 +87,9 @@ class Config:
             )
             require(self.data.n_folds == 1, rule.format("data.folds is null"), "data.folds", self.data.folds)
         self.network.check_data(self.data.name)
+        if self.trains_alone:
+            rule = "data.folds is null with callbacks of one's own"
+            require(self.data.folds is None, rule, "data.folds", self.data.folds)
         self.regularization.check_beside(self)
         self.augmentation.check_beside(self)
         self._check_task()
@@ -119,6 +122,11 @@ class Config:
         stopping = self.callbacks.early_stopping
         return measured(split, self.predicted, [self.metric, *([stopping.monitor] if stopping else [])])
 
+    @property
+    def trains_alone(self) -> bool:
+        """Whether it takes a Trainer of its own, which a callback of the user's expects, and so no stack."""
+        return len(self.callbacks.own) > 0
+
 
 def parse(tree: Mapping[str, Any]) -> Config:
     """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
@@ -143,12 +151,15 @@ def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def as_tree(config: Any) -> Any:
     """The plain mapping that `parse` takes."""
-    if isinstance(config, Target):
+    if isinstance(config, (Target, OwnOptimizerConfig, OwnScheduleConfig)):
         return config.tree()
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        tree = {f.name: as_tree(getattr(config, f.name)) for f in dataclasses.fields(config)}
-        for target in [f.name for f in dataclasses.fields(config) if f.metadata == OF_TARGET]:
-            tree |= tree.pop(target) or {}
+        tree: dict[str, Any] = {}
+        for f in dataclasses.fields(config):
+            value = getattr(config, f.name)
+            tree |= {key: as_tree(own) for key, own in value} if TARGETS in f.metadata else {f.name: as_tree(value)}
+        for name in [f.name for f in dataclasses.fields(config) if f.metadata == OF_TARGET]:
+            tree |= tree.pop(name) or {}
         return tree
     if isinstance(config, Mapping):
         return {key: as_tree(value) for key, value in config.items()}

@@ -28,8 +28,8 @@ def without_regularization(config: Config) -> Config:
         config,
         regularization=RegularizationConfig(dropout=0.0),  # of a network that has dropout of its own too
         augmentation=AugmentationConfig(),
-        optimizer=replace(config.optimizer, weight_decay=0.0),
-        callbacks=replace(config.callbacks, **dict.fromkeys(SCHEDULES)),
+        optimizer=config.optimizer.without_decay(),
+        callbacks=replace(config.callbacks, dropout_schedule=None, penalty_schedule=None),
     )
 
 
@@ -38,8 +38,8 @@ def regularizers(config: Config) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for group, settings in (("regularization", config.regularization), ("augmentation", config.augmentation)):
         found |= {f"{group}.{name}": as_tree(value) for name, value in settings.strengths_on().items()}
-    if config.optimizer.name == "adamw" and config.optimizer.weight_decay:  # the others have no decay of their own
-        found[DECAY] = config.optimizer.weight_decay
+    if config.optimizer.decay:
+        found[DECAY] = config.optimizer.decay
     schedules = {f"callbacks.{name}": getattr(config.callbacks, name) for name in SCHEDULES}
     return {**found, **{key: as_tree(s) for key, s in schedules.items() if s is not None}} if found else {}
 

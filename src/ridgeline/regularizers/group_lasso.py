@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Effect, Fits
+from ridgeline.regularizers.l1 import require_known_steps
 from ridgeline.regularizers.penalized import hidden_layers
 from ridgeline.strengths import Settings, require_at_least_0, require_hidden_layers, strength
 
@@ -34,6 +35,7 @@ class GroupLassoSettings(Settings):
         require_at_least_0("regularization.group_lasso", self.group_lasso)
 
     def check_beside(self, config: Config) -> None:
+        require_known_steps("group_lasso", self.group_lasso, config)
         require_hidden_layers("regularization.group_lasso", self.group_lasso, config.network.n_hidden)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ridgeline.checking import require
 from ridgeline.regularizers.effect import Effect
 from ridgeline.strengths import Settings, form, require_at_least_0, strength
 
@@ -27,6 +28,16 @@ class L1Settings(Settings):
 
     def check(self) -> None:
         require_at_least_0("regularization.l1", self.l1)
+
+    def check_beside(self, config: Config) -> None:
+        require_known_steps("l1", self.l1, config)
+
+
+def require_known_steps(name: str, value: float, config: Config) -> None:
+    """A proximal step is taken in the sizes of the optimizer's steps, which are known of ours."""
+    holds = value == 0 or config.optimizer.name != "own" or config.regularization.l1_form == "subgradient"
+    rule = f"regularization.l1_form == subgradient where regularization.{name} > 0 with optimizer._target_"
+    require(holds, rule, "regularization.l1_form", config.regularization.l1_form)
 
 
 class L1(Effect):

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ridgeline.config import Config
 from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.job_folder import JobFolders
 from ridgeline.search.launching import SLOTS, StackSettings
@@ -64,7 +65,7 @@ class Streaming:
         log.info(f"Trials differ in {keys}, which no stack can mix: those of one structure train as stacks{each}.")
         pruning = self._pruning()
         for config, group in groups(self.trials, batch):
-            size = self.settings.stack_size or fitting_stack_size(config, len(pool))
+            size = _stack_size(config, self.settings, len(pool))
             n_slots = min(len(group), len(pool) * size)
             source = Group(self.trials, self.folders, pruning, group)
             Stream(pool, source).run({}, dict.fromkeys(range(n_slots), 0))
@@ -93,5 +94,11 @@ def _choose_slots(plan: Plan, settings: StackSettings) -> tuple[int, int]:
     gpu = pick_device(config).type == "cuda"
     workers = min(settings.workers or settings.count_devices(gpu=gpu), n_trials)
     at_once = n_trials if plan.grid is not None else max(n_trials // (8 if plan.structural else 4), workers)
-    size = settings.stack_size or min(fitting_stack_size(config, workers), -(-at_once // workers))
-    return workers, size
+    size = _stack_size(config, settings, workers)
+    return workers, size if settings.stack_size else min(size, -(-at_once // workers))
+
+
+def _stack_size(config: Config, settings: StackSettings, workers: int) -> int:
+    """What the launcher was told, or what fits; a trial that trains alone is a stack of one whatever it was told."""
+    asked = None if config.trains_alone else settings.stack_size
+    return asked or fitting_stack_size(config, workers)

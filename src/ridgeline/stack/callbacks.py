@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ridgeline.stack.folds import epochs_of, mean_row
+from ridgeline.config import Config
+from ridgeline.stack.diagnostics import Diagnostics
+from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
 from ridgeline.stack.module import Stack
+from ridgeline.stack.own_schedule import OwnFactors
 from ridgeline.stack.records import Row, as_cost
 from ridgeline.stack.schedules import lr_factor, scheduled
 from ridgeline.tasks.figures import shown
@@ -42,13 +45,24 @@ class EarlyStopping(pl.Callback):
 class Schedules(pl.Callback):
     """Sets each fit's learning rate, dropout rates and penalties at the start of its epoch."""
 
+    def __init__(self) -> None:
+        self._own = OwnFactors()
+
     def on_train_epoch_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
         clocks = [(config, record.epoch) for config, record in zip(stack.configs, stack.records, strict=True)]
-        stack.set_epoch(
-            [lr_factor(c.lr_schedule, epoch, c.trainer.max_epochs) for c, epoch in clocks],
-            [scheduled(c, epoch) for c, epoch in clocks],
-        )
+        if stack.configs[0].lr_schedule.name == "own":
+            fits = enumerate(zip(stack.configs, stack.records, strict=True))
+            factors = [self._own.factor(k, config, record) for k, (config, record) in fits]
+        else:
+            factors = [lr_factor(c.lr_schedule, epoch, c.trainer.max_epochs) for c, epoch in clocks]
+        stack.set_epoch(factors, [scheduled(c, epoch) for c, epoch in clocks])
+
+
+def make_callbacks(config: Config, watchers: Sequence[pl.Callback] = ()) -> list[pl.Callback]:
+    """What acts on a training, wherever it takes place: ours, and those that the configuration names by `_target_`."""
+    ours = [Schedules(), *watchers, Diagnostics(), EarlyStopping(), FailingTogether()]
+    return ours + [target.build() for _, target in config.callbacks.own]
 
 
 class Report(pl.Callback):

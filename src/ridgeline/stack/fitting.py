@@ -15,10 +15,8 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from ridgeline.config import Config
 from ridgeline.data import Splits
-from ridgeline.stack.callbacks import Checkpoints, EarlyStopping, Listener, Progress, Report, Schedules
+from ridgeline.stack.callbacks import Checkpoints, Listener, Progress, Report, make_callbacks
 from ridgeline.stack.collect import collect
-from ridgeline.stack.diagnostics import Diagnostics
-from ridgeline.stack.folds import FailingTogether
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products, no_denormals
 from ridgeline.stack.records import FitResult
@@ -38,9 +36,11 @@ def fit(
     rows of each epoch; a long training saves checkpoints in `job_dir`; `watchers` see each step. A fit that diverges
     ends with its `failure` set and leaves the others as they are.
     """
+    if configs[0].trains_alone and len(configs) > 1:
+        return [fit([config], splits, listener=listener, watchers=watchers)[0] for config in configs]
     shared = configs[0].trainer
     stack = Stack(configs, splits)
-    callbacks: list[pl.Callback] = [Schedules(), *watchers, Diagnostics(), EarlyStopping(), FailingTogether()]
+    callbacks = make_callbacks(configs[0], watchers)
     if listener is not None:
         callbacks.append(Report(listener))
     if shared.enable_progress_bar:
@@ -51,6 +51,8 @@ def fit(
     with quiet_lightning(), _threads(threads), no_denormals(), float32_products(shared.precision):
         trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
+        for record in stack.records:
+            record.end = record.end or "callback"  # one of the user's own stopped the trainer
         return collect(stack, range(len(configs)))
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.batchable import structure
 from ridgeline.config.deciding import training_keys
+from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.data import Splits
 from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
@@ -30,6 +31,7 @@ from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Measures, data_loss_of, examples_of
 from ridgeline.stack.networks import shape_of, stacked_network
 from ridgeline.stack.optimizers import RowOptimizer
+from ridgeline.stack.own_optimizer import OwnRowOptimizer
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
 
@@ -54,10 +56,16 @@ class Stack(pl.LightningModule):
         self.network = stacked_network(configs[0], k, x_NI, shape_of(splits))
         self.rows = self.network.rows
         self.n_penalized = n_penalized(configs[0], self.network)
-        self.optimizer = RowOptimizer(configs[0].optimizer, self.rows, self.n_penalized)
+        own = configs[0].optimizer
+        self.optimizer = (
+            OwnRowOptimizer(own, self.rows)
+            if isinstance(own, OwnOptimizerConfig)
+            else RowOptimizer(own, self.rows, self.n_penalized)
+        )
         self.draws = Draws(self.network, device)
         self.noise = self.draws.noise
-        self.effects = all_effects()
+        own_effects = [target.build() for _, target in configs[0].regularization.own]
+        self.effects: list[Effect] = sorted([*all_effects(), *own_effects], key=lambda effect: effect.order)
         self._on: list[Effect] = []
         self._loaded: list[Config] = []
         for effect in self.effects:
@@ -190,11 +198,15 @@ class Stack(pl.LightningModule):
                 record.end = "max_epochs"
         for effect in reversed(self._on):
             effect.after_validation()
+        if self._shared.trains_alone:  # what callbacks of Lightning's users look for in `trainer.callback_metrics`
+            row = self.records[0].history[-1]
+            self.log_dict({name: value for name, value in row.items() if name != "epoch"})
         for record in training:
             record.seconds += (time.monotonic() - self._began) / len(training)
 
     def on_validation_end(self) -> None:
-        self.trainer.should_stop = all(record.end is not None for record in self.records)
+        if all(record.end is not None for record in self.records):
+            self.trainer.should_stop = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["records"] = [record.state() for record in self.records]

@@ -28,7 +28,9 @@ SHARE = 4
 
 def fitting_stack_size(config: Config, workers: int) -> int:
     """Trials in a stack of each of so many workers, from the machine's caches and its total memory, which are the same
-    at each start. With folds a trial is as many fits."""
+    at each start. With folds a trial is as many fits. A trial that trains alone is a stack of one."""
+    if config.trains_alone:
+        return 1
     splits, device = load_splits(config.data), pick_device(config)
     fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits)
     if device.type == "cuda":

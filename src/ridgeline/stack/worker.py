@@ -12,12 +12,12 @@ import pytorch_lightning as pl
 import torch
 
 from ridgeline.data import load_splits
-from ridgeline.stack.callbacks import EarlyStopping, Schedules
+from ridgeline.stack.alone import Alone
+from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.collect import collect
 from ridgeline.stack.device import give_back_memory, is_out_of_memory, keep_freed_memory, pick_device
-from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
-from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
+from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.interrupts import leave_to_parent
 from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
@@ -39,16 +39,20 @@ def work(connection: Connection) -> None:
 
 
 def _answer(connection: Connection, begin: Begin) -> None:
-    refill = Refill(connection, list(begin.configs))
+    alone = next(iter(begin.configs.values())).trains_alone
+    slots = Alone(connection, begin) if alone else Refill(connection, list(begin.configs))
     try:
-        _train(begin, refill)
+        if isinstance(slots, Alone):
+            slots.run()
+        else:
+            _train(begin, slots)
         return
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         failure = TooLarge(reason) if is_out_of_memory(error) else Broken(reason)
-    if refill.is_done:
+    if slots.is_done:
         return  # nobody waits for it
     give_back_memory()  # here, for while the exception was handled its traceback held the stack
     send(connection, failure)
@@ -59,9 +63,7 @@ def _train(begin: Begin, refill: Refill) -> None:
     splits = load_splits(configs[0].data, pick_device(configs[0]))
     stack = Stack(configs, splits)
     with quiet_lightning(), no_denormals(), float32_products(configs[0].trainer.precision):
-        trainer = build_trainer(
-            stack, [Schedules(), Diagnostics(), EarlyStopping(), FailingTogether(), refill], max_epochs=-1
-        )
+        trainer = build_trainer(stack, [*make_callbacks(configs[0]), refill], max_epochs=-1)
         trainer.fit(stack)
 
 

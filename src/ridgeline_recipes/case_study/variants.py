@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ridgeline import Config
 
@@ -48,7 +49,7 @@ def compose_all(compose: Callable[[str], Config]) -> dict[str, Config]:
 def tune(configs: Mapping[str, Config], l2: float, dropout: float) -> dict[str, Config]:
     """The same configurations, in which `tuned` has these values."""
     tuned = configs[TUNED]
-    values = {"l2": l2, "dropout": dropout}
+    values: dict[str, Any] = {"l2": l2, "dropout": dropout}
     found = replace(tuned, regularization=replace(tuned.regularization, **values))
     return {**configs, TUNED: found}
 

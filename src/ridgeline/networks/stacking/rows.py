@@ -49,6 +49,16 @@ class Rows:
     def grad_K(self, slot: Slot) -> Tensor | None:
         return None if slot.kind == "buffer" else self.grads_KP[:, self.places[slot.name]].view(-1, *slot.stored)
 
+    def parameters_of(self, k: int) -> list[nn.Parameter]:
+        """Those of one fit in the module's own shapes: views of its row, as their gradients are of the other one."""
+        parameters = []
+        for slot in self.slots.values():
+            grad_K = self.grad_K(slot)
+            if grad_K is not None:
+                parameters.append(nn.Parameter(slot.as_in_module(self.value_K(slot)[k].detach())))
+                parameters[-1].grad = slot.as_in_module(grad_K[k])
+        return parameters
+
     def differentiate(self, losses_K: Tensor) -> None:
         """Overwrite the gradient rows: d loss_k / d row_k. The sum keeps fits apart: no loss depends on another row."""
         for own in self.bound:
