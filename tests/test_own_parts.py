@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
+from ridgeline.command_line.commands import ROOT
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.config.batchable import structure
 from ridgeline.data import Splits
@@ -15,6 +19,7 @@ from ridgeline.regularizers import Effect
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.sizing import fitting_stack_size
 from settings import SMALL, tree
+from sweeping import table
 from test_promise_alone_equals_stacked import assert_same_bits
 
 
@@ -228,3 +233,35 @@ def test_a_regularizer_of_the_users_own_acts_and_is_off_in_the_baseline(digits: 
     assert result.history[-1]["train/objective"] > result.history[-1]["train/loss"]
     assert regularizers(config) == {"regularization.mine": mine}
     assert regularizers(without_regularization(config)) == {}
+
+
+# A study -------------------------------------------------------------------------------------------------------------
+
+OWN = """
+import pytorch_lightning as pl
+
+
+class Stop(pl.Callback):
+    def __init__(self, after: int = 2) -> None:
+        self.after = after
+
+    def on_train_epoch_end(self, trainer, module):
+        assert trainer.callback_metrics["val/loss"] > 0
+        if trainer.current_epoch + 1 == self.after:
+            trainer.should_stop = True
+"""
+
+
+@pytest.mark.verify
+def test_trials_of_a_study_with_a_callback_train_alone_in_workers_as_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    command = [sys.executable, str(ROOT / "pipelines" / "train.py"), "-m", "callbacks.mine._target_=mine.Stop"]
+    command += ["callbacks.mine.after=2,3", "optimizer.lr=0.001,0.01,0.1", "trainer.max_epochs=5"]
+    tables = []
+    for launcher in (["hydra.launcher.workers=2"], ["hydra/launcher=basic"]):
+        runs = tmp_path / launcher[0].replace("/", "-")
+        subprocess.run([*command, *launcher, f"runs={runs}"], cwd=tmp_path, check=True, capture_output=True)
+        (folder,) = runs.glob("studies/*")
+        tables.append([(row["number"], row["epochs"], row["value"]) for row in table(folder)])
+    assert [epochs for _, epochs, _ in tables[0]] == ["2", "2", "2", "3", "3", "3"]
+    assert tables[0] == tables[1]

@@ -33,6 +33,10 @@ from ridgeline.evaluation.statistics import estimate as estimate
 from ridgeline.evaluation.statistics import over_seeds as over_seeds
 from ridgeline.evaluation.stored import open_study as open_study
 
+# A regularizer of one's own.
+from ridgeline.regularizers.effect import Batch as Batch
+from ridgeline.regularizers.effect import Effect as Effect
+
 # Pictures and words.
 from ridgeline.report.axes import DPI as DPI
 from ridgeline.report.axes import count_axis as count_axis
