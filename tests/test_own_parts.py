@@ -187,7 +187,7 @@ SCHEDULES: dict[str, tuple[dict[str, Any], list[float]]] = {
         [1, 0.8535533905932737, 0.5],
     ),
     "plateau": (
-        {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0, "threshold": 100.0, "factor": 0.1},
+        {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0, "threshold": 100.0, "threshold_mode": "abs"},
         [1, 1, 0.1],
     ),
 }
