@@ -179,15 +179,21 @@ class Rates(pl.Callback):
         self.seen.append([group["lr"] for group in stack.optimizer.torch_optimizer.param_groups])
 
 
+TORCH = "torch.optim.lr_scheduler"
 SCHEDULES: dict[str, tuple[dict[str, Any], list[float]]] = {
     "function": ({"_target_": "test_own_parts.warmup", "start": 0.4}, [0.4, 0.6, 0.8]),
-    "exponential": ({"_target_": "torch.optim.lr_scheduler.ExponentialLR", "gamma": 0.5}, [1, 0.5, 0.25]),
+    "exponential": ({"_target_": f"{TORCH}.ExponentialLR", "gamma": 0.5}, [1, 0.5, 0.25]),
     "cosine": (
-        {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 4},
+        {"_target_": f"{TORCH}.CosineAnnealingLR", "T_max": 4},
         [1, 0.8535533905932737, 0.5],
     ),
     "plateau": (
-        {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0, "threshold": 100.0, "threshold_mode": "abs"},
+        {
+            "_target_": f"{TORCH}.ReduceLROnPlateau",
+            "patience": 0,
+            "threshold": 100.0,
+            "threshold_mode": "abs",
+        },
         [1, 1, 0.1],
     ),
 }
