@@ -35,7 +35,7 @@ def factors(stack: Stack, step: int = 0) -> list[Tensor]:
 @pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
 def test_loss_and_gradients_equal_the_reference(digits64: Splits, loss: str) -> None:
     """Of the network by hand whose weights are W * factors: dJ/dW is its gradient times the factors."""
-    configs = [connect(rate, seed=seed, loss=loss) for seed, rate in enumerate((0.5, 0.0, 0.2))]
+    configs = [connect(rate, seed=seed, loss__name=loss) for seed, rate in enumerate((0.5, 0.0, 0.2))]
     stack = Stack(configs, digits64)
     dropped = factors(stack)
     loss_K, *_ = stack.losses(torch.arange(30).expand(3, -1))

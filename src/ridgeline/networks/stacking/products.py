@@ -5,6 +5,7 @@ K fits, B batch, I inputs, O outputs; R rows, S summands, C columns of a product
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -45,20 +46,18 @@ class _Product(torch.autograd.Function):
         factors_KIO: Tensor | None,
         written: Written,
     ) -> Tensor:
-        k, n_inputs, n_outputs = weight_KIO.shape
-        x_KBI = x.reshape(k, -1, n_inputs)
+        x_KBI = _by_fit(x, weight_KIO)
         rounded_KIO = (weight_KIO if factors_KIO is None else weight_KIO * factors_KIO).to(x.dtype)
         ctx.save_for_backward(x_KBI, rounded_KIO, factors_KIO)
         ctx.parameters, ctx.shape, ctx.written = (weight_KIO, bias_KO), x.shape, written
-        y = x.new_empty((*x.shape[:-1], n_outputs))  # not a view of the product: what comes next may work in place
-        _multiply(x_KBI, rounded_KIO, y.view(k, -1, n_outputs), None if bias_KO is None else bias_KO.to(x.dtype))
-        return y
+        bias_K1O = None if bias_KO is None else bias_KO.unsqueeze(1).to(x.dtype)
+        return _multiplied(x_KBI, rounded_KIO, bias_K1O, (*x.shape[:-1], weight_KIO.shape[2]))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         x_KBI, rounded_KIO, factors_KIO = ctx.saved_tensors
         weight_KIO, bias_KO = ctx.parameters
-        grad_KBO = grads[0].reshape(len(x_KBI), -1, rounded_KIO.shape[2])
+        grad_KBO = _by_fit(grads[0], rounded_KIO)
         weight_grad = bias_grad = x_grad = None
         overwrites, ctx.written.is_so = not ctx.written.is_so, True
         if ctx.needs_input_grad[1]:
@@ -75,23 +74,29 @@ class _Product(torch.autograd.Function):
             bias_grad = torch.sum(grad_KBO, 1, dtype=bias_KO.dtype, out=into)
             bias_grad = bias_grad if into is None else None
         if ctx.needs_input_grad[0]:
-            x_grad = grad_KBO.new_empty(ctx.shape)
-            _multiply(grad_KBO, rounded_KIO.transpose(1, 2), x_grad.view(x_KBI.shape))
+            x_grad = _multiplied(grad_KBO, rounded_KIO.transpose(1, 2), None, ctx.shape)
         return x_grad, weight_grad, bias_grad, None, None
 
 
-def _multiply(a_KRS: Tensor, b_KSC: Tensor, out_KRC: Tensor, add_KC: Tensor | None = None) -> None:
-    """The product of each fit's matrices, plus `add`, with the same bits for a fit whatever K is.
+def _by_fit(values: Tensor, like_K: Tensor) -> Tensor:
+    """As (K, B, ...) whose last axis is the last one."""
+    unfolded = values.dim() == 3 and len(values) == len(like_K)
+    return values if unfolded else values.reshape(len(like_K), -1, values.shape[-1])
+
+
+def _multiplied(a_KRS: Tensor, b_KSC: Tensor, add_K1C: Tensor | None, shape: Sequence[int]) -> Tensor:
+    """The product of each fit's matrices, plus `add`, in this shape, with the same bits for a fit whatever K is.
 
     For a single column there is a kernel of its own, which rounds otherwise, but for a batch of one alone. So there the
     fit is multiplied twice.
     """
-    add_K1C = None if add_KC is None else add_KC.unsqueeze(1)
-    if len(a_KRS) == 1 and min(a_KRS.shape[1], b_KSC.shape[2]) == 1:
+    is_single = len(a_KRS) == 1 and min(a_KRS.shape[1], b_KSC.shape[2]) == 1
+    if is_single:
         a_KRS, b_KSC = a_KRS.expand(2, -1, -1), b_KSC.expand(2, -1, -1)
-        twice = torch.bmm(a_KRS, b_KSC) if add_K1C is None else torch.baddbmm(add_K1C, a_KRS, b_KSC)
-        out_KRC.copy_(twice[:1])
-    elif add_K1C is None:
-        torch.bmm(a_KRS, b_KSC, out=out_KRC)
-    else:
-        torch.baddbmm(add_K1C, a_KRS, b_KSC, out=out_KRC)
+    elif len(shape) != 3 or shape[0] != len(a_KRS):  # not a view of the product: what comes next may work in place
+        product = a_KRS.new_empty(shape)
+        into = product.view(len(a_KRS), -1, b_KSC.shape[2])
+        _ = torch.bmm(a_KRS, b_KSC, out=into) if add_K1C is None else torch.baddbmm(add_K1C, a_KRS, b_KSC, out=into)
+        return product
+    product = torch.bmm(a_KRS, b_KSC) if add_K1C is None else torch.baddbmm(add_K1C, a_KRS, b_KSC)
+    return product[0].reshape(shape).clone() if is_single else product
