@@ -53,7 +53,9 @@ def confirmed(
     compared = estimate(-0.01) | {"p_value": 0.0123, "degrees_of_freedom": 7.5}
     return {
         "study": study,
+        "task": "classification",
         "metric": "val/loss",
+        "figure": "error",
         "data": {
             "name": described.name,
             "examples": described.examples._asdict(),

@@ -48,7 +48,9 @@ def confirm(folder: Path, study: str, best: Config, trial: int, params: dict[str
     ]
     record = {
         "study": study,
+        "task": "classification",
         "metric": "val/loss",
+        "figure": "error",
         "data": as_tree(splits.description) | {"examples": splits.description.examples._asdict()},
         "settings": {"top": 2, "selection_seeds": 3, "seeds": 3, "lr_factor": 3.0},
         "verdict": {"word": "no difference shown", "sentence": "No difference of the test error was shown."},
@@ -71,7 +73,7 @@ def confirm(folder: Path, study: str, best: Config, trial: int, params: dict[str
     for name, found in fits.items():
         save_file({key: value.numpy() for key, value in found[0].weights.items()}, out / f"{name}.safetensors")
     save_file(
-        {"labels_N": labels_N, **{f"{name}_SNC": p for name, p in p_SNC.items()}}, out / "predictions.safetensors"
+        {"targets_N": labels_N, **{f"{name}_SNC": p for name, p in p_SNC.items()}}, out / "predictions.safetensors"
     )
     if splits.image_shape is not None:
         _store_examples(out, splits, p_SNC["best"].mean(0), labels_N)

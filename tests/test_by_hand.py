@@ -178,7 +178,7 @@ def test_fitted_network_with_a_sigmoid_gives_two_probabilities_and_survives_its_
     assert result.metrics["final/val_error"] < 0.3
     fitted = Fitted(config, result.weights, splits.scaler, shape_of(splits))
     assert fitted.n_classes == 2
-    p_NC = fitted.probabilities_NC(np.array([[0.0, 1.0], [1.0, -0.5], [2.0, 0.5]], np.float32))
+    p_NC = fitted.predict(np.array([[0.0, 1.0], [1.0, -0.5], [2.0, 0.5]], np.float32))
     np.testing.assert_allclose(p_NC.sum(axis=1), 1, rtol=1e-6)
     logits_NC = logits_KNC(config, [result.weights], splits.validation.x_NI)[0]
     errors = (logits_NC.argmax(dim=1) != splits.validation.y_N).double().mean().item()

@@ -138,8 +138,8 @@ def test_the_alias_moves_to_a_verdict_at_least_as_strong(config, study_run, regi
     assert version_of_alias(client) == again.version
     first = mlflow.pyfunc.load_model(f"models:/ridgeline-digits/{registered.version}").predict(raw_NI)
     latest = mlflow.pyfunc.load_model("models:/ridgeline-digits@champion").predict(raw_NI)
-    np.testing.assert_allclose(first, fitted.probabilities_NC(raw_NI), atol=1e-6)
-    np.testing.assert_allclose(latest, other.probabilities_NC(raw_NI), atol=1e-6)
+    np.testing.assert_allclose(first, fitted.predict(raw_NI), atol=1e-6)
+    np.testing.assert_allclose(latest, other.predict(raw_NI), atol=1e-6)
     client.set_registered_model_alias("ridgeline-digits", "champion", registered.version)
     register(config, study_run, *digits_network)
 
@@ -182,7 +182,7 @@ def test_a_champion_takes_every_kind_of_numbers(given, registered, digits_networ
     fitted, raw_NI = digits_network
     model = mlflow.pyfunc.load_model(f"models:/ridgeline-digits/{registered.version}")
     asked = raw_NI[:3].astype(given) if isinstance(given, type) and issubclass(given, np.number) else given(raw_NI[:3])
-    np.testing.assert_array_equal(model.predict(asked), fitted.probabilities_NC(raw_NI[:3]))
+    np.testing.assert_array_equal(model.predict(asked), fitted.predict(raw_NI[:3]))
 
 
 @pytest.mark.parametrize("given", [[["a"] * 64], pd.DataFrame([["a"] * 64]), [[1j] * 64]])
@@ -275,7 +275,7 @@ def test_a_configuration_in_a_model_that_names_a_foreign_target_is_refused(digit
 def test_a_constant_feature_and_one_example_are_no_special_case(digits_network):
     fitted, raw_NI = digits_network
     scaler = Scaler(fitted.scaler.mean_I, np.ones(64, np.float32))
-    one = Fitted(fitted.config, fitted.weights, scaler, fitted.shape).probabilities_NC(raw_NI[:1])
+    one = Fitted(fitted.config, fitted.weights, scaler, fitted.shape).predict(raw_NI[:1])
     assert one.shape == (1, 10)
     assert one.sum() == pytest.approx(1, abs=1e-6)
 
@@ -297,7 +297,7 @@ def test_the_model_brings_its_own_code(registered, digits_network, client, confi
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment |= {"MLFLOW_TRACKING_URI": store_uri(config)}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)
-    np.testing.assert_allclose(np.load(tmp_path / "p.npy"), fitted.probabilities_NC(raw_NI), atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "p.npy"), fitted.predict(raw_NI), atol=1e-6)
 
 
 @pytest.fixture
@@ -360,7 +360,7 @@ def test_a_champion_is_registered_on_a_server(digits_network, tmp_path):
         assert done == Registered("ridgeline-digits", "1", True, "1", None)
         mlflow.set_tracking_uri(server.uri)
         model = mlflow.pyfunc.load_model("models:/ridgeline-digits@champion")
-        np.testing.assert_allclose(model.predict(raw_NI), fitted.probabilities_NC(raw_NI), atol=1e-6)
+        np.testing.assert_allclose(model.predict(raw_NI), fitted.predict(raw_NI), atol=1e-6)
         assert not (tmp_path / "runs").exists()
     finally:
         mlflow.set_tracking_uri(before)

@@ -232,6 +232,7 @@ def story(n: int = 12, axes: list[Axis] | None = None, **changes: Any) -> Story:
     made = Story(
         name="made-up",
         metric="val/loss",
+        figure="error",
         axes=axes,
         trials=trials,
         settings=trials,

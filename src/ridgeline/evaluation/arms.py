@@ -11,18 +11,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Split, load_splits
 from ridgeline.evaluation.candidates import Candidate
 from ridgeline.evaluation.fits import FitsFailed, train_all
-from ridgeline.evaluation.statistics import LEVEL, Estimate, calibration_error, estimate
+from ridgeline.evaluation.statistics import LEVEL, TEST, Estimate, calibration_error, estimate, of_root, of_roots
 from ridgeline.stack.evaluation import data_loss_of
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.sparsity import weights_W
 from ridgeline.stack.workers import Workers
 from ridgeline.tasks.data_loss import DataLoss
+from ridgeline.tasks.figures import FIGURES, of_examples
 
 BEST, BASELINE = "best", "baseline"
 
@@ -42,9 +44,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the networks of one side, S seeds, predict for the examples of one split."""
+    """What the networks of one side, S seeds, predict for the examples of one split.
 
-    probabilities_SNC: np.ndarray
+    `predictions_SNC`: the probabilities of the classes; in regression, with C = 1, the target in its own unit.
+    `errors_SN`: what the figure of a verdict is made of, 1 for a wrong class, a squared or an absolute error.
+    """
+
+    predictions_SNC: np.ndarray
     errors_SN: np.ndarray
     losses_SN: np.ndarray
 
@@ -78,21 +84,44 @@ def _on_both_splits(config: Config, epochs: int) -> Config:
     )
 
 
-def measure(config: Config, fits: Sequence[FitResult], split: Split) -> Measured:
-    """Apply the fits to the examples of a split. `config`: any that has the same structure as theirs."""
+def measure(config: Config, fits: Sequence[FitResult], split: Split, figure: str | None = None) -> Measured:
+    """Apply the fits to the examples of a split. `config`: any that has the same structure as theirs.
+
+    `figure`: what the errors are of; None: the one that is usual for the loss.
+    """
     logits_SNC = logits_KNC(config, [fit.weights for fit in fits], split.x_NI)
     s, n, c = logits_SNC.shape
     labels_SN = split.y_N.expand(s, -1)
     weights_1C = data_loss_of(config, load_splits(config.data), 1).weights_KC
     data_loss = DataLoss(config.loss, None if weights_1C is None else weights_1C.expand(s * n, c))
     losses_SN = data_loss.each_KB(logits_SNC.reshape(s * n, 1, c), labels_SN.reshape(-1, 1)).view(s, n)
-    errors_SN = (logits_SNC.argmax(dim=2) != labels_SN).double()
-    return Measured(logits_SNC.softmax(dim=2).numpy(), errors_SN.numpy(), losses_SN.double().numpy())
+    each = FIGURES[figure or of_examples("train/loss", config.predicted, config.loss.name)].each
+    assert each is not None
+    predictions_SNC = predictions_of(config, logits_SNC)
+    if config.predicted == "classification":  # a rounded probability is not as exact as a logit
+        errors_SN = each(logits_SNC, labels_SN)
+    else:
+        errors_SN = each(torch.from_numpy(predictions_SNC), torch.from_numpy(targets_of(config, split)).expand(s, -1))
+    return Measured(predictions_SNC, errors_SN.double().numpy(), losses_SN.double().numpy())
 
 
-def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, Any]:
-    """One side as `confirm.json` stores it."""
-    train_S = np.array([[fit.metrics["final/train_error"], fit.metrics["final/train_loss"]] for fit in arm.fits])
+def predictions_of(config: Config, outputs_SNC: torch.Tensor) -> np.ndarray:
+    """(S, N, C) The probabilities of the classes; in regression, with C = 1, the numbers in the targets' own unit."""
+    if config.predicted == "classification":
+        return outputs_SNC.softmax(dim=2).numpy()
+    return load_splits(config.data).scaler.undo_targets(outputs_SNC.numpy())
+
+
+def targets_of(config: Config, split: Split) -> np.ndarray:
+    """(N,) The classes; in regression the numbers in their own unit."""
+    y_N = split.y_N.numpy()
+    return y_N if config.predicted == "classification" else load_splits(config.data).scaler.undo_targets(y_N)
+
+
+def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str) -> dict[str, Any]:
+    """One side as `confirm.json` stores it. `figure`: what the errors are of."""
+    kept = (f"final/train_{figure}", "final/train_loss")
+    train_S = np.array([[fit.metrics[name] for name in kept] for fit in arm.fits])
     weights_S = [weights_W(fit.weights) for fit in arm.fits]
     tree = arm.candidate
     return {
@@ -102,11 +131,11 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
         "seeds": arm.seeds,
         "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
         "test": {
-            "error": of_rate(estimate(measured.errors_SN), len(labels_N)),
+            figure: _of_errors(measured.errors_SN, figure),
             "loss": above_zero(estimate(measured.losses_SN, reach=math.inf)),
-            "ece": float(np.mean([calibration_error(p_NC, labels_N) for p_NC in measured.probabilities_SNC])),
+            **_beside(measured.predictions_SNC, targets_N, figure),
         },
-        "train": {"error": float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
+        "train": {figure: float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
         "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf)),
         "sparsity": {
             "weights": float(np.mean([(w == 0).double().mean() for w in weights_S])),
@@ -114,6 +143,30 @@ def describe(arm: Arm, measured: Measured, labels_N: np.ndarray) -> dict[str, An
         },
         "weight_norm": float(np.mean([float(w.double().norm()) for w in weights_S])),
     }
+
+
+def _of_errors(errors_SN: np.ndarray, figure: str) -> dict[str, float]:
+    if figure == "error":
+        return of_rate(estimate(errors_SN), errors_SN.shape[1])
+    found = estimate(errors_SN, reach=math.inf)
+    return above_zero(of_root(found) if figure == "rmse" else found)
+
+
+def _beside(predictions_SNC: np.ndarray, targets_N: np.ndarray, figure: str) -> dict[str, float]:
+    """What else tells how good the predictions are, a mean over the seeds."""
+    if figure == "error":
+        return {"ece": float(np.mean([calibration_error(p_NC, targets_N) for p_NC in predictions_SNC]))}
+    squared_S = ((predictions_SNC[:, :, 0] - targets_N) ** 2).sum(axis=1)
+    return {"r2": float(1 - squared_S.mean() / ((targets_N - targets_N.mean()) ** 2).sum())}
+
+
+def compare(best: Measured, baseline: Measured, figure: str) -> dict[str, Any]:
+    """The figure and the loss of the one minus those of the other, with intervals and tests: of the same examples."""
+    losses = estimate(best.losses_SN - baseline.losses_SN, reach=math.inf)
+    found = estimate(best.errors_SN - baseline.errors_SN, reach=1.0 if figure == "error" else math.inf)
+    if figure == "rmse":
+        found = of_roots(found, *(math.sqrt(float(one.errors_SN.mean())) for one in (best, baseline)))
+    return {figure: tested(found), "loss": tested(losses), "test": TEST}
 
 
 def interval(found: Estimate) -> dict[str, float]:

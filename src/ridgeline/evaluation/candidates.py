@@ -14,6 +14,7 @@ from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.workers import Workers
+from ridgeline.tasks.figures import larger_is_better
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Candidate:
     def mean(self) -> float:
         """The mean of the metric over the new seeds; infinite if one of them failed."""
         return statistics.fmean(r.value for r in self.results) if self.results else math.inf
+
+    @property
+    def cost(self) -> float:
+        """The mean, or its negative where larger is better: the lower the better."""
+        return -self.mean if self.results and larger_is_better(self.config.metric) else self.mean
 
     @property
     def standard_error(self) -> float:
@@ -98,10 +104,14 @@ class Trainer:
     def search(self, candidates: Sequence[Candidate], seed: int, top: int, of: str) -> list[Candidate]:
         """Train each candidate once and return the `top` best. Raises FitsFailed if all fail. `of`: what they are."""
         results = self._train(candidates, [seed], of)
+
+        def cost(pair: tuple[Candidate, float]) -> float:
+            return -pair[1] if larger_is_better(pair[0].config.metric) else pair[1]
+
         pairs = [(c, own[0].value) for c, own in zip(candidates, results, strict=True) if own]
         if not pairs:
             raise FitsFailed(f"No baseline could be trained: {self.lost[-1].reason}.")
-        return [replace(c, searched=value) for c, value in sorted(pairs, key=lambda pair: pair[1])[:top]]
+        return [replace(c, searched=value) for c, value in sorted(pairs, key=cost)[:top]]
 
     def evaluate(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[Candidate]:
         """Train each candidate with all seeds. One of which a fit failed comes back without results."""
@@ -123,7 +133,7 @@ class Trainer:
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Sorted by their means over the new seeds; the first is the one that is chosen. Raises FitsFailed if all fail."""
-    best_first_ = sorted(candidates, key=lambda c: c.mean)
+    best_first_ = sorted(candidates, key=lambda c: c.cost)
     if not best_first_[0].results:
         raise FitsFailed("Every candidate fails with one of the new seeds, so there is none to confirm.")
     return best_first_

@@ -12,7 +12,7 @@ from ridgeline.config import ConfirmConfig, as_tree
 from ridgeline.config.deciding import COURSE, NOT_TRAINED, NOTHING
 from ridgeline.data import load_splits
 from ridgeline.evaluation.arms import BEST, Arm
-from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
+from ridgeline.evaluation.confirm_folder import BESIDE, RECORD, whole_record, write, write_summary
 from ridgeline.evaluation.confirmable import check
 from ridgeline.evaluation.confirmation import LEDGER, Confirmation, confirm
 from ridgeline.evaluation.opened import OpenTest
@@ -76,16 +76,17 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
 
 
 def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    figure = record["figure"]
     for name, arm in record["arms"].items():
-        for key in ("error", "loss"):
+        for key in (figure, "loss"):
             yield f"{prefix}/{name}/test_{key}", arm["test"][key]["mean"]
-        yield f"{prefix}/{name}/ece", arm["test"]["ece"]
+        yield from ((f"{prefix}/{name}/{key}", arm["test"][key]) for key in BESIDE if key in arm["test"])
         yield f"{prefix}/{name}/gap", arm["gap"]["mean"]
-    for key in ("error", "loss"):
+    for key in (figure, "loss"):
         yield f"{prefix}/difference/test_{key}", record["difference"][key]["mean"]
         yield f"{prefix}/difference/test_{key}_low", record["difference"][key]["low"]
         yield f"{prefix}/difference/test_{key}_high", record["difference"][key]["high"]
-    yield f"{prefix}/p_value", record["difference"]["error"]["p_value"]
+    yield f"{prefix}/p_value", record["difference"][figure]["p_value"]
 
 
 def train_again(stored: StoredStudy, arm: Arm, *, where: Where = "anywhere") -> str:

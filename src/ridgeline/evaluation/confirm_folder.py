@@ -25,13 +25,16 @@ from ridgeline.report.facts import Boundary, Confirmed, Examples, History
 
 RECORD = "confirm.json"
 
+BESIDE = ("ece", "r2")
+"""What is told of the predictions beside the figure of the verdict: calibration of classes, R2 in regression."""
+
 
 def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Path]:
     """Write all files, `confirm.json` with the `record` last, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
-    predicted = {f"{name}_SNC": torch.from_numpy(own.probabilities_SNC) for name, own in found.opened.measured.items()}
-    tensors["predictions"] = {"labels_N": torch.from_numpy(found.opened.labels_N), **predicted}
+    predicted = {f"{name}_SNC": torch.from_numpy(own.predictions_SNC) for name, own in found.opened.measured.items()}
+    tensors["predictions"] = {"targets_N": torch.from_numpy(found.opened.targets_N), **predicted}
     tensors |= found.opened.pictures
     paths = []
     for name, content in tensors.items():
@@ -56,18 +59,18 @@ def whole_record(found: Confirmation, made: dict[str, Any]) -> dict[str, Any]:
 
 def write_summary(found: Confirmation, path: Path) -> None:
     """Write the numbers for DVC, without times and paths: the same study on the same machine gives the same bytes."""
-    record, difference = found.record, found.record["difference"]
+    record, difference, figure = found.record, found.record["difference"], found.record["figure"]
     content = {
         "study": record["study"],
         "verdict": record["verdict"]["word"],
         "off": record["off"],
         "failed_fits": sum(lost["failed"] for lost in record["lost"]),
-        "difference": {"test": difference["test"], **_named("test", difference)},
+        "difference": {"test": difference["test"], **_named("test", difference, figure)},
         **{
             name: {
-                **_named("test", arm["test"]),
-                **_named("train", arm["train"]),
-                "ece": arm["test"]["ece"],
+                **_named("test", arm["test"], figure),
+                **_named("train", arm["train"], figure),
+                **{key: arm["test"][key] for key in BESIDE if key in arm["test"]},
                 **{key: arm[key] for key in ("gap", "sparsity", "epochs", "params")},
             }
             for name, arm in record["arms"].items()
@@ -78,9 +81,9 @@ def write_summary(found: Confirmation, path: Path) -> None:
     _write_curves(found, path.with_suffix(".csv"))
 
 
-def _named(part: str, measured: dict[str, Any]) -> dict[str, Any]:
-    """Error and loss by longer names: DVC takes any key `error` for a file that could not be read."""
-    return {f"{part}_{name}": measured[name] for name in ("error", "loss")}
+def _named(part: str, measured: dict[str, Any], figure: str) -> dict[str, Any]:
+    """Figure and loss by longer names: DVC takes any key `error` for a file that could not be read."""
+    return {f"{part}_{name}": measured[name] for name in (figure, "loss")}
 
 
 def _write_curves(found: Confirmation, path: Path) -> None:
@@ -141,10 +144,10 @@ def read_weights(path: Path) -> np.ndarray:
 
 
 def read_predictions(study: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Labels (N,) of the test examples, and of each network the probabilities (S, N, C) of its seeds."""
+    """Targets (N,) of the test examples, and of each network what its seeds predict: (S, N, C) as in `Measured`."""
     held = load_file(study / CONFIRMED / "predictions.safetensors")
-    labels_N = held.pop("labels_N")
-    return labels_N, {name: held[f"{name}_SNC"] for name in ("best", "baseline") if f"{name}_SNC" in held}
+    targets_N = held.pop("targets_N")
+    return targets_N, {name: held[f"{name}_SNC"] for name in ("best", "baseline") if f"{name}_SNC" in held}
 
 
 def weights_of(study: Path, network: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,15 +15,15 @@ from tqdm import tqdm
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import DataDescription, load_splits
 from ridgeline.evaluation import candidates as choosing
-from ridgeline.evaluation.arms import BASELINE, BEST, Arm, describe, retrain, tested
+from ridgeline.evaluation.arms import BASELINE, BEST, Arm, compare, describe, retrain
 from ridgeline.evaluation.baseline import propose_baselines, regularizers, with_rates_of
 from ridgeline.evaluation.candidates import Candidate, Trainer
 from ridgeline.evaluation.fits import start_workers
 from ridgeline.evaluation.opened import Opened, OpenTest, open_once
-from ridgeline.evaluation.statistics import TEST, estimate
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.evaluation.verdict import verdict
 from ridgeline.search.ranking import ran
+from ridgeline.tasks.figures import of_examples
 
 FRESH, FINAL = 10_000, 20_000
 """The first seed of the choice on validation, and the first of the networks that are measured on the test split."""
@@ -64,22 +63,21 @@ def confirm(
         retrained = retrain(different, seeds, workers, bar.update)
         arms = {BEST: retrained[0], BASELINE: retrained[-1]}
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
-    opened = open_once(arms, folder, open_test, ledger, by)
-    measured, n = opened.measured, len(opened.labels_N)
-    found = {name: describe(arm, measured[name], opened.labels_N) for name, arm in arms.items()}
-    losses_SN = measured[BEST].losses_SN - measured[BASELINE].losses_SN
-    difference: dict[str, Any] = {
-        "error": tested(estimate(measured[BEST].errors_SN - measured[BASELINE].errors_SN)),
-        "loss": tested(estimate(losses_SN, reach=math.inf)),
-        "test": TEST,
-    }
+    own = stored.config
+    figure = of_examples(own.metric, own.predicted, own.loss.name)
+    opened = open_once(arms, folder, open_test, ledger, by, figure)
+    measured, n = opened.measured, len(opened.targets_N)
+    found = {name: describe(arm, measured[name], opened.targets_N, figure) for name, arm in arms.items()}
+    difference = compare(measured[BEST], measured[BASELINE], figure)
     off = regularizers(chosen[BEST].config)
     data = load_splits(best[0].config.data).description
     record = {
         "study": stored.name,
-        "metric": stored.config.metric,
+        "task": own.predicted,
+        "metric": own.metric,
+        "figure": figure,
         "settings": {name: getattr(settings, name) for name in ("top", "selection_seeds", "seeds", "lr_factor")},
-        "verdict": verdict(found[BEST], found[BASELINE], difference, off, n),
+        "verdict": verdict(found[BEST], found[BASELINE], difference, off, n, figure),
         "off": off,
         "early_stopping": chosen[BEST].config.callbacks.early_stopping is not None,
         "lost": [{**vars(lost), "sentence": lost.sentence} for lost in trainer.lost],

@@ -22,7 +22,7 @@ from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import DataConfig, as_tree
 from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.data import Split, load_splits, note_reuse
-from ridgeline.evaluation.arms import Arm, Measured, measure
+from ridgeline.evaluation.arms import Arm, Measured, measure, targets_of
 from ridgeline.evaluation.pictures import pictures
 
 FOLDER = "opened"
@@ -36,17 +36,17 @@ OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Split, Any]]
 class Opened:
     """`opening`: as it is stored with the verdict. `pictures`: tensors by name, by the file that they go to."""
 
-    labels_N: np.ndarray
+    targets_N: np.ndarray
     measured: dict[str, Measured]
     pictures: dict[str, dict[str, Tensor]]
     opening: dict[str, Any]
 
 
 def open_once(
-    arms: Mapping[str, Arm], folder: Path, open_test: OpenTest, ledger: Path, by: Mapping[str, Any]
+    arms: Mapping[str, Arm], folder: Path, open_test: OpenTest, ledger: Path, by: Mapping[str, Any], figure: str
 ) -> Opened:
-    """Read what was kept for exactly these networks, or open the test split now. The ledger records which."""
-    kept = folder / FOLDER / f"{_key(arms)}.safetensors"
+    """Read what was kept for exactly these networks and figure, or open the test split. The ledger records which."""
+    kept = folder / FOLDER / f"{_key(arms, figure)}.safetensors"
     if kept.exists():
         found = read(kept)
         own = found.opening
@@ -54,17 +54,18 @@ def open_once(
         own |= {"number": 1 + len(others), "earlier": others, "reused": True}
         return found
     test, opening = open_test(next(iter(arms.values())).config.data, ledger, by)
-    measured = {name: measure(arm.config, arm.fits, test) for name, arm in arms.items()}
+    measured = {name: measure(arm.config, arm.fits, test, figure) for name, arm in arms.items()}
     when = {"number": opening.number, "when": opening.when, "test_hash": opening.test_hash}
     known = {**when, **opening.by, "earlier": list(opening.earlier), "reused": False}
-    found = Opened(test.y_N.numpy(), measured, pictures(arms, measured, test), known)
+    targets_N = targets_of(next(iter(arms.values())).config, test)
+    found = Opened(targets_N, measured, pictures(arms, measured, test), known)
     keep(found, kept)
     return found
 
 
-def _key(arms: Mapping[str, Arm]) -> str:
-    """A hash of the networks, weight by weight."""
-    digest = hashlib.sha256()
+def _key(arms: Mapping[str, Arm], figure: str) -> str:
+    """A hash of the networks, weight by weight, and of a figure other than the error."""
+    digest = hashlib.sha256(figure.encode() if figure != "error" else b"")
     for name, arm in arms.items():
         tree = {key: value for key, value in as_tree(arm.config).items() if key not in NOT_TRAINED}
         tree["data"] = load_splits(arm.config.data).description.hash  # wherever it lies
@@ -76,7 +77,7 @@ def _key(arms: Mapping[str, Arm]) -> str:
 
 
 def keep(found: Opened, path: Path) -> None:
-    tensors = {"labels_N": torch.from_numpy(found.labels_N)}
+    tensors = {"targets_N": torch.from_numpy(found.targets_N)}
     for name, seen in found.measured.items():
         tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(seen).items()}
     for name, picture in found.pictures.items():
@@ -91,7 +92,7 @@ def read(path: Path) -> Opened:
     measured, shown = dict[str, dict[str, np.ndarray]](), dict[str, dict[str, Tensor]]()
     with safe_open(path, "pt") as file:
         opening = json.loads(file.metadata()["opening"])
-        labels_N = file.get_tensor("labels_N").numpy()
+        targets_N = file.get_tensor("targets_N").numpy()
         for name in file.keys():  # noqa: SIM118  # it is no mapping
             kind, _, rest = name.partition(".")
             owner, _, key = rest.partition(".")
@@ -99,4 +100,4 @@ def read(path: Path) -> Opened:
                 measured.setdefault(owner, {})[key] = file.get_tensor(name).numpy()
             elif kind == "pictures":
                 shown.setdefault(owner, {})[key] = file.get_tensor(name)
-    return Opened(labels_N, {name: Measured(**own) for name, own in measured.items()}, shown, opening)
+    return Opened(targets_N, {name: Measured(**own) for name, own in measured.items()}, shown, opening)

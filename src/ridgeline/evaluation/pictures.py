@@ -24,8 +24,10 @@ GRID = 160
 def pictures(arms: Mapping[str, Arm], measured: Mapping[str, Measured], test: Split) -> dict[str, dict[str, Tensor]]:
     """The tensors of each picture, by the name of its file. Which pictures there are depends on the data."""
     config, found = arms[BEST].config, dict[str, dict[str, Tensor]]()
+    if config.predicted != "classification":
+        return found
     if load_splits(config.data).image_shape is not None:
-        found["examples"] = _confused(config, measured[BEST].probabilities_SNC, test)
+        found["examples"] = _confused(config, measured[BEST].predictions_SNC, test)
     if test.x_NI.shape[1] == 2:
         found["boundary"] = _boundary(arms, test)
     return found

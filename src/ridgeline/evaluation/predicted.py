@@ -13,12 +13,14 @@ from safetensors.torch import load_file
 from scipy import stats
 
 from ridgeline.checking import ConfigError
+from ridgeline.config import Config
 from ridgeline.data import load_splits
+from ridgeline.evaluation.arms import predictions_of, targets_of
 from ridgeline.evaluation.compared import NOT_KEPT, kept_of_best
 from ridgeline.evaluation.confirm_folder import read_predictions
 from ridgeline.evaluation.statistics import LEVEL
 from ridgeline.evaluation.stored import StoredStudy
-from ridgeline.report.facts import Confirmed, Predicted
+from ridgeline.report.facts import Confirmed, Predicted, PredictedNumbers
 from ridgeline.report.notation import counted
 from ridgeline.search.records import WEIGHTS
 from ridgeline.stack.prediction import logits_KNC
@@ -27,20 +29,32 @@ BINS = 15
 """Of confidence, as the calibration error counts them."""
 
 
-def predicted(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]) -> Predicted | None:
+def predicted(
+    stored: StoredStudy, confirmed: Confirmed | None, missing: dict[str, str]
+) -> Predicted | PredictedNumbers | None:
     """The predictions of a study; None, with a sentence in `missing`, where there are none."""
     try:
         if confirmed is None:
             return _of_best_trial(stored, missing)
-        labels_N, by_network = read_predictions(stored.folder)
+        targets_N, by_network = read_predictions(stored.folder)
     except (ConfigError, OSError) as error:
         missing["predictions"] = f"What the networks predict could not be read: {error}"
         return None
     seeds = counted(len(by_network["best"]), "seed")
-    return describe(f"the {counted(len(labels_N), 'test example')}, over {seeds}", labels_N, by_network)
+    where = f"the {counted(len(targets_N), 'test example')}, over {seeds}"
+    return _described(stored.config, where, targets_N, by_network)
 
 
-def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | None:
+def _described(
+    config: Config, where: str, targets_N: np.ndarray, by_network: Mapping[str, np.ndarray]
+) -> Predicted | PredictedNumbers:
+    if config.predicted == "classification":
+        return describe(where, targets_N, by_network)
+    means = {name: predicted_SN1.mean(axis=0)[:, 0] for name, predicted_SN1 in by_network.items()}
+    return PredictedNumbers(where, targets_N, means)
+
+
+def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | PredictedNumbers | None:
     best = kept_of_best(stored)
     if best is None:
         missing["predictions"] = NOT_KEPT
@@ -50,10 +64,11 @@ def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | 
         missing["predictions"] = "Its networks have no validation split in common: confirming shows what they predict."
         return None
     validation = load_splits(config.data).validation
-    p_SNC = logits_KNC(config, [load_file(stored.job(best.number) / WEIGHTS)], validation.x_NI).softmax(dim=2).numpy()
+    outputs_1NC = logits_KNC(config, [load_file(stored.job(best.number) / WEIGHTS)], validation.x_NI)
+    predictions_1NC, targets_N = predictions_of(config, outputs_1NC), targets_of(config, validation)
     n = counted(len(validation.y_N), "validation example")
     where = f"the {n}, by trial {best.number}; those chose it, so that it looks better on them than on new ones"
-    return describe(where, validation.y_N.numpy(), {"best": p_SNC})
+    return _described(config, where, targets_N, {"best": predictions_1NC})
 
 
 def describe(where: str, labels_N: np.ndarray, by_network: Mapping[str, np.ndarray]) -> Predicted:

@@ -64,6 +64,24 @@ def estimate(values_SN: np.ndarray, *, reach: float = 1.0) -> Estimate:
     return Estimate(mean, max(mean - half, common - hidden), min(mean + half, common + hidden), p_value, freedom)
 
 
+def of_root(squared: Estimate) -> Estimate:
+    """The root of a mean of squares with its interval: RMSE of the mean squared error."""
+    mean, low, high = (math.sqrt(max(0.0, value)) for value in (squared.mean, squared.low, squared.high))
+    return Estimate(mean, low, high, squared.p_value, squared.degrees_of_freedom)
+
+
+def of_roots(squared: Estimate, one: float, other: float) -> Estimate:
+    """The difference of the roots `one` and `other` of two means of squares, of the difference of these means.
+
+    a - b = (a^2 - b^2) / (a + b). Whether it is 0 is the same question, and has the same answer.
+    """
+    total = one + other
+    if total == 0:
+        return squared
+    mean, low, high = (value / total for value in (squared.mean, squared.low, squared.high))
+    return Estimate(mean, low, high, squared.p_value, squared.degrees_of_freedom)
+
+
 def _largest_share(count: int, n: int) -> float:
     """The upper end of Clopper and Pearson's interval of a share, when `count` of `n` have been seen."""
     return 1.0 if count == n else float(stats.beta.ppf((1 + LEVEL) / 2, count + 1, n - count))

@@ -25,6 +25,7 @@ from ridgeline.report.page import render
 from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
 from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
+from ridgeline.tasks.figures import of_examples
 from ridgeline.tracking import Tracker, check_store, server_of, ui_command
 
 FEWEST_FOR_IMPORTANCE = 10
@@ -65,6 +66,7 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
     return Story(
         name=stored.name,
         metric=stored.config.metric,
+        figure=of_examples(stored.config.metric, stored.config.predicted, stored.config.loss.name),
         axes=axes,
         trials=[_trial(t) for t in frozen],
         settings=[_setting(s) for s in settings(ran(stored.study))],

@@ -1,4 +1,7 @@
-"""Does regularization help? One sentence on the test error of the best and the baseline, and the table below it."""
+"""Does regularization help? One sentence on the test error of the best and the baseline, and the table below it.
+
+The test error is the share of examples that are taken for another class; in regression RMSE or MAE.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from ridgeline.command_line.numbers import chance, number
 from ridgeline.evaluation.arms import BASELINE, BEST
+from ridgeline.tasks.figures import title
 
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
 NOT_CHOSEN = "no regularization chosen"
@@ -25,24 +29,35 @@ OPENING = {
 
 
 def verdict(
-    best: Mapping[str, Any], baseline: Mapping[str, Any], difference: Mapping[str, Any], off: Mapping[str, Any], n: int
+    best: Mapping[str, Any],
+    baseline: Mapping[str, Any],
+    difference: Mapping[str, Any],
+    off: Mapping[str, Any],
+    n: int,
+    figure: str = "error",
 ) -> dict[str, Any]:
     """By whether the 95% interval of the paired difference in test error leaves out 0.
 
-    `off`: what the winner has on and the baseline has not. `n`: test examples. A verdict is borderline where
-    p >= `SURE`, or where the difference is less than one test example.
+    `off`: what the winner has on and the baseline has not. `n`: test examples. `figure`: of the errors. A verdict is
+    borderline where p >= `SURE`, or where the difference of wrong classes is less than one test example.
     """
-    seeds = f"over {len(best['seeds'])} seeds"
+    seeds, with_it, without = f"over {len(best['seeds'])} seeds", best["test"][figure], baseline["test"][figure]
     if not off:
-        error = best["test"]["error"]["mean"]
         sentence = (
             "No regularization chosen: the best configuration has nothing on that regularizes, so there is nothing to"
-            f" compare it with; {error:.2%} test error {seeds}."
+            f" compare it with; {_stated(with_it['mean'], figure)} {seeds}."
         )
         return {"word": NOT_CHOSEN, "sentence": sentence, "borderline": False, "examples": None}
-    error = difference["error"]
+    error = difference[figure]
     word = HELPS if error["high"] < 0 else HARMS if error["low"] > 0 else NOTHING_SHOWN
-    is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or abs(error["mean"]) * n < 1)
+    is_less = figure == "error" and abs(error["mean"]) * n < 1
+    is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or is_less)
+    if figure != "error":
+        mean, low, high = (f"{error[name]:+.4g}" for name in ("mean", "low", "high"))
+        rates = f"{_stated(with_it['mean'], figure)} with it, {without['mean']:.4g} without"
+        span = f"a difference of {mean} (95% interval {low} to {high}, {chance(error['p_value'])})"
+        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {seeds} and {n:,} test examples."
+        return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": None}
     rates = f"{best['test']['error']['mean']:.2%} test error with it, {baseline['test']['error']['mean']:.2%} without"
     mean, low, high = (points(error[name]) for name in ("mean", "low", "high"))
     span = f"a difference of {mean} points (95% interval {low} to {high}, {chance(error['p_value'])}) {seeds}"
@@ -50,6 +65,10 @@ def verdict(
     counted = "{mean:+.1f} errors on {n:,} test examples ({low:+.1f} to {high:+.1f})".format(**examples, n=n)
     sentence = f"{OPENING[word, is_borderline]}: {rates}, {span}: {counted}."
     return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": examples}
+
+
+def _stated(value: float, figure: str) -> str:
+    return f"{value:.2%} test error" if figure == "error" else f"test {title(figure)} {value:.4g}"
 
 
 def points(share: float) -> str:
@@ -62,14 +81,17 @@ def closing_words(record: dict[str, Any]) -> str:
     """What confirming prints last: the verdict, both networks side by side, how often the test split was opened."""
     rows = [f"{'':26}{'best':>30}{'baseline':>30}"]
     arms = [record["arms"][name] for name in (BEST, BASELINE)]
-    for title, get, style in (
-        ("test error", lambda arm: arm["test"]["error"], ".2%"),
+    figure = record["figure"]
+    for what, get, style in (
+        (f"test {title(figure)}", lambda arm: arm["test"][figure], ".2%" if figure == "error" else ".4g"),
         ("test loss", lambda arm: arm["test"]["loss"], ".4f"),
         ("gap (test - train loss)", lambda arm: arm["gap"], ".4f"),
     ):
         cells = [f"{e['mean']:{style}} ({e['low']:{style}} to {e['high']:{style}})" for e in map(get, arms)]
-        rows.append(f"{title:26}{cells[0]:>30}{cells[1]:>30}")
-    rows.append(f"{'calibration error (ECE)':26}{arms[0]['test']['ece']:>24.4f}{arms[1]['test']['ece']:>24.4f}")
+        rows.append(f"{what:26}{cells[0]:>30}{cells[1]:>30}")
+    for key, what in (("ece", "calibration error (ECE)"), ("r2", "R2")):
+        if key in arms[0]["test"]:
+            rows.append(f"{what:26}{arms[0]['test'][key]:>24.4f}{arms[1]['test'][key]:>24.4f}")
     rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
     for name, arm in record["arms"].items():
         shown = ", ".join(f"{key}={number(value)}" for key, value in arm["params"].items())

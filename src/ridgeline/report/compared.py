@@ -11,19 +11,24 @@ from ridgeline.report.axes import count_axis, log_axis, needs_log
 from ridgeline.report.facts import Curves, Weights
 from ridgeline.report.notation import in_picture
 from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, panel, svg
+from ridgeline.tasks.figures import title
 
-KINDS = {"loss": (1.0, "loss"), "error": (100.0, "error, %")}
 BINS = 81
 """How many bars the histogram has."""
 
 
-def learning_curves(curves: Mapping[str, Curves]) -> list[str]:
-    """A picture for each network and for loss and error; all of one kind have one scale, so that heights compare."""
-    return [_picture(network, one, kind, _limits(curves, kind)) for kind in KINDS for network, one in curves.items()]
+def learning_curves(curves: Mapping[str, Curves], figure: str) -> list[str]:
+    """A picture for each network and for loss and figure; all of one kind have one scale, so that heights compare."""
+    kinds = ("loss", figure)
+    return [_picture(network, one, kind, _limits(curves, kind)) for kind in kinds for network, one in curves.items()]
+
+
+def _scale(kind: str) -> float:
+    return 100.0 if kind == "error" else 1.0
 
 
 def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float, bool]) -> str:
-    scale, label = KINDS[kind]
+    scale, label = _scale(kind), title(kind) + (", %" if kind == "error" else "")
     low, high, is_log = limits
     colour, alone = BY_NETWORK[network], len(curves.histories) == 1
     with panel(WIDTH * 0.8, HEIGHT * 0.8) as (figure, axes):
@@ -52,7 +57,7 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
 
 def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool]:
     """Lower and upper end of the vertical axis, and whether it is logarithmic."""
-    scale = KINDS[kind][0]
+    scale = _scale(kind)
     every = [
         scale * value
         for one in curves.values()

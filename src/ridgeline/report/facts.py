@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ridgeline.tasks.figures import larger_is_better
+
 History = Sequence[Mapping[str, float]]
 """The curve of a fit: a row for each epoch, with `epoch`, `train/loss`, `val/loss` and the figures."""
 
@@ -91,6 +93,15 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class PredictedNumbers:
+    """The same in regression: targets, and by the network's name the mean of its fits, in the targets' own unit."""
+
+    where: str
+    targets_N: np.ndarray
+    predicted_N: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Boundary:
     """Class probabilities of the two networks over a grid (first axis y), and test points, in the data's own units."""
 
@@ -132,7 +143,8 @@ class Curves:
 
 @dataclass(frozen=True)
 class Story:
-    """A study as the page tells it. `axes` are those of the space, the ones to look at first first.
+    """A study as the page tells it. `figure` is what is told beside the loss: error, rmse or mae. `axes` are those of
+    the space, the ones to look at first first.
 
     `settings` are what is ranked: where a seed is swept, all trials of a setting are one of them; else they are the
     `trials`. `curves` and `weights` are by the network's name: baseline, best, over-regularized. `missing` says in one
@@ -142,13 +154,14 @@ class Story:
 
     name: str
     metric: str
+    figure: str
     axes: Sequence[Axis]
     trials: Sequence[Trial]
     settings: Sequence[Trial]
     importance: Mapping[str, float] | str
     curves: Mapping[str, Curves]
     weights: Mapping[str, Weights]
-    predicted: Predicted | None
+    predicted: Predicted | PredictedNumbers | None
     confirmed: Confirmed | None
     confirm_command: str
     commands: Mapping[int, str]
@@ -162,8 +175,15 @@ class Story:
         """Whether what is ranked are means over seeds."""
         return any(t.seeds > 1 for t in self.settings)
 
+    @property
+    def larger_is_better(self) -> bool:
+        """Of the metric."""
+        return larger_is_better(self.metric)
+
     @cached_property
     def complete(self) -> list[Trial]:
         """The best first, of equal ones the earlier."""
-        known = [t for t in self.settings if t.state == "COMPLETE" and t.value is not None and math.isfinite(t.value)]
-        return sorted(known, key=lambda t: (t.value, t.number))
+        known = [(t.value, t) for t in self.settings if t.state == "COMPLETE" and t.value is not None]
+        sign = -1 if self.larger_is_better else 1
+        finite = [(sign * value, t.number, t) for value, t in known if math.isfinite(value)]
+        return [t for *_, t in sorted(finite, key=lambda one: one[:2])]

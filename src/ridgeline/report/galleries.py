@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ridgeline.report import notation
 from ridgeline.report.compared import histogram, learning_curves
 from ridgeline.report.dots import Number
-from ridgeline.report.facts import Axis, Story, Trial
+from ridgeline.report.facts import Axis, Predicted, Story, Trial
 from ridgeline.report.measured import difference_interval, error_intervals
 from ridgeline.report.overview import MOST_DIMENSIONS, history, parallel
-from ridgeline.report.predictions import predictions
+from ridgeline.report.predictions import numbers, predictions
 from ridgeline.report.seen import boundaries
 from ridgeline.report.spaces import curve, surface
+from ridgeline.tasks.figures import title
 
 SECTIONS = (
     *("intervals", "history", "space", "strips", "parallel", "curves", "gap", "weights"),
@@ -48,11 +50,14 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
     if story.confirmed is not None:
         record, boundary = story.confirmed.record, story.confirmed.boundary
         if record.get("off", True):  # else there is but one network
-            draw("intervals", lambda: [error_intervals(record["arms"]), difference_interval(record["difference"])])
+            draw("intervals", lambda: _intervals(record))
         if boundary is not None:
             draw("boundary", lambda: boundaries(boundary))
     if story.complete:
-        draw("history", lambda: [history(story.trials, story.metric, with_best=not story.has_seeds)])
+        draw(
+            "history",
+            lambda: [history(story.trials, story.metric, with_best=not story.has_seeds, rising=story.larger_is_better)],
+        )
     if enough and len(varied) > 1:
         draw("parallel", lambda: [parallel(_to_compare(story, varied), story.complete, story.metric)])
     if not enough:
@@ -72,13 +77,18 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
         else:
             missing["gap"] = "The trials have not recorded their gap."
     if story.curves:
-        draw("curves", lambda: learning_curves(story.curves))
+        draw("curves", lambda: learning_curves(story.curves, story.figure))
     seen = story.predicted
     if seen is not None:
-        draw("predictions", lambda: predictions(seen))
+        draw("predictions", lambda: predictions(seen) if isinstance(seen, Predicted) else numbers(seen))
     if story.weights:
         draw("weights", lambda: [histogram(story.weights)])
     return drawn, len(main) == 2
+
+
+def _intervals(record: Mapping[str, Any]) -> list[str]:
+    kind = record["figure"]
+    return [error_intervals(record["arms"], kind), difference_interval(record["difference"], kind)]
 
 
 def _to_compare(story: Story, varied: Sequence[Axis]) -> list[Axis]:
@@ -89,13 +99,18 @@ def _to_compare(story: Story, varied: Sequence[Axis]) -> list[Axis]:
 
 
 def _space(story: Story, main: Sequence[Axis]) -> list[str]:
-    """The validation error, and what the study optimized where that is another number."""
-    numbers: dict[str, Number] = {"validation error, %": lambda t: 100 * t.metrics.get("final/val_error", math.nan)}
-    if story.metric != "val/error":
-        numbers[story.metric] = _value
-    shown = {name: f for name, f in numbers.items() if any(math.isfinite(f(t)) for t in story.complete)}
+    """The validation error or RMSE, and what the study optimized where that is another number."""
+    kind, scale, unit = (story.figure, 100, ", %") if story.figure == "error" else (story.figure, 1, "")
+    known: dict[str, Number] = {
+        f"validation {title(kind)}{unit}": lambda t: scale * t.metrics.get(f"final/val_{kind}", math.nan)
+    }
+    if story.metric != f"val/{kind}":
+        known[story.metric] = _value
+    shown = {name: f for name, f in known.items() if any(math.isfinite(f(t)) for t in story.complete)}
     if len(main) == 2:
-        return [surface(main[0], main[1], story.settings, number, name) for name, number in shown.items()]
+        rising = [story.larger_is_better and number is _value for number in shown.values()]
+        each = zip(shown.items(), rising, strict=True)
+        return [surface(main[0], main[1], story.settings, number, name, rising=up) for (name, number), up in each]
     return [curve(main[0], story.settings, number, name) for name, number in shown.items()] if main else []
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ridgeline.report import notation
 from ridgeline.report.axes import number_axis
 from ridgeline.report.vector import BASELINE, BEST, FAINT, INK, WIDTH, panel, svg
+from ridgeline.tasks.figures import title
 
 
 def opening_in_words(opening: Mapping[str, Any]) -> str:
@@ -24,16 +26,26 @@ def opening_in_words(opening: Mapping[str, Any]) -> str:
 def rows(record: Mapping[str, Any]) -> list[list[str]]:
     """Rows of the table: what, best, baseline, difference."""
     arms, difference = [record["arms"][name] for name in ("best", "baseline")], record["difference"]
+    figure = record["figure"]
+    told: dict[str, Callable[[Mapping[str, float]], str]] = {
+        figure: partial(notation.figure_estimate, figure),
+        "loss": notation.estimate,
+    }
     differences = {
         kind: f"{write(difference[kind])}, {notation.p_value(difference[kind]['p_value'])}"
-        for kind, write in (("error", notation.percent_estimate), ("loss", notation.estimate))
+        for kind, write in told.items()
     }
+    beside: dict[str, tuple[str, Callable[[float], str]]] = {
+        "ece": ("Calibration error (ECE)", notation.percent),
+        "r2": ("R2", notation.number),
+    }
+    has = [key for key in beside if key in arms[0]["test"]]
     shown: list[tuple[str, Callable[[Mapping[str, Any]], str], str]] = [
-        ("Test error", lambda arm: notation.percent_estimate(arm["test"]["error"]), differences["error"]),
+        (f"Test {title(figure)}", lambda arm: told[figure](arm["test"][figure]), differences[figure]),
         ("Test loss", lambda arm: notation.estimate(arm["test"]["loss"]), differences["loss"]),
-        ("Calibration error (ECE)", lambda arm: notation.percent(arm["test"]["ece"]), ""),
+        *((beside[key][0], lambda arm, key=key: beside[key][1](arm["test"][key]), "") for key in has),
         (f"Gap: test loss {notation.MINUS} train loss", lambda arm: notation.estimate(arm["gap"]), ""),
-        ("Train error", lambda arm: notation.percent(arm["train"]["error"]), ""),
+        (f"Train {title(figure)}", lambda arm: notation.figure(figure, arm["train"][figure]), ""),
         ("Train loss", lambda arm: notation.number(arm["train"]["loss"]), ""),
         ("Parameters", lambda arm: notation.number(arm["parameters"]), ""),
         ("Epochs", lambda arm: notation.number(arm["epochs"]), ""),
@@ -43,32 +55,39 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
     return [[name, *map(cell, arms), last] for name, cell, last in shown] + [["Cost of confirming", cost, "", ""]]
 
 
-def error_intervals(arms: Mapping[str, Any]) -> str:
-    """The test error of the baseline and the best network."""
+def error_intervals(arms: Mapping[str, Any], kind: str) -> str:
+    """The test figure of the baseline and the best network."""
+    name = f"test {title(kind)}"
     with panel(WIDTH, 1.5) as (figure, axes):
-        for height, (name, colour) in enumerate((("best", BEST), ("baseline", BASELINE))):
-            _interval(axes, height, arms[name]["test"]["error"], colour)
-        axes.set(ylim=(-0.6, 1.6), title="Test error, %")
+        for height, (network, colour) in enumerate((("best", BEST), ("baseline", BASELINE))):
+            _interval(axes, height, arms[network]["test"][kind], colour, kind)
+        axes.set(ylim=(-0.6, 1.6), title=f"T{name[1:]}{_unit(kind)}")
         axes.set_yticks([0, 1], ["best", "baseline"])
-        return _finished(figure, axes, "test error of the best and the baseline with 95% intervals")
+        return _finished(figure, axes, f"{name} of the best and the baseline with 95% intervals")
 
 
-def difference_interval(difference: Mapping[str, Any]) -> str:
-    """The error of the best minus that of the baseline."""
+def difference_interval(difference: Mapping[str, Any], kind: str) -> str:
+    """The figure of the best minus that of the baseline."""
+    what, unit = ("errors", ", in points of %") if kind == "error" else (f"test {title(kind)}", "")
     with panel(WIDTH, 1.5) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
-        _interval(axes, 0, difference["error"], INK)
-        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the errors, best {notation.MINUS} baseline, in points of %")
+        _interval(axes, 0, difference[kind], INK, kind)
+        axes.set(ylim=(-0.8, 0.8), title=f"Difference of the {what}, best {notation.MINUS} baseline{unit}")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        return _finished(figure, axes, "difference of the test errors with its 95% interval")
+        return _finished(figure, axes, f"difference of the test {what.removeprefix('test ')} with its 95% interval")
 
 
-def _interval(axes: Any, height: float, estimate: Mapping[str, float], colour: str) -> None:
-    low, mean, high = (100 * estimate[name] for name in ("low", "mean", "high"))
+def _unit(kind: str) -> str:
+    return ", %" if kind == "error" else ""
+
+
+def _interval(axes: Any, height: float, estimate: Mapping[str, float], colour: str, kind: str) -> None:
+    scale = 100 if kind == "error" else 1
+    low, mean, high = (scale * estimate[name] for name in ("low", "mean", "high"))
     axes.plot([low, high], [height, height], color=colour, linewidth=3, solid_capstyle="round")
     axes.plot(mean, height, "o", color=colour, markersize=7)
-    said = f"{mean:.2f}".replace("-", notation.MINUS)
+    said = f"{mean:.2f}".replace("-", notation.MINUS) if kind == "error" else notation.number(mean, aligned=True)
     axes.annotate(said, (mean, height), (0, 7), textcoords="offset points", ha="center", color=INK)
 
 

@@ -49,6 +49,19 @@ def estimate(estimate: Mapping[str, float]) -> str:
     return f"{estimate['mean']:.4f} [{low},{NBSP}{high}]".replace("-", MINUS, 1 if estimate["mean"] < 0 else 0)
 
 
+def figure(name: str, value: float | None) -> str:
+    """A figure's value: the error in percent, a number in the targets' unit as it is."""
+    return percent(value) if name == "error" else number(value, aligned=True)
+
+
+def figure_estimate(name: str, estimate: Mapping[str, float]) -> str:
+    """With its interval: `2.31% [1.90, 2.75]`, `54.21 [51.03, 57.88]`."""
+    if name == "error":
+        return percent_estimate(estimate)
+    low, high = (number(estimate[end], aligned=True) for end in ("low", "high"))
+    return f"{number(estimate['mean'], aligned=True)} [{low},{NBSP}{high}]"
+
+
 def settings(params: Mapping[str, Any]) -> str:
     """`l2 0.0016, dropout 0.06`."""
     labels = short_names(params)

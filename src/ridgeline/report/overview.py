@@ -27,14 +27,17 @@ MOST_DIMENSIONS = 7
 ENDED = {"PRUNED": ("|", "pruned"), "FAILED": ("x", "failed")}
 
 
-def history(trials: Sequence[Trial], metric: str, *, with_best: bool = True) -> str:
-    """The metric by trial number, and the best so far; trials without a value are marks along the foot."""
+def history(trials: Sequence[Trial], metric: str, *, with_best: bool = True, rising: bool = False) -> str:
+    """The metric by trial number, and the best so far; trials without a value are marks along the foot.
+
+    `rising`: larger is better.
+    """
     done = sorted((t for t in trials if t.state == "COMPLETE" and _is_number(t.value)), key=lambda t: t.number)
     numbers_N, values_N = np.array([t.number for t in done], float), np.array([t.value for t in done], float)
     with panel(WIDE, 2.8) as (figure, axes):
         dots(axes, (numbers_N, values_N), size_of(len(done)), color=FAINT, alpha=0.7, linewidths=0, label="trial")
         if with_best:
-            best_N = np.minimum.accumulate(values_N)
+            best_N = (np.maximum if rising else np.minimum).accumulate(values_N)
             axes.step(numbers_N, best_N, where="post", color=BEST, linewidth=1.8, label="best so far")
         number_axis(axes, "y", values_N.tolist())
         known, foot = spots(done, (numbers_N, values_N)), axes.get_ylim()[0]

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ridgeline.report import notation
-from ridgeline.report.facts import STATES, Story, Trial
+from ridgeline.report.facts import STATES, Predicted, PredictedNumbers, Story, Trial
 from ridgeline.report.galleries import draw_all
 from ridgeline.report.measured import opening_in_words, rows
 from ridgeline.report.overview import MOST_LINES, best_of, drawn_of
@@ -68,7 +68,8 @@ def render(story: Story) -> str:
         is_surface=is_surface,
         ended=_ended(story.settings),
         importance=[(labels[key], share) for key, share in shares.items()],
-        mistakes=mistakes(story.predicted) if story.predicted else [],
+        mistakes=mistakes(story.predicted) if isinstance(story.predicted, Predicted) else [],
+        is_regression=isinstance(story.predicted, PredictedNumbers),
         lines=(len(drawn_of(story.complete)), best_of(min(len(story.complete), MOST_LINES))),
         confused=confused(examples) if examples else [],
         heads=heads(story),

@@ -1,4 +1,5 @@
-"""Pictures of what networks predict for unseen examples: which class for which, how often, and how sure.
+"""Pictures of what networks predict for unseen examples: which class for which, how often, and how sure; in regression,
+which number for which.
 
 C classes, B bins of confidence.
 """
@@ -13,9 +14,9 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from ridgeline.report.axes import number_axis
-from ridgeline.report.facts import Predicted
+from ridgeline.report.facts import Predicted, PredictedNumbers
 from ridgeline.report.notation import percent
-from ridgeline.report.vector import BY_NETWORK, FAINT, GRID, HEIGHT, INK, WIDTH, panel, svg
+from ridgeline.report.vector import BY_NETWORK, FAINT, GRID, HEIGHT, INK, MANY, WIDTH, panel, svg
 
 WITH_NUMBERS = 12
 """Classes, of which a matrix has room for a number in each cell."""
@@ -32,8 +33,13 @@ def predictions(seen: Predicted) -> list[str]:
     return [*matrices, _errors(seen), _reliability(seen.bins_B3)]
 
 
+def numbers(seen: PredictedNumbers) -> list[str]:
+    """What is predicted against what is true, and how far it is off."""
+    return [*(_against(seen, name) for name in seen.predicted_N), _off(seen)]
+
+
 def mistakes(seen: Predicted, most: int = 3) -> list[str]:
-    """The most frequent ones of the best network, in words."""
+    """The most frequent ones of the best network, in notation."""
     confusion_CC = np.nan_to_num(seen.confusion_CC["best"] * (1 - np.eye(len(seen.classes))))
     order = np.argsort(-confusion_CC, axis=None, kind="stable")[:most]
     found = []
@@ -108,6 +114,38 @@ def _reliability(bins_B3: Mapping[str, np.ndarray]) -> str:
         for handle in axes.legend(loc="upper left").legend_handles[1:]:
             handle.set_sizes([30])  # type: ignore[union-attr]
         return svg(figure, f"reliability diagram of {' and '.join(bins_B3)}")
+
+
+def _against(seen: PredictedNumbers, name: str) -> str:
+    """A dot an example; on the dashed line it is met."""
+    every = np.concatenate([seen.targets_N, *seen.predicted_N.values()])
+    low, high = float(every.min()), float(every.max())
+    with panel(WIDTH, 1.15 * HEIGHT) as (figure, axes):
+        axes.plot([low, high], [low, high], color=FAINT, linewidth=1, linestyle="--")
+        look: Any = {"marker": MARKERS[name], "alpha": 0.6, "linewidths": 0, "rasterized": len(seen.targets_N) > MANY}
+        axes.scatter(seen.targets_N, seen.predicted_N[name], 14, BY_NETWORK[name], **look)
+        number_axis(axes, "x")
+        number_axis(axes, "y")
+        axes.set_aspect("equal")
+        axes.set(xlabel="target")
+        axes.set_title(f"{name}: prediction, the mean over seeds")
+        return svg(figure, f"predictions of the {name} network against the targets of {len(seen.targets_N)} examples")
+
+
+def _off(seen: PredictedNumbers) -> str:
+    """How many examples are off by how much."""
+    errors = {name: own_N - seen.targets_N for name, own_N in seen.predicted_N.items()}
+    reach = max(float(np.abs(own_N).max()) for own_N in errors.values()) or 1.0
+    edges = np.linspace(-reach, reach, 32)
+    with panel(WIDTH, 1.15 * HEIGHT) as (figure, axes):
+        for name, own_N in errors.items():
+            counts, _ = np.histogram(own_N, edges)
+            axes.stairs(counts, edges, color=BY_NETWORK[name], linewidth=1.4, label=name)
+            axes.stairs(counts, edges, color=BY_NETWORK[name], alpha=0.15, fill=True)
+        number_axis(axes, "x")
+        axes.set(xlabel="prediction less target", title="Errors, how many of each size")
+        axes.legend()
+        return svg(figure, f"histogram of the errors of {' and '.join(errors)}")
 
 
 def _one(colour: str) -> LinearSegmentedColormap:

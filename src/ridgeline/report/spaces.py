@@ -31,10 +31,11 @@ BLOCK = 2_000_000
 """Distances held at once."""
 
 
-def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str) -> str:
+def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str, *, rising: bool = False) -> str:
     """A number over two dimensions as colour, smoothed, or its mean for each cell of two lists.
 
     Every trial is a dot of its own colour, the best has a ring; failed trials are crosses, pruned ones small dots.
+    `rising`: the largest is the best.
     """
     shown = shown_on(trials, number, x, y)
     values_N = np.array([number(t) for t in shown])
@@ -43,7 +44,7 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
         axes.grid(False)
         for i, (which, axis) in enumerate((("x", x), ("y", y))):
             prepare(axes, which, axis, places_N2[:, i])
-        norm, is_clipped = _norm(values_N)
+        norm, is_clipped = (Normalize(values_N.min(), values_N.max()), False) if rising else _norm(values_N)
         if x.choices and y.choices:
             drawn = _cells(axes, (len(x.choices), len(y.choices)), places_N2, values_N, norm)
         else:
@@ -59,7 +60,7 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
         many = len(shown) > MANY
         look = {"linewidths": 0.0} if many else {"linewidths": 0.4, "edgecolors": INK}
         dots(axes, list(places_N2.T), size_of(len(shown)), c=values_N, cmap=COLOURS, norm=norm, zorder=3, **look)
-        best = places_N2[np.argmin(values_N)]
+        best = places_N2[np.argmax(values_N) if rising else np.argmin(values_N)]
         axes.plot(*best, "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6)
         bar = colour_bar(figure, axes, drawn, extend="max" if is_clipped else "neither")
         if isinstance(norm, LogNorm):

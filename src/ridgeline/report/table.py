@@ -8,6 +8,7 @@ from typing import Any
 
 from ridgeline.report import notation
 from ridgeline.report.facts import Story, Trial
+from ridgeline.tasks.figures import title
 
 RUN_SHOWN = 8
 """How many of the 32 digits of a run's id are shown; all of them stand beside the command."""
@@ -39,7 +40,7 @@ class Row:
 
 def heads(story: Story) -> list[Head]:
     params = [Head(axis.label, axis.is_numeric, axis.key) for axis in story.axes]
-    measured = [Head(name) for name in ("val error", "gap", "best epoch", "seconds")]
+    measured = [Head(name) for name in (f"val {title(story.figure)}", "gap", "best epoch", "seconds")]
     means = (
         [Head(f"{story.metric}, mean"), Head("deviation"), Head("seeds")] if story.has_seeds else [Head(story.metric)]
     )
@@ -51,8 +52,8 @@ def row(story: Story, trial: Trial) -> Row:
         Cell(notation.number(trial.params.get(axis.key)), _sorted_by(trial.params.get(axis.key)), axis.is_numeric)
         for axis in story.axes
     ]
-    error = trial.metrics.get("final/val_error")
-    measured = [Cell(notation.percent(error), _sorted_by(error))]
+    error = trial.metrics.get(f"final/val_{story.figure}")
+    measured = [Cell(notation.figure(story.figure, error), _sorted_by(error))]
     gap = trial.metrics.get("final/gap")
     measured += [Cell(notation.number(gap, aligned=True), _sorted_by(gap))]
     measured += [Cell(notation.number(trial.best_epoch), _sorted_by(trial.best_epoch))]
@@ -82,9 +83,9 @@ def told(story: Story) -> str:
         if t.number in means and means[t.number].value is not None:
             own = means[t.number]
             said.append(f"mean {notation.number(own.value)} ± {notation.number(own.deviation)} of {own.seeds} seeds")
-        error = t.metrics.get("final/val_error")
+        error = t.metrics.get(f"final/val_{story.figure}")
         if error is not None:
-            said.append(f"validation error {notation.percent(error)}")
+            said.append(f"validation {title(story.figure)} {notation.figure(story.figure, error)}")
         said += [f"{labels.get(key, key)} {notation.number(value)}" for key, value in t.params.items()]
         lines.append("\t".join([str(t.number), *(" ".join(one.split()) for one in said)]))
     return "\n".join(lines)

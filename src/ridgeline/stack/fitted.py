@@ -1,4 +1,4 @@
-"""A fitted network with all that it needs to be used: raw features in, probabilities out.
+"""A fitted network with all that it needs to be used: raw features in; probabilities out, or numbers in regression.
 
 N examples, I features, C classes.
 """
@@ -52,13 +52,19 @@ class Fitted:
     def n_classes(self) -> int:
         return self.shape.n_outputs
 
-    def probabilities_NC(self, x_NI: np.ndarray) -> np.ndarray:
-        """softmax of the network's logits, dropout off, in float32 on the CPU. `x`: features as they were before any
-        standardization. An example with NaN gets NaN."""
+    def predict(self, x_NI: np.ndarray) -> np.ndarray:
+        """(N, C) The probabilities of the classes, float32; in regression (N,) targets in their own unit, float64.
+
+        Dropout is off, and it is computed in float32 on the CPU. `x`: features as they were before any standardization.
+        An example with NaN gets NaN.
+        """
         x_1NI = torch.from_numpy(self.scaler.apply(np.asarray(x_NI, np.float32))).unsqueeze(0)
         network = self._network(x_1NI[0])
         with torch.inference_mode():
-            probabilities_NC: np.ndarray = torch.softmax(network(x_1NI)[0], dim=1).numpy()
+            outputs_NC = network(x_1NI)[0]
+            if self.config.predicted == "regression":
+                return self.scaler.undo_targets(outputs_NC[:, 0].numpy())
+            probabilities_NC: np.ndarray = torch.softmax(outputs_NC, dim=1).numpy()
         return probabilities_NC
 
     def _network(self, x_NI: Tensor) -> StackedNetwork:

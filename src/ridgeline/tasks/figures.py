@@ -122,6 +122,26 @@ FIGURES = {
     )
 }
 
+TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2"}
+"""What people call figures whose name is an abbreviation."""
+
+
+def title(name: str) -> str:
+    """What a figure is called in a text."""
+    return TITLES.get(name, name.replace("_", " "))
+
+
+def of_examples(metric: str, task: Task, loss: str) -> str:
+    """The figure that is a mean over examples and nearest to what is optimized: a verdict needs one.
+
+    The error in classification. In regression RMSE, or MAE where the metric is that or a loss of absolute errors.
+    """
+    name = metric.partition("/")[2]
+    if task == "classification":
+        return "error"
+    return "mae" if name == "mae" or (name == "loss" and loss == "mae") else "rmse"
+
+
 SHOWN: dict[Task, tuple[str, ...]] = {"classification": ("error",), "regression": ("rmse", "mae", "r2")}
 """What is always measured on validation data. The first is the task's main figure: it is measured on each batch of
 training too."""

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.command_line.numbers import number
+from ridgeline.tasks.figures import larger_is_better, title
+
+PREDICTED = {
+    "classification": "The probabilities are the softmax of the network's outputs, not calibrated any further.",
+    "regression": "The predictions are in the targets' own unit, without an interval of their own.",
+}
 
 Table = list[tuple[str, ...]]
 
@@ -21,27 +27,31 @@ def champion_card(name: str, confirmed: Mapping[str, Any], space: Mapping[str, s
         _data(confirmed),
         _chosen(study, confirmed, space, tally),
         _limits(confirmed, best),
-        _use(name, confirmed["data"]["features"]),
+        _use(name, confirmed["data"]["features"], confirmed["task"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _measured(confirmed: Mapping[str, Any]) -> str:
-    best, baseline = confirmed["arms"]["best"], confirmed["arms"]["baseline"]
+    arms, figure = [confirmed["arms"][name] for name in ("best", "baseline")], confirmed["figure"]
+    best, is_share = arms[0], figure == "error"
     rows: Table = [("on the test split", "champion", "baseline")]
     rows += [
-        ("error", _interval(best["test"]["error"], percent=True), _interval(baseline["test"]["error"], percent=True)),
-        ("loss", _interval(best["test"]["loss"]), _interval(baseline["test"]["loss"])),
-        ("calibration error (ECE)", f"{best['test']['ece']:.4f}", f"{baseline['test']['ece']:.4f}"),
-        ("gap: test loss - train loss", _interval(best["gap"]), _interval(baseline["gap"])),
+        (title(figure), *(_interval(arm["test"][figure], percent=is_share) for arm in arms)),
+        ("loss", *(_interval(arm["test"]["loss"]) for arm in arms)),
     ]
-    error = confirmed["difference"]["error"]
+    for key, what in (("ece", "calibration error (ECE)"), ("r2", "R2")):
+        if key in best["test"]:
+            rows.append((what, *(f"{arm['test'][key]:.4f}" for arm in arms)))
+    rows.append(("gap: test loss - train loss", *(_interval(arm["gap"]) for arm in arms)))
+    error = confirmed["difference"][figure]
+    shown = _points(error) if is_share else _interval(error)
     return "\n".join(
         [
             _markdown(rows),
             "",
             f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - "
-            f"baseline: error {_points(error)}, p = {error['p_value']:.3g}"
+            f"baseline: {title(figure)} {shown}, p = {error['p_value']:.3g}"
             f" ({confirmed['difference']['test']}).{_off(confirmed['off'])}",
         ]
     )
@@ -54,15 +64,17 @@ def _off(off: Mapping[str, Any]) -> str:
 
 def _data(confirmed: Mapping[str, Any]) -> str:
     data, examples = confirmed["data"], confirmed["data"]["examples"]
+    classes = f", {data['classes']} classes" if confirmed["task"] == "classification" else ""
     return (
         f"## Data\n\n{data['name']}, SHA-256 `{data['hash']}`: {examples['train']} train, {examples['validation']}"
-        f" validation and {examples['test']} test examples, {data['features']} features, {data['classes']} classes."
+        f" validation and {examples['test']} test examples, {data['features']} features{classes}."
         " Trained on the train and the validation split; the standardization is part of the model."
     )
 
 
 def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], tally: Mapping[str, int]) -> str:
     best, settings = confirmed["arms"]["best"], confirmed["settings"]
+    aim = "maximized" if larger_is_better(confirmed["metric"]) else "minimized"
     rows: Table = [("searched", "in", "champion")]
     keys = dict.fromkeys([*space, *best["params"]])
     rows += [(key, space.get(key, "-"), number(best["params"].get(key, "-"))) for key in keys]
@@ -70,7 +82,7 @@ def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], 
     trials = f"{sum(tally.values())} trials ({counts})" if tally else "its trials"
     return "\n".join(
         [
-            f"## How it was chosen\n\nThe study {study} minimized {confirmed['metric']} over {trials}. Its best"
+            f"## How it was chosen\n\nThe study {study} {aim} {confirmed['metric']} over {trials}. Its best"
             f" {settings['top']} were trained again with {_count(settings['selection_seeds'])} new seeds each; trial"
             f" {best['trial']} was best in the mean, and was trained for {best['epochs']} epochs. Its network has"
             f" {best['parameters']:,} parameters.",
@@ -91,7 +103,7 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
         " about other data.",
         f"The numbers are means over {len(best['seeds'])} seeds. These are the weights of one of them, seed"
         f" {best['seeds'][0]}.",
-        "The probabilities are the softmax of the network's outputs, not calibrated any further.",
+        PREDICTED[confirmed["task"]],
         "An example must have the features of the data set in their order, not standardized.",
         f"Made by {commit}.",
     ]
@@ -100,7 +112,8 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _use(name: str, features: int) -> str:
+def _use(name: str, features: int, task: str) -> str:
+    answer = "probabilities" if task == "classification" else "numbers"
     return f"""## Load and serve
 
 With `MLFLOW_TRACKING_URI` set to the store that this model is in:
@@ -109,7 +122,7 @@ With `MLFLOW_TRACKING_URI` set to the store that this model is in:
 import mlflow
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
-probabilities = model.predict(x)  # any numbers, an array or a DataFrame, (examples, {features})
+{answer} = model.predict(x)  # any numbers, an array or a DataFrame, (examples, {features})
 ```
 
 ```

@@ -29,7 +29,7 @@ ALIAS = "champion"
 CONTENT = "ridgeline.content"
 ABOUT = (
     "The champions of the studies on a data set; the alias `{alias}` is on the one with the strongest verdict, the"
-    " latest of equals. `models:/{name}@{alias}` takes raw features and answers the probabilities of the classes."
+    " latest of equals. `models:/{name}@{alias}` takes raw features and answers {answer}."
 )
 
 VERDICT, SEEDS, TEST_HASH = "ridgeline.verdict", "ridgeline.seeds", "ridgeline.test_hash"
@@ -80,7 +80,9 @@ def register_champion(
     if version is None:
         model = log_model(tracker, name, run, fitted, example_NI, card, tags, confirmed)
         version = str(tracker.ask(f"version of model {name}", lambda store: _version(store, name, model, card, tags)))
-        tracker.ask(f"description of model {name}", lambda store: _describe(store, name, str(version), model))
+        tracker.ask(
+            f"description of model {name}", lambda store: _describe(store, name, str(version), model, confirmed["task"])
+        )
     holder, why = tracker.ask(f"alias of model {name}", lambda store: _move_alias(store, name, str(version), tags))
     registered = Registered(name, version, is_new, holder, why)
 
@@ -92,8 +94,9 @@ def register_champion(
     return registered
 
 
-def _describe(store: Store, name: str, version: str, model: LoggedModel) -> None:
-    store.client.update_registered_model(name, ABOUT.format(name=name, alias=ALIAS))
+def _describe(store: Store, name: str, version: str, model: LoggedModel, task: str) -> None:
+    answer = "the probabilities of the classes" if task == "classification" else "the target, in its own unit"
+    store.client.update_registered_model(name, ABOUT.format(name=name, alias=ALIAS, answer=answer))
     versions = json.dumps([{"name": name, "version": version}])
     store.client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})  # the UI's link to it
 

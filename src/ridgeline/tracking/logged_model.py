@@ -51,7 +51,8 @@ def log_model(
     def create(store: Store) -> LoggedModel:
         source = {"mlflow.source.name": "pipelines/confirm.py", "mlflow.source.type": "LOCAL"}
         experiment = run.info.experiment_id
-        return store.client.create_logged_model(experiment, KIND, run_id, tags | source, params, "classifier")
+        kind = {"classification": "classifier", "regression": "regressor"}[fitted.config.predicted]
+        return store.client.create_logged_model(experiment, KIND, run_id, tags | source, params, kind)
 
     model: LoggedModel = tracker.ask(f"start of model {name}", create)
     model_id = model.model_id
@@ -73,7 +74,9 @@ def log_model(
 def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, card: str) -> None:
     """The model as MLflow keeps it: our tensors and YAML, our code, no pickle; with the card."""
     fitted.save(folder.parent / KIND)
-    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, fitted.n_classes))])
+    is_regression = fitted.config.predicted == "regression"
+    number, shape = (np.float64, (-1,)) if is_regression else (np.float32, (-1, fitted.n_classes))
+    outputs = Schema([TensorSpec(np.dtype(number), shape)])
     with _quiet():
         mlflow.pyfunc.save_model(
             str(folder),
@@ -92,7 +95,8 @@ def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, ca
 def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
     """Log what was measured on the test split as metrics of the model, by the names that they have in the run."""
     test = confirmed["arms"]["best"]["test"]
-    values = {"test_error": test["error"]["mean"], "test_loss": test["loss"]["mean"], "ece": test["ece"]}
+    values = {f"test_{key}": test[key]["mean"] for key in (confirmed["figure"], "loss")}
+    values |= {key: test[key] for key in ("ece", "r2") if key in test}
     now = time.time_ns() // 1_000_000  # ms
     return [
         Metric(metric_name(f"confirm/best/{key}"), float(value), now, 0, model_id=model_id, run_id=run_id)

@@ -14,7 +14,7 @@ from ridgeline.stack.fitted import load_fitted
 
 
 class Champion(PythonModel):
-    """Raw features (N, I), an array or a DataFrame of whatever numbers, to probabilities (N, C) float32."""
+    """Raw features (N, I), an array or a DataFrame of whatever numbers, to what `Fitted.predict` makes of them."""
 
     _skip_type_hint_validation = True  # else MLflow asks on each load for hints, which it would read as the signature
 
@@ -22,7 +22,7 @@ class Champion(PythonModel):
         self._fitted = load_fitted(Path(context.artifacts["champion"]))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for rules
-        return self._fitted.probabilities_NC(_features_NI(model_input, self._fitted.n_features))
+        return self._fitted.predict(_features_NI(model_input, self._fitted.n_features))
 
 
 def _features_NI(given, n_features):  # type: ignore[no-untyped-def]
