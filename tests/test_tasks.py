@@ -20,6 +20,7 @@ from ridgeline.stack.prediction import logits_KNC
 from ridgeline.tasks.data_loss import DataLoss
 from ridgeline.tasks.figures import FIGURES, shown
 from ridgeline.tasks.losses import MAE, MSE, Huber, Loss
+from ridgeline.trial.requirements import check_device
 from settings import small
 
 DIABETES: dict[str, Any] = {"data__name": "diabetes", "data__split": "random"}
@@ -363,4 +364,4 @@ def test_own_loss_of_numbers_gets_numbers() -> None:
 def test_own_loss_that_is_none_is_refused_before_anything_trains(folder: str, loss: str, words: str) -> None:
     config = small(import_path=folder, loss___target_=loss)
     with pytest.raises(ConfigError, match=words):
-        config.loss.prove(config.predicted, 10)
+        check_device(config)
