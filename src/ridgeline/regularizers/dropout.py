@@ -35,7 +35,7 @@ class DropoutSettings(Settings):
             rule = f"{key} == 0 without hidden layers (input_dropout drops features)"
             require(self.dropout in (None, 0, ()), rule, key, self.dropout)
         if isinstance(self.dropout, tuple) and n_hidden is not None:
-            rule = f"len({key}) == len(network.hidden) == {n_hidden}"
+            rule = f"len({key}) == {n_hidden}, the network's dropout layers,"
             require(len(self.dropout) == n_hidden, rule, key, list(self.dropout))
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
