@@ -75,7 +75,7 @@ def test_settings_are_read_without_torch() -> None:
         ("`network.head[i] >= 1` must hold, but got network.head=[0].", {"network__head": [0]}),
         ("There is no key `network.hidden`.", {"network__hidden": [3]}),
         (
-            "`len(regularization.dropout) == len(network.hidden) == 1` must hold",
+            "`len(regularization.dropout) == 1, the network's dropout",
             {"regularization__dropout": [0.1, 0.2]},
         ),
         ("`data of images with network=cnn` must hold, but got network.name=cnn.", {"data__name": "wine"}),

@@ -31,7 +31,7 @@ CASES = {
     "augmentation.rotate=200": "`0 <= augmentation.rotate <= 180` must hold, but got augmentation.rotate=200.0.",
     "augmentation.erase=1.5": "`0 <= augmentation.erase <= 1` must hold, but got augmentation.erase=1.5.",
     "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",
-    "regularization.dropout=[0.1,0.2,0.3]": "`len(regularization.dropout) == 2, the network's dropout layers,` must hold",
+    "regularization.dropout=[0.1,0.2,0.3]": "`len(regularization.dropout) == 2, the network's dropout layers,`",
     "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean regularization.dropout",
     "data=mnst": "There is no choice `data=mnst`. Did you mean mnist or moons?",
     "regularisation=l2": "Did you mean regularization",
