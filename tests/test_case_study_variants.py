@@ -56,7 +56,7 @@ BASELINE = {
     "trainer.restore_best": False,
     "regularization.l1": 0.0,
     "regularization.l2": 0.0,
-    "regularization.dropout": 0.0,
+    "regularization.dropout": None,  # as its author gave it: the network has none
     "regularization.input_dropout": 0.0,
     "regularization.max_norm": 0.0,
     "regularization.penalize": "hidden",

@@ -7,7 +7,7 @@ needs it.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.data.arrays import DataDescription, Examples, describe
+from ridgeline.data.arrays import DataDescription, Examples, describe, load_arrays
 from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
@@ -22,6 +22,7 @@ __all__ = [
     "SplitLocked",
     "Splits",
     "describe",
+    "load_arrays",
     "load_splits",
     "note_reuse",
 ]

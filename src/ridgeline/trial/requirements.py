@@ -12,8 +12,7 @@ from ridgeline.command_line.outputs import require_folder
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.config.network import OwnNetwork
-from ridgeline.data import DataDescription, describe
-from ridgeline.data.arrays import load_arrays
+from ridgeline.data import DataDescription, describe, load_arrays
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
