@@ -12,7 +12,8 @@ import pytest
 
 from ridgeline.command_line.commands import ROOT
 from ridgeline.config import Config, ConfigError
-from ridgeline.evaluation.stored import check_data, open_study
+from ridgeline.evaluation.confirmable import check_data
+from ridgeline.evaluation.stored import open_study
 from ridgeline.search.ranking import ran
 from ridgeline.search.storage import open_storage
 from settings import small

@@ -25,7 +25,7 @@ def check(stored: StoredStudy) -> None:
     if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     _check_one_split(stored)
-    _check_data(stored)
+    check_data(stored)
 
 
 def _check_one_split(stored: StoredStudy) -> None:
@@ -60,7 +60,7 @@ def _data_of_trials(stored: StoredStudy) -> list[DataConfig]:
     return list(known.values())
 
 
-def _check_data(stored: StoredStudy) -> None:
+def check_data(stored: StoredStudy) -> None:
     """Raise ConfigError unless the data are those of the study, wherever they lie now."""
     trials, known = ran(stored.study), stored.definition["data"]
     found = describe(stored.config_of(trials[0].number).data).hash if trials else known[0]
