@@ -14,7 +14,15 @@ from ridgeline.entry_points import ROOT
 
 PAGE = (ROOT / "docs" / "extend.md").read_text()
 SECTIONS = dict(section.split("\n", maxsplit=1) for section in PAGE.split("\n## ")[1:])
-KINDS = ("A data source", "A sampler, or a pruner")
+KINDS = (
+    "A network",
+    "A loss",
+    "A data source",
+    "A regularizer",
+    "A callback",
+    "An optimizer",
+    "A sampler, or a pruner",
+)
 
 
 def test_the_page_has_each_kind_of_thing() -> None:
