@@ -6,6 +6,7 @@ and a search of its own. A right test says `helps` in 2.5% of them and `harms` i
 - noise: labels that are dealt out at random (data.permute_labels, every class keeps its share), half of them on digits,
   half on two moons, l2 and dropout searched.
 - widths of noise: the same on digits, and the network's width is searched too.
+- numbers of noise: targets of regression that are dealt out at random, half of them of diabetes, half of friedman.
 - widths: two moons that a single hidden unit cannot tell apart and 32 can, with an l2 too weak to matter.
 - scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
 
@@ -13,6 +14,7 @@ In the last two the search gains much, and none of it by regularization. Takes a
 
     python benchmarks/false_positives.py
     python benchmarks/false_positives.py --quick
+    python benchmarks/false_positives.py --kind "numbers of noise"
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from machine import describe_machine
 from progress import Progress
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evaluation.confirm import confirm_study
-from ridgeline.evaluation.confirm_folder import FOLDER, RECORD
-from ridgeline.evaluation.stored import open_study
+from ridgeline.evaluation.confirm_folder import RECORD
+from ridgeline.evaluation.stored import CONFIRMED, open_study
 from ridgeline.search.ranking import best_settings, ran
 
 OUT = Path(__file__).resolve().parent / "results" / "false_positives.json"
@@ -49,6 +51,10 @@ KINDS: dict[str, tuple[int, list[list[str]]]] = {
         ],
     ),
     "widths of noise": (100, [[*DIGITS, "network.hidden=[8],[64]", *NOISE]]),
+    "numbers of noise": (
+        100,
+        [[data, "data.examples=200", "network.hidden=[32]", *NOISE] for data in ("data=diabetes", "data=friedman")],
+    ),
     "widths": (
         20,
         [["data=moons", "data.examples=600", "network.hidden=[1],[32]", "optimizer.lr=0.02", *WEAK, *SHORT]],
@@ -69,8 +75,8 @@ def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, An
         trials = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
         with confirming(), contextlib.redirect_stderr(io.StringIO()):
             confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split, say=lambda words: None)
-        record = json.loads((folder / FOLDER / RECORD).read_text())
-        error = record["difference"]["error"]
+        record = json.loads((folder / CONFIRMED / RECORD).read_text())
+        error = record["difference"][record["figure"]]
         found.update(word=record["verdict"]["word"], difference=error["mean"], p_value=error["p_value"])
         found.update(best=trials[0].value, worst=trials[-1].value)
 
@@ -82,12 +88,15 @@ def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, An
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="two studies of each, to see whether all runs")
+    parser.add_argument("--kind", choices=list(KINDS), help="only this one; what is known of the others is kept")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     progress, rows = Progress(), dict[str, list[dict[str, Any]]]()
+    if args.kind and args.out.exists():
+        rows = json.loads(args.out.read_text())["studies"]
     with studies([]) as made:
-        for kind, (count, arguments) in KINDS.items():
-            rows[kind] = []
+        for kind in [args.kind] if args.kind else KINDS:
+            (count, arguments), rows[kind] = KINDS[kind], []
             for number in range(2 if args.quick else count):
                 progress.say(f"{kind}, study {number + 1} of {count}: {dict(tally(rows[kind]))}")
                 rows[kind].append(verdict_of(made, arguments[number % len(arguments)], number))
