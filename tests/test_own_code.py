@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ridgeline.checking import ConfigError
+from ridgeline.config import parse
 from ridgeline.config.own_code import digest, own_sources, own_targets
+from ridgeline.data import load_splits
 from ridgeline.search import identity
+from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.networks import shape_of
+from settings import SMALL
+from settings import tree as tree_of
 from sweeping import Studies
 
 
@@ -75,3 +84,18 @@ def test_a_study_is_named_after_the_users_own_sampler_too(tmp_path, monkeypatch)
     assert studies.plan("search=random", "search.sampler._target_=own_sampler.Mine").name != plan.name
     assert "own_code" not in studies.plan("search=random").definition
     assert plan.line.follow("confirm", plan.name).endswith(f"runs={tmp_path / 'runs'}")  # which draws no trial
+
+
+def test_a_fitted_network_takes_its_own_code_along(tmp_path):
+    """So it can be served where the module's folder is not; and what is read back is imported when it is allowed."""
+    changes = {"data.name": "wine", "network._target_": "modules.Sized", "network.width": 8, "trainer.max_epochs": 2}
+    config = parse(tree_of({**{key: value for key, value in SMALL.items() if key[:8] != "network."}, **changes}))
+    splits = load_splits(config.data)
+    (result,) = fit([config], splits)
+    fitted = Fitted(config, result.weights, splits.scaler, shape_of(splits))
+    fitted.save(tmp_path)
+    assert (tmp_path / "own_code" / "modules.py").read_text() == (Path(__file__).parent / "modules.py").read_text()
+    with pytest.raises(ConfigError, match=r"To allow it: tracking.allowed_targets=\[modules\.\]"):
+        load_fitted(tmp_path)
+    again, x_NI = load_fitted(tmp_path, packages_in(tmp_path)), splits.scaler.undo(splits.validation.x_NI.numpy())
+    np.testing.assert_array_equal(again.predict(x_NI), fitted.predict(x_NI))

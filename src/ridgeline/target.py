@@ -211,12 +211,12 @@ def _module_of(path: str, key: str, rule: str) -> tuple[ModuleType, list[str]]:
 
 
 def _require_own(module: ModuleType, key: str, folder: str) -> None:
-    """Refuse a module that hides one of the same name in the user's folder."""
+    """Refuse another module that hides one of the same name in the user's folder; a copy of it is none."""
     name = module.__name__.partition(".")[0]
     own = PathFinder.find_spec(name, [folder])
     place = getattr(sys.modules.get(name), "__file__", None)
     if own is not None and own.origin is not None and place is not None:
-        same = Path(own.origin).resolve() == Path(place).resolve()
+        same = Path(own.origin).read_bytes() == Path(place).read_bytes()
         require(same, f"{name} is no other module than {own.origin} (rename it)", key, place)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ridgeline.config import Config, as_tree
 from ridgeline.config.deciding import NOT_TRAINED
+from ridgeline.config.own_code import own_sources
 from ridgeline.config.stored import read_stored
 from ridgeline.data import Scaler
 from ridgeline.networks.stacking.network import StackedNetwork
@@ -28,6 +29,8 @@ from ridgeline.stack.networks import Shape, stacked_network
 
 SHAPE = "shape"
 """In the metadata of the tensors: inputs, an image's height and width, outputs."""
+OWN_CODE = "own_code"
+"""The folder of the user's own source files, which its configuration's targets are in."""
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 SCALER = "scaler."
@@ -80,21 +83,36 @@ class Fitted:
         return {}
 
     def save(self, folder: Path) -> None:
-        """The tensors and the scaler as safetensors, the configuration as YAML."""
+        """The tensors and the scaler as safetensors, the configuration as YAML, and the user's own source files."""
         tensors = {SCALER + name: torch.from_numpy(np.array(array)) for name, array in self.scaler.arrays().items()}
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / WEIGHTS, {SHAPE: json.dumps(dataclasses.astuple(self.shape))})
         tree = {key: value for key, value in as_tree(self.config).items() if key not in NOT_TRAINED}
         (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
+        for name, text in own_sources([as_tree(self.config)]).items():
+            place = folder / OWN_CODE / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
 
 
-def load_fitted(folder: Path) -> Fitted:
-    """What `Fitted.save` wrote. Raises ConfigError where its configuration is not one that may be read back."""
+def load_fitted(folder: Path, allowed: Sequence[str] = ()) -> Fitted:
+    """What `Fitted.save` wrote. Raises ConfigError where its configuration is not one that may be read back.
+
+    `allowed`: packages of the user's own that it may name, as in `tracking.allowed_targets`.
+    """
+    code = folder / OWN_CODE
     tensors = load_file(folder / WEIGHTS)
     names = [name for name in tensors if name.startswith(SCALER)]
     scaler = Scaler(**{name.removeprefix(SCALER): tensors.pop(name).numpy() for name in names})
     with safe_open(folder / WEIGHTS, "pt") as file:
         n_inputs, image, n_outputs = json.loads(file.metadata()[SHAPE])
     shape = Shape(n_inputs, None if image is None else (image[0], image[1]), n_outputs)
-    return Fitted(read_stored(folder / CONFIG), tensors, scaler, shape)
+    config = read_stored(folder / CONFIG, allowed, str(code) if code.is_dir() else None)
+    return Fitted(config, tensors, scaler, shape)
+
+
+def packages_in(folder: Path) -> list[str]:
+    """The packages of the user's own whose files `Fitted.save` has put there."""
+    code = folder / OWN_CODE
+    return sorted(f"{path.stem}." for path in code.iterdir()) if code.is_dir() else []

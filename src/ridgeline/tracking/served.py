@@ -10,7 +10,7 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from ridgeline.stack.fitted import load_fitted
+from ridgeline.stack.fitted import load_fitted, packages_in
 
 
 class Champion(PythonModel):
@@ -19,7 +19,8 @@ class Champion(PythonModel):
     _skip_type_hint_validation = True  # else MLflow asks on each load for hints, which it would read as the signature
 
     def load_context(self, context: PythonModelContext) -> None:
-        self._fitted = load_fitted(Path(context.artifacts["champion"]))
+        folder = Path(context.artifacts["champion"])
+        self._fitted = load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for rules
         return self._fitted.predict(_features_NI(model_input, self._fitted.n_features))
