@@ -124,7 +124,7 @@ def test_one_line_says_the_way_and_why(target: str, words: str) -> None:
         ("modules.Perceptron", {"data__name": "wine"}, "`network takes examples of shape (13,)` must hold, but got"),
         ("modules.Three", {}, "`modules.Three gives 10 outputs` must hold, but got network=3 outputs."),
         ("modules.number", {}, "`network._target_ gives an nn.Module` must hold, but got network._target_="),
-        ("modules.Bias", {"regularization__l2": 0.1}, "must hold, but got l2=0.1."),
+        ("modules.Bias", {"regularization__l2": 0.1}, "must hold, but got regularization.l2=0.1."),
     ],
 )
 def test_what_cannot_train_is_refused_in_one_line(target: str, overrides: dict[str, Any], words: str) -> None:

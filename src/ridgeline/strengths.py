@@ -56,6 +56,9 @@ class Settings:
     def check_beside(self, config: Any) -> None:
         """The same for the rules that the rest of the configuration brings."""
 
+    def check_network(self, module: Any, n_layers: int) -> None:
+        """The same for the network itself, which has so many layers with weights that can be penalized."""
+
     @classmethod
     def is_on_in(cls, config: Any) -> bool:
         """Whether one of these strengths is more than 0 in a configuration."""
@@ -88,6 +91,11 @@ class Group:
     def check_beside(self, config: Any) -> None:
         for kind in self.kinds:
             kind.check_beside(self, config)  # type: ignore[arg-type]
+
+    def check_network(self, module: Any, n_layers: int) -> None:
+        """The rules that the network itself brings."""
+        for kind in self.kinds:
+            kind.check_network(self, module, n_layers)  # type: ignore[arg-type]
 
     def strengths_on(self) -> dict[str, Any]:
         """Those that are more than 0, by key."""
@@ -150,6 +158,12 @@ def is_positive(value: float | tuple[float, ...] | None) -> bool:
 def require_hidden_layers(key: str, value: float, n_hidden: int | None) -> None:
     """`value` is 0 where the network has none; None: its code alone can tell."""
     require(value == 0 or n_hidden != 0, f"{key} == 0 without hidden layers", key, value)
+
+
+def require_layers(key: str, value: float, n_layers: int, *, hidden: bool = False) -> None:
+    """`value` is 0 where the network has no layers whose weights it acts on, or no hidden ones."""
+    holds, what = value == 0 or n_layers > hidden, "a hidden layer" if hidden else "a layer"
+    require(holds, f"the network has {what} with weights (Linear, Conv, Embedding)", key, value)
 
 
 def require_at_least_0(key: str, value: float) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.regularizers.effect import Effect, Fits
 from ridgeline.regularizers.l1 import require_known_steps
 from ridgeline.regularizers.penalized import hidden_layers
-from ridgeline.strengths import Settings, require_at_least_0, require_hidden_layers, strength
+from ridgeline.strengths import Settings, require_at_least_0, require_hidden_layers, require_layers, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,9 @@ class GroupLassoSettings(Settings):
 
     def check(self) -> None:
         require_at_least_0("regularization.group_lasso", self.group_lasso)
+
+    def check_network(self, module: Any, n_layers: int) -> None:
+        require_layers("regularization.group_lasso", self.group_lasso, n_layers, hidden=True)
 
     def check_beside(self, config: Config) -> None:
         require_known_steps("group_lasso", self.group_lasso, config)

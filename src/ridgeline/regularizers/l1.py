@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ridgeline.checking import require
 from ridgeline.regularizers.effect import Effect
-from ridgeline.strengths import Settings, form, require_at_least_0, strength
+from ridgeline.strengths import Settings, form, require_at_least_0, require_layers, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,9 @@ class L1Settings(Settings):
 
     def check(self) -> None:
         require_at_least_0("regularization.l1", self.l1)
+
+    def check_network(self, module: Any, n_layers: int) -> None:
+        require_layers("regularization.l1", self.l1, n_layers)
 
     def check_beside(self, config: Config) -> None:
         require_known_steps("l1", self.l1, config)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.regularizers.effect import Effect
-from ridgeline.strengths import Settings, require_at_least_0, strength
+from ridgeline.strengths import Settings, require_at_least_0, require_layers, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,9 @@ class L2Settings(Settings):
 
     def check(self) -> None:
         require_at_least_0("regularization.l2", self.l2)
+
+    def check_network(self, module: Any, n_layers: int) -> None:
+        require_layers("regularization.l2", self.l2, n_layers)
 
 
 class L2(Effect):

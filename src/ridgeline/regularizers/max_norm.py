@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.regularizers.effect import Effect
 from ridgeline.regularizers.penalized import penalized_layers
-from ridgeline.strengths import Settings, require_at_least_0, strength
+from ridgeline.strengths import Settings, require_at_least_0, require_layers, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,9 @@ class MaxNormSettings(Settings):
 
     def check(self) -> None:
         require_at_least_0("regularization.max_norm", self.max_norm)
+
+    def check_network(self, module: Any, n_layers: int) -> None:
+        require_layers("regularization.max_norm", self.max_norm, n_layers)
 
 
 class MaxNorm(Effect):

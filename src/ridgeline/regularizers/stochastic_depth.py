@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.checking import ConfigError, require
+from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect, Fits
 from ridgeline.strengths import Settings, require_rate, strength
 
@@ -37,6 +37,14 @@ class StochasticDepthSettings(Settings):
         key, value = "regularization.stochastic_depth", self.stochastic_depth
         require(value == 0 or config.network.n_hidden is None, f"{key} == 0 without residual blocks", key, value)
 
+    def check_network(self, module: Any, n_layers: int) -> None:
+        require_marks(self.stochastic_depth, len(_marked(module)))
+
+
+def require_marks(rate: float, n_blocks: int) -> None:
+    rule = f"the network has layers of a class {' or '.join(MARKS)}, at the ends of its residual branches,"
+    require(rate == 0 or n_blocks > 0, rule, "regularization.stochastic_depth", rate)
+
 
 class StochasticDepth(Effect):
     """A branch is left out for an example by itself, and multiplied by 1 / (1 - rate) where it is kept."""
@@ -60,9 +68,7 @@ class StochasticDepth(Effect):
     def load(self, configs: Sequence[Config]) -> None:
         self._factors_LKB = None
         self._rates = [config.regularization.stochastic_depth for config in configs]
-        if any(self._rates) and self._n_blocks == 0:
-            rule = f"the network has layers of a class {' or '.join(MARKS)}, at the ends of its residual branches,"
-            raise ConfigError(f"`{rule}` must hold, but got regularization.stochastic_depth={max(self._rates)}.")
+        require_marks(max(self._rates), self._n_blocks)
 
     def on_batch(self, batch: Batch) -> None:
         import torch

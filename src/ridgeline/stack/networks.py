@@ -51,11 +51,7 @@ def look_at(config: Config) -> str:
     found, outputs = known.survey, splits.n_outputs
     rule = f"{config.network.name} gives {outputs} outputs"
     require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
-    for name in ("l1", "l2", "max_norm", "group_lasso"):
-        needed = 2 if name == "group_lasso" else 1
-        holds = getattr(shared, name) == 0 or len(found.weights) >= needed
-        what = "a hidden layer" if needed == 2 else "a layer"
-        require(holds, f"the network has {what} with weights (Linear, Conv, Embedding)", name, getattr(shared, name))
+    shared.check_network(known.make(), len(found.weights))
     line = known.choice.why
     if known.choice.way == "swapped":
         batch = min(config.trainer.batch_size or splits.train.n, splits.train.n)
