@@ -43,8 +43,8 @@ def norms(lab: Lab) -> Claim:
         holds_if="the norm of all weights is below that of the baseline with the same seed, for both, each at its "
         "setting with the lowest validation loss",
         verdict=both(helps(falls["L2"]), helps(falls["dropout"])),
-        measured=f"The norm with dropout {rate:g} is {number(ratios['dropout'], '.2f')} times that of the baseline "
-        f"network; with L2 at {strength:.2g}, {number(ratios['L2'], '.2f')} times.",
+        measured=f"The norm with dropout {rate:g} is {number(ratios['dropout'], '.2f')} times that of the "
+        f"baseline; with L2 at {strength:.2g}, {number(ratios['L2'], '.2f')} times.",
         setting="digits, 359 to train on, 64-64-10 with ReLU, Adam, 100 epochs",
         pictures={
             "norms": (sweep_figure(panels, "Digits, 64 hidden units: the norm of the weights"), "The norm by setting"),
