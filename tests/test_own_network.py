@@ -16,7 +16,7 @@ from ridgeline.networks.stacking.noise import Purpose, key
 from ridgeline.networks.stacking.randomness import restored, seed_all
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from ridgeline.stack.networks import known_network, look_at, shape_of
+from ridgeline.stack.networks import check_network, known_network, shape_of, way_of
 from ridgeline.stack.prediction import logits_KNC
 from settings import SMALL, tree
 
@@ -115,7 +115,7 @@ def test_mixed_rates_in_a_stack_and_penalties_act_by_unit(digits: Splits) -> Non
     ],
 )
 def test_one_line_says_the_way_and_why(target: str, words: str) -> None:
-    assert re.fullmatch(words, look_at(own(target)))
+    assert re.fullmatch(words, way_of(own(target)))
 
 
 @pytest.mark.parametrize(
@@ -129,16 +129,16 @@ def test_one_line_says_the_way_and_why(target: str, words: str) -> None:
 )
 def test_what_cannot_train_is_refused_in_one_line(target: str, overrides: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as error:
-        look_at(own(target, **overrides))
+        check_network(own(target, **overrides))
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_rates_for_layers_that_are_not_there_are_refused(digits: Splits) -> None:
+def test_rates_for_layers_that_are_not_there_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"must hold, but got regularization\.dropout="):
-        Stack([own("modules.Flattening", regularization__dropout=0.2)], digits)
+        check_network(own("modules.Flattening", regularization__dropout=0.2))
     with pytest.raises(ConfigError, match=r"== 2, the network's dropout layers,` must hold"):
-        Stack([own(regularization__dropout=[0.1, 0.2, 0.3])], digits)
+        check_network(own(regularization__dropout=[0.1, 0.2, 0.3]))
 
 
 def test_a_fit_may_take_a_slot_of_another(digits: Splits) -> None:

@@ -43,6 +43,19 @@ class DropoutSettings(Settings):
         return self.dropout if isinstance(self.dropout, tuple) else (self.dropout or 0.0,) * n_hidden
 
 
+def rates_of(config: Config, own_rates: tuple[float, ...]) -> tuple[float, ...]:
+    """Of each layer. Raises ConfigError for a rate or a list of them that the network has no layers for."""
+    given, n, key = config.regularization.dropout, len(own_rates), "regularization.dropout"
+    if given is None:
+        return own_rates
+    if isinstance(given, tuple):
+        require(len(given) == n, f"len({key}) == {n}, the network's dropout layers,", key, list(given))
+    elif config.network.n_hidden is None:
+        require(given == 0 or n > 0, f"{key} == 0, for the network has no dropout layer,", key, given)
+    rates: tuple[float, ...] = config.regularization.dropout_rates(n)
+    return rates
+
+
 class Dropout(Effect):
     """Sets the rates of the network's dropout layers, and fills in the random bits that a step's masks are made of.
 
@@ -62,23 +75,10 @@ class Dropout(Effect):
     def load(self, configs: Sequence[Config]) -> None:
         *hidden_layers, input_layer = self.fits.network.noisy_layers
         own_rates = tuple(layer.own_rate for layer in hidden_layers)
-        rates = [self._rates(config, own_rates) for config in configs]
+        rates = [rates_of(config, own_rates) for config in configs]
         for i, layer in enumerate(hidden_layers):
             layer.set_rates([own[i] for own in rates])
         input_layer.set_rates([config.regularization.input_dropout for config in configs])
-
-    @staticmethod
-    def _rates(config: Config, own_rates: tuple[float, ...]) -> tuple[float, ...]:
-        """Of each layer. Raises ConfigError for a rate or a list of them that the network has no layers for."""
-        given, n, key = config.regularization.dropout, len(own_rates), "regularization.dropout"
-        if given is None:
-            return own_rates
-        if isinstance(given, tuple):
-            require(len(given) == n, f"len({key}) == {n}, the network's dropout layers,", key, list(given))
-        elif config.network.n_hidden is None:
-            require(given == 0 or n > 0, f"{key} == 0, for the network has no dropout layer,", key, given)
-        rates: tuple[float, ...] = config.regularization.dropout_rates(n)
-        return rates
 
     def on_batch(self, batch: Batch) -> None:
         self.fill_masks(batch.seeds, batch.steps, batch.x_KBI.shape[1])

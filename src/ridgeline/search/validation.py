@@ -74,7 +74,7 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             by_data.setdefault(config.data, config)
             trainer = config.trainer
             asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
-            by_size.setdefault((config.data, config.network, *asked), config)
+            by_size.setdefault((config.data, config.network, _asked_of_layers(config), *asked), config)
             networks[config.network.name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
@@ -85,6 +85,14 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
     structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_batchable(key)]
     trees, examples = Trees(groups, keys, composed), (list(by_data.values()), list(by_size.values()))
     return Checked(trees, structural, *examples, list(networks), list((idle or {}).values()), own_sources(own.values()))
+
+
+def _asked_of_layers(config: Config) -> tuple[Any, ...]:
+    """What a network of the user's own must have for this configuration: layers that regularizers act on."""
+    if config.network.n_hidden is not None:
+        return ()
+    dropout = config.regularization.dropout
+    return (*config.regularization.strengths_on(), len(dropout) if isinstance(dropout, tuple) else None)
 
 
 def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:

@@ -17,6 +17,7 @@ from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
+from ridgeline.regularizers.dropout import rates_of
 from ridgeline.target import reason
 
 EXAMPLES = 16
@@ -44,20 +45,26 @@ def stacked_network(config: Config, k: int, x_NI: Tensor, shape: Shape) -> Stack
     )
 
 
-def look_at(config: Config) -> str:
-    """One line: which way the fits of this network are trained, and why. Raises ConfigError for one that cannot be."""
-    splits, shared = load_splits(config.data), config.regularization
+def check_network(config: Config) -> None:
+    """Raise ConfigError for a network that does not fit the data, or lacks what the regularizers act on."""
+    splits, own = load_splits(config.data), config.regularization
     known = known_network(config.network, splits.train.x_NI, shape_of(splits))
     found, outputs = known.survey, splits.n_outputs
     rule = f"{config.network.name} gives {outputs} outputs"
     require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
-    shared.check_network(known.make(), len(found.weights))
-    line = known.choice.why
-    if known.choice.way == "swapped":
-        batch = min(config.trainer.batch_size or splits.train.n, splits.train.n)
-        gain = measured_gain(known.make, found, known.x_B, splits.train.x_NI.device, batch)
-        line += f"; a step of two fits {gain:.1f} times as fast as looped"
-    return line
+    own.check_network(known.make(), len(found.weights))
+    rates_of(config, tuple(site.rate for site in found.dropouts))
+
+
+def way_of(config: Config) -> str:
+    """One line: which way the fits of this network are trained, and why."""
+    splits = load_splits(config.data)
+    known = known_network(config.network, splits.train.x_NI, shape_of(splits))
+    if known.choice.way == "looped":
+        return known.choice.why
+    batch = min(config.trainer.batch_size or splits.train.n, splits.train.n)
+    gain = measured_gain(known.make, known.survey, known.x_B, splits.train.x_NI.device, batch)
+    return f"{known.choice.why}; a step of two fits {gain:.1f} times as fast as looped"
 
 
 @dataclass(frozen=True)

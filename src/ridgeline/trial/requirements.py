@@ -11,7 +11,7 @@ from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
-from ridgeline.config.network import OwnNetwork
+from ridgeline.config.network import NetworkConfig, OwnNetwork
 from ridgeline.data import DataDescription, describe, load_arrays
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
@@ -66,7 +66,7 @@ def check_device(config: Config) -> None:
     import torch  # which takes seconds
 
     from ridgeline.stack.device import pick_device
-    from ridgeline.stack.networks import look_at
+    from ridgeline.stack.networks import check_network
 
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
@@ -74,9 +74,22 @@ def check_device(config: Config) -> None:
     pick_device(config)
     config.loss.prove(config.predicted, describe(config.data).n_outputs)
     if isinstance(config.network, OwnNetwork):
-        print(look_at(config), flush=True)
+        check_network(config)
+        _say_way(config)
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path)
+
+
+def _say_way(config: Config) -> None:
+    """How the fits of this network are trained: once in a process."""
+    from ridgeline.stack.networks import way_of
+
+    if config.network not in _SAID:
+        _SAID.add(config.network)
+        print(way_of(config), flush=True)
+
+
+_SAID: set[NetworkConfig] = set()
 
 
 def _check_checkpoint(config: Config, path: str) -> None:

@@ -17,9 +17,10 @@ from ridgeline.networks.stacking import randomness
 from ridgeline.networks.stacking.dropouts import Dropout, DropoutOfTorch
 from ridgeline.networks.stacking.looped import Looped
 from ridgeline.networks.stacking.noise import Purpose, key
+from ridgeline.networks.stacking.one_pass import Make, made, materialize
 from ridgeline.networks.stacking.rows import Rows
 from ridgeline.networks.stacking.slots import Slot
-from ridgeline.networks.stacking.survey import Make, Survey, made, materialize
+from ridgeline.networks.stacking.survey import Survey
 from ridgeline.networks.stacking.swapped import Swapped
 
 Way = Literal["looped", "swapped"]

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ridgeline.networks.stacking.network import StackedNetwork, Way
 from ridgeline.networks.stacking.noise import KeyedNoise
-from ridgeline.networks.stacking.survey import Make, Survey
+from ridgeline.networks.stacking.one_pass import Make
+from ridgeline.networks.stacking.survey import Survey
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """Relative to the largest number of its kind. float64 where the network can compute in it: then rounding cannot be

@@ -6,36 +6,20 @@ B batch.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ridgeline.checking import ConfigError
 from ridgeline.networks.layers.noisy import ActivationDropout
 from ridgeline.networks.stacking import randomness
+from ridgeline.networks.stacking.one_pass import Layer, Make, Seen, materialized, run, takes_channels_last
 from ridgeline.networks.stacking.slots import Slot, is_weight, order_of, owned, units_at
 from ridgeline.networks.stacking.twins import TWINS, LinearTwin, why_no_twin
 
-Make = Callable[[], nn.Module]
-
 KEYED = (nn.Dropout, ActivationDropout)
 """Dropout layers, by their exact type, that can draw from a fit's keyed bits."""
-
-
-@dataclass
-class Layer:
-    """One that runs: how often a forward pass calls it, values an example that it gave."""
-
-    name: str
-    module: nn.Module
-    calls: int = 0
-    n_outputs: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,148 +64,35 @@ class Survey:
 ACTIVATIONS = {nn.ReLU: "relu", nn.ReLU6: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
 
 
-def made(make: Make, key: int) -> nn.Module:
-    """The author's own code under a seed. Lazy modules come to be by their first forward pass: see `survey`."""
-    randomness.seed_all(key)
-    return make()
-
-
 def survey(make: Make, x_B: Tensor, channels_last: bool) -> Survey:
     """`x`: a few examples (B, ...), at least two, on the CPU. Draws are restored.
 
     Raises ConfigError where the network does not take them.
     """
     with randomness.restored():
-        module = _materialized(make, 0, x_B)
+        module = materialized(make, 0, x_B)
         channels_last = channels_last and takes_channels_last(module, x_B)
         rates = {name: own.p for name, own in module.named_modules() if isinstance(own, nn.modules.dropout._DropoutNd)}
         for name in rates:
             module.get_submodule(name).p = 0.0  # type: ignore[assignment]
         before = {name: (tensor, tensor.clone()) for name, (_, _, tensor) in owned(module).items()}
-        seen = _run(module, x_B)
+        seen = run(module, x_B)
         changed = {
             name
             for name, (owner, own_name, tensor) in owned(module).items()
             if name in before and (tensor is not before[name][0] or not torch.equal(tensor, before[name][1]))
         }
-        again = {name: tensor for name, (_, _, tensor) in owned(_materialized(make, 1, x_B)).items()}
+        again = {name: tensor for name, (_, _, tensor) in owned(materialized(make, 1, x_B)).items()}
     if seen.outputs.dim() != 2 or len(seen.outputs) != len(x_B):
         shape = ", ".join(["B", *(str(n) for n in seen.outputs.shape[1:])])
         raise ConfigError(f"`a network gives (B, outputs)` must hold, but got ({shape}).")
     return _described(module, x_B, seen, changed, again, rates, channels_last)
 
 
-def takes_channels_last(module: nn.Module, x_B: Tensor) -> bool:
-    """Whether it has convolutions whose images may lie with their channels last: some code asks for another order."""
-    if x_B.dim() != 4 or not any(isinstance(own, nn.Conv2d) for own in module.modules()):
-        return False
-    module, x_B = copy.deepcopy(module), x_B.clone()
-    try:
-        module.eval()(x_B.to(memory_format=torch.channels_last))
-    except RuntimeError:  # a view of what lies otherwise
-        return False
-    return True
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """In one forward pass. `shapes`: of what layers gave. `keeps_numbers`, `reads_numbers`: see `_why_looped`."""
-
-    outputs: Tensor
-    layers: dict[str, Layer]
-    shapes: dict[str, tuple[int, ...]]
-    draws: bool
-    writes_input: bool
-    keeps_numbers: bool
-    reads_numbers: bool
-
-
-class _Reading(TorchDispatchMode):
-    """Notes whether a number of a tensor comes to Python, where it may decide what is computed."""
-
-    is_so = False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.is_so |= func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
-        return func(*args, **(kwargs or {}))
-
-
-def _numbers(module: nn.Module) -> dict[tuple[str, str], str]:
-    """What its parts keep beside parameters, buffers and modules, as far as it is numbers, words, tensors or lists."""
-    return {
-        (path, name): str(value.tolist()) if isinstance(value, Tensor | np.ndarray) else repr(value)
-        for path, own in module.named_modules()
-        for name, value in vars(own).items()
-        if isinstance(value, _NUMBERS) and name not in _OF_MODULES
-    }
-
-
-_NUMBERS = (bool, int, float, complex, str, type(None), list, tuple, dict, set, Tensor, np.ndarray)
-_OF_MODULES = vars(nn.Module()).keys()
-
-
-def materialize(module: nn.Module, x_B: Tensor) -> None:
-    """What is lazy gets its shapes."""
-    lazy = any(
-        torch.nn.parameter.is_lazy(tensor)
-        for own in module.modules()
-        for tensor in [*own._parameters.values(), *own._buffers.values()]
-        if tensor is not None
-    )
-    if lazy:
-        was_training = module.training
-        with torch.no_grad():
-            module.eval()(x_B.to(torch.get_default_dtype(), copy=True))
-        module.train(was_training)
-
-
-def _materialized(make: Make, key: int, x_B: Tensor) -> nn.Module:
-    module = made(make, key)
-    materialize(module, x_B)
-    return module.to(dtype=x_B.dtype)
-
-
-def _run(module: nn.Module, x_B: Tensor) -> _Seen:
-    """One forward pass in training, without dropout: the layers that ran, in that order."""
-    layers: dict[str, Layer] = {}
-    shapes: dict[str, tuple[int, ...]] = {}
-    handles = []
-    for name, own in module.named_modules():
-        if next(own.children(), None) is None or own._parameters:
-
-            def note(own: nn.Module, _inputs: object, outputs: object, name: str = name) -> None:
-                layer = layers.setdefault(name, Layer(name, own))
-                layer.calls += 1
-                if isinstance(outputs, Tensor):
-                    layer.n_outputs = outputs.numel() // len(x_B)
-                    shapes[name] = tuple(outputs.shape)
-
-            handles.append(own.register_forward_hook(note))
-    module.train()
-    before, numbers, given_B = randomness.states(), _numbers(module), x_B.clone()
-    try:
-        with _Reading() as reading:
-            outputs = module(given_B)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not isinstance(outputs, Tensor):
-        raise ConfigError(f"`a network gives one tensor` must hold, but got {type(outputs).__name__}.")
-    return _Seen(
-        outputs,
-        layers,
-        shapes,
-        draws=not randomness.are_equal(before, randomness.states()),
-        writes_input=given_B._version > 0,
-        keeps_numbers=_numbers(module) != numbers,
-        reads_numbers=reading.is_so,
-    )
-
-
 def _described(
     module: nn.Module,
     x_B: Tensor,
-    seen: _Seen,
+    seen: Seen,
     changed: set[str],
     again: dict[str, Tensor],
     rates: dict[str, float],
@@ -323,7 +194,7 @@ def _is_kept(name: str, tensor: Tensor, changed: set[str], again: dict[str, Tens
 
 def _why_looped(
     module: nn.Module,
-    seen: _Seen,
+    seen: Seen,
     sites: list[DropoutSite],
     kept: list[str],
     found: dict[str, tuple[nn.Module, str, Tensor]],
