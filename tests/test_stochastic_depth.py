@@ -14,7 +14,7 @@ from ridgeline.regularizers import Batch
 from ridgeline.regularizers.stochastic_depth import StochasticDepth
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from ridgeline.stack.networks import look_at
+from ridgeline.stack.networks import check_network
 from settings import SMALL, effect_of, small, tree
 from test_promise_alone_equals_stacked import assert_same_bits
 
@@ -87,6 +87,6 @@ def test_a_network_without_residual_blocks_is_refused(digits: Splits) -> None:
     with pytest.raises(ConfigError, match=r"regularization\.stochastic_depth == 0 without residual blocks"):
         small(regularization__stochastic_depth=0.1)
     with pytest.raises(ConfigError, match="the network has layers of a class StochasticDepth or DropPath"):
-        look_at(residual(0.1, marked=False))
+        check_network(residual(0.1, marked=False))
     with pytest.raises(ConfigError, match="the network has layers of a class StochasticDepth or DropPath"):
         Stack([residual(0.1, marked=False)], digits)
