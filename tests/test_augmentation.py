@@ -131,7 +131,7 @@ def test_draws_differ_by_example_and_step_and_stay_within_their_amounts(images: 
 def test_validation_sees_images_as_they_are(images: Splits) -> None:
     (result,) = fit([augmented({"brightness": 5.0}, trainer__restore_best=False)], images)
     network = Stack([augmented({})], images).network
-    network.load_state_dict({name: tensor.unsqueeze(0) for name, tensor in result.weights.items()})
+    network.load_state(0, result.weights)
     logits = network.eval()(images.validation.x_NI.unsqueeze(0))[0]
     loss = torch.nn.functional.cross_entropy(logits, images.validation.y_N)
     assert result.history[-1]["val/loss"] == pytest.approx(loss.item(), rel=1e-5)

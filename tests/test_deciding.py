@@ -50,7 +50,7 @@ def test_every_key_that_can_be_without_effect_is_known_without_a_configuration()
         for other in (
             {},
             {"optimizer__name": "sgd", "data__split": "first"},
-            {"network__name": "softmax", "network__hidden": []},
+            {"network__name": "softmax"},
             {"lr_schedule__name": "cosine", "trainer__max_epochs": 1},
             {"callbacks__dropout_schedule": {"name": "linear"}, "callbacks__early_stopping": {"patience": 9}},
         )

@@ -23,11 +23,11 @@ def test_links_and_pipelines_that_a_page_names_exist(page: Path) -> None:
 
 
 def test_the_readme_begins_with_what_one_gets() -> None:
-    """The verdict's sentence, then the report's picture, then the two commands, then six."""
+    """The verdict's sentence, then the report's picture, then the two commands, then seven."""
     text = (ROOT / "README.md").read_text()
     places = [
-        text.index(part) for part in ("Regularization helps", "images/report.png", "make sweep", "## Six commands")
+        text.index(part) for part in ("Regularization helps", "images/report.png", "make sweep", "## Seven commands")
     ]
     assert places == sorted(places)
-    six = text.partition("## Six commands")[2].split("```")[1].strip().splitlines()
-    assert len(six) == 6
+    seven = text.partition("## Seven commands")[2].split("```")[1].strip().splitlines()
+    assert len(seven) == 7

@@ -56,8 +56,9 @@ class Settings:
     def check_beside(self, config: Any) -> None:
         """The same for the rules that the rest of the configuration brings."""
 
-    def check_network(self, module: Any, n_layers: int) -> None:
-        """The same for the network itself, which has so many layers with weights that can be penalized."""
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
+        """The same for the network itself, which has so many layers with weights that can be penalized, and so many
+        dropout layers."""
 
     @classmethod
     def is_on_in(cls, config: Any) -> bool:
@@ -92,10 +93,10 @@ class Group:
         for kind in self.kinds:
             kind.check_beside(self, config)  # type: ignore[arg-type]
 
-    def check_network(self, module: Any, n_layers: int) -> None:
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         """The rules that the network itself brings."""
         for kind in self.kinds:
-            kind.check_network(self, module, n_layers)  # type: ignore[arg-type]
+            kind.check_network(self, module, n_layers, n_dropouts)  # type: ignore[arg-type]
 
     def strengths_on(self) -> dict[str, Any]:
         """Those that are more than 0, by key."""

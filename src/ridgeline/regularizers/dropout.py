@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect
@@ -34,9 +34,20 @@ class DropoutSettings(Settings):
         if n_hidden == 0:
             rule = f"{key} == 0 without hidden layers (input_dropout drops features)"
             require(self.dropout in (None, 0, ()), rule, key, self.dropout)
-        if isinstance(self.dropout, tuple) and n_hidden is not None:
-            rule = f"len({key}) == {n_hidden}, the network's dropout layers,"
-            require(len(self.dropout) == n_hidden, rule, key, list(self.dropout))
+        if n_hidden is not None:
+            self._require_rate_for_each(n_hidden)
+
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
+        key = "regularization.dropout"
+        self._require_rate_for_each(n_dropouts)
+        is_off = self.dropout in (None, 0, ())
+        require(is_off or n_dropouts > 0, f"{key} == 0, for the network has no dropout layer,", key, self.dropout)
+
+    def _require_rate_for_each(self, n: int) -> None:
+        key = "regularization.dropout"
+        if isinstance(self.dropout, tuple):
+            rule = f"len({key}) == {n}, the network's dropout layers,"
+            require(len(self.dropout) == n, rule, key, list(self.dropout))
 
     def dropout_rates(self, n_hidden: int) -> tuple[float, ...]:
         """The rate of each of `n_hidden` layers, 0 where none is given."""
@@ -44,15 +55,10 @@ class DropoutSettings(Settings):
 
 
 def rates_of(config: Config, own_rates: tuple[float, ...]) -> tuple[float, ...]:
-    """Of each layer. Raises ConfigError for a rate or a list of them that the network has no layers for."""
-    given, n, key = config.regularization.dropout, len(own_rates), "regularization.dropout"
-    if given is None:
+    """Of each layer, from those that the network's author gave."""
+    if config.regularization.dropout is None:
         return own_rates
-    if isinstance(given, tuple):
-        require(len(given) == n, f"len({key}) == {n}, the network's dropout layers,", key, list(given))
-    elif config.network.n_hidden is None:
-        require(given == 0 or n > 0, f"{key} == 0, for the network has no dropout layer,", key, given)
-    rates: tuple[float, ...] = config.regularization.dropout_rates(n)
+    rates: tuple[float, ...] = config.regularization.dropout_rates(len(own_rates))
     return rates
 
 

@@ -34,7 +34,7 @@ class GroupLassoSettings(Settings):
     def check(self) -> None:
         require_at_least_0("regularization.group_lasso", self.group_lasso)
 
-    def check_network(self, module: Any, n_layers: int) -> None:
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         require_layers("regularization.group_lasso", self.group_lasso, n_layers, hidden=True)
 
     def check_beside(self, config: Config) -> None:

@@ -29,7 +29,7 @@ class L1Settings(Settings):
     def check(self) -> None:
         require_at_least_0("regularization.l1", self.l1)
 
-    def check_network(self, module: Any, n_layers: int) -> None:
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         require_layers("regularization.l1", self.l1, n_layers)
 
     def check_beside(self, config: Config) -> None:

@@ -27,7 +27,7 @@ class L2Settings(Settings):
     def check(self) -> None:
         require_at_least_0("regularization.l2", self.l2)
 
-    def check_network(self, module: Any, n_layers: int) -> None:
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         require_layers("regularization.l2", self.l2, n_layers)
 
 

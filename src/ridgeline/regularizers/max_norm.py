@@ -29,7 +29,7 @@ class MaxNormSettings(Settings):
     def check(self) -> None:
         require_at_least_0("regularization.max_norm", self.max_norm)
 
-    def check_network(self, module: Any, n_layers: int) -> None:
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         require_layers("regularization.max_norm", self.max_norm, n_layers)
 
 

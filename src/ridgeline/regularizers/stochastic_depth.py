@@ -37,7 +37,7 @@ class StochasticDepthSettings(Settings):
         key, value = "regularization.stochastic_depth", self.stochastic_depth
         require(value == 0 or config.network.n_hidden is None, f"{key} == 0 without residual blocks", key, value)
 
-    def check_network(self, module: Any, n_layers: int) -> None:
+    def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         require_marks(self.stochastic_depth, len(_marked(module)))
 
 

@@ -17,7 +17,6 @@ from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
-from ridgeline.regularizers.dropout import rates_of
 from ridgeline.target import reason
 
 EXAMPLES = 16
@@ -52,8 +51,7 @@ def check_network(config: Config) -> None:
     found, outputs = known.survey, splits.n_outputs
     rule = f"{config.network.name} gives {outputs} outputs"
     require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
-    own.check_network(known.make(), len(found.weights))
-    rates_of(config, tuple(site.rate for site in found.dropouts))
+    own.check_network(known.make(), len(found.weights), len(found.dropouts))
 
 
 def way_of(config: Config) -> str:
