@@ -200,7 +200,7 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     splits = load_splits(config_of(ZOO[0]).data)
-    n_steps, rounds, seconds = (20, 1, 0.1) if args.quick else (100, 5, 0.5)
+    n_steps, rounds, seconds = (20, 1, 0.1) if args.quick else (100, 3, 0.3)
     rows, progress = {}, Progress()
     for kind in ZOO:
         if kind.__name__ in args.only:
