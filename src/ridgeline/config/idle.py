@@ -25,7 +25,7 @@ OPTIMIZERS = {
 """Which optimizers read a key."""
 
 
-OF_DATA_AND_NETWORK = ("data.zca_epsilon", "data.seed", "network.activation")
+OF_DATA = ("data.zca_epsilon", "data.seed")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Idle:
 
 def idle_keys(config: Config) -> Iterator[Idle]:
     yield from _of_optimizer(config)
-    yield from _of_data_and_network(config)
+    yield from _of_data(config)
     yield from _of_regularization(config)
     yield from _of_schedules(config)
 
@@ -71,7 +71,7 @@ def may_be_idle(argument: str) -> bool:
     """Whether there are configurations in which what an argument sets is without effect: asked without one, at once."""
     key = argument.lstrip("+~").partition("=")[0].replace("/", ".")
     forms = (f"regularization.{name}" for name in forms_of(RegularizationConfig))
-    known = ("callbacks", "lr_schedule", *OF_DATA_AND_NETWORK, *(f"optimizer.{name}" for name in OPTIMIZERS), *forms)
+    known = ("callbacks", "lr_schedule", *OF_DATA, *(f"optimizer.{name}" for name in OPTIMIZERS), *forms)
     return any(f"{key}.".startswith(f"{one}.") for one in known)
 
 
@@ -84,7 +84,7 @@ def _of_optimizer(config: Config) -> Iterator[Idle]:
             yield Idle(f"optimizer.{key}", f"optimizer in {{{', '.join(readers)}}}", f"optimizer={name}")
 
 
-def _of_data_and_network(config: Config) -> Iterator[Idle]:
+def _of_data(config: Config) -> Iterator[Idle]:
     data = config.data
     if data.standardize != "zca":
         yield Idle("data.zca_epsilon", "data.standardize == zca", f"data.standardize={data.standardize}")
