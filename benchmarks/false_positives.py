@@ -6,7 +6,9 @@ and a search of its own. A right test says `helps` in 2.5% of them and `harms` i
 - noise: labels that are dealt out at random (data.permute_labels, every class keeps its share), half of them on digits,
   half on two moons, l2 and dropout searched.
 - widths of noise: the same on digits, and the network's width is searched too.
-- numbers of noise: targets of regression that are dealt out at random, half of them of diabetes, half of friedman.
+- numbers of noise: targets of regression that are dealt out at random, half of them of diabetes, half of friedman. Here
+  regularization does help: nothing beats the mean, and what draws predictions towards it lowers their squared error.
+- numbers of noise, next to no l2: the same with an l2 too weak to draw them anywhere.
 - widths: two moons that a single hidden unit cannot tell apart and 32 can, with an l2 too weak to matter.
 - scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
 
@@ -41,6 +43,7 @@ OUT = Path(__file__).resolve().parent / "results" / "false_positives.json"
 SHORT = ["trainer.max_epochs=8", "search=bayes", "search.n_trials=16", "search.n_startup_trials=8"]
 NOISE = ["data.permute_labels=true", *SHORT]
 WEAK = ["regularization.l2=tag(log,interval(1e-9,1e-7))", "regularization.dropout=0"]
+NUMBERS = ["data.examples=200", "network.hidden=[32]"]
 DIGITS = ["data=digits", "data.examples=200"]
 KINDS: dict[str, tuple[int, list[list[str]]]] = {
     "noise": (
@@ -53,7 +56,11 @@ KINDS: dict[str, tuple[int, list[list[str]]]] = {
     "widths of noise": (100, [[*DIGITS, "network.hidden=[8],[64]", *NOISE]]),
     "numbers of noise": (
         100,
-        [[data, "data.examples=200", "network.hidden=[32]", *NOISE] for data in ("data=diabetes", "data=friedman")],
+        [[data, *NUMBERS, *NOISE] for data in ("data=diabetes", "data=friedman")],
+    ),
+    "numbers of noise, next to no l2": (
+        100,
+        [[data, *NUMBERS, *WEAK, *NOISE] for data in ("data=diabetes", "data=friedman")],
     ),
     "widths": (
         20,

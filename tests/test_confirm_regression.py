@@ -84,6 +84,17 @@ def test_the_verdict_says_the_figure_its_interval_and_how_many_examples() -> Non
     assert found["examples"] is None  # errors of classes are counted, distances are not
 
 
+def test_a_difference_of_next_to_nothing_is_none_however_sure() -> None:
+    arms = [{"test": {"rmse": {"mean": mean}}, "seeds": [1, 2, 3]} for mean in (57 - 2e-6, 57.0)]
+    error = {"mean": -2e-6, "low": -3e-6, "high": -1e-6, "p_value": 0.001}
+    found = verdict(*arms, {"rmse": error}, {"regularization.l2": 1e-8}, 89, "rmse")
+    assert found["word"] == "no difference shown"
+    assert not found["borderline"]
+    assert found["sentence"].endswith("89 test examples, less than 0.1% of it.")
+    large = verdict(*arms, {"rmse": {**error, "mean": -0.06}}, {"regularization.l2": 1e-8}, 89, "rmse")
+    assert large["word"] == "helps"
+
+
 @pytest.mark.verify
 def test_a_study_of_regression_is_confirmed_reported_and_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

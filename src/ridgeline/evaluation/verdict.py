@@ -19,6 +19,10 @@ NOT_CHOSEN = "no regularization chosen"
 SURE = 0.01
 """A difference with a p-value of at least this is shown only just."""
 
+LEAST = 0.001
+"""Of the baseline's RMSE or MAE: a smaller difference is none. Two networks that differ in next to nothing and begin
+with the same seeds differ by as little, and as surely; that of classes is a whole example or nothing."""
+
 OPENING = {
     (HELPS, False): "Regularization helps",
     (HELPS, True): "Regularization helps, but only just",
@@ -39,7 +43,8 @@ def verdict(
     """By whether the 95% interval of the paired difference in test error leaves out 0.
 
     `off`: what the winner has on and the baseline has not. `n`: test examples. `figure`: of the errors. A verdict is
-    borderline where p >= `SURE`, or where the difference of wrong classes is less than one test example.
+    borderline where p >= `SURE`, or where the difference of wrong classes is less than one test example. In regression
+    a difference below `LEAST` shows nothing.
     """
     seeds, with_it, without = f"over {len(best['seeds'])} seeds", best["test"][figure], baseline["test"][figure]
     if not off:
@@ -50,13 +55,16 @@ def verdict(
         return {"word": NOT_CHOSEN, "sentence": sentence, "borderline": False, "examples": None}
     error = difference[figure]
     word = HELPS if error["high"] < 0 else HARMS if error["low"] > 0 else NOTHING_SHOWN
+    is_tiny = word != NOTHING_SHOWN and figure != "error" and abs(error["mean"]) < LEAST * without["mean"]
+    word = NOTHING_SHOWN if is_tiny else word
     is_less = figure == "error" and abs(error["mean"]) * n < 1
     is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or is_less)
     if figure != "error":
         mean, low, high = (f"{error[name]:+.4g}" for name in ("mean", "low", "high"))
         rates = f"{_stated(with_it['mean'], figure)} with it, {without['mean']:.4g} without"
         span = f"a difference of {mean} (95% interval {low} to {high}, {chance(error['p_value'])})"
-        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {seeds} and {n:,} test examples."
+        end = f", less than {LEAST:.1%} of it" if is_tiny else ""
+        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {seeds} and {n:,} test examples{end}."
         return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": None}
     rates = f"{best['test']['error']['mean']:.2%} test error with it, {baseline['test']['error']['mean']:.2%} without"
     mean, low, high = (points(error[name]) for name in ("mean", "low", "high"))
