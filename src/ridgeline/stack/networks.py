@@ -17,6 +17,7 @@ from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
+from ridgeline.stack.device import is_out_of_memory
 from ridgeline.target import reason
 
 EXAMPLES = 16
@@ -47,7 +48,13 @@ def stacked_network(config: Config, k: int, x_NI: Tensor, shape: Shape) -> Stack
 def check_network(config: Config) -> None:
     """Raise ConfigError for a network that does not fit the data, or lacks what the regularizers act on."""
     splits, own = load_splits(config.data), config.regularization
-    known = known_network(config.network, splits.train.x_NI, shape_of(splits))
+    try:
+        known = known_network(config.network, splits.train.x_NI, shape_of(splits))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        rule = "network fits into memory"
+        raise ConfigError(f"`{rule}` must hold, but got network={config.network.name}: {reason(error)}.") from error
     found, outputs = known.survey, splits.n_outputs
     rule = f"{config.network.name} gives {outputs} outputs"
     require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
@@ -105,6 +112,8 @@ def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     except ConfigError:
         raise
     except Exception as error:  # whatever the author's code says to these examples
+        if is_out_of_memory(error):  # which is not the network's to answer for
+            raise
         rule = f"network takes examples of shape {example_shape}"
         raise ConfigError(f"`{rule}` must hold, but got network={network.name}: {reason(error)}.") from error
     choice = choose(make, found, x_B, x_NI.device, is_ours=type(network).__module__.startswith("ridgeline.networks."))
