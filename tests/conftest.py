@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +16,14 @@ from settings import small
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: xdist's processes ignore it
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """What a test draws is the same each time, whichever tests ran before."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
