@@ -81,7 +81,7 @@ REFUSED = {
     "seed=1,2 regularization.l2=0,-1e-3": "regularization.l2=-0.001",
     "network.hidden=[64],[64,64] regularization.dropout=0,[0.1,0.2]": "hold, but got regularization.dropout=[0.1, 0.2]",
     "network=softmax,mlp network.hidden=[0],[64]": "network.hidden",
-    "data=digits,wone": "There is no choice data=wone. Did you mean wine?",
+    "data=digits,wone": "There is no choice `data=wone`. Did you mean wine?",
     "seed=range(3,3)": "seed=range(3,3)",
     "seed=range(0,3,0)": "seed=range(0,3,0)",
     "seed=1,1": "the values of a list differ",

@@ -311,6 +311,27 @@ def one_number(outputs, targets):
 def centred(outputs, targets):
     losses = F.cross_entropy(outputs, targets, reduction="none")
     return losses - losses.mean()
+
+def constant(outputs, targets):
+    return torch.zeros(len(targets))
+
+def detached(outputs, targets):
+    return F.cross_entropy(outputs.detach(), targets, reduction="none")
+
+def writing(outputs, targets):
+    outputs -= outputs.mean(1, keepdim=True)
+    return F.cross_entropy(outputs, targets, reduction="none")
+
+def noisy(outputs, targets):
+    return focal(outputs + 0.1 * torch.randn_like(outputs), targets)
+
+class Scaled(torch.nn.Module):
+    def __init__(self, learned: bool = True):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.zeros(()), requires_grad=learned)
+
+    def forward(self, outputs, targets):
+        return self.scale.exp() * F.cross_entropy(outputs, targets, reduction="none")
 """
 
 
@@ -355,13 +376,42 @@ def test_own_loss_of_numbers_gets_numbers() -> None:
     [
         (
             "own_losses.one_number",
-            r"gives 8 losses for 8 examples` must hold, but own_losses.one_number has the shape \(\)",
+            "gives 8 losses for 8 examples` must hold, but own_losses.one_number has one number: reduction=",
         ),
         ("own_losses.centred", "does not depend on the others` must hold, but own_losses.centred has other losses"),
         ("torch.nn.functional.huber_loss", "can be called with outputs and targets` must hold, but torch.nn"),
+        ("own_losses.constant", "has a gradient in the outputs` must hold, but own_losses.constant has losses without"),
+        ("own_losses.detached", "has a gradient in the outputs` must hold, but own_losses.detached has losses without"),
+        ("own_losses.writing", "leaves outputs and targets as they are` must hold, but own_losses.writing"),
+        ("own_losses.noisy", "the same losses each time` must hold, but own_losses.noisy has other losses"),
+        ("own_losses.Scaled", r"trains nothing of its own, .*` must hold, but own_losses.Scaled has a parameter"),
     ],
 )
 def test_own_loss_that_is_none_is_refused_before_anything_trains(folder: str, loss: str, words: str) -> None:
     config = small(import_path=folder, loss___target_=loss)
     with pytest.raises(ConfigError, match=words):
         check_device(config)
+
+
+def test_own_loss_may_have_parameters_that_do_not_train(folder: str) -> None:
+    check_device(small(import_path=folder, loss___target_="own_losses.Scaled", loss__learned=False))
+
+
+@pytest.mark.parametrize("loss", ["torch.nn.CrossEntropyLoss", "torch.nn.functional.cross_entropy"])
+def test_weights_of_classes_are_given_as_a_list(loss: str) -> None:
+    """In float64 too, in which the gradient check computes."""
+    import torch
+
+    weights = [1.0 + c for c in range(10)]
+    config = small(loss___target_=loss, loss__weight=weights)
+    check_device(config)
+    outputs_1BC, targets_1B = torch.randn(1, 5, 10, dtype=torch.float64), torch.tensor([[0, 3, 3, 9, 1]])
+    each_B = torch.nn.functional.cross_entropy(outputs_1BC[0], targets_1B[0], reduction="none")
+    expected_B = each_B * torch.tensor(weights)[targets_1B[0]]
+    torch.testing.assert_close(config.loss.each_KB(outputs_1BC, targets_1B)[0], expected_B)
+    with pytest.raises(ConfigError, match=r"^`loss\._target_ can be called with outputs and targets` must hold"):
+        check_device(small(loss___target_=loss, loss__weight=weights[:3]))
+
+
+def test_a_huge_loss_has_six_digits() -> None:
+    assert shown("val/loss", 98118957511288553472.0) == "9.8119e+19"

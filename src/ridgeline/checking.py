@@ -60,6 +60,22 @@ def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
     return f"Did you mean {' or '.join(close)}?" if close else f"There is: {', '.join(known)}."
 
 
+NAMED_BY_TARGET = {
+    **{group: group for group in ("data", "network", "loss", "optimizer", "lr_schedule")},
+    **{f"search/{part}": f"search.{part}" for part in ("sampler", "pruner")},
+    **{group: f"{group}.mine" for group in ("regularization", "callbacks")},
+}
+"""Of each group that takes something of the user's own: the key whose `_target_` names it."""
+
+
+def unknown_choice(group: str, choice: str, known: Iterable[str]) -> str:
+    """The line for a choice that a group does not have: `mine.focal` is no file of ours, but a target."""
+    is_dotted = all(name.isidentifier() for name in choice.split(".")) and "." in choice
+    if is_dotted and group in NAMED_BY_TARGET:
+        return f"There is no choice `{group}={choice}`. Did you mean {NAMED_BY_TARGET[group]}._target_={choice}?"
+    return f"There is no choice `{group}={choice}`. {nearest(choice, known)}"
+
+
 def unknown_key(path: str, known: Iterable[str]) -> str:
     """The line for a dotted key that is not among the `known` names of its group."""
     group, dot, name = path.rpartition(".")

@@ -258,15 +258,19 @@ def _frozen(value: Any, hint: Any, key: str) -> Any:
 
 
 def _thawed(value: Any, parameter: inspect.Parameter | None) -> Any:
-    """What the user's code gets: a list, as YAML has it, unless it asks for a tuple."""
+    """What the user's code gets: a list, as YAML has it, unless it asks for a tuple or, of numbers, for a tensor."""
     if isinstance(value, Target):
         return value.build()
     if isinstance(value, FrozenMapping):
         return {name: _thawed(item, None) for name, item in value}
     if isinstance(value, tuple):
-        wanted = parameter is not None and "tuple" in str(parameter.annotation).lower()
+        wanted = "" if parameter is None else str(parameter.annotation).lower()
         items = [_thawed(item, None) for item in value]
-        return tuple(items) if wanted else items
+        if "tensor" in wanted and all(type(item) in (int, float) for item in items):
+            import torch  # which such a parameter is of
+
+            return torch.tensor(items, dtype=torch.get_default_dtype())
+        return tuple(items) if "tuple" in wanted else items
     return value
 
 

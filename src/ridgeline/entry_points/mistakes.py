@@ -13,7 +13,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
-from ridgeline.checking import ConfigError, nearest, unknown_key
+from ridgeline.checking import ConfigError, nearest, unknown_choice, unknown_key
 from ridgeline.command_line.commands import ROOT, setting
 
 
@@ -43,7 +43,7 @@ def one_line(error: Exception) -> str:
     """An error of Hydra or OmegaConf as one line: what is wrong, and what there is instead."""
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return f"There is no choice `{group}={choice}`. {nearest(choice, error.options)}"
+        return unknown_choice(group, choice, error.options)
     if isinstance(error, OverrideParseException):
         return _unreadable(str(error.override), str(error).splitlines()[0])
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
@@ -53,7 +53,7 @@ def one_line(error: Exception) -> str:
             known = [path.stem for path in folder.glob("*.yaml")]
             return f"There is no configuration `{choice}`. {nearest(choice, known)}"
         known = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
-        return f"There is no choice `{choice}` of {group}. {nearest(choice, known)}"
+        return unknown_choice(group, choice, known)
     if str(error).startswith("Ambiguous value for argument"):
         argument = str(error).splitlines()[0].removeprefix("Ambiguous value for argument ")
         return f"{argument} are several values: add --multirun (-m) to sweep them, or [] for a list."

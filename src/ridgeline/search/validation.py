@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution
 
-from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.checking import ConfigError, require, unknown_choice
 from ridgeline.command_line.arguments import check_key
 from ridgeline.config import Config, DataConfig, parse
 from ridgeline.config.batchable import is_batchable, structure
@@ -140,7 +140,7 @@ def _check_choices(loader: ConfigLoader, group: Dimension) -> None:
         value = OverridesParser.create().parse_override(group.override(choice)).value()
         for name in value if isinstance(value, list) else [value]:
             if name is not None and name not in options:
-                raise ConfigError(f"There is no choice {group.key}={name}. {nearest(str(name), options)}")
+                raise ConfigError(unknown_choice(group.key, str(name), options))
 
 
 def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:

@@ -150,11 +150,14 @@ SPLITS = ("train", "val")
 
 
 def shown(metric: str, value: float) -> str:
-    """A metric's value for people: the share of examples in per cent, a length in the targets' unit with six digits."""
+    """A metric's value for people: the share of examples in per cent, a length in the targets' unit with six digits.
+
+    So is any number that has more than those before its point."""
     name = metric.split("/")[-1]
     if name in ("error", "balanced_error"):
         return f"{value:.2%}"
-    return f"{value:.6g}" if name in FIGURES and FIGURES[name].has_unit else f"{value:.4f}"
+    has_unit = name in FIGURES and FIGURES[name].has_unit
+    return f"{value:.6g}" if has_unit or abs(value) >= 1e6 else f"{value:.4f}"
 
 
 def larger_is_better(metric: str) -> bool:

@@ -18,6 +18,7 @@ from ridgeline.checking import OF_TARGET, ConfigError, require
 from ridgeline.target import Target, is_target, reason
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Task = Literal["classification", "regression"]
@@ -45,7 +46,7 @@ class Loss:
         require(name in LOSSES, f"{path}.name in {{{', '.join([AUTO, *LOSSES])}}}", f"{path}.name", name)
         return LOSSES[str(name)]
 
-    def prove(self, task: Task, n_outputs: int) -> None:
+    def prove(self, task: Task, n_outputs: int, device: Any = "cpu") -> None:
         """Raise ConfigError unless it gives what it should, where that is not known before it is tried."""
 
     def prepared(self, outputs_KBO: Tensor) -> Any:
@@ -193,31 +194,54 @@ class OwnLoss(Loss):
     def check(self) -> None:
         require(self.function is not None, "loss._target_ is given with loss=own", "loss._target_", "null")
 
-    def prove(self, task: Task, n_outputs: int) -> None:
-        """Call it once. A batch and its halves must have the same losses, for evaluation takes slices of a split."""
+    def prove(self, task: Task, n_outputs: int, device: Any = "cpu") -> None:
+        """Try it on a batch, as training and evaluation call it. Evaluation takes slices of a split, so a batch and its
+        halves must have the same losses; training follows their gradient, in the outputs alone."""
         import torch
 
         numbers = torch.Generator().manual_seed(0)
-        outputs_1BO = torch.randn(1, 8, n_outputs, generator=numbers)
-        labels_1B = torch.arange(8)[None] % n_outputs
-        targets_1B = labels_1B if task == "classification" else torch.randn(1, 8, generator=numbers)
+        outputs_1BO = torch.randn(1, 8, n_outputs, generator=numbers).to(device)
+        labels_1B = torch.arange(8, device=device)[None] % n_outputs
+        targets_1B = labels_1B if task == "classification" else torch.randn(1, 8, generator=numbers).to(device)
+        before = outputs_1BO.clone(), targets_1B.clone()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of shapes that do not fit, for example: that is an error here
-            whole_1B = self.each_KB(outputs_1BO, targets_1B)
-            halves = [self.each_KB(*half) for half in zip(outputs_1BO.split(4, 1), targets_1B.split(4, 1), strict=True)]
-        if not torch.allclose(whole_1B, torch.cat(halves, 1), rtol=1e-5, atol=1e-5, equal_nan=True):
+            with torch.no_grad():
+                whole_1B = self.each_KB(outputs_1BO, targets_1B)
+                if not (torch.equal(outputs_1BO, before[0]) and torch.equal(targets_1B, before[1])):
+                    self._refuse("leaves outputs and targets as they are", "changed them in place")
+                halves = zip(outputs_1BO.split(4, 1), targets_1B.split(4, 1), strict=True)
+                halves_1B = torch.cat([self.each_KB(*half) for half in halves], 1)
+                again_1B = self.each_KB(outputs_1BO, targets_1B)
+            followed_1B = self.each_KB(outputs_1BO.requires_grad_(), targets_1B)
+        if not _are_close(whole_1B, again_1B):
+            self._refuse("gives the same outputs the same losses each time", "other losses the second time")
+        if not _are_close(whole_1B, halves_1B):
             self._refuse("gives each example a loss that does not depend on the others", "other losses of half a batch")
+        followed = _followed(followed_1B)
+        if not any(leaf is outputs_1BO for leaf in followed):
+            self._refuse("has a gradient in the outputs", "losses without one")
+        for leaf in followed:
+            if leaf is not outputs_1BO:
+                shape = tuple(leaf.shape)
+                self._refuse(
+                    "trains nothing of its own, for training steps along the network's weights alone",
+                    f"a parameter of shape {shape}",
+                )
 
-    def each_KB(self, prepared: Tensor, targets_KB: Tensor) -> Tensor:
+    def each_KB(self, prepared: Any, targets_KB: Tensor) -> Tensor:
         import torch
 
         assert self.function is not None
         outputs_KBO = prepared.squeeze(2) if targets_KB.is_floating_point() else prepared
+        function = _made(self.function, outputs_KBO.device, outputs_KBO.dtype)
         try:
-            losses = [_made(self.function)(*fit) for fit in zip(outputs_KBO, targets_KB, strict=True)]
+            losses = [function(*fit) for fit in zip(outputs_KBO, targets_KB, strict=True)]
         except Exception as error:
             self._refuse("can be called with outputs and targets", reason(error), error)
         n, given = targets_KB.shape[1], losses[0]
+        if isinstance(given, torch.Tensor) and given.shape == () and n != 1:
+            self._refuse(f"gives {n} losses for {n} examples", 'one number: reduction="none" keeps them apart')
         if not isinstance(given, torch.Tensor) or given.shape != (n,):
             shown = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__
             self._refuse(f"gives {n} losses for {n} examples", f"the shape {shown}")
@@ -229,8 +253,39 @@ class OwnLoss(Loss):
 
 
 @functools.cache
-def _made(function: LossFunction) -> Callable[..., Tensor]:
-    return function.function(reduction="none")
+def _made(function: LossFunction, device: torch.device, dtype: torch.dtype) -> Callable[..., Tensor]:
+    """The function, whose own tensors, as weights of the classes, are where the outputs are and of their type."""
+    import torch
+
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            return function.function(reduction="none")
+    finally:
+        torch.set_default_dtype(usual)
+
+
+def _are_close(a: Tensor, b: Tensor) -> bool:
+    import torch
+
+    return torch.allclose(a, b, rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def _followed(losses: Tensor) -> list[Tensor]:
+    """The tensors whose gradient the losses have."""
+    found: list[Tensor] = []
+    seen: set[Any] = set()
+    left: list[Any] = [losses.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):  # where a gradient ends
+            found.append(node.variable)
+        left += [parent for parent, _ in node.next_functions]
+    return found
 
 
 LOSSES: dict[str, type[Loss]] = {each().name: each for each in Loss.__subclasses__()}

@@ -32,7 +32,7 @@ def closing_words(config: Config, outcome: Mapping[str, Any]) -> str:
     rows, folds, values = list[str](), config.data.n_folds, list[str]()
     for name in ("loss", *config.measured("val")):
         train, validation = (shown(name, final[f"final/{split}_{name}"]) for split in ("train", "val"))
-        rows.append(f"{name:12}{train:>10}{validation:>12}")
+        rows.append(f"{name:12}{train:>10} {validation:>11}")
     if folds > 1:
         error = f"{config.metric} {outcome['value']:.4f}, standard error {final['final/metric_se']:.4f}"
         values = [f"Means over {folds} folds: {error}; epochs are the medians."]

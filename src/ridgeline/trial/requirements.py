@@ -71,8 +71,7 @@ def check_device(config: Config) -> None:
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
-    pick_device(config)
-    config.loss.prove(config.predicted, describe(config.data).n_outputs)
+    config.loss.prove(config.predicted, describe(config.data).n_outputs, pick_device(config))
     if isinstance(config.network, OwnNetwork):
         check_network(config)
         _say_way(config)
