@@ -1,0 +1,1 @@
+"""Tables: files are read, columns understood and encoded as numbers; knows nothing of Hydra and torch."""
