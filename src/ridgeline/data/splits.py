@@ -21,12 +21,16 @@ class Split:
     several folds, one fold after the other.
 
     `sizes`: how many examples each fold has, where there are folds. All take as many rows as the largest, so that the
-    last row of one that has an example less is only there to fill up.
+    last row of one that has an example less is only there to fill up. `groups_N`: the number of the group that each
+    example is in, of the test split alone, for the sake of the verdict. `w_N`: how much each counts, float32.
+    None: they are in no groups; they count alike.
     """
 
     x_NI: Tensor
     y_N: Tensor
     sizes: tuple[int, ...] = ()
+    groups_N: Tensor | None = None
+    w_N: Tensor | None = None
 
     @property
     def folds(self) -> int:

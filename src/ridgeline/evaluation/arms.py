@@ -17,7 +17,16 @@ from ridgeline.config import Config
 from ridgeline.data import Split, load_splits
 from ridgeline.evaluation.candidates import Candidate
 from ridgeline.evaluation.fits import FitsFailed, train_all
-from ridgeline.evaluation.statistics import LEVEL, TEST, Estimate, calibration_error, estimate, of_root, of_roots
+from ridgeline.evaluation.statistics import (
+    EACH,
+    LEVEL,
+    Estimate,
+    Sample,
+    calibration_error,
+    estimate,
+    of_root,
+    of_roots,
+)
 from ridgeline.stack.evaluation import data_loss_of
 from ridgeline.stack.prediction import logits_KNC
 from ridgeline.stack.records import FitResult
@@ -118,7 +127,7 @@ def targets_of(config: Config, split: Split) -> np.ndarray:
     return y_N if config.predicted == "classification" else load_splits(config.data).scaler.undo_targets(y_N)
 
 
-def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str) -> dict[str, Any]:
+def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str, sample: Sample = EACH) -> dict[str, Any]:
     """One side as `confirm.json` stores it. `figure`: what the errors are of."""
     kept = (f"final/train_{figure}", "final/train_loss")
     train_S = np.array([[fit.metrics[name] for name in kept] for fit in arm.fits])
@@ -131,12 +140,12 @@ def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str) -
         "seeds": arm.seeds,
         "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
         "test": {
-            figure: _of_errors(measured.errors_SN, figure),
-            "loss": above_zero(estimate(measured.losses_SN, reach=math.inf)),
-            **_beside(measured.predictions_SNC, targets_N, figure),
+            figure: _of_errors(measured.errors_SN, figure, sample),
+            "loss": above_zero(estimate(measured.losses_SN, reach=math.inf, sample=sample)),
+            **_beside(measured.predictions_SNC, targets_N, figure, sample.weights_N),
         },
         "train": {figure: float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
-        "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf)),
+        "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf, sample=sample)),
         "sparsity": {
             "weights": float(np.mean([(w == 0).double().mean() for w in weights_S])),
             "small": float(np.mean([(w.abs() < SMALL).double().mean() for w in weights_S])),
@@ -145,37 +154,48 @@ def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str) -
     }
 
 
-def _of_errors(errors_SN: np.ndarray, figure: str) -> dict[str, float]:
+def _of_errors(errors_SN: np.ndarray, figure: str, sample: Sample) -> dict[str, float]:
     if figure == "error":
-        return of_rate(estimate(errors_SN), errors_SN.shape[1])
-    found = estimate(errors_SN, reach=math.inf)
+        return of_rate(estimate(errors_SN, sample=sample), sample.count(errors_SN.shape[1]))
+    found = estimate(errors_SN, reach=math.inf, sample=sample)
     return above_zero(of_root(found) if figure == "rmse" else found)
 
 
-def _beside(predictions_SNC: np.ndarray, targets_N: np.ndarray, figure: str) -> dict[str, float]:
+def _beside(
+    predictions_SNC: np.ndarray, targets_N: np.ndarray, figure: str, weights_N: np.ndarray | None
+) -> dict[str, float]:
     """What else tells how good the predictions are, a mean over the seeds."""
     if figure == "error":
-        return {"ece": float(np.mean([calibration_error(p_NC, targets_N) for p_NC in predictions_SNC]))}
-    squared_S = ((predictions_SNC[:, :, 0] - targets_N) ** 2).sum(axis=1)
-    return {"r2": float(1 - squared_S.mean() / ((targets_N - targets_N.mean()) ** 2).sum())}
+        found = [calibration_error(p_NC, targets_N, weights_N=weights_N) for p_NC in predictions_SNC]
+        return {"ece": float(np.mean(found))}
+    squared_SN = (predictions_SNC[:, :, 0] - targets_N) ** 2
+    if weights_N is None:
+        return {"r2": float(1 - squared_SN.sum(axis=1).mean() / ((targets_N - targets_N.mean()) ** 2).sum())}
+    spread_N = (targets_N - np.average(targets_N, weights=weights_N)) ** 2
+    return {"r2": float(1 - (squared_SN @ weights_N).mean() / (spread_N @ weights_N))}
 
 
-def compare(best: Measured, baseline: Measured, figure: str) -> dict[str, Any]:
-    """The figure and the loss of the one minus those of the other, with intervals and tests: of the same examples."""
-    losses = estimate(best.losses_SN - baseline.losses_SN, reach=math.inf)
-    found = estimate(best.errors_SN - baseline.errors_SN, reach=1.0 if figure == "error" else math.inf)
+def compare(best: Measured, baseline: Measured, figure: str, sample: Sample = EACH) -> dict[str, Any]:
+    """The figure and the loss of the one minus those of the other, with intervals and tests: of the same examples.
+
+    `groups`: how many groups they were drawn in; None: each by itself.
+    """
+    losses = estimate(best.losses_SN - baseline.losses_SN, reach=math.inf, sample=sample)
+    reach = 1.0 if figure == "error" else math.inf
+    found = estimate(best.errors_SN - baseline.errors_SN, reach=reach, sample=sample)
     if figure == "rmse":
-        found = of_roots(found, *(math.sqrt(float(one.errors_SN.mean())) for one in (best, baseline)))
-    return {figure: tested(found), "loss": tested(losses), "test": TEST}
+        found = of_roots(found, *(math.sqrt(sample.mean(one.errors_SN)) for one in (best, baseline)))
+    tests = {figure: tested(found), "loss": tested(losses), "test": sample.test}
+    return tests if sample.groups_N is None else {**tests, "groups": sample.n_groups}
 
 
 def interval(found: Estimate) -> dict[str, float]:
     return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
-def of_rate(found: Estimate, n_examples: int) -> dict[str, float]:
-    """The interval of a share of examples. If none or all of them count, it is the one that so many examples allow
-    (Clopper, Pearson 1934)."""
+def of_rate(found: Estimate, n_examples: float) -> dict[str, float]:
+    """The interval of a share of examples. If none or all of them count, it is the one that so many examples, or groups
+    of them, allow (Clopper, Pearson 1934)."""
     room = 1 - ((1 - LEVEL) / 2) ** (1 / n_examples)
     if found.mean in (0.0, 1.0):
         return {**interval(found), **({"high": room} if found.mean == 0.0 else {"low": 1 - room})}

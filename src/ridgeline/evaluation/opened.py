@@ -24,6 +24,7 @@ from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.data import Split, load_splits, note_reuse
 from ridgeline.evaluation.arms import Arm, Measured, measure, targets_of
 from ridgeline.evaluation.pictures import pictures
+from ridgeline.evaluation.statistics import EACH, Sample
 
 FOLDER = "opened"
 """In the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""
@@ -40,6 +41,7 @@ class Opened:
     measured: dict[str, Measured]
     pictures: dict[str, dict[str, Tensor]]
     opening: dict[str, Any]
+    sample: Sample = EACH
 
 
 def open_once(
@@ -58,9 +60,13 @@ def open_once(
     when = {"number": opening.number, "when": opening.when, "test_hash": opening.test_hash}
     known = {**when, **opening.by, "earlier": list(opening.earlier), "reused": False}
     targets_N = targets_of(next(iter(arms.values())).config, test)
-    found = Opened(targets_N, measured, pictures(arms, measured, test), known)
+    found = Opened(targets_N, measured, pictures(arms, measured, test), known, _sample(test))
     keep(found, kept)
     return found
+
+
+def _sample(test: Split) -> Sample:
+    return Sample(*(None if own is None else own.numpy() for own in (test.groups_N, test.w_N)))
 
 
 def _key(arms: Mapping[str, Arm], figure: str) -> str:
@@ -78,6 +84,7 @@ def _key(arms: Mapping[str, Arm], figure: str) -> str:
 
 def keep(found: Opened, path: Path) -> None:
     tensors = {"targets_N": torch.from_numpy(found.targets_N)}
+    tensors |= {f"sample.{key}": torch.from_numpy(own) for key, own in vars(found.sample).items() if own is not None}
     for name, seen in found.measured.items():
         tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(seen).items()}
     for name, picture in found.pictures.items():
@@ -90,6 +97,7 @@ def keep(found: Opened, path: Path) -> None:
 
 def read(path: Path) -> Opened:
     measured, shown = dict[str, dict[str, np.ndarray]](), dict[str, dict[str, Tensor]]()
+    sample = dict[str, np.ndarray]()
     with safe_open(path, "pt") as file:
         opening = json.loads(file.metadata()["opening"])
         targets_N = file.get_tensor("targets_N").numpy()
@@ -100,4 +108,7 @@ def read(path: Path) -> Opened:
                 measured.setdefault(owner, {})[key] = file.get_tensor(name).numpy()
             elif kind == "pictures":
                 shown.setdefault(owner, {})[key] = file.get_tensor(name)
-    return Opened(targets_N, {name: Measured(**own) for name, own in measured.items()}, shown, opening)
+            elif kind == "sample":
+                sample[owner] = file.get_tensor(name).numpy()
+    by_network = {name: Measured(**own) for name, own in measured.items()}
+    return Opened(targets_N, by_network, shown, opening, Sample(**sample))

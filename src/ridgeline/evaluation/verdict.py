@@ -44,8 +44,9 @@ def verdict(
 
     `off`: what the winner has on and the baseline has not. `n`: test examples. `figure`: of the errors. A verdict is
     borderline where p >= `SURE`, or where the difference of wrong classes is less than one test example. In regression
-    a difference below `LEAST` shows nothing.
+    a difference below `LEAST` shows nothing. Where the test examples come in groups, `difference` says in how many.
     """
+    groups = difference.get("groups")
     seeds, with_it, without = f"over {len(best['seeds'])} seeds", best["test"][figure], baseline["test"][figure]
     if not off:
         sentence = (
@@ -64,11 +65,13 @@ def verdict(
         rates = f"{_stated(with_it['mean'], figure)} with it, {without['mean']:.4g} without"
         span = f"a difference of {mean} (95% interval {low} to {high}, {chance(error['p_value'])})"
         end = f", less than {LEAST:.1%} of it" if is_tiny else ""
-        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {seeds} and {n:,} test examples{end}."
+        within = "" if groups is None else f" in {groups:,} groups"
+        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {seeds} and {n:,} test examples{within}{end}."
         return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": None}
     rates = f"{best['test']['error']['mean']:.2%} test error with it, {baseline['test']['error']['mean']:.2%} without"
     mean, low, high = (points(error[name]) for name in ("mean", "low", "high"))
-    span = f"a difference of {mean} points (95% interval {low} to {high}, {chance(error['p_value'])}) {seeds}"
+    over = seeds if groups is None else f"{seeds} and {groups:,} groups"
+    span = f"a difference of {mean} points (95% interval {low} to {high}, {chance(error['p_value'])}) {over}"
     examples = {name: error[name] * n for name in ("mean", "low", "high")}
     counted = "{mean:+.1f} errors on {n:,} test examples ({low:+.1f} to {high:+.1f})".format(**examples, n=n)
     sentence = f"{OPENING[word, is_borderline]}: {rates}, {span}: {counted}."

@@ -44,13 +44,14 @@ def _measured(confirmed: Mapping[str, Any]) -> str:
         if key in best["test"]:
             rows.append((what, *(f"{arm['test'][key]:.4f}" for arm in arms)))
     rows.append(("gap: test loss - train loss", *(_interval(arm["gap"]) for arm in arms)))
-    error = confirmed["difference"][figure]
+    error, groups = confirmed["difference"][figure], confirmed["difference"].get("groups")
+    of = "" if groups is None else f"{groups} groups of "
     shown = _points(error) if is_share else _interval(error)
     return "\n".join(
         [
             _markdown(rows),
             "",
-            f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and test examples. Champion - "
+            f"Means over {len(best['seeds'])} seeds, with 95% intervals over seeds and {of}test examples. Champion - "
             f"baseline: {title(figure)} {shown}, p = {error['p_value']:.3g}"
             f" ({confirmed['difference']['test']}).{_off(confirmed['off'])}",
         ]
