@@ -1,0 +1,40 @@
+"""Whether a table fits into the memory, told before it is read."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from ridgeline.tables.files import BadTable
+
+CGROUP = Path("/sys/fs/cgroup")
+COPIES = 2
+"""While a table becomes a data frame, some columns are there twice."""
+
+
+class Sized(Protocol):
+    def needs(self) -> int: ...
+
+
+def free_memory() -> int:
+    """Bytes that this process can still have, as far as it can be told: of the machine, or of its container."""
+    free = int(psutil.virtual_memory().available)
+    with contextlib.suppress(OSError, ValueError, KeyError):  # no container, or one without a limit
+        limit = int((CGROUP / "memory.max").read_text())
+        used = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        free = min(free, limit - int(used["anon"]))
+    return max(free, 0)
+
+
+def require_room(source: Sized) -> None:
+    """Raise BadTable for a table whose columns would not fit, with what they need and what there is."""
+    needs, free = COPIES * source.needs(), free_memory()
+    if needs > free:
+        raise BadTable(
+            "the table fits into the memory",
+            f"reading it needs about {needs / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free. "
+            "Take fewer rows or columns, or a machine with more.",
+        )
