@@ -10,12 +10,13 @@ from omegaconf import DictConfig
 
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_writable
+from ridgeline.command_line.paths import DATA
 from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
 
 
 def confirm(cfg: DictConfig) -> None:
     require_overrides_of(
-        *("study", "confirm", "runs", "import_path", "data.root", "search.storage"),
+        *("study", "confirm", "runs", "import_path", *DATA, "search.storage"),
         *("tracking.uri", "tracking.allowed_targets"),
     )
     config = checked(cfg)

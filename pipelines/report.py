@@ -8,12 +8,13 @@ from omegaconf import DictConfig
 
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_writable
+from ridgeline.command_line.paths import DATA
 from ridgeline.entry_points import checked, enter_without_trial, refuse, require_overrides_of
 
 
 def report(cfg: DictConfig) -> None:
     require_overrides_of(
-        *("study", "report", "runs", "import_path", "data.root", "search.storage"),
+        *("study", "report", "runs", "import_path", *DATA, "search.storage"),
         *("tracking.uri", "tracking.allowed_targets"),
     )
     config = checked(cfg)

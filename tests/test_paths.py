@@ -33,7 +33,7 @@ def composed(*overrides: str) -> DictConfig:
         ("runs", "~/out", f"{HOME}/out"),
         ("data.root", "FOLDER/", "/here/FOLDER"),
         ("data.root", "/FOLDER/", "/FOLDER"),
-        ("trainer.ckpt_path", "../last.ckpt", "/here/../last.ckpt"),
+        ("trainer.ckpt_path", "../last.ckpt", "/last.ckpt"),
         ("search.storage", "o.log", "/here/o.log"),
         ("search.storage", "sqlite:///o.db", "sqlite:////here/o.db"),
         ("search.storage", "sqlite:///~/o.db?timeout=9", f"sqlite:///{HOME}/o.db?timeout=9"),

@@ -18,6 +18,10 @@ OF_TARGET = {"of_target": True}
 where it names nothing. A configuration has them beside ours: `data: {_target_: mine.load, path: x.csv, seed: 0}`."""
 
 
+COPIED = {"copied": True}
+"""Metadata of a field that repeats what another group says; a configuration that is written does not have it."""
+
+
 class ConfigError(ValueError):
     """A user's mistake: its text is one line that gives the key, the rule and the value."""
 

@@ -6,6 +6,7 @@ another place in each of them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +20,16 @@ from omegaconf.errors import OmegaConfBaseException
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.commands import key_of, setting
 from ridgeline.command_line.composed import as_typed, unresolved
+from ridgeline.config.data import PLACES
 from ridgeline.config.own_code import own_targets
 
 IMPORT_PATH = "import_path"
+DATA = tuple(f"data.{name}" for name in PLACES)
 FILES = (
     "runs",
     IMPORT_PATH,
     "prepare.summary",
-    "data.root",
+    *DATA,
     "trainer.ckpt_path",
     "search.summary",
     "confirm.summary",
@@ -38,7 +41,7 @@ STORAGE, STORE, STUDY = "search.storage", "tracking.uri", "study"
 PATHS = (*FILES, STORAGE, STORE, STUDY)
 """Every key that may be a path. A storage may be a URL, a store is one, a study may be a name."""
 
-OF_JOBS = ("runs", IMPORT_PATH, "data.root", "trainer.ckpt_path", STORE)
+OF_JOBS = ("runs", IMPORT_PATH, *DATA, "trainer.ckpt_path", STORE)
 """The paths that each job of a study reads."""
 
 SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!file:)([^?]+)(.*)", re.DOTALL)
@@ -56,7 +59,7 @@ def absolute(key: str, value: Any, base: Path | None = None) -> Any:
 
 def _place(key: str, path: str, base: Path | None) -> str:
     try:
-        return str((base or Path.cwd()) / Path(path).expanduser())
+        return os.path.abspath((base or Path.cwd()) / Path(path).expanduser())
     except RuntimeError as error:
         raise ConfigError(f"`the user of ~ has a home` must hold, but got {key}={path}.") from error
 

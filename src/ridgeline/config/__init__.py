@@ -16,6 +16,7 @@ from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig
 from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
+from ridgeline.config.table import TableConfig
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import Precision, TrainerConfig
 from ridgeline.config.trial import TWO_CLASSES, Config, TrialConfig, as_tree, parse
@@ -35,6 +36,7 @@ __all__ = [
     "RegularizationConfig",
     "ScheduleConfig",
     "SearchConfig",
+    "TableConfig",
     "TrackingConfig",
     "TrainerConfig",
     "TrialConfig",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from ridgeline.checking import OF_TARGET, aside, require
+from ridgeline.checking import COPIED, OF_TARGET, aside, require
 from ridgeline.target import Target
 from ridgeline.tasks.losses import Task
 
@@ -17,11 +19,18 @@ REGRESSION = ("diabetes", "friedman")
 """The data sets whose targets are numbers."""
 
 
+PLACES = ("root", "path", "test_path")
+"""Keys that say where data lie, which may be elsewhere when a study is confirmed."""
+
+OPEN = ("own", "table")
+"""Those that may be either."""
+
+
 @dataclass(frozen=True)
 class OwnSource(Target):
     """A function of the user's own that gives all examples: features and targets, one row or item for each."""
 
-    GIVEN = ("seed", "root", "noise")
+    GIVEN = ("seed", "root", "noise", "path", "test_path")
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,12 @@ class DataConfig:
 
     `split`: drawn at random, or so that each class has its share (stratified); or first rows first.
     `folds`: what trains and validates is cut into so many; a trial is a fit for each, which validates on it.
+    `root`, `path` and `test_path` say where the examples lie.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
-    `source` gives the examples with data=own.
+    `source` gives the examples with data=own. `task` is the configuration's own, of data that leave it open.
     """
 
-    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own"]
+    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table"]
     seed: int = 0
     split: Literal["stratified", "random", "first"] = "stratified"
     train: float = 0.6
@@ -47,7 +57,18 @@ class DataConfig:
     permute_labels: bool = False
     fit_on: Literal["train", "train_validation"] = "train"
     root: str | None = aside(None)
+    path: str | None = aside(None)
+    test_path: str | None = aside(None)
     source: OwnSource | None = field(default=None, metadata=OF_TARGET)
+    task: Literal["auto", "classification", "regression"] = field(default="auto", metadata=COPIED)
+
+    @classmethod
+    def choose(cls, tree: Any, path: str) -> type[DataConfig]:
+        """The settings of the data set that is named: a table has more of them."""
+        if not isinstance(tree, Mapping) or tree.get("name") != "table":
+            return cls
+        chosen: type[DataConfig] = importlib.import_module("ridgeline.config.table").TableConfig
+        return chosen
 
     def check(self) -> None:
         rule = "data._target_ is given with data=own"
@@ -67,11 +88,10 @@ class DataConfig:
             require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
 
     @property
-    def task(self) -> Task | None:
-        """What is predicted of these data; None where only the user knows, for they are the user's own."""
-        if self.name == "own":
-            return None
-        return "regression" if self.name in REGRESSION else "classification"
+    def predicted(self) -> Task:
+        """What is predicted of these data; of own ones and tables, classification unless `task` says so."""
+        is_regression = self.name in REGRESSION or (self.name in OPEN and self.task == "regression")
+        return "regression" if is_regression else "classification"
 
     @property
     def title(self) -> str:

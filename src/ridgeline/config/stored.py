@@ -10,7 +10,7 @@ import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import yaml
@@ -25,11 +25,17 @@ RESOLVER = re.compile(r"\$\{[^{}]*:")
 """As in `${oc.env:SECRET}`, which reads what is none of a configuration's business."""
 
 
-def read_stored(stored: Path | str, allowed: Sequence[str] = (), import_path: str | None = None) -> Config:
+def read_stored(
+    stored: Path | str,
+    allowed: Sequence[str] = (),
+    import_path: str | None = None,
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> Config:
     """The checked configuration in a YAML file, or in YAML text; without `UNUSED`, which are as by default.
 
     References to other keys (`${metric}`) are resolved: Hydra stores them as they are.
-    `allowed`: prefixes besides `KNOWN`, as in `tracking.allowed_targets`. `import_path` takes the stored one's place.
+    `allowed`: prefixes besides `KNOWN`, as in `tracking.allowed_targets`. `import_path` takes the stored one's place,
+    and so do `places`, where the data lie: see `ridgeline.config.data`.
     Raises ConfigError, one line, where it cannot be read, names a target that is not allowed, or breaks a rule of
     `ridgeline.config`.
     """
@@ -45,6 +51,8 @@ def read_stored(stored: Path | str, allowed: Sequence[str] = (), import_path: st
         tree = _resolved(tree, where)
     if import_path is not None:
         tree["import_path"] = import_path
+    if places:
+        tree["data"] = {**tree["data"], **places}
     check_targets(tree, allowed)
     return parse(tree)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ridgeline.checking import OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
+from ridgeline.checking import COPIED, OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
 from ridgeline.config.callbacks import CallbacksConfig
-from ridgeline.config.data import REGRESSION, DataConfig
+from ridgeline.config.data import OPEN, REGRESSION, DataConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig
@@ -17,6 +17,7 @@ from ridgeline.config.optimizer import OptimizerConfig, OwnOptimizerConfig
 from ridgeline.config.own_code import own_targets
 from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
+from ridgeline.config.table import Orders, table_task
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
 from ridgeline.target import Target, add_folder, is_target, modules_in
@@ -109,8 +110,8 @@ class Config:
 
     @property
     def predicted(self) -> Task:
-        """The task: that of the data; of the user's own data it is classification unless `task` says otherwise."""
-        return self.data.task or ("regression" if self.task == "regression" else "classification")
+        """The task: that of the data."""
+        return self.data.predicted
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
@@ -134,7 +135,17 @@ def parse(tree: Mapping[str, Any]) -> Config:
     if own_targets(tree):  # the sampler of a search is looked for when it is needed
         add_folder(folder)
     with modules_in(folder):
-        return build(Config, _with_loss(tree), "")
+        return build(Config, _with_loss(_with_task(tree)), "")
+
+
+def _with_task(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The mapping in which data that may be of either task have it; where a table is to tell, its target does."""
+    data, task = tree.get("data", {}), tree.get("task", "auto")
+    if not isinstance(data, Mapping) or data.get("name") not in OPEN:
+        return tree
+    if data["name"] == "table" and task == "auto":
+        task = table_task(data)
+    return {**tree, "task": task, "data": {**data, "task": task}}
 
 
 def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,18 +155,21 @@ def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
         return tree  # which is refused
     if loss.get("name", AUTO) != AUTO or is_target(loss):
         return tree
-    is_regression = data.get("name") in REGRESSION or (data.get("name") == "own" and tree.get("task") == "regression")
+    of_data = data.get("name") in OPEN and tree.get("task") == "regression"
+    is_regression = data.get("name") in REGRESSION or of_data
     task: Task = "regression" if is_regression else "classification"
     return {**tree, "loss": {**loss, "name": usual_loss(task)}}
 
 
 def as_tree(config: Any) -> Any:
     """The plain mapping that `parse` takes."""
-    if isinstance(config, (Target, OwnOptimizerConfig, OwnScheduleConfig)):
+    if isinstance(config, (Target, OwnOptimizerConfig, OwnScheduleConfig, Orders)):
         return config.tree()
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         tree: dict[str, Any] = {}
         for f in dataclasses.fields(config):
+            if f.metadata == COPIED:
+                continue
             value = getattr(config, f.name)
             tree |= {key: as_tree(own) for key, own in value} if TARGETS in f.metadata else {f.name: as_tree(value)}
         for name in [f.name for f in dataclasses.fields(config) if f.metadata == OF_TARGET]:

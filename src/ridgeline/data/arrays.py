@@ -18,7 +18,8 @@ from ridgeline.config import DataConfig
 from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import RowNumbers
 from ridgeline.data.scaler import Scaler, scaler_of
-from ridgeline.data.sources import Source, read_source
+from ridgeline.data.source import Source
+from ridgeline.data.sources import read_source
 from ridgeline.tasks.losses import Task
 
 
@@ -35,7 +36,7 @@ class DataDescription:
     """What is logged with every run. `hash`: SHA-256 over the contents read, the split and the standardization, as hex.
 
     Equal hashes mean equal tensors, whatever folder, compression or mirror the data came from. `classes`: 0 in
-    regression.
+    regression. `class_names`: what the user calls them, where they have names.
     """
 
     name: str
@@ -43,6 +44,7 @@ class DataDescription:
     features: int
     classes: int
     hash: str
+    class_names: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -87,10 +89,11 @@ def load_arrays(config: DataConfig) -> ArraySplits:
     """
     source = read_source(config)
     folds = fold_rows(source, config)
-    scalers = tuple(scaler_of(source, rows.train, config) for rows in folds)
+    known = np.union1d(folds[0].train, folds[0].validation) if len(folds) > 1 else None
+    scalers = tuple(scaler_of(source, rows.train, config, known) for rows in folds)
     train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])
     validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalers, strict=True)])
-    described = _describe(source, folds, config)
+    described = _describe(source, folds, config, train.x_NI.shape[1])
     return ArraySplits(train, validation, scalers, source.n_classes, source.image_shape, described)
 
 
@@ -101,7 +104,7 @@ def describe(config: DataConfig) -> DataDescription:
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
     """The standardized examples of `rows`: copies, so that a split's storage holds no other row."""
-    return ArraySplit(scaler.apply(source.x_NI[rows]), scaler.apply_to_targets(source.y_N[rows]))
+    return ArraySplit(scaler.apply(source.features(rows)), scaler.apply_to_targets(source.y_N[rows]))
 
 
 def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
@@ -119,7 +122,7 @@ def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
     return ArraySplit(x_NI, y_N, sizes)
 
 
-def _describe(source: Source, folds: Sequence[RowNumbers], config: DataConfig) -> DataDescription:
+def _describe(source: Source, folds: Sequence[RowNumbers], config: DataConfig, n_features: int) -> DataDescription:
     # The row numbers themselves rather than the settings: another version of a library might shuffle otherwise.
     splits = [split for rows in folds for split in (rows.train, rows.validation)] + [folds[0].test]
     epsilon = f" {config.zca_epsilon}" if config.standardize == "zca" else ""
@@ -127,4 +130,4 @@ def _describe(source: Source, folds: Sequence[RowNumbers], config: DataConfig) -
     for split in splits:
         digest.update(f" {len(split)} ".encode() + split.astype("<i8").tobytes())
     examples = Examples(*(len(split) for split in (*splits[:2], splits[-1])))
-    return DataDescription(config.title, examples, source.x_NI.shape[1], source.n_classes, digest.hexdigest())
+    return DataDescription(config.title, examples, n_features, source.n_classes, digest.hexdigest(), source.class_names)

@@ -7,7 +7,7 @@ import numpy as np
 from ridgeline.checking import require
 from ridgeline.config import DataConfig
 from ridgeline.data.rows import RowNumbers, asked, pool_and_test, require_every_class, split_rows
-from ridgeline.data.sources import Source
+from ridgeline.data.source import Source
 
 
 def fold_rows(source: Source, config: DataConfig) -> list[RowNumbers]:

@@ -20,7 +20,8 @@ def read_own(config: DataConfig) -> tuple[np.ndarray, np.ndarray, tuple[int, int
     Raises ConfigError, one line, where the function fails or gives something else.
     """
     assert config.source is not None
-    given = config.source.build(seed=config.seed, root=config.root, noise=config.noise)
+    places = {name: getattr(config, name) for name in ("path", "test_path") if getattr(config, name) is not None}
+    given = config.source.build(seed=config.seed, root=config.root, noise=config.noise, **places)
     x_NI, y_N = _pair(given, config.title)
     shape = (int(x_NI.shape[1]), int(x_NI.shape[2])) if x_NI.ndim == 3 else None
     return x_NI.reshape(len(x_NI), -1), y_N, shape

@@ -9,7 +9,7 @@ import numpy as np
 from ridgeline.checking import require
 from ridgeline.config import ConfigError, DataConfig
 from ridgeline.config.data import MADE
-from ridgeline.data.sources import Source
+from ridgeline.data.source import Source
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,20 @@ N examples, I features.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.config import DataConfig
-from ridgeline.data.sources import Source
+from ridgeline.config import DataConfig, TableConfig
+from ridgeline.data.source import Source
+
+if TYPE_CHECKING:
+    from ridgeline.tables.encoding import Encoder
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """`(x - mean_I) / std_I`, float32, then `@ whitening_II` where there is one.
+    """`(x - mean_I) / std_I`, float32, then `@ whitening_II` where there is one; of a table, what its `encoder` makes.
 
     A constant feature has the deviation 1 here, so it becomes 0. `target_mean` and `target_std`, one number each, are
     of the targets in regression, and None where these are classes.
@@ -24,15 +28,19 @@ class Scaler:
     mean_I: np.ndarray
     std_I: np.ndarray
     whitening_II: np.ndarray | None = None
+    encoder: Encoder | None = None
     target_mean: np.ndarray | None = None
     target_std: np.ndarray | None = None
 
-    def apply(self, x_NI: np.ndarray) -> np.ndarray:
+    def apply(self, x_NI: Any) -> np.ndarray:
+        """`x`: features (N, I) float32, or a frame with the columns of the table."""
+        if self.encoder is not None:
+            return self.encoder.apply(x_NI)
         scaled_NI: np.ndarray = (x_NI - self.mean_I) / self.std_I
         return scaled_NI if self.whitening_II is None else scaled_NI @ self.whitening_II
 
     def undo(self, x_NI: np.ndarray) -> np.ndarray:
-        """The features in their own units, float32, of what `apply` gave."""
+        """The features in their own units, float32, of what `apply` gave; encoded columns stay encoded."""
         if self.whitening_II is not None:  # in float64: a whitening may be far from orthogonal
             x_NI = np.linalg.solve(self.whitening_II.T.astype(np.float64), x_NI.T).T.astype(np.float32)
         return x_NI * self.std_I + self.mean_I
@@ -53,16 +61,35 @@ class Scaler:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by the names of their fields, so that `Scaler(**arrays)` is the same scaler."""
-        return {name: array for name, array in vars(self).items() if array is not None}
+        return {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
 
 
-def scaler_of(source: Source, rows: np.ndarray, config: DataConfig) -> Scaler:
-    """The statistics of these rows, features and targets."""
-    scaler = fit_scaler(source.x_NI[rows], config)
+def scaler_of(source: Source, rows: np.ndarray, config: DataConfig, known: np.ndarray | None = None) -> Scaler:
+    """The statistics of these rows, features and targets.
+
+    `known`: the rows of a table whose categories are known; None: these alone. Folds have the same ones, and so the
+    same features.
+    """
+    if source.frame is not None:
+        scaler = _encoding(source, rows, config, rows if known is None else known)
+    else:
+        scaler = fit_scaler(source.features(rows), config)
     if source.task == "classification":
         return scaler
     y_N = source.y_N[rows]
     return replace(scaler, target_mean=np.array(y_N.mean()), target_std=np.array(y_N.std()))
+
+
+def _encoding(source: Source, rows: np.ndarray, config: DataConfig, known: np.ndarray) -> Scaler:
+    from ridgeline.tables.encoding import fit_encoder  # pandas, which other data do without
+
+    assert isinstance(config, TableConfig)
+    train, vocabulary = source.features(rows), source.features(known)
+    encoder = fit_encoder(
+        train, source.columns, standardize=config.standardize, one_hot=config.one_hot, vocabulary=vocabulary
+    )
+    n_features = len(encoder.features)
+    return Scaler(np.zeros(n_features, np.float32), np.ones(n_features, np.float32), encoder=encoder)
 
 
 def fit_scaler(x_NI: np.ndarray, config: DataConfig) -> Scaler:

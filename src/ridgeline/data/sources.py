@@ -1,50 +1,21 @@
-"""Where examples come from: what is bundled with scikit-learn, what is made, and MNIST.
+"""Where examples come from: what is bundled with scikit-learn, what is made, MNIST, the user's own.
 
-N examples, I features. A source holds every row, the test split's too: nothing outside this package reads one.
+N examples, I features.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from ridgeline.config import ConfigError, DataConfig
+from ridgeline.config import ConfigError, DataConfig, TableConfig
 from ridgeline.config.data import MADE
 from ridgeline.data.mnist import read_mnist
 from ridgeline.data.own import read_own, takes
-from ridgeline.tasks.losses import Task
-
-
-@dataclass(frozen=True)
-class Source:
-    """All examples in their own order: features float32; labels int64 from 0 to C-1, or in regression numbers, float64.
-
-    The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
-    of what was read, as hex.
-    """
-
-    x_NI: np.ndarray
-    y_N: np.ndarray
-    content: str
-    image_shape: tuple[int, int] | None = None
-    n_test: int = 0
-
-    @property
-    def task(self) -> Task:
-        return task_of(self.y_N)
-
-    @property
-    def n_classes(self) -> int:
-        """0 in regression."""
-        return len(np.unique(self.y_N)) if self.task == "classification" else 0
-
-
-def task_of(y_N: np.ndarray) -> Task:
-    """Which task these targets are of: numbers with a point are to be met as well as possible, others name classes."""
-    return "regression" if np.issubdtype(y_N.dtype, np.floating) else "classification"
+from ridgeline.data.source import Source, task_of
 
 
 def read_source(config: DataConfig) -> Source:
@@ -58,6 +29,10 @@ def read_source(config: DataConfig) -> Source:
 
 
 def _read(config: DataConfig) -> Source:
+    for name in ("path", "test_path"):
+        place = getattr(config, name)
+        if place is not None and config.name != "table" and not takes(config, name):
+            raise ConfigError(f"`data.{name} only with data=table` must hold, but got data.{name}={place}.")
     if config.root is not None and config.name != "mnist" and not takes(config, "root"):
         raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
     if config.noise is not None and config.name not in MADE and not takes(config, "noise"):
@@ -66,6 +41,10 @@ def _read(config: DataConfig) -> Source:
     if config.name == "mnist":
         x_NI, y_N, n_test, digests = read_mnist(config.root)
         return Source(x_NI, y_N, _digest(json.dumps(digests, sort_keys=True).encode()), (28, 28), n_test)
+    if isinstance(config, TableConfig):
+        from ridgeline.data.table import read_table_source  # pandas, which other data do without
+
+        return read_table_source(config)
     if config.name == "own":
         return _of_arrays(*read_own(config))
     if config.name in MADE:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ridgeline.config import DataConfig
 from ridgeline.data.arrays import ArraySplit, DataDescription, load_arrays
 from ridgeline.data.scaler import Scaler
+from ridgeline.layout import Layout
 from ridgeline.tasks.losses import Task
 
 
@@ -84,6 +85,12 @@ class Splits:
     @property
     def n_features(self) -> int:
         return self.train.x_NI.shape[1]
+
+    @property
+    def layout(self) -> Layout | None:
+        """What each input is, where the examples are rows of a table; of several folds, in the first."""
+        encoder = self.scalers[0].encoder
+        return None if encoder is None else encoder.layout
 
     @property
     def folds(self) -> int:

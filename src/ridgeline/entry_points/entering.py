@@ -29,6 +29,7 @@ from ridgeline.command_line.commands import ROOT, RUNS
 from ridgeline.command_line.composed import conceal_argument
 from ridgeline.command_line.paths import readable
 from ridgeline.command_line.screen import use_screen
+from ridgeline.config.data import PLACES
 from ridgeline.entry_points.mistakes import is_mistake, one_line, one_line_errors, refuse
 from ridgeline.stack.interrupts import end_when_asked
 
@@ -62,7 +63,7 @@ def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = F
     arguments = _read(lambda arguments: check_arguments_without_trial(arguments, Path(sys.argv[0]).name))
     overrides = with_targets(arguments.overrides)
     if of_study:  # whose data need not be those that the configuration here has
-        overrides = [re.sub(r"^\+*(?=data\.root=)", "++", override) for override in overrides]
+        overrides = [re.sub(rf"^\+*(?=data\.({'|'.join(PLACES)})=)", "++", override) for override in overrides]
     sys.argv[1:] = [*overrides, *WITHOUT_A_TRIAL, *arguments.options]
     _run(refusing)
 

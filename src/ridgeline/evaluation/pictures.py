@@ -28,7 +28,7 @@ def pictures(arms: Mapping[str, Arm], measured: Mapping[str, Measured], test: Sp
         return found
     if load_splits(config.data).image_shape is not None:
         found["examples"] = _confused(config, measured[BEST].predictions_SNC, test)
-    if test.x_NI.shape[1] == 2:
+    if test.x_NI.shape[1] == 2 and load_splits(config.data).layout is None:  # whose encoded columns have no own units
         found["boundary"] = _boundary(arms, test)
     return found
 

@@ -20,6 +20,7 @@ from ridgeline.command_line.composed import plain
 from ridgeline.command_line.passwords import require_secret
 from ridgeline.command_line.paths import IMPORT_PATH, with_absolute_paths
 from ridgeline.config import Config, parse
+from ridgeline.config.data import PLACES
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore
@@ -27,7 +28,6 @@ from ridgeline.search.folder import MASTER, study_folder
 from ridgeline.search.job_folder import job_folder
 from ridgeline.search.storage import read_storage
 
-ROOT = "data.root"
 CONFIRMED = "confirm"
 """In a study's folder: what confirming it has left."""
 
@@ -62,10 +62,9 @@ class StoredStudy:
     def config_of(self, number: int) -> Config:
         """The configuration that a trial was trained with."""
         allowed, modules = self.config.tracking.allowed_targets, self.config.import_path
-        config = read_stored(self.job(number) / ".hydra" / "config.yaml", allowed, modules)
-        if self.config.data.root is None or ROOT in (d.key for d in self.line.space):
-            return config
-        return replace(config, data=replace(config.data, root=self.config.data.root))
+        swept = {d.key for d in self.line.space}
+        places = {name: place for name, place in _places(self.config).items() if f"data.{name}" not in swept}
+        return read_stored(self.job(number) / ".hydra" / "config.yaml", allowed, modules, places)
 
     def idle_in(self, params: Mapping[str, Any]) -> list[Idle]:
         """The keys without effect in the first trial with these parameters."""
@@ -92,9 +91,9 @@ def find_study(asked: Config, study: str) -> str:
 def open_study(asked: Config, study: str) -> StoredStudy:
     """The study of that name in `asked.runs`, or the one that a summary (a JSON file with the key `study`) is of.
 
-    `asked.search.storage` and `asked.tracking.uri` replace the stored ones, whose passwords are not stored, and
-    `asked.data.root` that of data that have moved, `asked.import_path` that of the user's own modules; what the study
-    may name as a target is `asked`'s to say. Raises ConfigError, one line.
+    `asked.search.storage` and `asked.tracking.uri` replace the stored ones, whose passwords are not stored;
+    `asked.data.root`, `path` and `test_path` those of data that have moved, and `asked.import_path` that of the user's
+    own modules; what the study may name as a target is `asked`'s to say. Raises ConfigError, one line.
     """
     name, runs = find_study(asked, study), Path(asked.runs).absolute()
     master = OmegaConf.load(runs / "studies" / name / MASTER)
@@ -104,6 +103,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     tree = with_absolute_paths(tree, Path(master.hydra.runtime.cwd))
     if asked.import_path is not None:
         tree[IMPORT_PATH] = asked.import_path
+    tree["data"] = {**tree["data"], **_places(asked)}
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
     config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))
@@ -111,21 +111,24 @@ def open_study(asked: Config, study: str) -> StoredStudy:
         config = replace(config, search=replace(config.search, storage=asked.search.storage))
     if asked.tracking.uri is not None:
         config = replace(config, tracking=replace(config.tracking, uri=asked.tracking.uri))
-    if asked.data.root is not None:
-        config = replace(config, data=replace(config.data, root=asked.data.root))
     require_secret("tracking.uri", config.tracking.uri)
     folder = study_folder(config, name)
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
     line = restore(master, config.search.params, space, str(runs))
-    if asked.data.root is not None:
-        line = line.with_setting(ROOT, asked.data.root)
+    for name, place in _places(asked).items():
+        line = line.with_setting(f"data.{name}", place)
     if asked.import_path is not None:
         line = line.with_setting(IMPORT_PATH, asked.import_path)
     if master.hydra.job.config_name == STAGE:
         line = line.of_stage(folder)
     stored = StoredStudy(name, folder, config, line, found)
     return replace(stored, line=replace(line, idle_in=stored.idle_in))
+
+
+def _places(config: Config) -> dict[str, str]:
+    """Where the data lie, by the keys that say it."""
+    return {name: getattr(config.data, name) for name in PLACES if getattr(config.data, name) is not None}
 
 
 def _name_in(summary: Path) -> str:

@@ -84,7 +84,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
             check_device(one)
     defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data], checked.own_code)
     names: dict[str, list[str]] = {
-        "data": list(dict.fromkeys(one.data.name for one in checked.by_data)),
+        "data": list(dict.fromkeys(one.data.title for one in checked.by_data)),
         "network": checked.networks,
     }
     combinations = sampling.combinations(line.space) if grid else None

@@ -5,12 +5,12 @@ N examples, I features, C classes.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from ridgeline.data import Scaler
 from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.stack.networks import Shape, stacked_network
 
+if TYPE_CHECKING:
+    from ridgeline.tables.encoding import Encoder
+
 SHAPE = "shape"
 """In the metadata of the tensors: inputs, an image's height and width, outputs."""
 OWN_CODE = "own_code"
@@ -35,6 +38,8 @@ WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 SCALER = "scaler."
 """What the names of the scaler's arrays begin with, beside the network's tensors."""
+COLUMNS, ENCODER = "columns.json", "encoder."
+"""Of a table: the file that says what becomes of its columns, and what the names of the arrays for it begin with."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,14 @@ class Fitted:
     def n_classes(self) -> int:
         return self.shape.n_outputs
 
-    def predict(self, x_NI: np.ndarray) -> np.ndarray:
+    def predict(self, x_NI: Any) -> np.ndarray:
         """(N, C) The probabilities of the classes, float32; in regression (N,) targets in their own unit, float64.
 
-        Dropout is off, and it is computed in float32 on the CPU. `x`: features as they were before any standardization.
-        An example with NaN gets NaN.
+        Dropout is off, and it is computed in float32 on the CPU. `x`: features as they were before any standardization,
+        (N, I), of which an example with NaN gets NaN; of a table, a frame with its columns.
         """
-        x_1NI = torch.from_numpy(self.scaler.apply(np.asarray(x_NI, np.float32))).unsqueeze(0)
+        is_table = self.scaler.encoder is not None
+        x_1NI = torch.from_numpy(self.scaler.apply(x_NI if is_table else np.asarray(x_NI, np.float32))).unsqueeze(0)
         network = self._network(x_1NI[0])
         with torch.inference_mode():
             outputs_NC = network(x_1NI)[0]
@@ -87,7 +93,11 @@ class Fitted:
         tensors = {SCALER + name: torch.from_numpy(np.array(array)) for name, array in self.scaler.arrays().items()}
         tensors |= {name: tensor.contiguous().cpu() for name, tensor in self.weights.items()}
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, folder / WEIGHTS, {SHAPE: json.dumps(dataclasses.astuple(self.shape))})
+        shape = (self.shape.n_inputs, self.shape.image, self.shape.n_outputs)
+        if self.scaler.encoder is not None:
+            tensors |= {ENCODER + name: torch.from_numpy(a) for name, a in self.scaler.encoder.arrays().items()}
+            (folder / COLUMNS).write_text(json.dumps(self.scaler.encoder.stored(), indent=1))
+        save_file(tensors, folder / WEIGHTS, {SHAPE: json.dumps(shape)})
         tree = {key: value for key, value in as_tree(self.config).items() if key not in NOT_TRAINED}
         (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
         for name, text in own_sources([as_tree(self.config)]).items():
@@ -104,12 +114,23 @@ def load_fitted(folder: Path, allowed: Sequence[str] = ()) -> Fitted:
     code = folder / OWN_CODE
     tensors = load_file(folder / WEIGHTS)
     names = [name for name in tensors if name.startswith(SCALER)]
-    scaler = Scaler(**{name.removeprefix(SCALER): tensors.pop(name).numpy() for name in names})
+    arrays: dict[str, Any] = {name.removeprefix(SCALER): tensors.pop(name).numpy() for name in names}
+    scaler = Scaler(**arrays, encoder=_encoder(folder, tensors) if (folder / COLUMNS).is_file() else None)
     with safe_open(folder / WEIGHTS, "pt") as file:
         n_inputs, image, n_outputs = json.loads(file.metadata()[SHAPE])
-    shape = Shape(n_inputs, None if image is None else (image[0], image[1]), n_outputs)
+    layout = None if scaler.encoder is None else scaler.encoder.layout
+    shape = Shape(n_inputs, None if image is None else (image[0], image[1]), n_outputs, layout)
     config = read_stored(folder / CONFIG, allowed, str(code) if code.is_dir() else None)
     return Fitted(config, tensors, scaler, shape)
+
+
+def _encoder(folder: Path, tensors: dict[str, Tensor]) -> Encoder:
+    """The encoder of a table's columns; its arrays are taken out of the tensors."""
+    from ridgeline.tables.encoding import Encoder  # pandas, which other data do without
+
+    names = [name for name in tensors if name.startswith(ENCODER)]
+    arrays = {name.removeprefix(ENCODER): tensors.pop(name).numpy() for name in names}
+    return Encoder.restore(json.loads((folder / COLUMNS).read_text()), arrays)
 
 
 def packages_in(folder: Path) -> list[str]:

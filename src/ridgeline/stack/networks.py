@@ -14,6 +14,7 @@ from ridgeline.checking import require
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.network import NetworkConfig
 from ridgeline.data import Splits, load_splits
+from ridgeline.layout import Layout
 from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
@@ -26,15 +27,17 @@ EXAMPLES = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """What data and task ask of a network: `image` is an image's height and width."""
+    """What data and task ask of a network: `image` is an image's height and width, `layout` what each input of a
+    table's row is."""
 
     n_inputs: int
     image: tuple[int, int] | None
     n_outputs: int
+    layout: Layout | None = None
 
 
 def shape_of(splits: Splits) -> Shape:
-    return Shape(splits.n_features, splits.image_shape, splits.n_outputs)
+    return Shape(splits.n_features, splits.image_shape, splits.n_outputs, splits.layout)
 
 
 def stacked_network(config: Config, k: int, x_NI: Tensor, shape: Shape) -> StackedNetwork:

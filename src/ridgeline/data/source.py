@@ -1,0 +1,64 @@
+"""All examples of a data set. N examples, I features, C classes.
+
+A source holds every row, the test split's too: nothing outside this package reads one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.tasks.losses import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ridgeline.tables.columns import Column
+
+
+@dataclass(frozen=True)
+class Source:
+    """All examples in their own order: features float32; labels int64 from 0 to C-1, or in regression numbers, float64.
+
+    The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
+    of what was read, as hex. `class_names`: what the user calls the classes, where these have names.
+
+    A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`. `groups_N` numbers
+    the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64, says how much each counts: None
+    where there is nothing of the kind.
+    """
+
+    x_NI: np.ndarray | None
+    y_N: np.ndarray
+    content: str
+    image_shape: tuple[int, int] | None = None
+    n_test: int = 0
+    class_names: tuple[str, ...] = ()
+    frame: pd.DataFrame | None = None
+    columns: tuple[Column, ...] = ()
+    groups_N: np.ndarray | None = None
+    times_N: np.ndarray | None = None
+    weights_N: np.ndarray | None = None
+
+    def features(self, rows: np.ndarray) -> Any:
+        """Of these rows, as a scaler takes them: an array (N, I), or a frame."""
+        if self.frame is not None:
+            return self.frame.iloc[rows]
+        assert self.x_NI is not None
+        return self.x_NI[rows]
+
+    @property
+    def task(self) -> Task:
+        return task_of(self.y_N)
+
+    @property
+    def n_classes(self) -> int:
+        """0 in regression."""
+        return len(np.unique(self.y_N)) if self.task == "classification" else 0
+
+
+def task_of(y_N: np.ndarray) -> Task:
+    """Which task these targets are of: numbers with a point are to be met as well as possible, others name classes."""
+    return "regression" if np.issubdtype(y_N.dtype, np.floating) else "classification"
