@@ -6,11 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import QuantileTransformer
 
 from ridgeline.checking import ConfigError
 from ridgeline.tables.columns import understand
+from ridgeline.tables.dates import ISO, PARTS, as_dates, parts_of
 from ridgeline.tables.encoding import Encoder, fit_encoder
+
+WORDS = ["late", "early", "broken", "parcel", "thanks", "never", "again", "friendly", "quick", "delivery"]
 
 
 def table(n=400, seed=0):
@@ -24,9 +29,13 @@ def table(n=400, seed=0):
             "member": draw.choice(["no", "yes"], n),
             "colour": draw.choice(["red", "green", "blue"], n),
             "town": draw.choice([f"town {i:02}" for i in range(50)], n),
+            "since": pd.Timestamp("2019-12-30") + pd.to_timedelta(draw.integers(0, 90_000_000, n), "s"),
+            "day": [f"{d}.{m}.{y}" for d, m, y in draw.integers((1, 1, 2001), (29, 13, 2004), (n, 3))],
+            "size": pd.Categorical(draw.choice(["S", "M", "L"], n), ["S", "M", "L"], ordered=True),
+            "note": [" ".join(draw.choice(WORDS, 4)) for _ in range(n)],
         }
     )
-    frame.loc[draw.random(n) < 0.1, ["income", "colour"]] = None
+    frame.loc[draw.random(n) < 0.1, ["income", "colour", "since", "note"]] = None
     return frame
 
 
@@ -43,7 +52,8 @@ def test_statistics_are_of_the_train_rows_alone(standardize):
     columns = understand(frame)
     changed = frame.copy()
     changed.loc[250:, ["height", "income"]] = 1e6
-    changed.loc[250:, "colour"] = "purple"
+    changed.loc[250:, ["colour", "note"]] = "purple"
+    changed.loc[250:, "since"] = pd.Timestamp("1999-01-01")
     one, other = (fit_encoder(f.iloc[train], columns, standardize=standardize, one_hot=8) for f in (frame, changed))
     assert json.dumps(one.stored()) == json.dumps(other.stored())
     for name, array in one.arrays().items():
@@ -150,7 +160,7 @@ def test_nothing_but_finite_numbers_leaves():
 def test_other_columns_and_another_order_change_nothing_and_a_missing_one_is_named():
     frame = table()
     encoder = encoder_of(frame)
-    shuffled = frame[frame.columns[::-1]].assign(note="x")
+    shuffled = frame[frame.columns[::-1]].assign(remark="x")
     assert encoder.apply(shuffled).tobytes() == encoder.apply(frame).tobytes()
     with pytest.raises(ConfigError, match=r"`the table has the column height` must hold. Did you mean hight\?"):
         encoder.apply(frame.rename(columns={"height": "hight"}))
@@ -181,9 +191,71 @@ def test_encoding_goes_by_chunks_into_what_is_given():
 def test_the_layout_says_which_inputs_are_measured():
     encoder = encoder_of(table())
     layout = encoder.layout
-    assert [encoder.features[position] for position in layout.numbers] == ["height", "income", "children"]
+    assert [encoder.features[position] for position in layout.numbers] == [
+        *("height", "income", "children", "size"),
+        *(f"since: {part}" for part in PARTS),
+        *(f"day: {part}" for part in PARTS if "time" not in part),
+    ]
     assert all(len(quantiles) == 65 and list(quantiles) == sorted(quantiles) for quantiles in layout.quantiles)
     x = encoder.apply(table())
     assert layout.quantiles[0][0] == x[:, 0].min()
     assert layout.quantiles[0][-1] == x[:, 0].max()
     assert layout.n_inputs == x.shape[1]
+
+
+def test_a_date_becomes_its_parts():
+    dates = ["2024-02-29 06:00", "2023-07-02 18:00", "2022-12-31 00:00", None]
+    frame = pd.DataFrame({"when": pd.to_datetime(dates)})
+    parts = parts_of(as_dates(frame["when"], ISO))
+    season, time = 2 * np.pi * np.array([59, 182, 364]) / 366, 2 * np.pi * np.array([0.25, 0.75, 0])
+    truth = [
+        *([2024, 2023, 2022], [2, 7, 12], [29, 2, 31], [3, 6, 5]),
+        *(np.sin(season), np.cos(season), np.sin(time), np.cos(time)),
+        [1709186400, 1688320800, 1672444800],
+    ]
+    np.testing.assert_allclose(parts[:3], np.array(truth).T, atol=1e-15)
+    assert np.isnan(parts[3]).all()
+    encoder = encoder_of(frame)
+    assert encoder.features == (*(f"when: {part}" for part in PARTS), "when missing")
+    x = encoder.apply(frame)
+    np.testing.assert_allclose(x[:3, :9].std(0), 1, rtol=1e-6)
+    assert x[3].tolist() == [0] * 9 + [1]
+
+
+def test_a_date_is_read_in_the_format_of_the_training_rows():
+    encoder = encoder_of(pd.DataFrame({"day": ["31.1.2024", "1.2.2023", None]}))
+    x = encoder.apply(pd.DataFrame({"day": ["31.1.2024", "01.02.2023"]}))
+    same = encoder.apply(pd.DataFrame({"day": pd.to_datetime(["2024-01-31", "2023-02-01"])}))
+    np.testing.assert_array_equal(x, same)
+    with pytest.raises(ConfigError) as refusal:
+        encoder.apply(pd.DataFrame({"day": ["2024-01-31"]}))
+    assert str(refusal.value) == "`day is a date like 31.01.2024` must hold, but got day=2024-01-31 in row 1."
+
+
+def test_an_ordered_category_becomes_its_standardized_rank():
+    encoder = encoder_of(pd.DataFrame({"size": ["L", "S", "M", "S"]}), "none", ordered={"size": ["S", "M", "L"]})
+    rank = np.array([2, 0, 1, 0])
+    x = encoder.apply(pd.DataFrame({"size": ["L", "S", "M", "S", "XL", None]}))
+    np.testing.assert_allclose(x[:4, 0], (rank - rank.mean()) / rank.std(), rtol=1e-6)
+    assert x[4:].tolist() == [[0], [0]]
+
+
+def test_a_text_becomes_the_components_of_scikit_learn():
+    frame = table()
+    encoder = encoder_of(frame[["note"]])
+    texts = frame["note"].fillna("").tolist()
+    weights = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 4)).fit_transform(texts)
+    components = TruncatedSVD(30, random_state=0).fit(weights).components_
+    centred = weights @ components.T - (weights @ components.T).mean(0)
+    x = encoder.apply(frame)
+    np.testing.assert_allclose(x @ x.T, (truth := centred @ centred.T) * 30 / centred.var(0).sum(), atol=0.05)
+    assert np.trace(truth) > 0
+    near = encoder.apply(pd.DataFrame({"note": ["late parcel never", "parcel late Never", "quick friendly thanks"]}))
+    assert np.linalg.norm(near[0] - near[1]) < 0.3 * np.linalg.norm(near[0] - near[2])
+
+
+@pytest.mark.parametrize("values", [["", None, ""], ["a", None, "a"], ["a", "b", "c"]])
+def test_a_text_of_next_to_nothing_is_encoded(values):
+    frame = pd.DataFrame({"note": values, "x": [1.0, 2.0, 3.0]})
+    encoder = encoder_of(frame, text=["note"])
+    assert np.isfinite(encoder.apply(frame)).all()

@@ -5,6 +5,7 @@ That is a fact about the file, read off all of its rows; nothing here is learned
 
 from __future__ import annotations
 
+import datetime
 import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ridgeline.checking import ConfigError, nearest
-from ridgeline.tables.values import as_numbers, counted, is_number, rule_of
+from ridgeline.tables.dates import FORMATS, ISO, NUMBERS, as_dates, example_of, formats_of
+from ridgeline.tables.values import as_numbers, counted, is_number, key_of, rule_of
 
 Role = Literal["number", "boolean", "category", "ordered", "date", "text", "dropped"]
 
@@ -26,12 +28,14 @@ TRUTH = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on")
 @dataclass(frozen=True)
 class Column:
     """A column with its role, and why it has that. `levels`: of a boolean, what is 0 and what is 1; of an ordered one,
-    the lowest first. `becomes`: what it is to the network, in words; an encoder knows."""
+    the lowest first. `format`: of dates that are texts. `becomes`: what it is to the network, in words; an encoder
+    knows."""
 
     name: str
     role: Role
     why: str
     levels: tuple[str, ...] = ()
+    format: str = ISO
     becomes: str = ""
 
 
@@ -41,21 +45,24 @@ def understand(
     categorical: Sequence[str] = (),
     numeric: Sequence[str] = (),
     text: Sequence[str] = (),
+    dates: Sequence[str] = (),
     ordered: Mapping[str, Sequence[object]] | None = None,
     drop: Sequence[str] = (),
 ) -> tuple[Column, ...]:
     """The columns of these features, in their order; what the user declares goes before what the values look like.
 
-    Raises ConfigError for a declaration that does not fit.
+    `dates` may give a format too, as in `when:%d/%m/%Y`. Raises ConfigError for a declaration that does not fit.
     """
     if not frame.columns.is_unique:
         name = frame.columns[frame.columns.duplicated()][0]
         raise ConfigError(f"`the names of columns differ` must hold, but got {name} twice.")
+    formats = dict(_with_format(entry, frame) for entry in dates)
     declared = {
         "data.drop": drop,
         "data.categorical": categorical,
         "data.numeric": numeric,
         "data.text": text,
+        "data.dates": list(formats),
         "data.ordered": list(ordered or ()),
     }
     keys: dict[str, str] = {}
@@ -66,10 +73,17 @@ def understand(
             if name in keys:
                 raise ConfigError(f"`a column is in one list` must hold, but got {name} in {keys[name]} and {key}.")
             keys[name] = key
-    return tuple(_column(frame[name], keys.get(name), (ordered or {}).get(name, ())) for name in frame.columns)
+    more = {**formats, **(ordered or {})}
+    return tuple(_column(frame[name], keys.get(name), more.get(name)) for name in frame.columns)
 
 
-def _column(column: pd.Series, key: str | None, levels: Sequence[object]) -> Column:
+def _with_format(entry: str, frame: pd.DataFrame) -> tuple[str, str | None]:
+    """Name and format of an entry of `data.dates`."""
+    name, colon, form = entry.partition(":%")
+    return (entry, None) if entry in frame.columns or not colon else (name, "%" + form)
+
+
+def _column(column: pd.Series, key: str | None, more: str | Sequence[object] | None) -> Column:
     name = str(column.name)
     if key == "data.drop":
         return Column(name, "dropped", "in data.drop")
@@ -77,13 +91,13 @@ def _column(column: pd.Series, key: str | None, levels: Sequence[object]) -> Col
     if present.empty:
         return Column(name, "dropped", "all values are missing")
     if key is not None:
-        return _declared(column, key, levels)
+        return _declared(column, key, more)
     if len(present) == len(column) and _is_constant(present):
         return Column(name, "dropped", f"all values are {present.iloc[0]}")
     return _of_values(name, present)
 
 
-def _declared(column: pd.Series, key: str, levels: Sequence[object]) -> Column:
+def _declared(column: pd.Series, key: str, more: str | Sequence[object] | None) -> Column:
     name, why = str(column.name), f"in {key}"
     if key == "data.numeric":
         as_numbers(column)
@@ -92,7 +106,42 @@ def _declared(column: pd.Series, key: str, levels: Sequence[object]) -> Column:
         return Column(name, "category", why)
     if key == "data.text":
         return Column(name, "text", why)
-    return _ordered(column, [str(level) for level in levels], why)
+    if key == "data.dates":
+        return _dates(column, more if isinstance(more, str) else None, why)
+    return _ordered(column, [str(level) for level in more or ()], why)
+
+
+def _dates(column: pd.Series, form: str | None, why: str) -> Column:
+    """A column of dates in this format, or the first that all values have."""
+    name = str(column.name)
+    if not _is_moments(column):
+        texts = [key_of(value) for value in column.dropna().unique()]
+        forms = [form] if form else formats_of(texts, FORMATS + NUMBERS)
+        if not forms:
+            _refuse_dates(column, texts)
+        as_dates(column, forms[0])
+        return Column(name, "date", f"{why}, {_said(forms)}", format=forms[0])
+    return Column(name, "date", why)
+
+
+def _refuse_dates(column: pd.Series, texts: Sequence[str]) -> None:
+    """Raise the line for the first value that is no date, or that differs in its format from the first."""
+    forms = formats_of(texts[:1], FORMATS + NUMBERS)
+    if forms:
+        as_dates(column, forms[0])
+    row = int(column.notna().to_numpy().argmax())
+    raise ConfigError(f"{rule_of(column, 'is a date', row)} Its format: data.dates=[{column.name}:%d/%m/%Y].")
+
+
+def _said(forms: Sequence[str]) -> str:
+    """The format in words, and what else it could be."""
+    said = f"like {example_of(forms[0])}"
+    others = [form for form in forms[1:] if example_of(form) != example_of(forms[0])]
+    return f"{said}, or the day first: {others[0]}" if others else said
+
+
+def _is_moments(column: pd.Series) -> bool:
+    return column.dtype.kind == "M" or isinstance(column.dtype, pd.DatetimeTZDtype)
 
 
 def _ordered(column: pd.Series, levels: Sequence[str], why: str) -> Column:
@@ -118,24 +167,23 @@ def _of_values(name: str, present: pd.Series) -> Column:
         if kind.ordered:
             return Column(name, "ordered", "an ordered category in the file", tuple(map(str, kind.categories)))
         return Column(name, "category", "a category in the file")
+    if _is_moments(present):
+        return Column(name, "date", "dates in the file")
     if pd.api.types.is_bool_dtype(kind):
         return Column(name, "boolean", "true and false", ("False", "True"))
-    if pd.api.types.is_numeric_dtype(kind):
-        return _of_numbers(name, present, "numbers")
-    distinct = list(present.unique()) if _hashable(present) else []
-    if not distinct:
-        raise ConfigError(rule_of(present, "is a number, a text, a date, true or false", 0))
+    if pd.api.types.is_numeric_dtype(kind) or kind.kind == "m":
+        return _of_numbers(name, present, "durations in seconds" if kind.kind == "m" else "numbers")
+    counted(present.head(1000))  # refuses lists
+    distinct = list(present.unique())
     if all(isinstance(value, (bool, np.bool_)) for value in distinct):
         return Column(name, "boolean", "true and false", ("False", "True"))
     if all(isinstance(value, (int, float, np.number, decimal.Decimal)) for value in distinct):
         return _of_numbers(name, present.astype(float), "numbers")
     if all(isinstance(value, str) for value in distinct):
         return _of_texts(name, distinct, len(present))
+    if all(isinstance(value, datetime.date) for value in distinct):
+        return Column(name, "date", "dates in the file")
     return Column(name, "category", f"{len(distinct)} different values, not all of a kind")
-
-
-def _hashable(present: pd.Series) -> bool:
-    return all(value.__hash__ is not None for value in present)
 
 
 def _of_numbers(name: str, present: pd.Series, why: str) -> Column:
@@ -154,6 +202,8 @@ def _of_texts(name: str, distinct: Sequence[str], n: int) -> Column:
         if not any(_is_code(value) for value in distinct):
             return _of_numbers(name, pd.Series([float(value) for value in distinct]), "texts that are all numbers")
         why = f"{len(distinct)} codes with leading zeros"
+    elif forms := formats_of(distinct):
+        return Column(name, "date", _said(forms), format=forms[0])
     else:
         why = f"{len(distinct)} different texts"
     words = float(np.mean([len(value.split()) for value in distinct]))

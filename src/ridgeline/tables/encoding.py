@@ -6,8 +6,8 @@ N rows, C columns of numbers, K columns of categories, I inputs of the network.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,26 +17,31 @@ from ridgeline.checking import ConfigError, nearest
 from ridgeline.layout import Layout
 from ridgeline.tables.categories import Categories, fit_categories
 from ridgeline.tables.columns import Column, Role
+from ridgeline.tables.dates import PARTS, as_dates, parts_of
 from ridgeline.tables.numbers import Kind, Numbers, Standardize, fit_numbers
+from ridgeline.tables.texts import N_COMPONENTS, Text, fit_text
 from ridgeline.tables.values import as_codes, as_numbers, codes_of
 
 CHUNK = 65_536
 """How many rows are encoded at a time: what is needed beside the result is that large."""
-ORDER: tuple[Role, ...] = ("number", "ordered", "boolean")
+KINDS: dict[Role, Kind] = {"number": "number", "ordered": "part", "date": "part", "boolean": "boolean"}
 """The roles whose columns are numbers, in the order of the inputs."""
-KINDS: dict[str, Kind] = {"number": "number", "ordered": "part", "boolean": "boolean"}
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """The inputs are, in this order: numbers, ranks, truth values; marks of missing ones; categories.
+    """The inputs are, in this order: numbers, ranks, parts of dates, truth values; a mark for each that may be missing;
+    categories; components of texts.
 
-    `example`: up to five raw rows of the train split, with the columns that `apply` needs.
+    `parts`: the parts that each date is encoded with. `example`: up to five raw rows of the train split, with the
+    columns that `apply` needs.
     """
 
     columns: tuple[Column, ...]
+    parts: Mapping[str, tuple[str, ...]]
     numbers: Numbers
     categories: Mapping[str, Categories]
+    texts: Mapping[str, Text]
     example: pd.DataFrame
 
     def apply(self, frame: pd.DataFrame, out: np.ndarray | None = None) -> np.ndarray:
@@ -55,13 +60,20 @@ class Encoder:
         return out_NI
 
     def _write(self, frame: pd.DataFrame, out_NI: np.ndarray) -> None:
-        numbers = [_numbers_of(frame[column.name], column) for column in self._number_columns]
-        x_NC = np.stack(numbers, axis=1) if numbers else np.zeros((len(frame), 0))
+        x_NC = np.empty((len(frame), len(self.numbers.center_C)))
+        for c, values_N in enumerate(_read(frame, self._measured, self.parts)):
+            x_NC[:, c] = values_N
         z_NC, marks_NC = self.numbers.apply(x_NC)
         n, n_marks = z_NC.shape[1], marks_NC.shape[1]
         out_NI[:, :n], out_NI[:, n : n + n_marks], out_NI[:, n + n_marks :] = z_NC, marks_NC, 0
-        if not self.categories:
-            return
+        if self.categories:
+            self._write_categories(frame, out_NI)
+        position = out_NI.shape[1] - sum(len(text.mean_K) for text in self.texts.values())
+        for name, text in self.texts.items():
+            out_NI[:, position : position + len(text.mean_K)] = text.apply(frame[name])
+            position += len(text.mean_K)
+
+    def _write_categories(self, frame: pd.DataFrame, out_NI: np.ndarray) -> None:
         codes_NK = np.stack([as_codes(frame[name], codes) for name, codes in self._codes.items()], axis=1)
         first_K, unknown_K, embedded_K = self._positions
         position_NK = np.where(codes_NK > 0, first_K + codes_NK - 1, unknown_K)
@@ -70,8 +82,8 @@ class Encoder:
         out_NI[:, first_K[embedded_K]] = codes_NK[:, embedded_K]
 
     @functools.cached_property
-    def _number_columns(self) -> tuple[Column, ...]:
-        return number_columns(self.columns)
+    def _measured(self) -> tuple[Column, ...]:
+        return _measured_of(self.columns)
 
     @functools.cached_property
     def _codes(self) -> dict[str, dict[Any, int]]:
@@ -81,25 +93,33 @@ class Encoder:
     def _positions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each column of categories: the position of its first feature, that of its unknown (-1: none), and whether
         it is embedded."""
-        n_before = len(self.features) - sum(known.n_features for known in self.categories.values())
+        position = len(self.numbers.center_C) + int(self.numbers.marked_C.sum())
         first, unknown = [], []
         for known in self.categories.values():
-            first.append(n_before)
-            n_before += known.n_features
-            unknown.append(n_before - 1 if known.one_hot and known.unknown else -1)
+            first.append(position)
+            position += known.n_features
+            unknown.append(position - 1 if known.one_hot and known.unknown else -1)
         embedded_K = np.array([not known.one_hot for known in self.categories.values()], bool)
         return np.array(first, int), np.array(unknown, int), embedded_K
 
     @functools.cached_property
     def features(self) -> tuple[str, ...]:
         """The name of each input."""
-        names = [column.name for column in self._number_columns]
-        marks = [f"{name} missing" for name, marked in zip(names, self.numbers.marked_C, strict=True) if marked]
-        return (*names, *marks, *(f for name, known in self.categories.items() for f in known.features(name)))
+        names = [name for column in self._measured for name in _names(column, self.parts)]
+        marks = [f"{column.name} missing" for column in self._measured if self._is_marked(column, names)]
+        known = [name for column, known in self.categories.items() for name in known.features(column)]
+        words = [f"{name}: component {k + 1}" for name, text in self.texts.items() for k in range(len(text.mean_K))]
+        return (*names, *marks, *known, *words)
+
+    def _is_marked(self, column: Column, names: Sequence[str]) -> bool:
+        own = _names(column, self.parts)
+        return bool(own) and bool(self.numbers.marked_C[names.index(own[0])])
 
     @functools.cached_property
     def layout(self) -> Layout:
-        measured = [c for c, column in enumerate(self._number_columns) if column.role != "boolean"]
+        """Which inputs are numbers and which are codes. Marks, truth values, one-hot columns and texts are neither."""
+        kinds = [column.role for column in self._measured for _ in _names(column, self.parts)]
+        measured = [c for c, role in enumerate(kinds) if role != "boolean"]
         first_K, _, embedded_K = self._positions
         known = list(self.categories.values())
         return Layout(
@@ -113,38 +133,68 @@ class Encoder:
         """All but `arrays()`, as JSON has it."""
         return {
             "columns": [vars(column) for column in self.columns],
+            "parts": dict(self.parts),
             "standardize": self.numbers.standardize,
             "n_numbers": self.numbers.n_numbers,
             "categories": {name: vars(known) for name, known in self.categories.items()},
-            "example": stored_frame(self.example),
+            "texts": {name: text.grams for name, text in self.texts.items()},
+            "example": _stored_frame(self.example),
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {name: value for name, value in vars(self.numbers).items() if isinstance(value, np.ndarray)}
+        arrays = {f.name: getattr(self.numbers, f.name) for f in fields(self.numbers) if f.name not in OF_SETTINGS}
+        for t, text in enumerate(self.texts.values()):
+            arrays |= {f"text_{t}_{f.name}": getattr(text, f.name) for f in fields(text) if f.name not in OF_SETTINGS}
+        return arrays
 
     @staticmethod
     def restore(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Encoder:
         """The encoder of which `stored` and `arrays` gave these: to the last bit the same."""
-        columns = tuple(Column(**{**column, "levels": tuple(column["levels"])}) for column in settings["columns"])
-        categories = {
-            name: Categories(**{**known, "keys": tuple(known["keys"])})
-            for name, known in settings["categories"].items()
-        }
-        numbers = Numbers(settings["standardize"], settings["n_numbers"], **arrays)
-        return Encoder(columns, numbers, categories, restored_frame(settings["example"]))
+
+        def own(kind: type, prefix: str = "") -> dict[str, np.ndarray]:
+            return {f.name: arrays[prefix + f.name] for f in fields(kind) if f.name not in OF_SETTINGS}
+
+        known = settings["categories"].items()
+        texts = enumerate(settings["texts"].items())
+        return Encoder(
+            columns=tuple(Column(**{**column, "levels": tuple(column["levels"])}) for column in settings["columns"]),
+            parts={name: tuple(parts) for name, parts in settings["parts"].items()},
+            numbers=Numbers(settings["standardize"], settings["n_numbers"], **own(Numbers)),
+            categories={name: Categories(**{**one, "keys": tuple(one["keys"])}) for name, one in known},
+            texts={name: Text(tuple(grams), **own(Text, f"text_{t}_")) for t, (name, grams) in texts},
+            example=_restored_frame(settings["example"]),
+        )
 
 
-def number_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
-    return tuple(column for role in ORDER for column in columns if column.role == role)
+OF_SETTINGS = ("standardize", "n_numbers", "grams")
+"""The fields of Numbers and Text that are no arrays."""
 
 
-def _numbers_of(values: pd.Series, column: Column) -> np.ndarray:
-    """A column of numbers as float64: the numbers, the ranks from 0 on, or 0 and 1; NaN where missing or unknown."""
-    if column.role == "number" or (column.role == "boolean" and values.dtype == bool):
-        return as_numbers(values)
-    rank_N: np.ndarray = as_codes(values, codes_of(column.levels)) - 1.0
-    rank_N[rank_N < 0] = np.nan
-    return rank_N
+def _measured_of(columns: Sequence[Column]) -> tuple[Column, ...]:
+    return tuple(column for role in KINDS for column in columns if column.role == role)
+
+
+def _names(column: Column, parts: Mapping[str, Sequence[str]]) -> list[str]:
+    """The features that a column of numbers has: itself, or the parts of a date."""
+    if column.role == "date":
+        return [f"{column.name}: {part}" for part in parts[column.name]]
+    return [column.name]
+
+
+def _read(frame: pd.DataFrame, columns: Sequence[Column], parts: Mapping[str, Sequence[str]]) -> Iterator[np.ndarray]:
+    """The columns as float64, one after the other: numbers, ranks from 0 on, parts of dates, or 0 and 1; NaN where a
+    value is missing or unknown."""
+    for column in columns:
+        values = frame[column.name]
+        if column.role == "date":
+            parts_NP = parts_of(as_dates(values, column.format))
+            yield from (parts_NP[:, PARTS.index(part)] for part in parts[column.name])
+        elif column.role == "number" or values.dtype == bool:
+            yield as_numbers(values)
+        else:
+            rank_N = as_codes(values, codes_of(column.levels)) - 1.0
+            rank_N[rank_N < 0] = np.nan
+            yield rank_N
 
 
 def fit_encoder(
@@ -161,24 +211,39 @@ def fit_encoder(
     for missing values. In cross-validation that are the rows of all folds, so that the folds have the same inputs.
     """
     known = frame_train if vocabulary is None else vocabulary
-    measured = number_columns(columns)
-
-    def read(column: Column) -> Callable[[], np.ndarray]:
-        return lambda: _numbers_of(frame_train[column.name], column)
-
-    numbers = fit_numbers(
-        [read(column) for column in measured],
-        [KINDS[column.role] for column in measured],
-        [bool(np.isnan(_numbers_of(known[column.name], column)).any()) for column in measured],
-        standardize,
-    )
+    measured = _measured_of(columns)
+    parts = {column.name: _parts(known, column) for column in columns if column.role == "date"}
+    kinds = [KINDS[column.role] for column in measured for _ in _names(column, parts)]
+    marked = [mark for column in measured for mark in _marks(known, column, parts)]
     categories = {c.name: fit_categories(known[c.name], one_hot) for c in columns if c.role == "category"}
-    marked = {column.name for column, mark in zip(measured, numbers.marked_C, strict=True) if mark}
-    told = tuple(
-        replace(c, becomes=_becomes(c, standardize, c.name in marked, categories.get(c.name))) for c in columns
-    )
+    texts = {c.name: _fit_text(frame_train[c.name], known[c.name]) for c in columns if c.role == "text"}
     used = [column.name for column in columns if column.role != "dropped"]
-    return Encoder(told, numbers, categories, frame_train[used].head(5).reset_index(drop=True))
+    encoder = Encoder(
+        columns=tuple(columns),
+        parts=parts,
+        numbers=fit_numbers(_read(frame_train, measured, parts), kinds, marked, standardize),
+        categories=categories,
+        texts=texts,
+        example=_plain_rows(frame_train[used].head(5)),
+    )
+    return replace(encoder, columns=tuple(replace(c, becomes=_becomes(c, encoder)) for c in columns))
+
+
+def _parts(known: pd.DataFrame, column: Column) -> tuple[str, ...]:
+    """The parts of a date that differ among the known rows."""
+    parts_NP = parts_of(as_dates(known[column.name], column.format))
+    parts_NP = parts_NP[~np.isnan(parts_NP[:, 0])]
+    return tuple(part for part, values_N in zip(PARTS, parts_NP.T, strict=True) if len(np.unique(values_N)) > 1)
+
+
+def _marks(known: pd.DataFrame, column: Column, parts: Mapping[str, Sequence[str]]) -> list[bool]:
+    """For each feature of the column whether it has a mark: the first of them, where a known row has no value."""
+    features = [bool(np.isnan(values_N).any()) for values_N in _read(known, [column], parts)]
+    return [any(features), *[False] * (len(features) - 1)][: len(features)]
+
+
+def _fit_text(train: pd.Series, known: pd.Series) -> Text:
+    return fit_text(train, min(N_COMPONENTS, known.nunique()))
 
 
 SCALES = {
@@ -190,14 +255,32 @@ SCALES = {
 }
 
 
-def _becomes(column: Column, standardize: Standardize, marked: bool, known: Categories | None) -> str:
-    if known is not None:
-        return known.becomes()
-    scale = {"number": SCALES[standardize], "ordered": "its rank, standardized", "boolean": "0 or 1"}
-    return scale.get(column.role, "nothing") + ", with a mark where it is missing" * marked
+def _becomes(column: Column, encoder: Encoder) -> str:
+    """What the column is to the network, in words."""
+    name = column.name
+    if column.role == "category":
+        return encoder.categories[name].becomes()
+    if column.role == "text":
+        return f"{len(encoder.texts[name].mean_K)} components of its n-grams"
+    said = {
+        "number": SCALES[encoder.numbers.standardize],
+        "ordered": "its rank, standardized",
+        "date": ", ".join(encoder.parts.get(name, ())),
+        "boolean": "0 or 1",
+    }
+    marked = f"{name} missing" in encoder.features
+    return said.get(column.role, "nothing") + ", with a mark where it is missing" * marked
 
 
-def stored_frame(frame: pd.DataFrame) -> dict[str, Any]:
+def _plain_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the values of pandas' categories in place of these, as another reader of the table has them."""
+    frame = frame.reset_index(drop=True)
+    for name in frame.columns[[isinstance(kind, pd.CategoricalDtype) for kind in frame.dtypes]]:
+        frame[name] = frame[name].astype(object).infer_objects()
+    return frame
+
+
+def _stored_frame(frame: pd.DataFrame) -> dict[str, Any]:
     """A small frame as JSON has it: the type of each column, and its values."""
     return {str(name): [str(column.dtype), _plain(column)] for name, column in frame.items()}
 
@@ -207,5 +290,5 @@ def _plain(column: pd.Series) -> list[Any]:
     return [value if isinstance(value, (bool, int, float, str, type(None))) else str(value) for value in values]
 
 
-def restored_frame(stored: Mapping[str, Any]) -> pd.DataFrame:
+def _restored_frame(stored: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, (dtype, values) in stored.items()})

@@ -5,7 +5,7 @@ N rows, C columns, Q ranks, B bounds of bins. What is learned of a column is of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -83,18 +83,17 @@ def to_normal(x_NC: np.ndarray, ranks_QC: np.ndarray) -> np.ndarray:
 
 
 def fit_numbers(
-    columns: Sequence[Callable[[], np.ndarray]],
+    columns: Iterable[np.ndarray],
     kinds: Sequence[Kind],
     marked: Sequence[bool],
     standardize: Standardize,
 ) -> Numbers:
-    """What is learned of the columns. Each is a function that gives its train values, float64 with NaN for missing
-    ones, so that one at a time is in memory. Columns of kind "number" come first."""
-    n, n_numbers = len(columns), sum(kind == "number" for kind in kinds)
+    """What is learned of the columns: of each its train values, float64, NaN for missing ones. One at a time is in
+    memory. Columns of kind "number" come first."""
+    n, n_numbers = len(kinds), sum(kind == "number" for kind in kinds)
     means_C, variances_C, counts_C, medians_C = np.zeros((4, n))
     robust_C, bounds_BC, ranks = np.ones(n), np.zeros((N_BOUNDS, n)), []
-    for c, read in enumerate(columns):
-        x_N = read()
+    for c, x_N in enumerate(columns):
         n_rows, x_N = len(x_N), np.sort(x_N[~np.isnan(x_N)])
         counts_C[c] = len(x_N)
         x_N = x_N if len(x_N) else np.zeros(1)

@@ -18,6 +18,8 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     values = column.to_numpy()
     if values.dtype.kind in "fiub":
         numbers: np.ndarray = values.astype(np.float64)
+    elif values.dtype.kind == "m":
+        numbers = values / np.timedelta64(1, "s")
     else:
         numbers = np.full(len(values), np.nan)
         missing = pd.isna(values)
