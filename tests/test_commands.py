@@ -16,8 +16,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from ridgeline.command_line import commands
-from ridgeline.command_line.commands import ROOT, command, look_at, runs_setting, setting
+from ridgeline.command_line.commands import command, look_at, runs_setting, setting
 from ridgeline.command_line.composed import plain
+from ridgeline.command_line.places import ROOT
 from sweeping import Studies
 
 HOSTILE = "a b's (1) =$x é"

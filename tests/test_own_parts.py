@@ -11,7 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from ridgeline.command_line.commands import ROOT
+from ridgeline.command_line.places import ROOT
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.config.batchable import structure
 from ridgeline.data import Splits

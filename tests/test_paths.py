@@ -13,8 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError
-from ridgeline.command_line.commands import ROOT
 from ridgeline.command_line.paths import PATHS, absolute, readable, settle
+from ridgeline.command_line.places import ROOT
 from ridgeline.entry_points import checked
 from ridgeline.search.space import dimension
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ridgeline.command_line.commands import ROOT
+from ridgeline.command_line.places import ROOT
 from ridgeline.command_line.screen import Screen, use_screen
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.command_line.commands import ROOT
+from ridgeline.command_line.places import ROOT
 from ridgeline.config import Config, ConfigError
 from ridgeline.evaluation.confirmable import check_data
 from ridgeline.evaluation.stored import open_study

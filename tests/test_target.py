@@ -16,8 +16,8 @@ from hydra import compose, initialize_config_dir
 
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.arguments import with_targets
-from ridgeline.command_line.commands import ROOT
 from ridgeline.command_line.paths import settle
+from ridgeline.command_line.places import ROOT
 from ridgeline.target import Target, modules_in
 
 MODULE = """

@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Swee
 from hydra.errors import HydraException
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.command_line.commands import ROOT, key_of
+from ridgeline.command_line.commands import key_of
+from ridgeline.command_line.places import CONF
 from ridgeline.config.deciding import OF_ENTRY_POINTS
 from ridgeline.target import TARGET
 
@@ -98,7 +99,7 @@ def with_targets(arguments: Sequence[str]) -> list[str]:
     keys = [key_of(argument) for argument in arguments]
     named = {key.removesuffix(f".{TARGET}") for key in keys if key.endswith(f".{TARGET}")} - {"hydra"}
     roots = [root for root in named if not root.startswith("hydra.")]
-    own = [root for root in sorted(roots) if root not in keys and (ROOT / "conf" / root / "own.yaml").is_file()]
+    own = [root for root in sorted(roots) if root not in keys and (CONF / root / "own.yaml").is_file()]
 
     def added(argument: str, key: str) -> str:
         is_below = any(key.startswith(f"{root}.") for root in roots)
@@ -215,7 +216,7 @@ def _shown(line: str) -> tuple[str, str]:
 
 
 def _is_group(name: str) -> bool:
-    return name.startswith("hydra/") or (ROOT / "conf" / name).is_dir()
+    return name.startswith("hydra/") or (CONF / name).is_dir()
 
 
 def _values(override: Override) -> Iterator[Any]:

@@ -23,15 +23,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from ridgeline.command_line.composed import as_typed
-
-ROOT = Path(__file__).resolve().parents[3]
-"""The project: conf/, pipelines/, mlruns/ lie here."""
-
-HOME = Path(str(ROOT).partition("/.dvc/tmp/exps/")[0])
-"""The project that stays: ROOT, or the one it was made of if DVC made ROOT for an experiment and will remove it."""
-
-RUNS = HOME / "mlruns"
-"""The runs folder that a pipeline has without `runs=` and RIDGELINE_RUNS: what is in it outlives an experiment."""
+from ridgeline.command_line.places import CONF, CONSOLE, HOME, IS_CHECKOUT, RUNS, STORE
 
 WHERE_TO_WRITE = re.compile(r"[+~]*hydra\.(run|sweep|mode|output_subdir)\b")
 """Settings of Hydra that another start has its own of."""
@@ -43,20 +35,32 @@ PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 
 
 def command(pipeline: str | Path, *arguments: str, where: Where = "here") -> str:
-    """The shell command that runs `pipelines/NAME.py`, or a script by its path, with these arguments.
+    """The shell command that runs `pipelines/NAME.py`, or a script by its path, with these arguments. It is
+    `ridgeline NAME` where this process was started so, and where there is no checkout.
 
     `where` it will be pasted. Here: now, in this shell, so that it may be short. Anywhere: it depends on no working
     directory and on no activated environment. Project: documentation, which is read in the project's own folder.
     """
+    if not isinstance(pipeline, Path) and (console := _console(where)):
+        return shlex.join([*console, pipeline, *arguments])
     script = pipeline if isinstance(pipeline, Path) else HOME / "pipelines" / f"{pipeline}.py"
     if script.is_relative_to(HOME) and (where == "project" or (where == "here" and _is_home())):
         return shlex.join(["python", str(script.relative_to(HOME)), *arguments])
     return shlex.join([sys.executable, str(script), *arguments])
 
 
+def called(script: Path) -> str:
+    """What the user typed to start this pipeline: `train.py`, or `ridgeline train`."""
+    return f"ridgeline {script.stem}" if _console("project") else script.name
+
+
 def look_at(store: Path, *, where: Where = "here") -> str:
     """The shell command that starts the MLflow UI on the SQLite file `store`."""
-    if store == RUNS / "mlflow.db" and shutil.which("make"):
+    if console := _console(where):
+        is_usual = store.name == STORE
+        place = runs_setting(store.parent) if is_usual else [setting("tracking.uri", f"sqlite:///{store}")]
+        return shlex.join([*console, "ui", *place])
+    if store == RUNS / STORE and shutil.which("make"):
         return "make ui" if where == "here" and Path.cwd() == HOME else shlex.join(["make", "-C", str(HOME), "ui"])
     return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{store}"])
 
@@ -103,7 +107,7 @@ def started_with(hydra: Any) -> tuple[list[str], list[str]]:
     for source in hydra.runtime.config_sources:
         if source.provider == "command-line":
             options.append(f"--config-dir={source.path}")
-        if source.provider == "main" and Path(source.path) != ROOT / "conf":
+        if source.provider == "main" and Path(source.path) != CONF:
             options.append(f"--config-path={source.path}")
     if hydra.job.config_name not in (None, "config"):
         options.append(f"--config-name={hydra.job.config_name}")
@@ -139,8 +143,23 @@ def _absolute_searchpath(override: str, base: Path) -> str:
 def runs_setting(runs: str | Path) -> list[str]:
     """The argument that names this runs folder; none where a new shell means it anyway."""
     folder = Path(runs).absolute()
+    if not IS_CHECKOUT:  # the usual one is that of the working directory
+        return [setting("runs", folder)]
     usual = Path(os.environ.get("RIDGELINE_RUNS") or RUNS).absolute()
     return [] if folder == RUNS == usual else [setting("runs", folder)]
+
+
+def _console(where: Where) -> list[str]:
+    """The words that `ridgeline` is called by; none in a checkout whose scripts are started by their paths."""
+    started = os.environ.get(CONSOLE)
+    if not started and IS_CHECKOUT:
+        return []
+    if where == "project":
+        return ["ridgeline"]
+    if not started:  # Python's own, without a console command: a notebook, `python -m ridgeline`
+        return [sys.executable, "-m", "ridgeline"]
+    found = shutil.which("ridgeline")
+    return ["ridgeline" if where == "here" and found and os.path.abspath(found) == started else started]
 
 
 def _is_number(text: str) -> bool:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from ridgeline.command_line import own_conf
 from ridgeline.command_line.arguments import (
     Arguments,
     check_arguments,
@@ -25,9 +26,10 @@ from ridgeline.command_line.arguments import (
     read_arguments,
     with_targets,
 )
-from ridgeline.command_line.commands import ROOT, RUNS
+from ridgeline.command_line.commands import called, command
 from ridgeline.command_line.composed import conceal_argument
 from ridgeline.command_line.paths import readable
+from ridgeline.command_line.places import RUNS
 from ridgeline.command_line.screen import use_screen
 from ridgeline.config.data import PLACES
 from ridgeline.entry_points.mistakes import is_mistake, one_line, one_line_errors, refuse
@@ -60,7 +62,7 @@ def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = F
         with one_line_errors():  # here, for Hydra adds a line of its own to what leaves the task
             return task(cfg)
 
-    arguments = _read(lambda arguments: check_arguments_without_trial(arguments, Path(sys.argv[0]).name))
+    arguments = _read(lambda arguments: check_arguments_without_trial(arguments, called(Path(sys.argv[0]))))
     overrides = with_targets(arguments.overrides)
     if of_study:  # whose data need not be those that the configuration here has
         overrides = [re.sub(rf"^\+*(?=data\.({'|'.join(PLACES)})=)", "++", override) for override in overrides]
@@ -79,6 +81,8 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
     if os.environ.get("MLFLOW_TRACKING_URI") and not is_given and not arguments.shows:
         # A study that followed it would be another one in the next shell.
         print('MLFLOW_TRACKING_URI is not read; to use it: tracking.uri="$MLFLOW_TRACKING_URI"', file=sys.stderr)
+    if (own := own_conf.own_conf()) is not None and not arguments.shows:
+        print(f"Searched before ours: {own}", file=sys.stderr)
     return arguments
 
 
@@ -87,11 +91,12 @@ def _run(task: Callable[[DictConfig], Any]) -> None:
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
     if not os.environ.get("RIDGELINE_RUNS", "").strip():
         os.environ["RIDGELINE_RUNS"] = str(RUNS)
+    OmegaConf.register_new_resolver("pipeline", lambda name: command(name, where="project"), replace=True)  # for --help
     # Hydra then raises instead of printing several lines; what it raises is turned into one line here.
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(config_path=str(ROOT / "conf"), config_name="config", version_base="1.3")(task)()
+        hydra.main(config_path=str(own_conf.enter()), config_name="config", version_base="1.3")(task)()
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and not wants_traceback:
             refuse(f"Nothing more can be written: {error.strerror}.", code=1)

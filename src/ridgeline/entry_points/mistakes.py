@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from ridgeline.checking import ConfigError, nearest, unknown_choice, unknown_key
-from ridgeline.command_line.commands import ROOT, setting
+from ridgeline.command_line.commands import setting
+from ridgeline.command_line.places import CONF
 
 
 def refuse(line: str, code: int = 2) -> NoReturn:
@@ -48,7 +49,7 @@ def one_line(error: Exception) -> str:
         return _unreadable(str(error.override), str(error).splitlines()[0])
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        folder = ROOT / "conf" / group
+        folder = CONF / group
         if not group:
             known = [path.stem for path in folder.glob("*.yaml")]
             return f"There is no configuration `{choice}`. {nearest(choice, known)}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,7 +140,7 @@ def _tags(confirmed: Mapping[str, Any], fitted: Fitted) -> dict[str, str]:
         TEST_HASH: str(confirmed["opening"]["test_hash"]),
         CONTENT: _content(confirmed, fitted),
     }
-    return known | provenance.revision(Path(__file__).parent)
+    return known | provenance.own_revision()
 
 
 def _content(confirmed: Mapping[str, Any], fitted: Fitted) -> str:

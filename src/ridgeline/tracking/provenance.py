@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
+from ridgeline.command_line.places import IS_CHECKOUT, REVISION
 from ridgeline.config import Config, as_tree
 from ridgeline.config.deciding import NOT_TRAINED
 
@@ -65,7 +66,7 @@ def tags(kind: str, description: DataDescription, job_dir: Path | None) -> dict[
     }
     if job_dir is not None:
         known[JOB] = str(Path(job_dir).absolute())
-    return known | revision(Path(__file__).parent) | experiment() | versions()
+    return known | own_revision() | experiment() | versions()
 
 
 def params(config: Config) -> list[Param]:
@@ -122,8 +123,19 @@ def versions() -> dict[str, str]:
 
 def commit() -> dict[str, Any]:
     """The revision of this code, for a record: None where it is not known."""
-    known = revision(Path(__file__).parent)
+    known = own_revision()
     return {"commit": known.get(GIT_COMMIT), "dirty": known[GIT_DIRTY] == "true" if known else None}
+
+
+def own_revision() -> dict[str, str]:
+    """The revision of this code: of its checkout, or what the wheel was built from, which may be unknown.
+
+    An installed package often lies in a checkout of the user's own, whose revision is not ours.
+    """
+    if IS_CHECKOUT:
+        return revision(Path(__file__).parent)
+    built = json.loads(REVISION.read_text(encoding="utf-8")) if REVISION.is_file() else {}
+    return {GIT_COMMIT: built["commit"], GIT_DIRTY: "true" if built["dirty"] else "false"} if built else {}
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ridgeline.command_line.commands import Where, look_at
 from ridgeline.command_line.passwords import hidden, revealed
+from ridgeline.command_line.places import STORE
 from ridgeline.config import Config
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def store_uri(config: Config) -> str:
     """`tracking.uri` with its password, or the SQLite store in the runs folder. A path to a file is made absolute."""
     uri = revealed(config.tracking.uri) if config.tracking.uri is not None else None
     if uri is None:
-        return f"{SQLITE}{Path(config.runs).absolute() / 'mlflow.db'}"
+        return f"{SQLITE}{Path(config.runs).absolute() / STORE}"
     if uri.startswith(SQLITE):
         return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
     return uri

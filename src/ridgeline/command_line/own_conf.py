@@ -1,0 +1,35 @@
+"""The user's own conf/ in the working directory: its files come before ours, which are looked up after them.
+
+It is Hydra's main folder then, as if `--config-path` had named it; so printed commands name it too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+
+from ridgeline.command_line.places import CONF
+
+_entered = False
+"""Whether this process is a pipeline. In any other Hydra app of the environment the search path is its own affair."""
+
+
+def own_conf() -> Path | None:
+    """conf/ of the working directory, if it is there and not the project's own."""
+    own = Path.cwd() / "conf"
+    return own if own.is_dir() and not (CONF.is_dir() and own.samefile(CONF)) else None
+
+
+def enter() -> Path:
+    """The main folder of configuration of this pipeline; the one that is not ours is searched before ours."""
+    global _entered
+    _entered = True
+    return own_conf() or CONF
+
+
+def add_ours(search_path: ConfigSearchPath) -> None:
+    """Let ours be searched after a main folder that is another one."""
+    main = next((element.path for element in search_path.get_path() if element.provider == "main"), None)
+    if _entered and main is not None and Path(main) != CONF:
+        search_path.append("ridgeline", f"file://{CONF}", anchor=SearchPathQuery(provider="main"))
