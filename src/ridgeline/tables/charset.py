@@ -16,30 +16,43 @@ NAMES = {
     "cp1252": "Latin-1 (Windows-1252)",
 }
 CURE = "Save it as UTF-8, or convert it: `iconv -f ENCODING -t UTF-8`."
+HEAD = 1 << 16
 RULE = "the text is UTF-8, UTF-16 or Latin-1"
+
+
+def likely_encoding(file: Path) -> str:
+    """The encoding that the start of the file tells. Raises BadTable where that is no text."""
+    with opened(file) as stream:
+        head = stream.read(HEAD)
+    marked = _marked(head)
+    if marked is not None:
+        return marked
+    _require_text(head)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # a character may be cut at the end
+        return "utf-8"
+    except UnicodeDecodeError:
+        return "cp1252"
 
 
 def encoding_of(file: Path) -> str:
     """The encoding, after reading the whole file with it. Raises BadTable where none fits, or it is no text."""
-    with opened(file) as stream:
-        head = stream.read(65536)
-    marked = _marked(head)
-    if marked is not None:
-        _read_with(file, marked)
-        return marked
-    _require_text(head)
+    likely = likely_encoding(file)
+    if likely not in ("utf-8", "cp1252"):
+        _read_with(file, likely)
+        return likely
     try:
         _read_with(file, "utf-8")
         return "utf-8"
     except BadTable as bad:
         if _is_mostly_utf8(file):
             raise
-        first = bad
+        as_utf8 = bad
     try:
         _read_with(file, "cp1252")
         return "cp1252"
     except BadTable:
-        raise first from None
+        raise as_utf8 from None
 
 
 def _marked(head: bytes) -> str | None:
@@ -61,10 +74,9 @@ def _marked(head: bytes) -> str | None:
 
 def _require_text(head: bytes) -> None:
     strange = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\x1a")
-    if b"\0" in head or strange > len(head) / 100:
-        raise BadTable(
-            "the file is text", f"it is binary: its first {len(head)} bytes hold {strange} control characters."
-        )
+    if strange > len(head) / 100:
+        share = f"{strange} of its first {len(head)} bytes are control characters"
+        raise BadTable("the file is text", f"it is binary: {share}.")
 
 
 def _read_with(file: Path, encoding: str) -> None:

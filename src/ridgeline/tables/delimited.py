@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from ridgeline.tables.charset import encoding_of, likely_encoding
 from ridgeline.tables.dialect import SEPARATORS, Dialect, Row, detect, numbered_rows
 from ridgeline.tables.files import BLOCK, BadTable, text_of, unpacked_size
 from ridgeline.tables.header import names_of
@@ -41,12 +42,17 @@ class Text:
     """The first rows, the header among them."""
 
     @classmethod
-    def of(cls, file: Path) -> Text:
-        dialect, rows, line = detect(file)
+    def of(cls, file: Path, encoding: str | None = None) -> Text:
+        dialect, rows, line = detect(file, encoding or likely_encoding(file))
         names = names_of(rows)
         if len(rows) == 1:
             raise BadTable("the file has rows", f"nothing follows the header of {len(names)} columns.")
         return cls(file, dialect, names, line, rows)
+
+    def checked(self) -> Text:
+        """The same after a look at all of the file, for its encoding."""
+        encoding = encoding_of(self.file)
+        return self if encoding == self.dialect.encoding else Text.of(self.file, encoding)
 
     def read(self, missing: Sequence[str], strings: Sequence[str]) -> pa.Table:
         """All rows. Raises BadTable with the line that is wrong."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ridgeline.tables.charset import NAMES, encoding_of
+from ridgeline.tables.charset import NAMES
 from ridgeline.tables.files import BadTable, is_gzip, text_of
 
 HEAD = 1 << 18
@@ -55,13 +55,9 @@ class Dialect:
         return ", ".join(words)
 
 
-def detect(file: Path) -> tuple[Dialect, list[Row], int]:
-    """The dialect of a text file, the rows of its start, and the line in which the first of them, the header, ends.
-
-    The whole file is read once, for its encoding.
-    """
-    encoding = encoding_of(file)
-    with text_of(file, encoding) as stream:
+def detect(file: Path, encoding: str) -> tuple[Dialect, list[Row], int]:
+    """The dialect of a text file, the rows of its start, and the line in which the first of them, the header, ends."""
+    with text_of(file, encoding, errors="replace") as stream:
         head = stream.read(HEAD)
         is_whole = len(head) < HEAD
         while not is_whole and len(re.findall(r"[\r\n]", head)) < 4:  # very long lines
@@ -88,7 +84,7 @@ def detect(file: Path) -> tuple[Dialect, list[Row], int]:
 
 def numbered_rows(file: Path, dialect: Dialect, strict: bool = False) -> Iterator[tuple[Row, int]]:
     """Each row that is not blank, and the number of the line that it ends in. Slow: for errors, and for the header."""
-    with text_of(file, dialect.encoding) as stream:
+    with text_of(file, dialect.encoding, errors="replace") as stream:
         reader = _reader(stream, dialect.separator, dialect.quote, dialect.escape, strict)
         for row in reader:
             if row:

@@ -24,7 +24,6 @@ SIGNATURES = {
     b"FEA1": "Feather",
 }
 FOREIGN = {
-    b"PK\x03\x04": "a zip file, or an Excel workbook: unzip it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV",
     b"BZh": "compressed by bzip2: unpack it, or use gzip",
     b"\xfd7zXZ": "compressed by xz: unpack it, or use gzip",
@@ -162,6 +161,11 @@ def kind_of(file: Path) -> str:
             return kind
     rule = "the file is a CSV, TSV, Parquet, Feather or JSON lines"
     first = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"PK\x03\x04"):
+        is_excel = b"[Content_Types].xml" in head or b"xl/" in head
+        raise BadTable(
+            rule, f"it is {'an Excel workbook: save the sheet as CSV' if is_excel else 'a zip file: unzip it'}."
+        )
     for signature, what in FOREIGN.items():
         if head.startswith(signature):
             raise BadTable(rule, f"it is {what}.")
@@ -182,6 +186,6 @@ def kind_of(file: Path) -> str:
     return "CSV"
 
 
-def text_of(file: Path, encoding: str) -> io.TextIOWrapper:
+def text_of(file: Path, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
     """The file's text with its line ends as they are."""
-    return io.TextIOWrapper(opened(file), encoding=encoding, newline="")
+    return io.TextIOWrapper(opened(file), encoding=encoding, errors=errors, newline="")

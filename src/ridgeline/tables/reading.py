@@ -78,7 +78,7 @@ def read_table(
         with naming(key, file):
             source = understood(file)
             require_room(source)
-            sources.append(source)
+            sources.append(source.checked())
     _require_same_columns(sources, key)
     tables = []
     for source in sources:
@@ -107,7 +107,7 @@ def read_chunks(
     start = 0
     for file in files:
         with naming(key, file):
-            for table in understood(file).pieces(missing, strings):
+            for table in understood(file).checked().pieces(missing, strings):
                 for first in range(0, table.num_rows, rows):
                     frame = frame_of(table.slice(first, rows))
                     frame.index = pd.RangeIndex(start, start + len(frame))

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from ridgeline.tables.charset import encoding_of
+from ridgeline.tables.charset import encoding_of, likely_encoding
 from ridgeline.tables.dialect import Dialect
 from ridgeline.tables.files import BadTable, is_gzip, text_of, unpacked_size
 
@@ -65,6 +65,10 @@ class Typed:
             if not _is_plain(field.type):
                 raise BadTable("each cell holds one value", f"the column `{field.name}` holds {field.type}.")
         return cls(file, Dialect(kind), schema, n_rows)
+
+    def checked(self) -> Typed:
+        """What the file's own footer says is all that is asked."""
+        return self
 
     @property
     def names(self) -> list[str]:
@@ -143,7 +147,11 @@ class JsonLines:
 
     @classmethod
     def of(cls, file: Path) -> JsonLines:
-        return cls(file, Dialect("JSON lines", is_gzip(file), encoding_of(file)))
+        return cls(file, Dialect("JSON lines", is_gzip(file), likely_encoding(file)))
+
+    def checked(self) -> JsonLines:
+        """The same after a look at all of the file, for its encoding."""
+        return replace(self, dialect=replace(self.dialect, encoding=encoding_of(self.file)))
 
     @cached_property
     def names(self) -> list[str]:
@@ -182,7 +190,7 @@ class JsonLines:
                         "each line is a JSON object", f"line {number}, column {error.colno}: {error.msg}."
                     ) from error
                 if not isinstance(record, dict):
-                    raise BadTable("each line is a JSON object", f"line {number} is {type(record).__name__}.")
+                    raise BadTable("each line is a JSON object", f"line {number} is {line.strip()[:40]}.")
                 nested = next((key for key, value in record.items() if isinstance(value, dict | list)), None)
                 if nested is not None:
                     raise BadTable("each cell holds one value", f"`{nested}` in line {number} is a list or an object.")
