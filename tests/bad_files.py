@@ -21,13 +21,14 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class BadFile:
-    """`words`: what the line must hold. `shows`: when the file is read, or later, when its columns are understood."""
+    """A file, the settings that use it, and `words` that the line must hold. `shows`: what refuses it, the reading,
+    the checks of its numbers, or only what uses the columns."""
 
     name: str
     path: str
     overrides: tuple[str, ...]
     words: tuple[str, ...]
-    shows: Literal["read", "understood"] = "read"
+    shows: Literal["read", "checked", "used"] = "read"
 
 
 Maker = Callable[[Path], BadFile]
@@ -365,12 +366,12 @@ def larger_than_the_memory(path: Path) -> None:
 # What is in the columns
 
 
-@bad("churn.csv", "finite in float32", "size=inf", "line 3 of churn.csv", shows="understood")
+@bad("churn.csv", "finite in float32", "size=inf", "line 3 of churn.csv", shows="checked")
 def infinite_number(path: Path) -> None:
     path.write_text(column("size", [1.5, "inf", *range(38)]))
 
 
-@bad("churn.csv", "finite in float32", "size=1e+300", "line 41 of churn.csv", shows="understood")
+@bad("churn.csv", "finite in float32", "size=1e+300", "line 41 of churn.csv", shows="checked")
 def huge_number(path: Path) -> None:
     path.write_text(column("size", [*range(39), "1e300"]))
 
@@ -381,7 +382,44 @@ def huge_number(path: Path) -> None:
     "size=12 kg",
     "line 9 of churn.csv",
     options=("data.numeric=[size]",),
-    shows="understood",
+    shows="checked",
 )
 def text_in_a_declared_number(path: Path) -> None:
     path.write_text(column("size", [*range(7), "12 kg", *range(32)]))
+
+
+@bad("churn.csv", "data.target", "Did you mean churn?", target="chrun", shows="used")
+def unknown_target(path: Path) -> None:
+    path.write_text(GOOD)
+
+
+@bad("churn.csv", "data.target", "missing", target="left", shows="used")
+def target_missing_everywhere(path: Path) -> None:
+    path.write_text(column("left", [""] * 40))
+
+
+@bad("churn.csv", "data.target", "left", target="left", shows="used")
+def one_class(path: Path) -> None:
+    path.write_text(column("left", ["yes"] * 40))
+
+
+@bad("churn.csv", "data.drop", "heihgt", "height", options=("data.drop=[heihgt]",), shows="used")
+def unknown_column_to_drop(path: Path) -> None:
+    path.write_text(GOOD)
+
+
+@bad(
+    "churn.csv",
+    "age",
+    "data.categorical",
+    "data.numeric",
+    options=("data.categorical=[age]", "data.numeric=[age]"),
+    shows="used",
+)
+def column_in_two_lists(path: Path) -> None:
+    path.write_text(GOOD)
+
+
+@bad("churn.csv", "data.group_on", "custmer", options=("data.group_on=custmer",), shows="used")
+def unknown_group(path: Path) -> None:
+    path.write_text(GOOD)

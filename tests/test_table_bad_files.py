@@ -14,7 +14,7 @@ from ridgeline.tables.reading import read_table
 
 def read(made: BadFile) -> None:
     reading = read_table(made.path)
-    assert made.shows == "understood"
+    assert made.shows == "checked"
     require_finite(reading.frame, list(reading.frame), reading.place)
     require_numbers(reading.frame, ["size"], reading.place)
 
@@ -22,6 +22,9 @@ def read(made: BadFile) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_bad_file_gets_one_line_with_key_rule_and_place(name: str, tmp_path: Path) -> None:
     made = MAKERS[name](tmp_path / name)
+    if made.shows == "used":
+        assert len(read_table(made.path).frame) == 40
+        return
     with pytest.raises(ConfigError) as caught:
         read(made)
     line = str(caught.value)

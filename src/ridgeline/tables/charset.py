@@ -105,5 +105,5 @@ def _is_mostly_utf8(file: Path) -> bool:
     with opened(file) as stream:
         text = stream.read(BLOCK).decode("utf-8", errors="replace")
     wrong = text.count("\ufffd")
-    right = sum(character > "\x7f" for character in text) - wrong
+    right = len(text) - len(text.encode("ascii", errors="ignore")) - wrong
     return right > wrong

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from ridgeline.tables.charset import NAMES
 from ridgeline.tables.files import BadTable, is_gzip, text_of
 
-HEAD = 1 << 18
-"""So many characters are looked at."""
+HEAD, ROWS = 1 << 18, 2000
+"""So many characters are looked at, and so many rows of them."""
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "spaces"}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
@@ -111,12 +111,13 @@ Way: TypeAlias = tuple[tuple[float, ...], tuple[str, str, str | None], list[Row]
 
 def _judged(head: str, is_whole: bool, separator: str, quote: str, escape: str | None) -> Way | None:
     """How well the rows that one way gives agree, the way, and the rows; None where it cannot be."""
+    reader = _reader(io.StringIO(head, newline=""), separator, quote, escape)
     try:
-        rows = [row for row in _reader(io.StringIO(head, newline=""), separator, quote, escape) if row]
+        rows = [row for row in itertools.islice(reader, ROWS) if row]
+        if not is_whole and next(reader, None) is None and len(rows) > 1:  # the last may be cut
+            rows.pop()
     except csv.Error:
         return None
-    if not is_whole and len(rows) > 1:  # the last may be cut
-        rows.pop()
     if not rows:
         return None
     width, count = Counter(map(len, rows)).most_common(1)[0]
