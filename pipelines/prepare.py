@@ -14,7 +14,7 @@ from ridgeline.entry_points import checked, enter_without_trial, require_overrid
 
 
 def prepare(cfg: DictConfig) -> None:
-    require_overrides_of("data", "experiment", "prepare")
+    require_overrides_of("data", "task", "import_path", "experiment", "prepare")
     from ridgeline.data import describe  # NumPy and scikit-learn, which --help need not wait for
 
     config = checked(cfg)

@@ -270,16 +270,15 @@ def test_hash_tells_every_change_of_data_or_split():
 def test_hash_tells_a_single_changed_value(content, monkeypatch, fresh_cache):
     before = load_splits(DIGITS).description.hash
     bunch = sklearn.datasets.load_digits()
-    arrays = {"data": bunch.data, "target": bunch.target}
-    arrays[content][(-1,) * arrays[content].ndim] += 1
-    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda return_X_y: tuple(arrays.values()))
+    bunch[content][(-1,) * bunch[content].ndim] += 1
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: bunch)
     fresh_cache()
     assert load_splits(DIGITS).description.hash != before
 
 
 def test_official_test_rows_never_train():
     y_N = np.tile(np.arange(2), 50)
-    source = Source(np.zeros((100, 1), np.float32), y_N, content="", n_test=20)
+    source = Source(np.zeros((100, 1), np.float32), y_N, content="", n_test=20, class_names=("0", "1"))
     rows = split_rows(source, DataConfig("mnist", train=0.5, validation=0.25))
     assert np.array_equal(rows.test, np.arange(80, 100))
     assert (len(rows.train), len(rows.validation)) == (40, 20)

@@ -321,4 +321,4 @@ def test_confirm_chooses_with_the_folds_and_retrains_without(tmp_path: Path) -> 
 
     with confirming():
         confirm_study(stored, ConfirmConfig(top=2, selection_seeds=2, seeds=2), open_test)
-    assert opened == [DataConfig("wine", fit_on="train_validation", standardize=opened[0].standardize)]
+    assert [(one.name, one.folds, one.fit_on) for one in opened] == [("wine", None, "train_validation")]

@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import Config, as_tree, parse
+from ridgeline.config import Config, DataConfig, as_tree, parse
 from ridgeline.config.batchable import structure
 from ridgeline.data import describe, load_splits
 from ridgeline.data.sources import read_source
 from ridgeline.trial.requirements import check_trainer
 
 SOURCE = """
+import decimal
+
 import numpy as np
+import pandas as pd
+import scipy.sparse
+import torch
 
 def load(n: int = 60, seed: int = 0, found: str = "table"):
     x_NI = np.random.default_rng(seed).normal(3, 2, (n, 4))
@@ -32,6 +37,21 @@ def load(n: int = 60, seed: int = 0, found: str = "table"):
         "a hole": (np.where(x_NI == x_NI[0, 0], np.nan, x_NI), labels_N),
         "one class": (x_NI, np.zeros(n, int)),
         "numbers": (x_NI, x_NI[:, 0] * 7),
+        "no example": (x_NI[:0], labels_N[:0]),
+        "no feature": (x_NI[:, :0], labels_N),
+        "complex": (x_NI + 0j, labels_N),
+        "a mask": (np.ma.masked_equal(x_NI, x_NI[0, 0]), labels_N),
+        "sparse": (scipy.sparse.csr_matrix(x_NI), labels_N),
+        "huge": (np.where(x_NI == x_NI[0, 0], 1e200, x_NI), labels_N),
+        "a column of text": (pd.DataFrame({"size": x_NI[:, 0], "city": ["A"] * n}), labels_N),
+        "a missing label": (x_NI, np.array([None, *labels_N[1:]], object)),
+        "several kinds": (x_NI, np.array([1, *labels_N[1:]], object)),
+        "a tensor that requires grad": (torch.tensor(x_NI, requires_grad=True), labels_N),
+        "floats": (x_NI, (x_NI[:, 0] > 3) * 1.0),
+        "whole": (x_NI, np.arange(n)),
+        "decimals": (x_NI, [decimal.Decimal(i) / 8 for i in range(n)]),
+        "texts of numbers": (x_NI, x_NI[:, 0].astype(str)),
+        "beyond float32": (x_NI, x_NI[:, 0] * 1e300),
     }
     return given[found]
 """
@@ -67,15 +87,50 @@ def test_examples_are_split_by_class_and_scaled_by_the_train_split(tree: dict[st
 
 
 def test_numbers_with_a_point_are_regression_which_task_has_to_say(tree: dict[str, Any]) -> None:
-    config = parsed(tree | {"task": "regression", "metric": "val/rmse"}, found="numbers", split="random")
+    config = parsed(tree | {"task": "regression", "metric": "val/rmse"}, found="numbers")
     assert config.loss.name == "mse"
     splits = load_splits(config.data)
     assert splits.task == "regression"
     assert splits.train.y_N.std() == pytest.approx(1, abs=0.05)
     check_trainer(config, splits.description)
-    assumed = parsed(tree, found="numbers", split="random")
+    assumed = parsed(tree, found="numbers")
     with pytest.raises(ConfigError, match=r"`task=regression with the targets of .*load` must hold, but got task=auto"):
         check_trainer(assumed, describe(assumed.data))
+
+
+@pytest.mark.parametrize("found", ["numbers", "floats", "whole", "decimals", "texts of numbers"])
+def test_task_decides_whether_numbers_are_met_or_name_classes(found: str, tree: dict[str, Any]) -> None:
+    """And the default split fits it."""
+    as_numbers = describe(parsed(tree | {"task": "regression"}, found=found).data)
+    assert (as_numbers.task, as_numbers.class_names) == ("regression", ())
+    with pytest.raises(ConfigError, match=r"^`task[ =].* with the targets of own_.*` must hold, .* got task=auto\.$"):
+        describe(parsed(tree, found=found).data)
+
+
+def test_whole_numbers_that_were_read_as_floats_are_classes_if_task_says_so(tree: dict[str, Any]) -> None:
+    config = parsed(tree | {"task": "classification"}, found="floats")
+    assert describe(config.data).class_names == ("0", "1")
+    assert parse(as_tree(config)) == config
+    with pytest.raises(ConfigError, match="gives targets that are labels or whole numbers with task=classification"):
+        describe(parsed(tree | {"task": "classification"}, found="numbers").data)
+    with pytest.raises(ConfigError, match=r"the class 0 has one example, as have \d+ other classes\.$"):
+        describe(parsed(tree | {"task": "classification"}, found="whole").data)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [("beyond float32", "finite in float32` must hold"), ("table", "numbers with task=regression` .*='(yes|no)'")],
+)
+def test_what_is_no_number_in_float32_is_no_target_of_regression(found: str, words: str, tree: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=words):
+        describe(parsed(tree | {"task": "regression"}, found=found).data)
+
+
+def test_classes_keep_the_names_that_the_user_gave_them(tree: dict[str, Any]) -> None:
+    assert describe(parsed(tree).data).class_names == ("no", "yes")
+    assert describe(parsed(tree, found="a tensor that requires grad").data).class_names == ("no", "yes")
+    assert describe(DataConfig("breast_cancer")).class_names == ("malignant", "benign")
+    assert describe(DataConfig("diabetes")).class_names == ()
 
 
 def test_its_arguments_stand_beside_our_keys_and_what_is_neither_is_refused(tree: dict[str, Any]) -> None:
@@ -108,9 +163,18 @@ def test_our_seed_is_given_to_it_and_other_arguments_are_other_data(tree: dict[s
         ("texts", "gives features that are numbers` must hold"),
         ("a column", r"gives features \(N, I\), or images \(N, H, W\)` must hold, .*=shape \(60,\)"),
         ("fewer targets", r"gives a target for each of 60 examples` must hold, .*=shape \(59,\)"),
-        ("a hole", r"gives finite features` must hold, .*=1 that are not"),
+        ("a hole", r"gives features that are finite in float32` must hold, .*=1 that are not"),
+        ("no example", r"gives an example and a feature or more` must hold, .*=shape \(0, 4\)"),
+        ("no feature", r"gives an example and a feature or more` must hold, .*=shape \(60, 0\)"),
+        ("complex", r"gives features that are real numbers` must hold, .*=dtype complex128"),
+        ("a mask", r"gives features without a mask` must hold, .*=1 that are masked"),
+        ("sparse", r"gives features as an array` must hold, .*=a sparse matrix"),
+        ("huge", r"gives features that are finite in float32` must hold, .*=1 that are not"),
+        ("a column of text", r"gives features that are numbers` must hold, .* has 'A' in the column city\.$"),
+        ("a missing label", r"gives a target for each example` must hold, .*=1 that are missing"),
+        ("several kinds", r"gives targets of one kind` must hold, .*=int and str"),
         ("one class", r"gives targets of two classes or more` must hold, .*=\[0\]"),
-        ("a fault", r"`data can be built` must hold, .*: KeyError: 'a fault' \(own_data_of_a_test.py, line 18\)"),
+        ("a fault", r"`data can be built` must hold, .*: KeyError: 'a fault' \(own_data_of_a_test.py, line 38\)"),
     ],
 )
 def test_what_is_no_data_is_refused_in_one_line(found: str, rule: str, tree: dict[str, Any]) -> None:

@@ -291,8 +291,8 @@ def test_what_does_not_fit_the_task_is_refused_in_one_line(overrides: dict[str, 
 
 
 def test_numbers_cannot_be_stratified() -> None:
-    with pytest.raises(ConfigError, match=r"`data.split is random or first in regression"):
-        load_splits(small(data__name="diabetes").data)
+    with pytest.raises(ConfigError, match=r"`data.split is auto, random or first in regression"):
+        load_splits(small(data__name="diabetes", data__split="stratified").data)
 
 
 # A loss of the user's own ---------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ class OwnSource(Target):
 class DataConfig:
     """Which examples, how they are split, which of them a fit trains on. `seed` belongs to the split, never to a fit.
 
-    `split`: drawn at random, or so that each class has its share (stratified); or first rows first.
+    `split`: drawn at random, or so that each class has its share (stratified); or first rows first. auto: stratified in
+    classification, random in regression.
     `folds`: what trains and validates is cut into so many; a trial is a fit for each, which validates on it.
     `root`, `path` and `test_path` say where the examples lie.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
@@ -46,7 +47,7 @@ class DataConfig:
 
     name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table"]
     seed: int = 0
-    split: Literal["stratified", "random", "first"] = "stratified"
+    split: Literal["auto", "stratified", "random", "first"] = "auto"
     train: float = 0.6
     validation: float = 0.2
     folds: int | None = None

@@ -6,7 +6,7 @@ import numpy as np
 
 from ridgeline.checking import require
 from ridgeline.config import DataConfig
-from ridgeline.data.rows import RowNumbers, asked, pool_and_test, require_every_class, split_rows
+from ridgeline.data.rows import RowNumbers, asked, pool_and_test, require_every_class, split_rows, way_of
 from ridgeline.data.source import Source
 
 
@@ -30,16 +30,17 @@ def fold_rows(source: Source, config: DataConfig) -> list[RowNumbers]:
     n_train = len(pool) - max(len(validation) for validation in validations)
     folds = [RowNumbers(np.setdiff1d(pool, validation)[:n_train], validation, test) for validation in validations]
     for rows in folds:
-        require_every_class(rows, source, f"{asked(config)} data.folds={config.folds}")
+        require_every_class(rows, source, f"{asked(source, config)} data.folds={config.folds}")
     return folds
 
 
 def _cut(pool: np.ndarray, source: Source, config: DataConfig) -> list[np.ndarray]:
     """Drawn with `data.seed`, each class in its share if stratified; or simply one piece after the other."""
-    if config.split == "first":
+    way = way_of(source, config)
+    if way == "first":
         return np.array_split(pool, config.n_folds)
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    kind = StratifiedKFold if config.split == "stratified" else KFold
+    kind = StratifiedKFold if way == "stratified" else KFold
     cutter = kind(config.n_folds, shuffle=True, random_state=config.seed)
     return [pool[places] for _, places in cutter.split(pool, source.y_N[pool])]

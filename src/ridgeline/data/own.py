@@ -5,26 +5,37 @@ N examples, I features; images of H rows and W columns.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
+from ridgeline.data.targets import Targets, read_targets
 
 
-def read_own(config: DataConfig) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
-    """Features (N, I) float32; targets (N,), in regression numbers, float64, otherwise the number of each example's
-    class, int64, in the order of the sorted labels; and (H, W) where the function gives images (N, H, W).
+class OwnExamples(NamedTuple):
+    """Features (N, I) float32; targets (N,) with the names of their classes, as `read_targets` gives them; and (H, W)
+    where the function gives images (N, H, W)."""
 
-    Raises ConfigError, one line, where the function fails or gives something else.
-    """
+    x_NI: np.ndarray
+    targets: Targets
+    image_shape: tuple[int, int] | None
+
+
+def read_own(config: DataConfig) -> OwnExamples:
+    """Raises ConfigError, one line, where the function fails or gives something else than examples."""
     assert config.source is not None
     places = {name: getattr(config, name) for name in ("path", "test_path") if getattr(config, name) is not None}
     given = config.source.build(seed=config.seed, root=config.root, noise=config.noise, **places)
-    x_NI, y_N = _pair(given, config.title)
-    shape = (int(x_NI.shape[1]), int(x_NI.shape[2])) if x_NI.ndim == 3 else None
-    return x_NI.reshape(len(x_NI), -1), y_N, shape
+    path = config.title
+    is_pair = isinstance(given, (tuple, list)) and len(given) == 2
+    _check(is_pair, "(features, targets)", path, type(given).__name__)
+    x = _features(given[0], path)
+    y_N = _array(given[1], "targets", path)
+    _check(y_N.ndim == 1 and len(y_N) == len(x), f"a target for each of {len(x)} examples", path, f"shape {y_N.shape}")
+    shape = (int(x.shape[1]), int(x.shape[2])) if x.ndim == 3 else None
+    return OwnExamples(x.reshape(len(x), -1), read_targets(y_N, config.task, path), shape)
 
 
 def takes(config: DataConfig, name: str) -> bool:
@@ -32,25 +43,52 @@ def takes(config: DataConfig, name: str) -> bool:
     return config.source is not None and config.source.takes(name)
 
 
-def _pair(given: Any, path: str) -> tuple[np.ndarray, np.ndarray]:
-    def check(holds: bool, rule: str, found: object) -> None:
-        require(holds, f"data._target_ gives {rule}", f"{path}()", found)
+def _check(holds: bool, rule: str, path: str, found: object) -> None:
+    require(holds, f"data._target_ gives {rule}", f"{path}()", found)
 
-    is_pair = isinstance(given, (tuple, list)) and len(given) == 2
-    check(is_pair, "(features, targets)", type(given).__name__)
+
+def _array(given: Any, what: str, path: str) -> np.ndarray:
+    """As NumPy has it, of a tensor too. A mask or an imaginary part would be lost: they are refused."""
+    _check(not hasattr(given, "toarray"), f"{what} as an array", path, "a sparse matrix (its toarray() is one)")
+    given = given.detach().cpu() if hasattr(given, "detach") else given
+    n_masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
+    _check(n_masked == 0, f"{what} without a mask", path, f"{n_masked} that are masked")
     try:
-        x, y = np.asarray(given[0], np.float32), np.asarray(given[1])
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:  # lists of several lengths
+        rule = f"data._target_ gives {what} as an array"
+        raise ConfigError(f"`{rule}` must hold, but {path}() has {_said(error)}.") from None
+    _check(array.dtype.kind != "c", f"{what} that are real numbers", path, f"dtype {array.dtype}")
+    return array
+
+
+def _features(given: Any, path: str) -> np.ndarray:
+    x = _array(given, "features", path)
+    rule = "features that are numbers"
+    _check(x.dtype.kind in "biufOUS", rule, path, f"dtype {x.dtype}")
+    try:
+        with np.errstate(over="ignore"):  # what is infinite then is refused below
+            x = x.astype(np.float32)
     except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"`data._target_ gives features that are numbers` must hold, but {path}() has {reason}."
-        ) from None
-    check(x.ndim in (2, 3), "features (N, I), or images (N, H, W)", f"shape {x.shape}")
-    check(y.ndim == 1 and len(y) == len(x), f"a target for each of {len(x)} examples", f"shape {y.shape}")
-    check(bool(np.isfinite(x).all()), "finite features", f"{np.count_nonzero(~np.isfinite(x))} that are not")
-    if np.issubdtype(y.dtype, np.floating):
-        check(bool(np.isfinite(y).all()), "finite targets", f"{np.count_nonzero(~np.isfinite(y))} that are not")
-        return x, y.astype(np.float64)
-    labels, numbers_N = np.unique(y, return_inverse=True)
-    check(len(labels) > 1, "targets of two classes or more", f"{labels}")
-    return x, numbers_N.astype(np.int64)
+        found = _column_of_text(given) or _said(error)
+        raise ConfigError(f"`data._target_ gives {rule}` must hold, but {path}() has {found}.") from None
+    _check(x.ndim in (2, 3), "features (N, I), or images (N, H, W)", path, f"shape {x.shape}")
+    _check(x.size > 0, "an example and a feature or more", path, f"shape {x.shape}")
+    n_not = int(np.count_nonzero(~np.isfinite(x)))
+    _check(n_not == 0, "features that are finite in float32", path, f"{n_not} that are not")
+    return x
+
+
+def _column_of_text(given: Any) -> str | None:
+    """The first column of a data frame that holds no numbers, and what it holds."""
+    for name in getattr(given, "columns", ()):
+        for value in np.asarray(given[name]).tolist():
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                return f"{value!r} in the column {name}"
+    return None
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".")

@@ -30,7 +30,7 @@ def split_rows(source: Source, config: DataConfig) -> RowNumbers:
     fraction = config.train + config.validation
     train, validation = _divide(pool, round(len(pool) * config.train / fraction), source, config)
     rows = RowNumbers(train, validation, test)
-    require_every_class(rows, source, asked(config))
+    require_every_class(rows, source, asked(source, config))
     if config.fit_on == "train_validation":
         return RowNumbers(np.sort(np.concatenate([train, validation])), validation, test)
     return rows
@@ -38,7 +38,7 @@ def split_rows(source: Source, config: DataConfig) -> RowNumbers:
 
 def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     """The rows that train and validate, and those of the test split."""
-    rule = "data.split is random or first in regression, for numbers are in no class"
+    rule = "data.split is auto, random or first in regression, for numbers are in no class"
     require(source.task == "classification" or config.split != "stratified", rule, "data.split", config.split)
     n_free = len(source.y_N) - source.n_test
     fraction = config.train + config.validation
@@ -48,8 +48,17 @@ def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.nd
         if config.examples > len(pool):
             rule = f"data.examples <= {len(pool)}, as many as train and validate,"
             raise ConfigError(f"`{rule}` must hold, but got data.examples={config.examples}.")
-        pool, _ = _divide(pool, config.examples, source, config, "stratified" if source.n_classes else "random")
+        pool, _ = _divide(pool, config.examples, source, config, usual_way(source))
     return pool, test
+
+
+def way_of(source: Source, config: DataConfig) -> str:
+    """How `data.split` says that rows are drawn: stratified, random or first."""
+    return usual_way(source) if config.split == "auto" else config.split
+
+
+def usual_way(source: Source) -> str:
+    return "stratified" if source.task == "classification" else "random"
 
 
 def _divide(
@@ -57,7 +66,7 @@ def _divide(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`count` of the rows, and the others: drawn with `data.seed`, each class in its share if stratified; or simply the
     first. `split`: another way than `data.split`."""
-    split = split or config.split
+    split = split or way_of(source, config)
     if split == "first" or count in (0, len(rows)):
         return rows[:count], rows[count:]
     from sklearn.model_selection import train_test_split
@@ -66,8 +75,18 @@ def _divide(
     try:
         chosen, others = train_test_split(rows, train_size=count, stratify=classes, random_state=config.seed)
     except ValueError as error:  # a class of one, or fewer rows than classes
-        raise ConfigError(f"`each split holds every class` must hold, but got {asked(config)}: {error}") from None
+        why = _alone(source, rows) or error
+        raise ConfigError(f"`each split holds every class` must hold, but got {asked(source, config)}: {why}") from None
     return np.sort(chosen), np.sort(others)
+
+
+def _alone(source: Source, rows: np.ndarray) -> str | None:
+    """Which classes have one example, of which no two splits can have one; None: none has."""
+    alone = np.flatnonzero(np.bincount(source.y_N[rows], minlength=source.n_classes) == 1)
+    if len(alone) == 0:
+        return None
+    more = f", as have {len(alone) - 1} other classes" if len(alone) > 1 else ""
+    return f"the class {source.class_names[alone[0]]} has one example{more}."
 
 
 def require_every_class(rows: RowNumbers, source: Source, why: str) -> None:
@@ -81,6 +100,6 @@ def require_every_class(rows: RowNumbers, source: Source, why: str) -> None:
             raise ConfigError(f"`{rule}` must hold, but got {found} in {len(own)} examples with {why}.")
 
 
-def asked(config: DataConfig) -> str:
-    text = f"data.split={config.split} data.train={config.train} data.validation={config.validation}"
+def asked(source: Source, config: DataConfig) -> str:
+    text = f"data.split={way_of(source, config)} data.train={config.train} data.validation={config.validation}"
     return text if config.examples is None else f"{text} data.examples={config.examples}"

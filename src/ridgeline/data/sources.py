@@ -40,13 +40,15 @@ def _read(config: DataConfig) -> Source:
         raise ConfigError(f"`{rule}` must hold, but got data.noise={config.noise}.")
     if config.name == "mnist":
         x_NI, y_N, n_test, digests = read_mnist(config.root)
-        return Source(x_NI, y_N, _digest(json.dumps(digests, sort_keys=True).encode()), (28, 28), n_test)
+        content = _digest(json.dumps(digests, sort_keys=True).encode())
+        return Source(x_NI, y_N, content, (28, 28), n_test, numbered(int(y_N.max()) + 1))
     if isinstance(config, TableConfig):
         from ridgeline.data.table import read_table_source  # pandas, which other data do without
 
         return read_table_source(config)
     if config.name == "own":
-        return _of_arrays(*read_own(config))
+        own = read_own(config)
+        return _of_arrays(own.x_NI, own.targets.y_N, own.image_shape, own.targets.class_names)
     if config.name in MADE:
         return _of_arrays(*_make(config))
     from sklearn import datasets  # takes a second, which MNIST need not wait for
@@ -54,8 +56,9 @@ def _read(config: DataConfig) -> Source:
     if config.name == "diabetes":  # scaled=False: features and target as they were measured
         return _of_arrays(*datasets.load_diabetes(return_X_y=True, scaled=False))
     load = {"digits": datasets.load_digits, "breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}
-    x_NI, y_N = load[config.name](return_X_y=True)
-    return _of_arrays(x_NI, y_N, (8, 8) if config.name == "digits" else None)
+    known = load[config.name]()
+    names = tuple(str(name) for name in known.target_names)
+    return _of_arrays(known.data, known.target, (8, 8) if config.name == "digits" else None, names)
 
 
 def _make(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -73,10 +76,21 @@ def _make(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     return x_NI, y_N
 
 
-def _of_arrays(x_NI: np.ndarray, y_N: np.ndarray, image_shape: tuple[int, int] | None = None) -> Source:
+def _of_arrays(
+    x_NI: np.ndarray, y_N: np.ndarray, image_shape: tuple[int, int] | None = None, class_names: tuple[str, ...] = ()
+) -> Source:
+    """`class_names`: where there are none and the targets are classes, their numbers."""
     x_NI = np.ascontiguousarray(x_NI, np.float32)
     y_N = np.ascontiguousarray(y_N, np.float64 if task_of(y_N) == "regression" else np.int64)
-    return Source(x_NI, y_N, _digest(str(x_NI.shape).encode(), x_NI.tobytes(), y_N.tobytes()), image_shape)
+    if task_of(y_N) == "classification":
+        class_names = class_names or numbered(int(y_N.max()) + 1)
+    content = _digest(str(x_NI.shape).encode(), x_NI.tobytes(), y_N.tobytes())
+    return Source(x_NI, y_N, content, image_shape, class_names=class_names)
+
+
+def numbered(n_classes: int) -> tuple[str, ...]:
+    """Names of classes that have none but their numbers."""
+    return tuple(str(number) for number in range(n_classes))
 
 
 def _digest(*contents: bytes) -> str:
