@@ -34,7 +34,7 @@ def test_prepare_states_the_data_and_leaves_the_file_that_it_is_asked_for(tmp_pa
         "features": 64,
         "classes": 10,
         "hash": description.hash,
-        "class_names": [],
+        "class_names": list("0123456789"),
     }
     for word in ("digits", "64 features", "10 classes", "1078", "360", "359", description.hash):
         assert word in ended.stdout
