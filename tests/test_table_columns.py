@@ -7,6 +7,8 @@ import pytest
 
 from ridgeline.checking import ConfigError
 from ridgeline.tables.columns import understand
+from ridgeline.tables.reading import read_table
+from tables import FOLDER, index, needs_tables
 
 
 def role(values, **declared):
@@ -88,3 +90,19 @@ def test_a_declaration_that_does_not_fit_is_one_line(declared, line):
     with pytest.raises(ConfigError) as refusal:
         role(["1", "x"], **declared)
     assert str(refusal.value) == line
+
+
+CODES = {"anneal": {"formability", "packing", "bore", "enamelability"}}
+"""Categories that are written as numbers: only data.categorical makes them such. (Of ames, MS.SubClass is another.)"""
+
+
+@needs_tables
+@pytest.mark.verify
+@pytest.mark.parametrize("known", index(), ids=lambda known: known["name"])
+def test_the_categories_of_real_tables_are_found(known):
+    frame = read_table(str(FOLDER / known["file"])).frame.drop(columns=known["target"])
+    columns = understand(frame)
+    assert {column.role for column in columns} <= {"number", "boolean", "category", "dropped"}
+    dropped = {column.name for column in columns if column.role == "dropped"}
+    found = {column.name for column in columns if column.role in ("boolean", "category")}
+    assert found == set(known["cat_columns"]) - dropped - CODES.get(known["name"], set())

@@ -135,6 +135,8 @@ def test_a_category_is_the_same_as_integer_float_and_text():
     assert encoder.features == ("zone=1", "zone=2", "zone=30")
     for values in ([1, 30], [1.0, 30.0], ["1", "30"], pd.Categorical([1, 30])):
         assert encoder.apply(pd.DataFrame({"zone": values})).tolist() == [[1, 0, 0], [0, 0, 1]]
+    encoder = encoder_of(pd.DataFrame({"code": ["007", "8", "08", "007", "8", "08"]}))
+    assert encoder.apply(pd.DataFrame({"code": [7, 8]})).tolist() == [[1, 0, 0], [0, 0, 1]]  # 007, 08, 8
 
 
 def test_folds_have_the_same_inputs_with_statistics_of_their_own():
@@ -183,6 +185,8 @@ def test_a_value_that_is_no_number_of_ours_is_refused_with_its_row(value, rule):
 def test_encoding_goes_by_chunks_into_what_is_given():
     frame = pd.concat([table()] * 200, ignore_index=True)
     encoder = encoder_of(frame[:400])
+    with pytest.raises(ConfigError, match="but got height=inf in row 70001"):
+        encoder.apply(frame.assign(height=[1.0] * 70_000 + [np.inf] * 10_000))
     out = np.empty((len(frame), len(encoder.features)), np.float32)
     assert encoder.apply(frame, out=out) is out
     np.testing.assert_array_equal(out, np.tile(encoder.apply(frame[:400]), (200, 1)))

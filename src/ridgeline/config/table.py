@@ -36,11 +36,12 @@ class TableConfig(DataConfig):
 
     `test_path`: a file whose rows are the test split. `split_column`: a column that says which split a row is in.
     `drop`: columns that are no features. `categorical`, `numeric`, `text`, `dates`, `ordered`: columns that are to be
-    taken so, whatever they look like; `ordered` gives each its values from the least to the greatest. `missing`: texts
-    that stand for a missing value, beside the usual ones. `positive`: the class that figures of two classes are about.
-    `weight`: a column with how much an example counts. `group_on`: rows with the same value there are in one split.
-    `time_on`: the latest rows are the test split. `one_hot`: a column of up to so many categories becomes a column for
-    each; one of more becomes a learned embedding. `leaks`: what happens if a column gives the target away.
+    taken so, whatever they look like; `ordered` gives each its values from the least to the greatest, and `dates` may
+    give a format, as in `day:%d/%m/%Y`. `missing`: texts that stand for a missing value, beside the usual ones.
+    `positive`: the class that figures of two classes are about. `weight`: a column with how much an example counts.
+    `group_on`: rows with the same value there are in one split. `time_on`: the latest rows are the test split.
+    `one_hot`: a column of up to so many categories becomes a column for each; one of more becomes a learned embedding.
+    `leaks`: what happens if a column gives the target away.
     """
 
     name: Literal["table"] = "table"
@@ -70,7 +71,8 @@ class TableConfig(DataConfig):
     @property
     def strings(self) -> tuple[str, ...]:
         """The columns that are read as text, whatever they look like."""
-        named = (*self.categorical, *self.text, *self.dates, *(name for name, _ in self.ordered.columns))
+        dates = (entry.partition(":%")[0] for entry in self.dates)
+        named = (*self.categorical, *self.text, *dates, *(name for name, _ in self.ordered.columns))
         return tuple(dict.fromkeys(named))
 
     def columns_with_a_part(self) -> dict[str, str]:

@@ -45,6 +45,8 @@ def read_table_source(config: TableConfig) -> Source:
         features,
         categorical=config.categorical,
         numeric=config.numeric,
+        text=config.text,
+        dates=config.dates,
         ordered=config.ordered.tree(),
         drop=config.drop,
     )

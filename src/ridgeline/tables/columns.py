@@ -16,7 +16,7 @@ import pandas as pd
 
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.tables.dates import FORMATS, ISO, NUMBERS, as_dates, example_of, formats_of
-from ridgeline.tables.values import as_numbers, counted, is_number, key_of, rule_of
+from ridgeline.tables.values import as_numbers, bad_value, counted, is_number, key_of
 
 Role = Literal["number", "boolean", "category", "ordered", "date", "text", "dropped"]
 
@@ -53,10 +53,13 @@ def understand(
 
     `dates` may give a format too, as in `when:%d/%m/%Y`. Raises ConfigError for a declaration that does not fit.
     """
+    if not all(isinstance(name, str) for name in frame.columns):
+        name = next(name for name in frame.columns if not isinstance(name, str))
+        raise ConfigError(f"`the names of columns are texts` must hold, but got {name}.")
     if not frame.columns.is_unique:
         name = frame.columns[frame.columns.duplicated()][0]
         raise ConfigError(f"`the names of columns differ` must hold, but got {name} twice.")
-    formats = dict(_with_format(entry, frame) for entry in dates)
+    formats = dict(_with_format(entry) for entry in dates)
     declared = {
         "data.drop": drop,
         "data.categorical": categorical,
@@ -77,10 +80,10 @@ def understand(
     return tuple(_column(frame[name], keys.get(name), more.get(name)) for name in frame.columns)
 
 
-def _with_format(entry: str, frame: pd.DataFrame) -> tuple[str, str | None]:
+def _with_format(entry: str) -> tuple[str, str | None]:
     """Name and format of an entry of `data.dates`."""
     name, colon, form = entry.partition(":%")
-    return (entry, None) if entry in frame.columns or not colon else (name, "%" + form)
+    return (name, "%" + form) if colon else (name, None)
 
 
 def _column(column: pd.Series, key: str | None, more: str | Sequence[object] | None) -> Column:
@@ -130,7 +133,7 @@ def _refuse_dates(column: pd.Series, texts: Sequence[str]) -> None:
     if forms:
         as_dates(column, forms[0])
     row = int(column.notna().to_numpy().argmax())
-    raise ConfigError(f"{rule_of(column, 'is a date', row)} Its format: data.dates=[{column.name}:%d/%m/%Y].")
+    raise ConfigError(f"{bad_value(column, 'is a date', row)} Its format: data.dates=[{column.name}:%d/%m/%Y].")
 
 
 def _said(forms: Sequence[str]) -> str:

@@ -14,15 +14,14 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ridgeline.checking import ConfigError
-from ridgeline.tables.values import key_of, rule_of
+from ridgeline.tables.values import bad_value, key_of
 
 ISO = "ISO8601"
 """pandas' name of 2024-01-31, 2024-01-31T12:30:00Z and their like, in one column."""
 DAYS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d"),
     *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y"),
-    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%d-%b-%y"),
+    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%d-%b-%y", "%Y-%m"),
 )
 TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = tuple(day + time for day, time in itertools.product(DAYS, TIMES))
@@ -65,7 +64,7 @@ def as_dates(column: pd.Series, form: str) -> np.ndarray:
         moments = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
         wrong = moments.isna() & texts.notna()
         if wrong.any():
-            raise ConfigError(rule_of(column, f"is a date like {example_of(form)}", int(wrong.to_numpy().argmax())))
+            raise bad_value(column, f"is a date like {example_of(form)}", int(wrong.to_numpy().argmax()))
     if isinstance(moments.dtype, pd.DatetimeTZDtype):
         moments = moments.dt.tz_convert("UTC").dt.tz_localize(None)
     return moments.to_numpy().astype("datetime64[us]")

@@ -20,9 +20,9 @@ from ridgeline.tables.columns import Column, Role
 from ridgeline.tables.dates import PARTS, as_dates, parts_of
 from ridgeline.tables.numbers import Kind, Numbers, Standardize, fit_numbers
 from ridgeline.tables.texts import N_COMPONENTS, Text, fit_text
-from ridgeline.tables.values import as_codes, as_numbers, codes_of
+from ridgeline.tables.values import BadValue, as_codes, as_numbers, codes_of
 
-CHUNK = 65_536
+CHUNK = 16_384
 """How many rows are encoded at a time: what is needed beside the result is that large."""
 KINDS: dict[Role, Kind] = {"number": "number", "ordered": "part", "date": "part", "boolean": "boolean"}
 """The roles whose columns are numbers, in the order of the inputs."""
@@ -56,7 +56,10 @@ class Encoder:
         out_NI = np.empty((len(frame), len(self.features)), np.float32) if out is None else out
         for start in range(0, len(frame), CHUNK):
             chunk = frame if len(frame) <= CHUNK else frame.iloc[start : start + CHUNK]
-            self._write(chunk, out_NI[start : start + CHUNK])
+            try:
+                self._write(chunk, out_NI[start : start + CHUNK])
+            except BadValue as bad:
+                raise bad.below(start) from None
         return out_NI
 
     def _write(self, frame: pd.DataFrame, out_NI: np.ndarray) -> None:

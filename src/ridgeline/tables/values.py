@@ -13,6 +13,25 @@ from ridgeline.checking import ConfigError
 LARGEST = float(np.finfo(np.float32).max)
 
 
+class BadValue(ConfigError):
+    """The line that says which value of a column breaks a rule. Rows count from 1, without the header."""
+
+    def __init__(self, name: str, rule: str, value: object, row: int) -> None:
+        self.found = (name, rule, value, row)
+        shown = str(value) if len(str(value)) <= 60 else str(value)[:57] + "..."
+        super().__init__(f"`{name} {rule}` must hold, but got {name}={shown} in row {row + 1}.")
+
+    def below(self, n_rows: int) -> BadValue:
+        """The same of rows that `n_rows` others go before."""
+        name, rule, value, row = self.found
+        return BadValue(name, rule, value, row + n_rows)
+
+
+def bad_value(column: pd.Series, rule: str, row: int) -> BadValue:
+    """The error that the value in this row of a column breaks a rule; here rows count from 0."""
+    return BadValue(str(column.name), rule, column.iloc[row], row)
+
+
 def as_numbers(column: pd.Series) -> np.ndarray:
     """float64, NaN where a value is missing. Raises ConfigError for a text that is no number, and for infinity."""
     values = column.to_numpy()
@@ -27,11 +46,11 @@ def as_numbers(column: pd.Series) -> np.ndarray:
             numbers[~missing] = values[~missing].astype(np.float64)
         except (TypeError, ValueError):
             row = next(row for row, value in enumerate(values) if not missing[row] and not is_number(value))
-            raise ConfigError(rule_of(column, "is a number", row)) from None
+            raise bad_value(column, "is a number", row) from None
     with np.errstate(invalid="ignore"):
         huge = np.abs(numbers) > LARGEST
     if huge.any():
-        raise ConfigError(rule_of(column, "is finite in float32", int(huge.argmax())))
+        raise bad_value(column, "is finite in float32", int(huge.argmax()))
     return numbers
 
 
@@ -42,13 +61,6 @@ def is_number(value: object) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def rule_of(column: pd.Series, rule: str, row: int) -> str:
-    """The line that says which row of a column breaks a rule; rows count from 1, without the header."""
-    value = str(column.iloc[row])
-    value = value if len(value) <= 60 else value[:57] + "..."
-    return f"`{column.name} {rule}` must hold, but got {column.name}={value} in row {row + 1}."
 
 
 def key_of(value: Any) -> str:
@@ -65,22 +77,20 @@ def counted(column: pd.Series) -> dict[str, int]:
         for value, count in column.value_counts().items():
             if count:
                 counts[key_of(value)] = counts.get(key_of(value), 0) + int(count)
-    except TypeError:  # a list or a mapping, of JSON
-        row = next(row for row, value in enumerate(column) if value.__hash__ is None)
-        raise ConfigError(rule_of(column, "is a number, a text, a date, true or false", row)) from None
+    except TypeError:
+        raise _nested(column) from None
     by_number = all(is_number(key) for key in counts)
     return dict(sorted(counts.items(), key=lambda item: (float(item[0]) if by_number else 0.0, item[0])))
 
 
 def codes_of(keys: Iterable[str]) -> dict[Any, int]:
     """The code, from 1 on, of each value that means one of these categories: its text, and the number of that text."""
-    codes: dict[Any, int] = {}
-    for code, key in enumerate(keys, start=1):
-        codes[key] = code
+    codes: dict[Any, int] = {key: code for code, key in enumerate(keys, start=1)}
+    for key, code in list(codes.items()):
         if key in ("True", "False"):
             codes.setdefault(key == "True", code)
-        elif is_number(key) and key_of(float(key)) == key:  # "007" is not the number 7
-            codes.setdefault(float(key), code)  # of the same hash as an integer
+        elif is_number(key):  # "007" too, which many readers take for 7; if "7" is no other category
+            codes.setdefault(float(key), codes.get(key_of(float(key)), code))
     return codes
 
 
@@ -94,5 +104,10 @@ def as_codes(column: pd.Series, codes: Mapping[Any, int]) -> np.ndarray:
     try:
         return np.fromiter((codes.get(value, 0) for value in column.tolist()), np.int64, len(column))
     except TypeError:
-        row = next(row for row, value in enumerate(column) if value.__hash__ is None)
-        raise ConfigError(rule_of(column, "is a number, a text, a date, true or false", row)) from None
+        raise _nested(column) from None
+
+
+def _nested(column: pd.Series) -> BadValue:
+    """The error of a column that has a list or a mapping, as JSON may."""
+    row = next(row for row, value in enumerate(column) if value.__hash__ is None)
+    return bad_value(column, "is a number, a text, a date, true or false", row)
