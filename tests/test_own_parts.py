@@ -14,12 +14,13 @@ import torch
 from ridgeline.command_line.places import ROOT
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.config.batchable import structure
-from ridgeline.data import Splits
+from ridgeline.data import Splits, load_splits
 from ridgeline.regularizers import Effect
 from ridgeline.stack.fitting import fit
+from ridgeline.stack.own_effects import check_effects
 from ridgeline.stack.sizing import fitting_stack_size
 from settings import SMALL, tree
-from sweeping import table
+from sweeping import Studies, table
 from test_promise_alone_equals_stacked import assert_same_bits
 
 
@@ -239,6 +240,161 @@ def test_a_regularizer_of_the_users_own_acts_and_is_off_in_the_baseline(digits: 
     assert result.history[-1]["train/objective"] > result.history[-1]["train/loss"]
     assert regularizers(config) == {"regularization.mine": mine}
     assert regularizers(without_regularization(config)) == {}
+
+
+class Other(Towards): ...
+
+
+class Mixed(Effect):
+    """Each fit gets the mean gradient of all."""
+
+    def on_gradients(self) -> None:
+        grads_KP = self.fits.rows.grads_KP
+        grads_KP.copy_(grads_KP.mean(0, keepdim=True).expand_as(grads_KP))
+
+
+class ClippedTogether(Effect):
+    """By the norm over all fits, where it should be over each."""
+
+    def on_gradients(self) -> None:
+        self.fits.rows.grads_KP.div_(self.fits.rows.grads_KP.norm())
+
+
+class Left(Effect):
+    """What it remembers of a fit is still there for the next one in its row."""
+
+    def __init__(self) -> None:
+        self.mean_KP: torch.Tensor | None = None
+
+    def on_gradients(self) -> None:
+        grads_KP = self.fits.rows.grads_KP
+        self.mean_KP = grads_KP.clone() if self.mean_KP is None else self.mean_KP.lerp(grads_KP, 0.1)
+        grads_KP.copy_(self.mean_KP)
+
+
+class Renewed(Left):
+    """The same, but `begin` forgets; and its numbers are float32, whatever the network's are."""
+
+    def begin(self, k: int) -> None:
+        if self.mean_KP is not None:
+            self.mean_KP[k] = 0
+
+    def on_gradients(self) -> None:
+        if self.mean_KP is None:
+            self.mean_KP = torch.zeros_like(self.fits.rows.grads_KP, dtype=torch.float32)
+        torch.add(self.mean_KP, self.fits.rows.grads_KP, out=self.mean_KP)
+        self.fits.rows.grads_KP.copy_(self.mean_KP)
+
+
+class Swapped(Effect):
+    """A moment other than on_gradients that mixes the fits."""
+
+    def after_step(self) -> None:
+        self.fits.rows.values_KP.copy_(self.fits.rows.values_KP.flip(0) + 1)
+
+
+class Drawn(Effect):
+    def on_gradients(self) -> None:
+        self.fits.rows.grads_KP.add_(torch.randn_like(self.fits.rows.grads_KP), alpha=0.1)
+
+
+class Keyed(Effect):
+    """Noise that is the fit's own."""
+
+    def on_gradients(self) -> None:
+        fits, grads_KP = self.fits, self.fits.rows.grads_KP
+        needed = [True] * len(fits.seeds)
+        grads_KP.add_(fits.noise.normals_KN(fits.seeds, fits.steps, needed, grads_KP.shape[1], 77).to(grads_KP.dtype))
+
+
+class OneNumber(Towards):
+    def values_K(self) -> torch.Tensor:
+        return super().values_K().sum()
+
+
+class Many(Towards):
+    def values_K(self) -> torch.Tensor:
+        return self.fits.rows.values_KP.square()
+
+
+class Raising(Effect):
+    def on_batch(self, batch: Any) -> None:
+        raise ValueError("boom")
+
+
+class Misspelt(Effect):
+    def on_gradient(self) -> None: ...
+
+
+class Measured(Effect):
+    """Adds to the objective that is shown, and nothing to what is stepped along."""
+
+    def values_K(self) -> torch.Tensor:
+        return self.fits.rows.values_KP.square().sum(dim=1)
+
+
+def tried(name: str, **settings: Any) -> None:
+    effect = {"_target_": f"test_own_parts.{name}", **settings}
+    # A loss with its weights: few examples lack classes. Folds: a trial is several fits.
+    config = own(regularization={"mine": effect}, loss__class_weight="balanced", data__folds=2)
+    check_effects(config, load_splits(config.data))
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("Mixed", "on_gradients"),
+        ("ClippedTogether", "on_gradients"),
+        ("Swapped", "after_step"),
+        ("Left", "on_gradients"),
+    ],
+)
+def test_a_regularizer_that_mixes_fits_or_remembers_an_earlier_one_is_refused(name: str, moment: str) -> None:
+    rule = "regularization.mine gives a fit in a stack what it gives it alone"
+    with pytest.raises(
+        ConfigError, match=rf"`{rule}` must hold, but test_own_parts.{name} .* after {moment}: each row"
+    ):
+        tried(name)
+
+
+def test_a_regularizer_that_draws_what_is_not_the_fits_own_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"after on_gradients: it draws random numbers, .* fits.noise draws"):
+        tried("Drawn")
+
+
+def test_a_regularizer_that_keeps_fits_apart_is_taken() -> None:
+    state = torch.get_rng_state()
+    for name in ("Keyed", "Renewed"):
+        tried(name)
+    tried("Towards", strength=0.1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("OneNumber", r"has ValueError: values_K gives \(\) for 2 fits, not a number a fit, \(2,\)"),
+        ("Many", r"has ValueError: values_K gives \(2, \d+\) for 2 fits"),
+        ("Raising", r"acts on the two fits of a stack` must hold, but test_own_parts.Raising has ValueError: boom"),
+        ("Misspelt", r"test_own_parts.Misspelt has on_gradient, .* Did you mean on_gradients\?"),
+        ("Measured", r"acts at one of the moments begin, .*` must hold, but got regularization.mine._target_="),
+        ("Sign", r"is a subclass of ridgeline.Effect` must hold"),
+        ("warmup", r"is a subclass of ridgeline.Effect` must hold"),
+    ],
+)
+def test_what_is_no_regularizer_is_one_line(name: str, line: str) -> None:
+    with pytest.raises(ConfigError, match=line):
+        tried(name, **({"strength": 0.1} if name in ("OneNumber", "Many") else {}))
+
+
+def test_which_regularizer_there_is_may_be_swept(tmp_path: Path) -> None:
+    kinds = "++regularization.mine._target_=test_own_parts.Towards,test_own_parts.Other"
+    plan = Studies(tmp_path / "runs", tmp_path / "mlflow.db").plan(kinds, "++regularization.mine.strength=0.1,0.2")
+    configs = [parse(plan.trees.of(params).tree) for params in plan.grid or []]
+    given = [dict(config.regularization.own)["mine"] for config in configs]
+    assert [(one.path.rpartition(".")[2], dict(one.arguments)) for one in given] == [
+        (name, {"strength": strength}) for name in ("Towards", "Other") for strength in (0.1, 0.2)
+    ]
 
 
 # A study -------------------------------------------------------------------------------------------------------------

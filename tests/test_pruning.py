@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -17,6 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from ridgeline import entry_points
 from ridgeline.config import ConfigError
 from ridgeline.search.endings import StudyStopped
+from ridgeline.search.pruning import Pruning, rehearse
 from ridgeline.search.sources import OpenTrials
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import design_point
@@ -210,3 +212,36 @@ def test_quasi_random_start_gives_each_quarter_its_share(seed: int) -> None:
     for key, found in quarters.items():
         assert sorted(found) == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4, key
     assert points != [design_point(space, seed + 1, place) for place in range(16)]
+
+
+class Failing(optuna.pruners.BasePruner):
+    """Fails, or gives another answer than true or false, from trial number `at` on."""
+
+    def __init__(self, at: int = 0, answer: str | None = None) -> None:
+        self.at, self.answer = at, answer
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> Any:
+        if trial.number < self.at:
+            return False
+        if self.answer is None:
+            raise ValueError("boom")
+        return self.answer
+
+
+def test_a_pruner_that_fails_is_refused_before_the_study() -> None:
+    failing = {"_target_": "test_pruning.Failing"}
+    with pytest.raises(ConfigError, match=r"must hold, but got search.pruner.* ValueError: boom \(test_pruning.py"):
+        rehearse(failing, "minimize")
+    with pytest.raises(ConfigError, match="prune gives 'yes', not true or false"):
+        rehearse({**failing, "answer": "yes"}, "maximize")
+    rehearse({**failing, "at": 99}, "maximize")
+
+
+def test_a_pruner_that_fails_later_ends_the_study_in_one_line() -> None:
+    study = optuna.create_study()
+    pruning = Pruning(study, Failing(at=1))
+    for _ in range(2):
+        study.ask()
+    assert not pruning.prunes(0, 1, 0.5, (1, 0))
+    with pytest.raises(StudyStopped, match=r"The study ends: search\.pruner fails, ValueError: boom"):
+        pruning.prunes(1, 1, 0.5, (1, 1))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import RandomSampler
 
+from ridgeline.checking import ConfigError
 from ridgeline.config import SearchConfig
+from ridgeline.search.endings import StudyStopped
 from ridgeline.search.sampling import rehearse, sampler_at, sampler_for
 from ridgeline.search.space import Dimension
+from sweeping import Studies, results
 
 SPACE = [
     Dimension("l2", "", "", FloatDistribution(1e-6, 1e-1, log=True)),
@@ -62,3 +69,39 @@ def test_shipped_samplers_have_no_start_of_their_own() -> None:
     rehearse(SearchConfig(sampler=nested), NUMBERS)
     inner = sampler_at(SearchConfig(sampler=nested), 0)._base_sampler
     assert inner._n_startup_trials == 1
+
+
+class Far(RandomSampler):
+    """Draws what is in no space, from trial number `at` on."""
+
+    def __init__(self, at: int = 0) -> None:
+        super().__init__()
+        self.at = at
+
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        return 1e9 if trial.number >= self.at else super().sample_independent(study, trial, name, distribution)
+
+
+def test_a_sampler_that_draws_outside_of_the_space_is_refused_before_the_study() -> None:
+    with pytest.raises(
+        ConfigError, match=r"the sampler draws from this space` must hold, .* l2=1000000000.0 is not in"
+    ):
+        rehearse(SearchConfig(sampler={"_target_": "test_sampling.Far"}), SPACE)
+
+
+def test_a_sampler_that_fails_later_ends_the_study_which_keeps_its_trials(tmp_path: Path) -> None:
+    """What it was drawing is no trial; and the same command ends alike, for its sampler is the same."""
+    studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")
+    space = ("regularization.l2=tag(log,interval(1e-6,1e-1))", "regularization.dropout=0", "search.n_startup_trials=0")
+    sampler = ("search=random", "++search.sampler={_target_: test_sampling.Far, at: 4}", "search.n_trials=6")
+    for _ in range(2):
+        with pytest.raises(StudyStopped, match=r"search.sampler test_sampling.Far fails, regularization.l2=1000000000"):
+            studies.run(*sampler, *space, "hydra/launcher=basic")
+        (folder,) = studies.folders()
+        assert [row["number"] for row in results(folder)] == ["0", "1", "2", "3"]
+
+
+def test_the_first_line_of_a_search_with_gp_is_none_of_optunas(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import ridgeline.search.sampling, optuna._gp.batched_lbfgsb"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert capfd.readouterr() == ("", "")

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from ridgeline.checking import require
+from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.target import Target
 
 LEAST_KEPT = 2.0**-16
@@ -71,12 +73,31 @@ class Settings:
 class OwnEffect(Target):
     """A regularizer of anyone's, by `regularization.NAME._target_`: a subclass of `ridgeline.Effect`."""
 
-    @classmethod
-    def read(cls, tree: Any, key: str) -> Self:
-        target = super().read(tree, key)
-        bases = [base.__name__ for base in getattr(target.find(), "__mro__", ())]
-        require("Effect" in bases, f"{key}._target_ is a subclass of ridgeline.Effect", f"{key}._target_", target.path)
-        return target
+    def _checked(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        key, bases = f"{self.key}._target_", [base.__name__ for base in getattr(self.find(), "__mro__", ())]
+        require("Effect" in bases, f"{key} is a subclass of ridgeline.Effect", key, self.path)
+        _check_moments(self, key)
+        return super()._checked(own)
+
+
+SILENT = ("attach", "is_on", "values_K", "after_validation", "state", "load_state")
+"""Methods of an `Effect` that change nothing of a training by themselves."""
+MOMENT = re.compile("on_|before_|after_|values_")
+
+
+def _check_moments(target: OwnEffect, key: str) -> None:
+    """Raise ConfigError for a class whose methods are none of an effect's moments: it would train without it."""
+    mro = target.find().__mro__  # type: ignore[attr-defined]
+    effect = next(base for base in mro if base.__name__ == "Effect")
+    moments = [name for name, value in vars(effect).items() if callable(value) and not name.startswith("_")]
+    names = [name for base in mro[: mro.index(effect)] for name, value in vars(base).items() if callable(value)]
+    for name in names:
+        is_like_one = MOMENT.match(name) or difflib.get_close_matches(name, moments, cutoff=0.8)
+        if name not in moments and not name.startswith("_") and is_like_one:
+            raise ConfigError(f"{target.path} has {name}, which is no moment of an Effect. {nearest(name, moments)}")
+    acting = [name for name in moments if name not in SILENT]
+    rule = f"{key} acts at one of the moments {', '.join(acting)}"
+    require(any(name in names for name in acting), rule, key, target.path)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.search import sampling
 from ridgeline.search.endings import Ending, StudyStopped
+from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
 from ridgeline.search.ranking import INTERRUPTED, OUTCOME, Standings, counts, is_interrupted, outcome, ran
 from ridgeline.search.records import Records, drop_weights
 from ridgeline.search.repeats import Repeats
 from ridgeline.search.storage import as_one_write
+from ridgeline.target import TARGET, reason
 
 
 class AskTell:
@@ -47,7 +49,21 @@ class AskTell:
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
     def ask(self) -> Trial:
-        """The next trial: the next combination of a grid, the next seed of a setting, or a draw of the sampler."""
+        """The next trial. Raises StudyStopped where the sampler fails, which the user may have written."""
+        try:
+            return self._ask()
+        except (OSError, StorageAway):
+            raise
+        except Exception as error:
+            for asked in self.running():  # what it began to draw
+                if len(asked.params) < len(self._distributions):
+                    self.interrupt(asked)
+            cause = error if isinstance(error, sampling.Outside) else reason(error)
+            sampler = (self.plan.config.search.sampler or {}).get(TARGET)
+            raise StudyStopped(f"The study {self.plan.name} ends: search.sampler {sampler} fails, {cause}.") from error
+
+    def _ask(self) -> Trial:
+        """The next combination of a grid, the next seed of a setting, or a draw of the sampler."""
         trials, kept = self.counted(), dict[str, Any]()
         if self.plan.grid is not None:
             asked = {tuple(t.params[key] for key in self._distributions) for t in trials}

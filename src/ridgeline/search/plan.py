@@ -16,9 +16,8 @@ from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.data import DataDescription
-from ridgeline.search import identity, sampling
+from ridgeline.search import identity, pruning, sampling
 from ridgeline.search.commandline import CommandLine, read
-from ridgeline.search.pruning import make_pruner
 from ridgeline.search.repeats import searched
 from ridgeline.search.storage import check_storage
 from ridgeline.search.trees import Trees
@@ -70,7 +69,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
     if not grid:
         sampling.rehearse(search, searched(line.space))
     if search.pruner is not None:
-        make_pruner(search.pruner)
+        pruning.rehearse(search.pruner, config.direction)
     data = [check_surroundings(one) for one in checked.by_data]
     described = {one.data: found for one, found in zip(checked.by_data, data, strict=True)}
     for one in checked.by_size:

@@ -13,21 +13,29 @@ at its next epoch. So none is pruned for an unlucky seed or spared for a lucky o
 from __future__ import annotations
 
 import statistics
+import warnings
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ridgeline.checking import ConfigError
+from ridgeline.search.endings import StudyStopped
 from ridgeline.search.ranking import drawn_settings, is_interrupted, n_seeds, outcome, repeated
 from ridgeline.search.targets import make
+from ridgeline.target import reason
 
 PLACE = "place"
 """User attribute of a trial: its slot, and its first tick on the logical clock."""
+
+REHEARSED = 4
+"""Trials, and epochs of each, that a pruner sees before a study."""
 
 Moment = tuple[int, int]
 """A moment on the logical clock: its tick, and the slot, for those of one tick are handled in the order of slots."""
@@ -55,7 +63,7 @@ class Watched:
         while (mean := self._mean(self.reported + 1)) is not None:
             self.reported += 1
             self.trial.report(mean, self.reported)
-            if self.trial.should_prune() and counts:
+            if _asked(self.trial) and counts:
                 self.is_condemned = True
 
     def _mean(self, epochs: int) -> float | None:
@@ -144,3 +152,32 @@ def make_pruner(settings: Mapping[str, Any]) -> BasePruner:
     """The pruner that `search.pruner` describes."""
     pruner: BasePruner = make(settings, "search.pruner", BasePruner)
     return pruner
+
+
+def rehearse(settings: Mapping[str, Any], direction: Literal["minimize", "maximize"]) -> None:
+    """Let the pruner see a few trials, in memory: one that cannot is refused early."""
+    pruner, study = make_pruner(settings), optuna.create_study(direction=direction)
+    study.pruner = pruner
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of trials too short to be told apart, for example
+            for place in range(REHEARSED):
+                trial = study.ask()
+                for epochs in range(1, REHEARSED + 1):
+                    trial.report(1.0 / (epochs + place), epochs)
+                    answer = trial.should_prune()
+                    if not isinstance(answer, (bool, np.bool_)):
+                        raise TypeError(f"prune gives {answer!r}, not true or false")
+                study.tell(trial, 1.0 / (REHEARSED + place))
+    except Exception as error:
+        target = settings.get("_target_")
+        rule = "the pruner says of a trial whether it is to be pruned"
+        raise ConfigError(f"`{rule}` must hold, but got search.pruner._target_={target}: {reason(error)}.") from error
+
+
+def _asked(trial: Trial) -> bool:
+    """Whether the pruner would end it. Raises StudyStopped where the pruner fails, which the user may have written."""
+    try:
+        return trial.should_prune()
+    except Exception as error:
+        raise StudyStopped(f"The study ends: search.pruner fails, {reason(error)}.") from error

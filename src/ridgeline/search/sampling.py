@@ -10,17 +10,24 @@ from __future__ import annotations
 import hashlib
 import inspect
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna import Study
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, RandomSampler
+from optuna.trial import FrozenTrial
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import SearchConfig
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import design_point, enqueued
 from ridgeline.search.targets import find, make
+from ridgeline.target import is_own, reason
+
+logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)  # it warns that greenlet would be faster
 
 START = "n_startup_trials"
 REHEARSED = 3
@@ -60,6 +67,7 @@ def sampler_at(search: SearchConfig, place: int) -> BaseSampler:
     sampler: BaseSampler = make(_begins_at_once(settings), "search.sampler", BaseSampler)
     if isinstance(sampler, QMCSampler):
         sampler._find_sample_id = lambda study, search_space: place  # type: ignore[method-assign]  # else a counter
+    _require_inside(sampler)
     return sampler
 
 
@@ -70,6 +78,24 @@ def _begins_at_once(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
     cls = find(settings, "search.sampler", BaseSampler)
     return own | {START: 1} if START in inspect.signature(cls).parameters else own
+
+
+def _require_inside(sampler: BaseSampler) -> None:
+    """From now on it raises Outside where it draws what is not in the space, of which Optuna checks a part: before the
+    value is stored, which nothing could read again."""
+    draw = sampler.sample_independent
+
+    def drawn(study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        value = draw(study, trial, param_name, param_distribution)
+        if not param_distribution._contains(param_distribution.to_internal_repr(value)):
+            raise Outside(f"{param_name}={value} is not in {param_distribution}")
+        return value
+
+    sampler.sample_independent = drawn  # type: ignore[method-assign]
+
+
+class Outside(ValueError):
+    """A sampler has drawn a value that is not in the space."""
 
 
 def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
@@ -84,9 +110,11 @@ def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
     try:
         study.ask(distributions)
     except Exception as error:
-        target, reason = settings.get("_target_"), str(error).split("\n")[0]
+        target, why = settings.get("_target_"), str(error).split("\n")[0]
+        if is_own(str(target)) and not isinstance(error, Outside):
+            why = reason(error)
         rule = "the sampler draws from this space"
-        raise ConfigError(f"`{rule}` must hold, but got search.sampler._target_={target}: {reason}") from error
+        raise ConfigError(f"`{rule}` must hold, but got search.sampler._target_={target}: {why}") from error
 
 
 def _check_start(settings: Mapping[str, Any], key: str) -> None:

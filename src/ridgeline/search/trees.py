@@ -42,7 +42,8 @@ class Combination:
 
     `config` is as it was before references were resolved; `hydra` is the same with Hydra's own node, where
     `${hydra:...}` looks. `tree` is the plain mapping, in which no swept key is set yet; only if other values follow
-    from swept keys are these set, to their first values. `followers`: the text of such values, by dotted key.
+    from swept keys, or a `_target_` is swept, are these set, to their first values. `followers`: the text of such
+    values, by dotted key.
     """
 
     config: DictConfig
@@ -102,7 +103,8 @@ def compose(
         for d in keys:
             refuse_job(d.key, d.ends)
         followers = following(config, keys)
-        first = [d.ends[0] for d in keys] if followers or _are_composed(keys) else None
+        needed = followers or _are_composed(keys) or any(d.key.endswith(f".{TARGET}") for d in keys)
+        first = [d.ends[0] for d in keys] if needed else None
         tree = _resolved(config, whole, keys, first)
         return Combination(config, whole, tree, {str(group): choice for group, choice in choices.items()}, followers)
     except (HydraException, OmegaConfBaseException) as error:
@@ -154,12 +156,14 @@ def _reason(error: Exception) -> str:
 
 
 def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> None:
-    """Set the key of a dimension. Raises ConfigError if the mapping does not have it."""
+    """Set the key of a dimension. Raises ConfigError if the mapping does not have it, and the dimension adds none."""
     *parents, leaf = d.key.split(".")
     node: Any = tree
     for name in parents:
-        if isinstance(node, Mapping) and name not in node:
-            raise ConfigError(f"There is no key `{d.key}`. {nearest(name, node)}")
+        if isinstance(node, dict) and name not in node:
+            if d.prefix == "":
+                raise ConfigError(f"There is no key `{d.key}`. {nearest(name, node)}")
+            node[name] = {}  # as Hydra adds it: regularization.mine, where its _target_ is swept
         node = node[name]
         if not isinstance(node, dict):
             raise ConfigError(f"There is no key `{d.key}`: `{name}` is {node}.")

@@ -27,6 +27,7 @@ from ridgeline.search.repeats import searched
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import check_enqueue
 from ridgeline.search.trees import Combination, Trees, compose, is_argument, is_there, tree_with
+from ridgeline.tasks.losses import OwnLoss
 
 MOST_COMBINATIONS = 2000
 """So many combinations of a sampler's lists are all checked. If there are more, each value is checked beside the first
@@ -74,7 +75,7 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             by_data.setdefault(config.data, config)
             trainer = config.trainer
             asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
-            by_size.setdefault((config.data, config.network, _asked_of_layers(config), *asked), config)
+            by_size.setdefault((config.data, config.network, _asked_of_layers(config), _tried(config), *asked), config)
             networks[config.network.name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
@@ -93,6 +94,11 @@ def _asked_of_layers(config: Config) -> tuple[Any, ...]:
         return ()
     dropout = config.regularization.dropout
     return (*config.regularization.strengths_on(), len(dropout) if isinstance(dropout, tuple) else None)
+
+
+def _tried(config: Config) -> tuple[Any, ...]:
+    """What of the user's own is tried before anything trains."""
+    return config.regularization.own, config.loss if isinstance(config.loss, OwnLoss) else None
 
 
 def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:

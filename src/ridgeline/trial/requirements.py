@@ -12,7 +12,7 @@ from ridgeline.command_line.outputs import require_folder
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.config.network import NetworkConfig, OwnNetwork
-from ridgeline.data import DataDescription, describe, load_arrays
+from ridgeline.data import DataDescription, describe, load_arrays, load_splits
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
@@ -50,8 +50,8 @@ def _check_settings(config: Config) -> None:
 def asks_torch(config: Config) -> bool:
     """Whether only torch can tell if the training can begin: see `check_device`."""
     trainer = config.trainer
-    is_own = isinstance(config.loss, OwnLoss) or isinstance(config.network, OwnNetwork)
-    return is_own or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
+    is_own = isinstance(config.loss, OwnLoss) or isinstance(config.network, OwnNetwork) or config.regularization.own
+    return bool(is_own) or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
 
 
 def check(config: Config) -> None:
@@ -61,8 +61,8 @@ def check(config: Config) -> None:
 
 
 def check_device(config: Config) -> None:
-    """Refuse what torch can tell: a device that is not there, a checkpoint of another training, a network of the
-    user's own that does not take these examples."""
+    """Refuse what torch can tell: a device that is not there, a checkpoint of another training, a network, a loss or a
+    regularizer of the user's own that is not what it must be."""
     import torch  # which takes seconds
 
     from ridgeline.stack.device import pick_device
@@ -75,6 +75,10 @@ def check_device(config: Config) -> None:
     if isinstance(config.network, OwnNetwork):
         check_network(config)
         _say_way(config)
+    if config.regularization.own:
+        from ridgeline.stack.own_effects import check_effects
+
+        check_effects(config, load_splits(config.data, pick_device(config)))
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path)
 
