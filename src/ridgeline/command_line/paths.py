@@ -36,6 +36,7 @@ FILES = (
     "case_study.out",
     "claims.out",
     "report",
+    "out",
 )
 STORAGE, STORE, STUDY = "search.storage", "tracking.uri", "study"
 PATHS = (*FILES, STORAGE, STORE, STUDY)

@@ -27,6 +27,8 @@ from ridgeline.tracking.provenance import commit, versions
 
 EXAMPLES = 5
 """How many train examples the registered model shows as its input."""
+SEEDS = 20
+"""Of how many networks at most a model of regression has the weights, for the spread of what it predicts."""
 
 
 def confirm_study(
@@ -60,8 +62,11 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
     """Write numbers, verdict and files into the study's run, register the champion; what to say about that."""
     arm = found.arms[BEST]
     splits = load_splits(arm.config.data)
-    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler, shape_of(splits))
-    example_NI = splits.scaler.undo(splits.train.x_NI[:EXAMPLES].numpy())
+    is_regression = arm.config.predicted == "regression"
+    others = tuple(fit.weights for fit in arm.fits[1:SEEDS]) if is_regression else ()
+    names, encoder = splits.description.class_names, splits.scaler.encoder
+    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler, shape_of(splits), names, others)
+    example = splits.scaler.undo(splits.train.x_NI[:EXAMPLES].numpy()) if encoder is None else encoder.example
     with Tracker(stored.config) as tracker:
         run = tracker.reopen(run_id)
         run.log_metrics(dict(_numbers("confirm", found.record)))
@@ -71,7 +76,7 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
             run.log_file(path, CONFIRMED)
         if verdict["word"] == HARMS:
             return "No champion: the baseline is better."
-        registered = register_champion(tracker, run_id, fitted, example_NI, record)
+        registered = register_champion(tracker, run_id, fitted, example, record)
     return registered.sentence
 
 

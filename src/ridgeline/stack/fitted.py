@@ -30,8 +30,10 @@ from ridgeline.stack.networks import Shape, stacked_network
 if TYPE_CHECKING:
     from ridgeline.tables.encoding import Encoder
 
-SHAPE = "shape"
-"""In the metadata of the tensors: inputs, an image's height and width, outputs."""
+SHAPE, CLASSES = "shape", "classes"
+"""In the metadata of the tensors: inputs, an image's height and width, outputs; and what the classes are called."""
+SEED = "seed."
+"""What the names of the tensors begin with that are of another seed."""
 OWN_CODE = "own_code"
 """The folder of the user's own source files, which its configuration's targets are in."""
 WEIGHTS = "weights.safetensors"
@@ -44,13 +46,17 @@ COLUMNS, ENCODER = "columns.json", "encoder."
 
 @dataclass(frozen=True)
 class Fitted:
-    """`weights`: the network's tensors by name, without the axis K, as `FitResult` has them. `scaler`: of the parts
-    that it was trained on."""
+    """`weights`: the network's tensors by name, without the axis K, as `FitResult` has them. `scaler`: of the splits
+    that it was trained on. `class_names`: what the classes are called, where they have names.
+
+    `others`: the weights of the same network trained with other seeds, of which the spread of its predictions is."""
 
     config: Config
     weights: Mapping[str, Tensor]
     scaler: Scaler
     shape: Shape
+    class_names: tuple[str, ...] = ()
+    others: tuple[Mapping[str, Tensor], ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -66,26 +72,35 @@ class Fitted:
         Dropout is off, and it is computed in float32 on the CPU. `x`: features as they were before any standardization,
         (N, I), of which an example with NaN gets NaN; of a table, a frame with its columns.
         """
-        is_table = self.scaler.encoder is not None
-        x_1NI = torch.from_numpy(self.scaler.apply(x_NI if is_table else np.asarray(x_NI, np.float32))).unsqueeze(0)
-        network = self._network(x_1NI[0])
-        with torch.inference_mode():
-            outputs_NC = network(x_1NI)[0]
-            if self.config.predicted == "regression":
-                return self.scaler.undo_targets(outputs_NC[:, 0].numpy())
-            probabilities_NC: np.ndarray = torch.softmax(outputs_NC, dim=1).numpy()
-        return probabilities_NC
+        found: np.ndarray = self._predict(x_NI, 1)[0]
+        return found
 
-    def _network(self, x_NI: Tensor) -> StackedNetwork:
-        """Built with the first examples that come."""
-        if "network" not in self._built:
-            network = stacked_network(self.config, 1, x_NI, self.shape)
-            network.load_state(0, self.weights)
-            self._built["network"] = network.eval()
-        return self._built["network"]
+    def predict_with_each_seed(self, x_NI: Any) -> np.ndarray:
+        """(S, N, C) or (S, N) What `predict` gives, by the network itself and by the `others`."""
+        return self._predict(x_NI, 1 + len(self.others))
+
+    def _predict(self, x_NI: Any, k: int) -> np.ndarray:
+        is_table = self.scaler.encoder is not None
+        x_NI = torch.from_numpy(self.scaler.apply(x_NI if is_table else np.asarray(x_NI, np.float32)))
+        network = self._network(x_NI, k)
+        with torch.inference_mode():
+            outputs_KNC = network(x_NI.expand(k, *x_NI.shape))
+            if self.config.predicted == "regression":
+                return self.scaler.undo_targets(outputs_KNC[:, :, 0].numpy())
+            probabilities_KNC: np.ndarray = torch.softmax(outputs_KNC, dim=2).numpy()
+        return probabilities_KNC
+
+    def _network(self, x_NI: Tensor, k: int) -> StackedNetwork:
+        """Of the first k seeds; built with the first examples that come."""
+        if k not in self._built:
+            network = stacked_network(self.config, k, x_NI, self.shape)
+            for i, weights in enumerate((self.weights, *self.others)[:k]):
+                network.load_state(i, weights)
+            self._built[k] = network.eval()
+        return self._built[k]
 
     @functools.cached_property
-    def _built(self) -> dict[str, StackedNetwork]:
+    def _built(self) -> dict[int, StackedNetwork]:
         return {}
 
     def save(self, folder: Path) -> None:
@@ -97,7 +112,9 @@ class Fitted:
         if self.scaler.encoder is not None:
             tensors |= {ENCODER + name: torch.from_numpy(a) for name, a in self.scaler.encoder.arrays().items()}
             (folder / COLUMNS).write_text(json.dumps(self.scaler.encoder.stored(), indent=1))
-        save_file(tensors, folder / WEIGHTS, {SHAPE: json.dumps(shape)})
+        for i, weights in enumerate(self.others):
+            tensors |= {f"{SEED}{i}.{name}": tensor.contiguous().cpu() for name, tensor in weights.items()}
+        save_file(tensors, folder / WEIGHTS, {SHAPE: json.dumps(shape), CLASSES: json.dumps(self.class_names)})
         tree = {key: value for key, value in as_tree(self.config).items() if key not in NOT_TRAINED}
         (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
         for name, text in own_sources([as_tree(self.config)]).items():
@@ -117,11 +134,17 @@ def load_fitted(folder: Path, allowed: Sequence[str] = ()) -> Fitted:
     arrays: dict[str, Any] = {name.removeprefix(SCALER): tensors.pop(name).numpy() for name in names}
     scaler = Scaler(**arrays, encoder=_encoder(folder, tensors) if (folder / COLUMNS).is_file() else None)
     with safe_open(folder / WEIGHTS, "pt") as file:
-        n_inputs, image, n_outputs = json.loads(file.metadata()[SHAPE])
+        known = file.metadata()
+    n_inputs, image, n_outputs = json.loads(known[SHAPE])
+    class_names = tuple(json.loads(known.get(CLASSES, "[]")))
+    others: dict[str, dict[str, Tensor]] = {}
+    for name in [name for name in tensors if name.startswith(SEED)]:
+        seed, _, own = name.removeprefix(SEED).partition(".")
+        others.setdefault(seed, {})[own] = tensors.pop(name)
     layout = None if scaler.encoder is None else scaler.encoder.layout
     shape = Shape(n_inputs, None if image is None else (image[0], image[1]), n_outputs, layout)
     config = read_stored(folder / CONFIG, allowed, str(code) if code.is_dir() else None)
-    return Fitted(config, tensors, scaler, shape)
+    return Fitted(config, tensors, scaler, shape, class_names, tuple(others[seed] for seed in sorted(others, key=int)))
 
 
 def _encoder(folder: Path, tensors: dict[str, Tensor]) -> Encoder:

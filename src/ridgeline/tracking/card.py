@@ -13,6 +13,13 @@ PREDICTED = {
     "regression": "The predictions are in the targets' own unit, without an interval of their own.",
 }
 
+TAKEN = {
+    False: "An example must have the features of the data set in their order, not standardized.",
+    True: "A row must have the columns of the table as they are in its file, in any order; others are ignored. A value"
+    " may be missing, and a category unknown.",
+}
+"""What a model takes, by whether it is of a table."""
+
 Table = list[tuple[str, ...]]
 
 
@@ -27,9 +34,13 @@ def champion_card(name: str, confirmed: Mapping[str, Any], space: Mapping[str, s
         _data(confirmed),
         _chosen(study, confirmed, space, tally),
         _limits(confirmed, best),
-        _use(name, confirmed["data"]["features"], confirmed["task"]),
+        _use(name, confirmed["data"]["features"], confirmed["task"], _of_table(confirmed)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _of_table(confirmed: Mapping[str, Any]) -> bool:
+    return bool(confirmed["arms"]["best"]["config"]["data"]["name"] == "table")
 
 
 def _measured(confirmed: Mapping[str, Any]) -> str:
@@ -105,7 +116,7 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
         f"The numbers are means over {len(best['seeds'])} seeds. These are the weights of one of them, seed"
         f" {best['seeds'][0]}.",
         PREDICTED[confirmed["task"]],
-        "An example must have the features of the data set in their order, not standardized.",
+        TAKEN[_of_table(confirmed)],
         f"Made by {commit}.",
     ]
     if best["config"]["loss"]["name"] == "hinge":
@@ -113,8 +124,13 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _use(name: str, features: int, task: str) -> str:
+def _use(name: str, features: int, task: str, of_table: bool) -> str:
     answer = "probabilities" if task == "classification" else "numbers"
+    call = f"{answer} = model.predict(x)  # any numbers, an array or a DataFrame, (examples, {features})"
+    body = '{"inputs": [[...]]}'
+    if of_table:
+        call = f"{answer} = model.predict(frame)  # a pandas DataFrame with the columns of the table"
+        body = '{"dataframe_records": [{"COLUMN": VALUE, ...}]}'
     return f"""## Load and serve
 
 With `MLFLOW_TRACKING_URI` set to the store that this model is in:
@@ -123,12 +139,12 @@ With `MLFLOW_TRACKING_URI` set to the store that this model is in:
 import mlflow
 
 model = mlflow.pyfunc.load_model("models:/{name}@champion")
-{answer} = model.predict(x)  # any numbers, an array or a DataFrame, (examples, {features})
+{call}
 ```
 
 ```
 mlflow models serve -m models:/{name}@champion --env-manager local --port 5001
-curl -H 'Content-Type: application/json' -d '{{"inputs": [[...]]}}' http://127.0.0.1:5001/invocations
+curl -H 'Content-Type: application/json' -d '{body}' http://127.0.0.1:5001/invocations
 ```"""
 
 

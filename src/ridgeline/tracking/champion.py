@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from mlflow.entities import LoggedModel
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion
@@ -62,13 +61,13 @@ class Registered(NamedTuple):
 
 
 def register_champion(
-    tracker: Tracker, run_id: str, fitted: Fitted, example_NI: np.ndarray, confirmed: Mapping[str, Any]
+    tracker: Tracker, run_id: str, fitted: Fitted, example: Any, confirmed: Mapping[str, Any]
 ) -> Registered:
     """Log the model to the study's run `run_id`, and register it as `ridgeline-DATA`.
 
     The alias moves to it unless a version with a stronger verdict holds it. What was registered before, with the same
-    weights and verdict, is not registered again. `example_NI`: a few raw examples of the train split. `confirmed`: what
-    confirm found, as in confirm.json. Raises TrackingError if the store takes it not.
+    weights and verdict, is not registered again. `example`: a few raw examples of the train split, an array or a frame.
+    `confirmed`: what confirm found, as in confirm.json. Raises TrackingError if the store takes it not.
     """
     name = f"ridgeline-{confirmed['data']['name']}"
     run: MlflowRun = tracker.ask("the study's run", lambda store: store.client.get_run(run_id))
@@ -77,7 +76,7 @@ def register_champion(
     version: str | None = tracker.ask(f"versions of model {name}", lambda store: _known(store, name, tags[CONTENT]))
     is_new = version is None
     if version is None:
-        model = log_model(tracker, name, run, fitted, example_NI, card, tags, confirmed)
+        model = log_model(tracker, name, run, fitted, example, card, tags, confirmed)
         version = str(tracker.ask(f"version of model {name}", lambda store: _version(store, name, model, card, tags)))
         tracker.ask(
             f"description of model {name}", lambda store: _describe(store, name, str(version), model, confirmed["task"])

@@ -16,10 +16,12 @@ from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
+import pandas as pd
 from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 from mlflow.entities import Run as MlflowRun
 from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 
 from ridgeline.stack.fitted import Fitted
 from ridgeline.tracking import provenance
@@ -32,6 +34,8 @@ KIND = "champion"
 SERVED = Path(__file__).with_name("served.py")
 NEEDS = ("mlflow", "torch", "numpy", "safetensors", "PyYAML")
 """The packages that the model needs where it is loaded. Ridgeline's own code is part of the model."""
+OF_TABLES = ("pandas", "scikit-learn")
+"""Those that a table needs besides."""
 
 
 def log_model(
@@ -39,7 +43,7 @@ def log_model(
     name: str,
     run: MlflowRun,
     fitted: Fitted,
-    example_NI: np.ndarray,
+    example: Any,
     card: str,
     tags: dict[str, str],
     confirmed: Mapping[str, Any],
@@ -58,7 +62,7 @@ def log_model(
     model_id = model.model_id
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        _save(folder, Model(run_id=run_id, model_uuid=model_id, model_id=model_id), fitted, example_NI, card)
+        _save(folder, Model(run_id=run_id, model_uuid=model_id, model_id=model_id), fitted, example, card)
         tracker.ask(f"files of model {name}", lambda store: store.client.log_model_artifacts(model_id, str(folder)))
     points = _metrics(confirmed, run_id, model_id)
 
@@ -71,12 +75,11 @@ def log_model(
     return model
 
 
-def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, card: str) -> None:
+def _save(folder: Path, model: Model, fitted: Fitted, example: Any, card: str) -> None:
     """The model as MLflow keeps it: our tensors and YAML, our code, no pickle; with the card."""
     fitted.save(folder.parent / KIND)
-    is_regression = fitted.config.predicted == "regression"
-    number, shape = (np.float64, (-1,)) if is_regression else (np.float32, (-1, fitted.n_classes))
-    outputs = Schema([TensorSpec(np.dtype(number), shape)])
+    is_table = fitted.scaler.encoder is not None
+    needs = (*NEEDS, *OF_TABLES) if is_table else NEEDS
     with _quiet():
         mlflow.pyfunc.save_model(
             str(folder),
@@ -84,12 +87,36 @@ def _save(folder: Path, model: Model, fitted: Fitted, example_NI: np.ndarray, ca
             python_model=str(SERVED),
             artifacts={KIND: str(folder.parent / KIND)},
             code_paths=[str(Path(__file__).parents[1])],
-            pip_requirements=[f"{package}=={metadata.version(package).partition('+')[0]}" for package in NEEDS],
-            # MLflow would refuse any other dtype than the one that is named here; served.py takes every number.
-            signature=ModelSignature(outputs=outputs),
-            input_example=np.asarray(example_NI, np.float32),
+            pip_requirements=[f"{package}=={metadata.version(package).partition('+')[0]}" for package in needs],
+            signature=signature_of(fitted),
+            input_example=example if is_table else np.asarray(example, np.float32),
         )
     (folder / "README.md").write_text(card)
+
+
+def signature_of(fitted: Fitted) -> ModelSignature:
+    """What goes in and comes out. A table's columns have their types; of an array MLflow would refuse any other dtype
+    than one that is named here, so none is: served.py takes every number."""
+    if fitted.config.predicted == "regression":
+        outputs = Schema([TensorSpec(np.dtype(np.float64), (-1,))])
+    elif fitted.scaler.encoder is not None:
+        outputs = Schema([ColSpec(DataType.float, name) for name in fitted.class_names])
+    else:
+        outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, fitted.n_classes))])
+    if fitted.scaler.encoder is None:
+        return ModelSignature(outputs=outputs)
+    example = fitted.scaler.encoder.example
+    inputs = Schema([ColSpec(_type_of(example[name]), str(name), required=False) for name in example.columns])
+    return ModelSignature(inputs, outputs)
+
+
+def _type_of(column: pd.Series) -> DataType | AnyType:
+    """Text, a date, or anything: MLflow takes no whole number for a column of `double`, and nothing missing in one of
+    `long` or `boolean`, which a next file may well have. What is no number the encoder refuses."""
+    if column.dtype.kind == "M":
+        return DataType.datetime
+    is_text = column.dtype.kind not in "biuf" and all(isinstance(value, str) for value in column.dropna())
+    return DataType.string if is_text else AnyType()
 
 
 def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from ridgeline.checking import ConfigError
 from ridgeline.stack.fitted import load_fitted, packages_in
 
 
 class Champion(PythonModel):
-    """Raw features (N, I), an array or a DataFrame of whatever numbers, to what `Fitted.predict` makes of them."""
+    """Raw features (N, I), an array or a DataFrame of whatever numbers, to what `Fitted.predict` makes of them.
+
+    Of a table: a DataFrame with the file's own columns; the probabilities have a column for each class, by its name.
+    """
 
     _skip_type_hint_validation = True  # else MLflow asks on each load for hints, which it would read as the signature
 
@@ -23,7 +28,13 @@ class Champion(PythonModel):
         self._fitted = load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for rules
-        return self._fitted.predict(_features_NI(model_input, self._fitted.n_features))
+        if self._fitted.scaler.encoder is None:
+            return self._fitted.predict(_features_NI(model_input, self._fitted.n_features))
+        try:
+            found = self._fitted.predict(pd.DataFrame(model_input))
+        except ConfigError as error:
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
+        return pd.DataFrame(found, columns=list(self._fitted.class_names)) if found.ndim == 2 else found
 
 
 def _features_NI(given, n_features):  # type: ignore[no-untyped-def]

@@ -1,0 +1,118 @@
+"""A registered model is applied to the rows of a file, however many these are.
+
+N rows, S seeds, C classes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+from tqdm import tqdm
+
+from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.command_line.outputs import draft_of
+from ridgeline.config import Config, TableConfig
+from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
+from ridgeline.tables.reading import read_chunks
+from ridgeline.tracking.champion import ALIAS
+from ridgeline.tracking.logged_model import KIND
+from ridgeline.tracking.store import Store, open_store
+
+ROWS = 20_000
+"""How many rows are read, predicted and written at a time."""
+LEVEL = 0.95
+"""Of the predictions of so large a share of the seeds `low` and `high` are the ends."""
+ALL = "all"
+
+
+def open_model(config: Config) -> Fitted:
+    """The registered model that `model` names: `NAME@ALIAS`, `NAME/VERSION` or `NAME`, whose champion is meant.
+
+    Raises ConfigError where there is none.
+    """
+    given = str(config.model).removeprefix("models:/")
+    found = re.fullmatch(r"([^@/]+)(?:@([^@/]+)|/(\d+))?", given)
+    rule = "model is NAME@ALIAS, NAME/VERSION or NAME"
+    require(found is not None, rule, "model", config.model)
+    assert found is not None
+    name, alias, version = found[1], found[2] or ALIAS, found[3]
+    store = open_store(config)
+    try:
+        known = store.client.get_model_version(name, version) if version else _by_alias(store, name, alias)
+    except MlflowException as error:
+        models = [model.name for model in store.client.search_registered_models(max_results=1000)]
+        near = nearest(name, models) if name not in models and models else str(error).splitlines()[0]
+        near = near if models else "There is none yet: pipelines/confirm.py registers one."
+        raise ConfigError(f"`model is registered` must hold, but got model={config.model}. {near}") from None
+    uri = f"models:/{known.model_id}" if known.model_id else known.source
+    folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.client.tracking_uri)) / "artifacts" / KIND
+    return load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
+
+
+def _by_alias(store: Store, name: str, alias: str):  # type: ignore[no-untyped-def]  # MLflow has two classes of this name
+    return store.client.get_model_version_by_alias(name, alias)
+
+
+def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:
+    """Write what the model predicts for each row of a table into a CSV file, in their order; returns how many rows.
+
+    `keep`: columns of the table that are written too; `all`: each of them. Nobody ever sees half of the file. Raises
+    ConfigError for a bad table, or one that lacks a column.
+    """
+    count = 0
+    with (
+        draft_of(out) as draft,
+        draft.open("w", encoding="utf-8", newline="") as file,
+        tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
+    ):
+        for frame in _chunks(fitted, path):
+            kept = list(frame.columns) if keep == ALL else [keep] if isinstance(keep, str) else list(keep)
+            lacking = [name for name in kept if name not in frame.columns]
+            require(not lacking, "keep is of the table's columns", "keep", ", ".join(lacking))
+            found = predictions(fitted, frame)
+            taken = [name for name in kept if name in found]
+            require(not taken, "keep has none of the columns that are written", "keep", ", ".join(taken))
+            pd.concat([frame[kept], found], axis=1).to_csv(file, index=False, header=count == 0)
+            count += len(frame)
+            bar.update(len(frame))
+    return count
+
+
+def predictions(fitted: Fitted, frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns `prediction` and, of classes, `probability_CLASS` each; of numbers, `low` and `high`, between which
+    the networks of 95% of the seeds predict, where the model has several of them."""
+    x = frame if fitted.scaler.encoder is not None else _numbers(fitted, frame)
+    if fitted.config.predicted == "classification":
+        names = fitted.class_names or tuple(map(str, range(fitted.n_classes)))
+        probabilities_NC = fitted.predict(x)
+        columns: dict[str, np.ndarray] = {"prediction": np.array(names, object)[probabilities_NC.argmax(axis=1)]}
+        columns |= {f"probability_{name}": probabilities_NC[:, c] for c, name in enumerate(names)}
+        return pd.DataFrame(columns, index=frame.index)
+    values_SN = fitted.predict_with_each_seed(x)
+    columns = {"prediction": values_SN[0]}
+    if len(values_SN) > 1:
+        low_N, high_N = np.quantile(values_SN, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        columns |= {"low": low_N, "high": high_N}
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _chunks(fitted: Fitted, path: str) -> Iterator[pd.DataFrame]:
+    data = fitted.config.data
+    known = (data.missing, data.strings) if isinstance(data, TableConfig) else ((), ())
+    return read_chunks(path, missing=known[0], strings=known[1], rows=ROWS)
+
+
+def _numbers(fitted: Fitted, frame: pd.DataFrame) -> np.ndarray:
+    """(N, I) The columns in their order, for a model of examples that have no columns."""
+    kinds = [str(name) for name in frame.columns if frame[name].dtype.kind not in "biuf"]
+    require(not kinds, "all columns are numbers for a model without columns", "data.path", ", ".join(kinds))
+    rule, n = f"{fitted.n_features} columns for this model", frame.shape[1]
+    require(n == fitted.n_features, rule, "data.path", f"a table of {n} columns")
+    return frame.to_numpy(np.float32)
