@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from opening import opened
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import load_splits
+from ridgeline.data.rows import split_rows
+from ridgeline.data.sources import read_source
 
 N = 120
 
@@ -66,3 +69,44 @@ def test_rows_without_a_target_and_rare_classes_are_in_no_split(file: Path) -> N
     splits = load_splits(parsed(file, "bought", data={"drop": ["price"]}).data)
     assert sum(splits.description.examples) == N - 13
     assert splits.description.class_names == ("no", "yes")
+
+
+def test_columns_of_the_file_decide_the_splits(file: Path) -> None:
+    frame = pd.read_csv(file).drop(columns="price")
+    days = [f"2024-{1 + row // 25:02d}-{1 + row % 25:02d}" for row in range(N)]
+    parts = ["train"] * 80 + ["valid"] * 20 + ["test"] * 20
+    frame.assign(shop=np.arange(N) // 6, day=days[::-1], part=parts[::-1]).to_csv(file, index=False)
+
+    def rows(**data: str) -> list[list[int]]:
+        drop = [name for name in ("shop", "day", "part") if name not in data.values()]
+        config = parsed(file, "bought", data={"drop": drop, **data}).data
+        found = split_rows(read_source(config), config)
+        return [found.train.tolist(), found.validation.tolist(), found.test.tolist()]
+
+    by_group, by_time, by_name = rows(group_on="shop"), rows(time_on="day"), rows(split_column="part")
+    groups = [{row // 6 for row in split} for split in by_group]
+    assert sum(map(len, groups)) == N // 6 == len(set.union(*groups))
+    assert by_time == [list(range(48, N)), list(range(24, 48)), list(range(24))]
+    assert by_name == [list(range(40, N)), list(range(20, 40)), list(range(20))]
+    config = parsed(file, "bought", data={"drop": ["day", "part"], "group_on": "shop"}).data
+    assert opened(config).groups_N.tolist() == [row // 6 for row in by_group[2]]
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({"time_on": "day", "split": "stratified"}, "`data.split=auto with data.time_on, which orders the rows` must"),
+        (
+            {"group_on": "shop", "split": "first"},
+            "with data.group_on, whose groups are drawn` must hold, but got data.sp",
+        ),
+        (
+            {"split_column": "part", "test_path": "x"},
+            "`data.split_column=null where data.test_path has the test split`",
+        ),
+    ],
+)
+def test_ways_to_split_that_contradict_each_other_are_refused(file: Path, data: dict[str, str], line: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parsed(file, "bought", data=data)
+    assert line in str(raised.value)

@@ -39,9 +39,9 @@ class TableConfig(DataConfig):
     taken so, whatever they look like; `ordered` gives each its values from the least to the greatest, and `dates` may
     give a format, as in `day:%d/%m/%Y`. `missing`: texts that stand for a missing value, beside the usual ones.
     `positive`: the class that figures of two classes are about. `weight`: a column with how much an example counts.
-    `group_on`: rows with the same value there are in one split. `time_on`: the latest rows are the test split.
-    `one_hot`: a column of up to so many categories becomes a column for each; one of more becomes a learned embedding.
-    `leaks`: what happens if a column gives the target away.
+    `group_on`: rows with the same value there are in one split. `time_on`: the latest rows are the test split; with
+    `group_on`, the groups that end last. `one_hot`: a column of up to so many categories becomes a column for each; one
+    of more becomes a learned embedding. `leaks`: what happens if a column gives the target away.
     """
 
     name: Literal["table"] = "table"
@@ -66,6 +66,13 @@ class TableConfig(DataConfig):
         super().check()
         require(self.path is not None, "data.path=FILE is given with data=table", "data.path", "null")
         require(self.target is not None, "data.target=COLUMN is given with data=table", "data.target", "null")
+        named = self.test_path is None or self.split_column is None
+        rule = "data.split_column=null where data.test_path has the test split"
+        require(named, rule, "data.split_column", self.split_column)
+        rule = "data.split=auto with data.time_on, which orders the rows"
+        require(self.time_on is None or self.split == "auto", rule, "data.split", self.split)
+        rule = "data.split is auto, stratified or random with data.group_on, whose groups are drawn"
+        require(self.group_on is None or self.split != "first", rule, "data.split", self.split)
         require(self.one_hot >= 0, "data.one_hot >= 0", "data.one_hot", self.one_hot)
 
     @property

@@ -89,7 +89,8 @@ def load_arrays(config: DataConfig) -> ArraySplits:
     """
     source = read_source(config)
     folds = fold_rows(source, config)
-    known = np.union1d(folds[0].train, folds[0].validation) if len(folds) > 1 else None
+    seen = [split for rows in folds for split in (rows.train, rows.validation)]
+    known = np.unique(np.concatenate(seen)) if len(folds) > 1 else None
     scalers = tuple(scaler_of(source, rows.train, config, known) for rows in folds)
     train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])
     validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalers, strict=True)])
@@ -108,17 +109,14 @@ def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
 
 
 def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
-    """The folds of a split as one; those that have an example less repeat their first one."""
+    """The folds of a split as one; those that have fewer examples repeat their first ones."""
     if len(splits) == 1:
         return splits[0]
     sizes = tuple(len(split.y_N) for split in splits)
     missing = [max(sizes) - size for size in sizes]
-    x_NI = np.concatenate(
-        [rows for split, n in zip(splits, missing, strict=True) for rows in (split.x_NI, split.x_NI[:n])]
-    )
-    y_N = np.concatenate(
-        [rows for split, n in zip(splits, missing, strict=True) for rows in (split.y_N, split.y_N[:n])]
-    )
+    rows = [np.resize(np.arange(size), size + n) for size, n in zip(sizes, missing, strict=True)]
+    x_NI = np.concatenate([split.x_NI[own] for split, own in zip(splits, rows, strict=True)])
+    y_N = np.concatenate([split.y_N[own] for split, own in zip(splits, rows, strict=True)])
     return ArraySplit(x_NI, y_N, sizes)
 
 

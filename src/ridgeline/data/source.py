@@ -26,8 +26,8 @@ class Source:
     of what was read, as hex. `class_names`: what the user calls the classes, where these have names.
 
     A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`. `groups_N` numbers
-    the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64, says how much each counts: None
-    where there is nothing of the kind.
+    the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64, says how much each counts;
+    `given_N` which split each is in, as `data.given` has it: None where there is nothing of the kind.
     """
 
     x_NI: np.ndarray | None
@@ -41,6 +41,7 @@ class Source:
     groups_N: np.ndarray | None = None
     times_N: np.ndarray | None = None
     weights_N: np.ndarray | None = None
+    given_N: np.ndarray | None = None
 
     def features(self, rows: np.ndarray) -> Any:
         """Of these rows, as a scaler takes them: an array (N, I), or a frame."""

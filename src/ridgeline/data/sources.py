@@ -13,6 +13,7 @@ import numpy as np
 
 from ridgeline.config import ConfigError, DataConfig, TableConfig
 from ridgeline.config.data import MADE
+from ridgeline.data.given import TEST
 from ridgeline.data.mnist import read_mnist
 from ridgeline.data.own import read_own, takes
 from ridgeline.data.source import Source, task_of
@@ -23,8 +24,10 @@ def read_source(config: DataConfig) -> Source:
     source = _read(config)
     if not config.permute_labels:
         return source
-    draw, n_free = np.random.default_rng(config.seed), len(source.y_N) - source.n_test
-    order_N = np.concatenate([draw.permutation(n_free), n_free + draw.permutation(source.n_test)])
+    draw, order_N = np.random.default_rng(config.seed), np.arange(len(source.y_N))
+    tests_N = order_N >= len(order_N) - source.n_test if source.given_N is None else source.given_N == TEST
+    for own_N in (~tests_N, tests_N):
+        order_N[own_N] = draw.permutation(order_N[own_N])
     return replace(source, y_N=source.y_N[order_N], content=_digest(source.content.encode(), order_N.tobytes()))
 
 

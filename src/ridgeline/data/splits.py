@@ -22,7 +22,7 @@ class Split:
     several folds, one fold after the other.
 
     `sizes`: how many examples each fold has, where there are folds. All take as many rows as the largest, so that the
-    last row of one that has an example less is only there to fill up. `groups_N`: the number of the group that each
+    last rows of one that has fewer are only there to fill up. `groups_N`: the number of the group that each
     example is in, of the test split alone, for the sake of the verdict. `w_N`: how much each counts, float32.
     None: they are in no groups; they count alike.
     """

@@ -13,6 +13,7 @@ import pandas as pd
 from ridgeline.checking import ConfigError, require
 from ridgeline.config.data import DataConfig
 from ridgeline.config.table import TableConfig
+from ridgeline.data.given import read_split_names
 from ridgeline.data.source import Source
 from ridgeline.tables.columns import understand
 from ridgeline.tables.frames import open_table
@@ -68,6 +69,7 @@ def read_table_source(config: TableConfig) -> Source:
         groups_N=of(config.group_on, _groups, "data.group_on"),
         times_N=of(config.time_on, _times, "data.time_on"),
         weights_N=of(config.weight, _weights, "data.weight"),
+        given_N=of(config.split_column, _given, "data.split_column"),
     )
 
 
@@ -88,6 +90,10 @@ def _groups(column: pd.Series, key: str) -> np.ndarray:
     alone_N = np.flatnonzero(numbers_N < 0)
     numbers_N[alone_N] = numbers_N.max() + 1 + np.arange(len(alone_N))
     return numbers_N
+
+
+def _given(column: pd.Series, key: str) -> np.ndarray:
+    return read_split_names(column.tolist(), key, str(column.name))
 
 
 def _times(column: pd.Series, key: str) -> np.ndarray:

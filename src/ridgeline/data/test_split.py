@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ridgeline.config import DataConfig
 from ridgeline.data.arrays import take_rows
@@ -63,4 +65,6 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     split = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
     when, earlier = record(ledger, split, by)
     opening = Opening(split, len(earlier) + 1, when, dict(by), tuple(earlier))
-    return as_tensors(take_rows(source, rows.test, scaler_of(source, rows.train, config))), opening
+    test = as_tensors(take_rows(source, rows.test, scaler_of(source, rows.train, config)))
+    groups_N = None if source.groups_N is None else torch.from_numpy(source.groups_N[rows.test])
+    return replace(test, groups_N=groups_N), opening

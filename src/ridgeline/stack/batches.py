@@ -31,11 +31,12 @@ class Batches:
 class Slices:
     """Yields slices that cover the rows of each fold of a split, all fits alike: for evaluation.
 
-    The last row is a slice of its own where not every fold has it: so a slice is of examples of a fold, or fills it up.
+    The last rows are slices of their own where not every fold has them: so a slice is of examples of a fold, or fills
+    it up.
     """
 
     def __init__(self, split: Split, batch_size: int) -> None:
-        ends = sorted({min(split.sizes, default=split.n), split.n})
+        ends = sorted({*split.sizes, split.n})
         self._slices = [
             slice(start, min(start + batch_size, end))
             for begin, end in zip([0, *ends], ends, strict=False)
