@@ -62,21 +62,36 @@ class Text:
                 table = arrow_csv.read_csv(stream, *self._options(), conversion)
             except pa.ArrowInvalid as error:
                 raise self._wrong_row(error) from error
+        self._require_closed_quotes(table)
         return self._table(table, strings)
 
     def pieces(self, missing: Sequence[str], strings: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows in order, some thousands at a time; a column's type is that of the piece."""
-        conversion = self._conversion(missing, set(self._keys))
-        with self._stream() as stream:
+        """The rows in order, some thousands at a time; a column's type is that of the piece.
+
+        Arrow takes the types from the first piece. Where a later one does not fit, the file is read again with a wider
+        type, and goes on where it was.
+        """
+        types, done = self._texts(strings), 0
+        while True:
+            row = 0
             try:
-                for batch in arrow_csv.open_csv(stream, *self._options(), conversion):
-                    yield self._table(pa.Table.from_batches([batch]), strings)
+                with self._stream() as stream:
+                    for batch in arrow_csv.open_csv(stream, *self._options(), self._conversion(missing, types)):
+                        row += batch.num_rows
+                        if row > done:
+                            done = row
+                            piece = pa.Table.from_batches([batch])
+                            yield self._table(piece, strings)
+                self._require_closed_quotes(piece)
+                return
             except pa.ArrowInvalid as error:
-                raise self._wrong_row(error) from error
+                column = re.search(r"In CSV column #(\d+)", str(error))
+                key = self._keys[int(column[1])] if column else None
+                if key is None or types.get(key) == pa.string():
+                    raise self._wrong_row(error) from error
+                types[key] = pa.float64() if "to int64" in str(error) else pa.string()
 
     def _table(self, table: pa.Table, strings: Sequence[str]) -> pa.Table:
-        if table.num_rows:
-            self._require_closed_quotes(table)
         columns = zip(self.header, table.columns, strict=True)
         return self._named([self._finished(column, name in strings) for name, column in columns])
 
@@ -130,10 +145,10 @@ class Text:
         )
         return read, parse
 
-    def _conversion(self, missing: Sequence[str], texts: set[str]) -> arrow_csv.ConvertOptions:
+    def _conversion(self, missing: Sequence[str], types: dict[str, pa.DataType]) -> arrow_csv.ConvertOptions:
         tokens = [*MISSING, *missing]
         return arrow_csv.ConvertOptions(
-            column_types={name: pa.string() for name in texts},
+            column_types=types,
             null_values=[*tokens, *(f" {token}" for token in tokens if self.dialect.padded)],
             true_values=["true", "True", "TRUE"],
             false_values=["false", "False", "FALSE"],
@@ -141,11 +156,11 @@ class Text:
             decimal_point=self.dialect.decimal,
         )
 
-    def _texts(self, strings: Sequence[str]) -> set[str]:
+    def _texts(self, strings: Sequence[str]) -> dict[str, pa.DataType]:
         """The columns that shall be text, and those of dates and times, which Arrow would not leave as they stand."""
         columns = zip(*(row for row in self.head[1:] if len(row) == len(self.header)), strict=True)
         dated = {name for name, cells in zip(self._keys, columns, strict=False) if any(map(DATED.match, cells))}
-        return dated | (set(self._keys) & set(strings))
+        return dict.fromkeys(dated | (set(self._keys) & set(strings)), pa.string())
 
     def _finished(self, column: pa.ChunkedArray, is_text: bool) -> pa.ChunkedArray:
         """Text that holds numbers or truth values alone becomes them; what Arrow took for a date becomes text again."""
@@ -160,17 +175,21 @@ class Text:
         return column if is_text else self._typed(column)
 
     def _typed(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Numbers or truth values, where all of the text is that."""
+        """Numbers or truth values, where all of the text is that; its start tells that of most text."""
+        start, number = column[:1000], NUMBER.replace("\\.", re.escape(self.dialect.decimal))
         if column.null_count == len(column):
             return column.cast(pa.float64())
-        if _all_match(column, TRUTH):
+        if _all_match(start, TRUTH) and _all_match(column, TRUTH):
             return pc.equal(pc.utf8_lower(pc.utf8_trim_whitespace(column)), "true")
-        if not _all_match(column, NUMBER.replace("\\.", re.escape(self.dialect.decimal))):
+        if not _all_match(start, number):
+            return column
+        if self.dialect.decimal == "." and (numbers := _cast(column)) is not None:
+            return numbers
+        if not _all_match(column, number):
             return column
         plain = pc.replace_substring(pc.utf8_trim_whitespace(column), self.dialect.decimal, ".")
-        for kind in (pa.int64(), pa.float64()):
-            with contextlib.suppress(pa.ArrowInvalid):
-                return plain.cast(kind)
+        if (numbers := _cast(plain)) is not None:
+            return numbers
         values = [None if value is None else float(value) for value in plain.to_pylist()]  # 1e999 is infinite
         return pa.chunked_array([pa.array(values, pa.float64())])
 
@@ -198,7 +217,7 @@ class Text:
 
     def _require_closed_quotes(self, table: pa.Table) -> None:
         """Raise BadTable where a quote that is never closed swallowed the rest of the file."""
-        last = table.column(table.num_columns - 1)
+        last = table.columns[-1]
         if not pa.types.is_string(last.type) or "\n" not in (last[-1].as_py() or ""):
             return
         rows = numbered_rows(self.file, self.dialect, strict=True)
@@ -216,8 +235,16 @@ def _are_numbers(cells: list[str]) -> bool:
 
 
 def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:
-    """Whether each value that is not missing matches; the first thousand tell it for most columns."""
-    return all(pc.all(pc.match_substring_regex(part, pattern)).as_py() for part in (column.drop_null()[:1000], column))
+    """Whether each value that is not missing matches."""
+    return bool(pc.all(pc.match_substring_regex(column, pattern)).as_py())
+
+
+def _cast(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The text as whole numbers, or as others; None where some is no number to Arrow."""
+    for kind in (pa.int64(), pa.float64()):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return column.cast(kind)
+    return None
 
 
 def _counts(column: pa.ChunkedArray) -> bool:
