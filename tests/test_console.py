@@ -15,6 +15,7 @@ from hydra._internal.utils import create_config_search_path
 from ridgeline import __main__ as console
 from ridgeline.checking import ConfigError
 from ridgeline.command_line import commands, own_conf, places, ui
+from ridgeline.command_line.arguments import read_arguments
 from ridgeline.command_line.commands import called, command, look_at, runs_setting
 from ridgeline.tracking import provenance
 
@@ -146,12 +147,22 @@ def test_conf_of_the_working_directory_is_searched_before_ours(tmp_path: Path) -
     asked = ["--cfg", "job", "--package", "network"]
     pasted = [*start, f"--config-path={network.parent}", *asked]
     for words, folder, hidden in (
-        ([*start, *asked], network.parents[1], 7),
         ([*start, "network=mine", *asked], network.parents[1], 5),
         (pasted, tmp_path, 7),
     ):
         shown = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
         assert f"hidden:\n- {hidden}\n" in shown
+
+
+def test_a_named_folder_of_configuration_is_one_of_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Hydra itself would look beside the pipeline's script."""
+    monkeypatch.chdir(tmp_path)
+    for words in (["--config-path=my conf"], ["--config-path", "my conf"], ["-cp", "my conf"], ["-cp=my conf"]):
+        assert read_arguments(["seed=1", *words, "-m"]).conf == f"{tmp_path}/my conf"
+        assert read_arguments(["seed=1", *words, "-m"]).options[-1] == "-m"
+    assert read_arguments(["--config-path=/x"]).options == ["--config-path=/x"]
 
 
 def test_the_search_path_of_another_hydra_app_is_its_own_affair(

@@ -19,6 +19,7 @@ PIPELINES = {
     "train": "one trial, or with -m a study of many",
     "confirm": "does regularization help? the study's best against the baseline, on the test split",
     "report": "a study as one HTML page",
+    "predict": "a champion's predictions for a file, one row each",
     "prepare": "load and verify the data, and say what they are",
 }
 RECIPES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")
 MODES = ("run", "multirun", "cfg", "info", "shell_completion")
 """Options of which Hydra takes one."""
 
+CONF_OPTIONS = ("--config-path", "-cp")
+
 SEVERAL = ("callbacks", "experiment")
 """Groups of which a list of choices may be given."""
 
@@ -40,7 +43,8 @@ MAY_BE_DELETED = ("search.sampler", "search.pruner", "search.params", "hydra")
 class Arguments:
     """Overrides and options, separated, since Hydra allows no option between overrides.
 
-    `shows`: something is shown and nothing runs. `parsed`: the overrides that can be read.
+    `shows`: something is shown and nothing runs. `parsed`: the overrides that can be read. `conf`: the folder that
+    `--config-path` names.
     """
 
     overrides: list[str]
@@ -48,12 +52,14 @@ class Arguments:
     parsed: list[Override]
     multirun: bool
     shows: bool
+    conf: str | None
 
 
 def read_arguments(words: Sequence[str]) -> Arguments:
     """The words behind the script's name. Raises ConfigError for an option that Hydra does not have."""
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
+    words = [*_with_absolute_conf(words)]
     found, unknown = parser.parse_known_intermixed_args(list(words))
     if unknown:
         raise ConfigError(f"There is no option {unknown[0]}: --hydra-help shows those that there are.")
@@ -71,6 +77,7 @@ def read_arguments(words: Sequence[str]) -> Arguments:
         parsed=parsed,
         multirun=found.multirun or "MULTIRUN" in mode,
         shows=any(getattr(found, name) for name in SHOWING),
+        conf=found.config_path,
     )
 
 
@@ -110,6 +117,20 @@ def with_targets(arguments: Sequence[str]) -> list[str]:
 
 def _refuse(message: str) -> NoReturn:
     raise ConfigError(f"The command line cannot be read: {message}.")
+
+
+def _with_absolute_conf(words: Sequence[str]) -> Iterator[str]:
+    """The words with an absolute `--config-path`: Hydra would look beside the pipeline's script."""
+    before = ""
+    for word in words:
+        option, equals, folder = word.partition("=")
+        if before in CONF_OPTIONS:
+            yield os.path.abspath(word)
+        elif option in CONF_OPTIONS and equals:
+            yield f"{option}={os.path.abspath(folder)}"
+        else:
+            yield word
+        before = word
 
 
 def _without(words: Sequence[str], taken: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ from ridgeline.command_line.arguments import (
 from ridgeline.command_line.commands import called, command
 from ridgeline.command_line.composed import conceal_argument
 from ridgeline.command_line.paths import readable
-from ridgeline.command_line.places import RUNS
+from ridgeline.command_line.places import CONF, RUNS
 from ridgeline.command_line.screen import use_screen
 from ridgeline.config.data import PLACES
 from ridgeline.entry_points.mistakes import is_mistake, one_line, one_line_errors, refuse
@@ -81,7 +81,8 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
     if os.environ.get("MLFLOW_TRACKING_URI") and not is_given and not arguments.shows:
         # A study that followed it would be another one in the next shell.
         print('MLFLOW_TRACKING_URI is not read; to use it: tracking.uri="$MLFLOW_TRACKING_URI"', file=sys.stderr)
-    if (own := own_conf.own_conf()) is not None and not arguments.shows:
+    own = arguments.conf or own_conf.own_conf()
+    if own is not None and Path(own) != CONF and not arguments.shows:
         print(f"Searched before ours: {own}", file=sys.stderr)
     return arguments
 
