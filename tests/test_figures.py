@@ -9,7 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 import pytest
+import torch
 
+from ridgeline.evaluation.arms import _asked
 from ridgeline.report.curves import curve_figure
 from ridgeline.report.studies import study_figures
 
@@ -155,3 +157,22 @@ def test_choices_of_any_kind_are_drawn():
     figures = study_figures(study_of(objective, 12))
     assert set(figures) == {"history", "slice", "contour", "importance"}
     assert len([axes for axes in figures["contour"].axes if axes.get_label() != "<colorbar>"]) == 9  # three at most
+
+
+def test_the_figure_that_a_study_was_by_is_measured_on_the_test_split_too() -> None:
+    """As scikit-learn has it, a mean over the seeds; a probability of 0 among them."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    rng = np.random.default_rng(0)
+    p_SNC = torch.from_numpy(rng.normal(0, 6, (2, 40, 3))).float().softmax(2).numpy()
+    p_SNC[0, 0] = [1.0, 0.0, 0.0]
+    targets_N = rng.integers(3, size=40)
+    expected = np.mean([roc_auc_score(targets_N, p_NC, multi_class="ovr") for p_NC in p_SNC.astype(np.float64)])
+    assert _asked(p_SNC, targets_N, "auroc", None) == {"auroc": pytest.approx(expected, abs=1e-5)}
+    one_hot_NC = np.eye(3)[targets_N]
+    expected = np.mean([average_precision_score(one_hot_NC, p_NC) for p_NC in p_SNC])
+    assert _asked(p_SNC, targets_N, "average_precision", None) == {
+        "average_precision": pytest.approx(expected, abs=1e-5)
+    }
+    for told_anyway in ("error", "loss", "r2", ""):
+        assert _asked(p_SNC, targets_N, told_anyway, None) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,13 @@ from ridgeline.evaluation.compared import kept_of_best
 from ridgeline.evaluation.predicted import describe
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.evaluation.story import gather
+from ridgeline.report.compared import learning_curves
+from ridgeline.report.facts import Axis, Curves, Trial
 from ridgeline.report.notation import tick
 from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
 from ridgeline.report.predictions import mistakes
+from ridgeline.report.spaces import surface
 from ridgeline.search.ranking import best_settings, ran
 from sweeping import Studies
 from test_report_page import Elements, _confirm, opened, part, story, train
@@ -167,3 +171,27 @@ def test_a_confirmed_page_has_the_norm_once_what_was_mistaken_and_a_borderline_v
     assert "the 360 test examples, over 3 seeds" in part(page, "predictions")
     assert part(page, "predictions").count("<svg") == 4  # a matrix of each network
     assert '<section id="verdict" class="verdict helps borderline">' in page
+
+
+def test_darker_is_worse_on_the_map_whichever_way_the_metric_goes() -> None:
+    axes = [Axis("l2", "l2", is_log=True), Axis("dropout", "dropout")]
+    trials = [
+        Trial(i, "COMPLETE", 0.1 * i, {"l2": 10.0 ** -(i + 1), "dropout": 0.1 * i}, {}, 1, 2, 0.1, None)
+        for i in range(5)
+    ]
+    for rising in (False, True):
+        drawn = surface(*axes, trials, lambda t: t.value or 0.0, "metric", rising=rising)
+        lights = [sum(bytes.fromhex(dot)) for dot in re.findall(r'<use[^>]*style="fill: #(\w{6})', drawn)]
+        assert len(lights) == len(trials)
+        assert lights == sorted(lights, reverse=not rising)
+
+
+def test_the_figure_that_a_study_was_by_has_curves() -> None:
+    history = [
+        {"epoch": float(e), "train/loss": 1.0, "val/loss": 1.0, "train/error": 0.1, "val/error": 0.1} for e in (1, 2)
+    ]
+    curves = {"best": Curves("l2 0.1", [[{**row, "val/auroc": 0.9 + row["epoch"] / 100} for row in history]])}
+    drawn = learning_curves(curves, "error", "val/auroc")
+    assert len(drawn) == 3
+    assert "AUROC by epoch of the best network" in drawn[-1]
+    assert len(learning_curves(curves, "error", "val/loss")) == 2

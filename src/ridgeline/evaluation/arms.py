@@ -127,8 +127,10 @@ def targets_of(config: Config, split: Split) -> np.ndarray:
     return y_N if config.predicted == "classification" else load_splits(config.data).scaler.undo_targets(y_N)
 
 
-def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str, sample: Sample = EACH) -> dict[str, Any]:
-    """One side as `confirm.json` stores it. `figure`: what the errors are of."""
+def describe(
+    arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str, sample: Sample = EACH, *, asked: str = ""
+) -> dict[str, Any]:
+    """One side as `confirm.json` stores it. `figure`: what the errors are of; `asked`: what the study was by."""
     kept = (f"final/train_{figure}", "final/train_loss")
     train_S = np.array([[fit.metrics[name] for name in kept] for fit in arm.fits])
     weights_S = [weights_W(fit.weights) for fit in arm.fits]
@@ -143,6 +145,7 @@ def describe(arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str, s
             figure: _of_errors(measured.errors_SN, figure, sample),
             "loss": above_zero(estimate(measured.losses_SN, reach=math.inf, sample=sample)),
             **_beside(measured.predictions_SNC, targets_N, figure, sample.weights_N),
+            **_asked(measured.predictions_SNC, targets_N, asked, sample.weights_N),
         },
         "train": {figure: float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
         "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf, sample=sample)),
@@ -173,6 +176,20 @@ def _beside(
         return {"r2": float(1 - squared_SN.sum(axis=1).mean() / ((targets_N - targets_N.mean()) ** 2).sum())}
     spread_N = (targets_N - np.average(targets_N, weights=weights_N)) ** 2
     return {"r2": float(1 - (squared_SN @ weights_N).mean() / (spread_N @ weights_N))}
+
+
+def _asked(
+    predictions_SNC: np.ndarray, targets_N: np.ndarray, name: str, weights_N: np.ndarray | None
+) -> dict[str, float]:
+    """The figure that the study was by, a mean over the seeds, where it is one of all examples together."""
+    whole = FIGURES[name].whole if name in FIGURES else None
+    if whole is None or name == "r2" or weights_N is not None:  # R2 is always told
+        return {}
+    outputs_SNC = torch.from_numpy(predictions_SNC).double()
+    if FIGURES[name].task == "classification":  # whose softmax they are
+        outputs_SNC = outputs_SNC.clamp_min(torch.finfo(torch.float64).tiny).log()
+    targets_SN = torch.from_numpy(targets_N).expand(len(outputs_SNC), -1)
+    return {name: float(whole(outputs_SNC, targets_SN).mean())}
 
 
 def compare(best: Measured, baseline: Measured, figure: str, sample: Sample = EACH) -> dict[str, Any]:

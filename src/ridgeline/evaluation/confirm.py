@@ -12,7 +12,7 @@ from ridgeline.config import ConfirmConfig, as_tree
 from ridgeline.config.deciding import COURSE, NOT_TRAINED, NOTHING
 from ridgeline.data import load_splits
 from ridgeline.evaluation.arms import BEST, Arm
-from ridgeline.evaluation.confirm_folder import BESIDE, RECORD, whole_record, write, write_summary
+from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
 from ridgeline.evaluation.confirmable import check
 from ridgeline.evaluation.confirmation import LEDGER, Confirmation, confirm
 from ridgeline.evaluation.opened import OpenTest
@@ -21,6 +21,7 @@ from ridgeline.evaluation.verdict import HARMS, closing_words
 from ridgeline.search.folder import locked
 from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.networks import shape_of
+from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.champion import register_champion
 from ridgeline.tracking.provenance import commit, versions

@@ -22,11 +22,9 @@ from ridgeline.evaluation.arms import Arm
 from ridgeline.evaluation.confirmation import Confirmation
 from ridgeline.evaluation.stored import CONFIRMED
 from ridgeline.report.facts import Boundary, Confirmed, Examples, History
+from ridgeline.tasks.figures import BESIDE
 
 RECORD = "confirm.json"
-
-BESIDE = ("ece", "r2")
-"""What is told of the predictions beside the figure of the verdict: calibration of classes, R2 in regression."""
 
 
 def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Path]:

@@ -67,7 +67,11 @@ def confirm(
     figure = of_examples(own.metric, own.predicted, own.loss.name)
     opened = open_once(arms, folder, open_test, ledger, by, figure)
     measured, n = opened.measured, len(opened.targets_N)
-    found = {name: describe(arm, measured[name], opened.targets_N, figure, opened.sample) for name, arm in arms.items()}
+    asked = own.metric.rpartition("/")[2]
+    found = {
+        name: describe(arm, measured[name], opened.targets_N, figure, opened.sample, asked=asked)
+        for name, arm in arms.items()
+    }
     difference = compare(measured[BEST], measured[BASELINE], figure, opened.sample)
     off = regularizers(chosen[BEST].config)
     data = load_splits(best[0].config.data).description

@@ -10,7 +10,7 @@ from typing import Any
 
 from ridgeline.command_line.numbers import chance, number
 from ridgeline.evaluation.arms import BASELINE, BEST
-from ridgeline.tasks.figures import title
+from ridgeline.tasks.figures import BESIDE, title
 
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
 NOT_CHOSEN = "no regularization chosen"
@@ -100,7 +100,7 @@ def closing_words(record: dict[str, Any]) -> str:
     ):
         cells = [f"{e['mean']:{style}} ({e['low']:{style}} to {e['high']:{style}})" for e in map(get, arms)]
         rows.append(f"{what:26}{cells[0]:>30}{cells[1]:>30}")
-    for key, what in (("ece", "calibration error (ECE)"), ("r2", "R2")):
+    for key, what in BESIDE.items():
         if key in arms[0]["test"]:
             rows.append(f"{what:26}{arms[0]['test'][key]:>24.4f}{arms[1]['test'][key]:>24.4f}")
     rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")

@@ -11,24 +11,27 @@ from ridgeline.report.axes import count_axis, log_axis, needs_log
 from ridgeline.report.facts import Curves, Weights
 from ridgeline.report.notation import in_picture
 from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, panel, svg
-from ridgeline.tasks.figures import title
+from ridgeline.tasks.figures import larger_is_better, title
+
+PERCENT = ("error", "balanced_error")
 
 BINS = 81
 """How many bars the histogram has."""
 
 
-def learning_curves(curves: Mapping[str, Curves], figure: str) -> list[str]:
-    """A picture for each network and for loss and figure; all of one kind have one scale, so that heights compare."""
-    kinds = ("loss", figure)
+def learning_curves(curves: Mapping[str, Curves], figure: str, metric: str) -> list[str]:
+    """A picture for each network and for loss, figure and what else the study was by; all of one kind have one scale,
+    so that heights compare."""
+    kinds = dict.fromkeys(("loss", figure, metric.rpartition("/")[2]))
     return [_picture(network, one, kind, _limits(curves, kind)) for kind in kinds for network, one in curves.items()]
 
 
 def _scale(kind: str) -> float:
-    return 100.0 if kind == "error" else 1.0
+    return 100.0 if kind in PERCENT else 1.0
 
 
 def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float, bool]) -> str:
-    scale, label = _scale(kind), title(kind) + (", %" if kind == "error" else "")
+    scale, label = _scale(kind), title(kind) + (", %" if kind in PERCENT else "")
     low, high, is_log = limits
     colour, alone = BY_NETWORK[network], len(curves.histories) == 1
     with panel(WIDTH * 0.8, HEIGHT * 0.8) as (figure, axes):
@@ -43,6 +46,8 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
                 axes.fill_between(epochs, train, validation, color=colour, alpha=0.12, linewidth=0)
             width, alpha = (1.6, 1.0) if alone else (1.0, max(0.25, 1 / math.sqrt(len(curves.histories))))
             for values, style, split in ((train, "--", "train"), (validation, "-", "validation")):
+                if not any(map(math.isfinite, values)):  # what training does not measure
+                    continue
                 (line,) = axes.plot(epochs, values, style, color=colour, linewidth=width, alpha=alpha)
                 line.set(marker=marker or "", label=split if first else None)
         axes.set(xlabel="epoch", ylim=(low, high))
@@ -70,7 +75,10 @@ def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool
         return 0.0, 1.0, False
     if kind == "loss" and needs_log(every):
         return min(every) / 1.2, max(every) * 1.2, True
-    return 0.0, 1.05 * max(every) or 1.0, False
+    if larger_is_better(kind):  # most of the way from 0 to them says nothing
+        margin = 0.05 * (max(every) - min(every)) or 0.05
+        return min(every) - margin, max(every) + margin, False
+    return 1.05 * min(0.0, *every), 1.05 * max(0.0, *every) or 1.0, False
 
 
 def histogram(weights: Mapping[str, Weights]) -> str:

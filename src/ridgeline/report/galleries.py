@@ -77,7 +77,7 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
         else:
             missing["gap"] = "The trials have not recorded their gap."
     if story.curves:
-        draw("curves", lambda: learning_curves(story.curves, story.figure))
+        draw("curves", lambda: learning_curves(story.curves, story.figure, story.metric))
     seen = story.predicted
     if seen is not None:
         draw("predictions", lambda: predictions(seen) if isinstance(seen, Predicted) else numbers(seen))

@@ -9,7 +9,7 @@ from typing import Any
 from ridgeline.report import notation
 from ridgeline.report.axes import number_axis
 from ridgeline.report.vector import BASELINE, BEST, FAINT, INK, WIDTH, panel, svg
-from ridgeline.tasks.figures import title
+from ridgeline.tasks.figures import BESIDE, title
 
 
 def opening_in_words(opening: Mapping[str, Any]) -> str:
@@ -35,15 +35,16 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
         kind: f"{write(difference[kind])}, {notation.p_value(difference[kind]['p_value'])}"
         for kind, write in told.items()
     }
-    beside: dict[str, tuple[str, Callable[[float], str]]] = {
-        "ece": ("Calibration error (ECE)", notation.percent),
-        "r2": ("R2", notation.number),
-    }
-    has = [key for key in beside if key in arms[0]["test"]]
+    told_always = {"ece": "Calibration error (ECE)", "r2": "R2"}
+    beside = {key: told_always.get(key, f"Test {name}") for key, name in BESIDE.items() if key in arms[0]["test"]}
+    write = {"ece": notation.percent, "balanced_error": notation.percent}
     shown: list[tuple[str, Callable[[Mapping[str, Any]], str], str]] = [
         (f"Test {title(figure)}", lambda arm: told[figure](arm["test"][figure]), differences[figure]),
         ("Test loss", lambda arm: notation.estimate(arm["test"]["loss"]), differences["loss"]),
-        *((beside[key][0], lambda arm, key=key: beside[key][1](arm["test"][key]), "") for key in has),
+        *(
+            (name, lambda arm, key=key: write.get(key, partial(notation.number, aligned=True))(arm["test"][key]), "")
+            for key, name in beside.items()
+        ),
         (f"Gap: test loss {notation.MINUS} train loss", lambda arm: notation.estimate(arm["gap"]), ""),
         (f"Train {title(figure)}", lambda arm: notation.figure(figure, arm["train"][figure]), ""),
         ("Train loss", lambda arm: notation.number(arm["train"]["loss"]), ""),

@@ -17,7 +17,8 @@ from ridgeline.report.facts import Axis, Trial
 from ridgeline.report.notation import in_picture
 from ridgeline.report.vector import BEST, HEIGHT, INK, MANY, WIDTH, panel, svg
 
-COLOURS = "viridis_r"
+COLOURS, RISING = "viridis_r", "viridis"
+"""Darker is worse: of a number that is the better the smaller, and of one that is the better the larger it is."""
 TINTS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.2, 0.85, 128)))
 """Dots of these colours stand out from light and dark paper."""
 
@@ -44,11 +45,11 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
         axes.grid(False)
         for i, (which, axis) in enumerate((("x", x), ("y", y))):
             prepare(axes, which, axis, places_N2[:, i])
-        norm, is_clipped = (Normalize(values_N.min(), values_N.max()), False) if rising else _norm(values_N)
+        (norm, is_clipped), colours = (_rising_norm(values_N), RISING) if rising else (_norm(values_N), COLOURS)
         if x.choices and y.choices:
-            drawn = _cells(axes, (len(x.choices), len(y.choices)), places_N2, values_N, norm)
+            drawn = _cells(axes, (len(x.choices), len(y.choices)), places_N2, values_N, norm, colours)
         else:
-            drawn = _smooth_surface(axes, (x, y), places_N2, values_N, norm)
+            drawn = _smooth_surface(axes, (x, y), places_N2, values_N, norm, colours)
         for i, axis in enumerate((x, y)):
             places_N2[:, i] += spread(len(shown), i) if axis.choices else 0
         known = spots(shown, list(places_N2.T))
@@ -59,10 +60,10 @@ def surface(x: Axis, y: Axis, trials: Sequence[Trial], number: Number, name: str
             known += spots(ended, at)
         many = len(shown) > MANY
         look = {"linewidths": 0.0} if many else {"linewidths": 0.4, "edgecolors": INK}
-        dots(axes, list(places_N2.T), size_of(len(shown)), c=values_N, cmap=COLOURS, norm=norm, zorder=3, **look)
+        dots(axes, list(places_N2.T), size_of(len(shown)), c=values_N, cmap=colours, norm=norm, zorder=3, **look)
         best = places_N2[np.argmax(values_N) if rising else np.argmin(values_N)]
         axes.plot(*best, "o", markersize=12, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.6)
-        bar = colour_bar(figure, axes, drawn, extend="max" if is_clipped else "neither")
+        bar = colour_bar(figure, axes, drawn, extend=("min" if rising else "max") if is_clipped else "neither")
         if isinstance(norm, LogNorm):
             log_axis(bar.ax, "y")
         axes.set_title(in_picture(name))
@@ -99,24 +100,26 @@ def curve(x: Axis, trials: Sequence[Trial], number: Number, name: str, *, colour
 
 
 def _smooth_surface(
-    axes: Axes, both: tuple[Axis, Axis], places_N2: np.ndarray, values_N: np.ndarray, norm: Normalize
+    axes: Axes, both: tuple[Axis, Axis], places_N2: np.ndarray, values_N: np.ndarray, norm: Normalize, colours: str
 ) -> Any:
     grids = [_grid(axes, which, axis) for which, axis in zip("xy", both, strict=True)]
     unit_N2 = np.stack([_unit(places_N2[:, i], grids[i], both[i]) for i in range(2)], 1)
     u_GG, v_GG = np.meshgrid(*[np.linspace(0, 1, CELLS)] * 2)
     smoothed_G = _smooth(unit_N2, values_N, np.stack([u_GG.ravel(), v_GG.ravel()], 1), isinstance(norm, LogNorm))
-    look: Any = {"cmap": COLOURS, "norm": norm, "shading": "nearest", "alpha": 0.75, "rasterized": True}
+    look: Any = {"cmap": colours, "norm": norm, "shading": "nearest", "alpha": 0.75, "rasterized": True}
     return axes.pcolormesh(*grids, smoothed_G.reshape(u_GG.shape), **look)
 
 
-def _cells(axes: Axes, shape: tuple[int, int], places_N2: np.ndarray, values_N: np.ndarray, norm: Normalize) -> Any:
+def _cells(
+    axes: Axes, shape: tuple[int, int], places_N2: np.ndarray, values_N: np.ndarray, norm: Normalize, colours: str
+) -> Any:
     columns, rows = shape
     cell_N = (places_N2[:, 1] * columns + places_N2[:, 0]).astype(int)
     counts = np.bincount(cell_N, minlength=rows * columns)
     sums = np.bincount(cell_N, values_N, minlength=rows * columns)
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).reshape(rows, columns)
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    return axes.pcolormesh(*edges, means, cmap=COLOURS, norm=norm, alpha=0.75)
+    return axes.pcolormesh(*edges, means, cmap=colours, norm=norm, alpha=0.75)
 
 
 def _trend(axes: Axes, x: Axis, places_N: np.ndarray, values_N: np.ndarray) -> None:
@@ -161,6 +164,13 @@ def _norm(values_N: np.ndarray) -> tuple[Normalize, bool]:
     if needs_log(values_N.tolist()):  # of all, or the few worst would darken every mean
         return LogNorm(low, top if top > low else high), top < high
     return Normalize(low, top if top > low else low + 1e-9), top < high
+
+
+def _rising_norm(values_N: np.ndarray) -> tuple[Normalize, bool]:
+    """The same where larger is better, on a scale that is not logarithmic; whether any lies below."""
+    low, bottom, high = float(values_N.min()), float(np.quantile(values_N, 0.1)), float(values_N.max())
+    bottom = bottom if len(values_N) >= 20 and bottom < high else low
+    return Normalize(bottom, high if high > bottom else bottom + 1e-9), low < bottom
 
 
 def smooth(points_ND: np.ndarray, values_N: np.ndarray, at_GD: np.ndarray) -> np.ndarray:

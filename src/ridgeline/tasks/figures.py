@@ -122,13 +122,17 @@ FIGURES = {
     )
 }
 
-TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2"}
+TITLES = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "auroc": "AUROC", "f1": "F1"}
 """What people call figures whose name is an abbreviation."""
 
 
 def title(name: str) -> str:
     """What a figure is called in a text."""
     return TITLES.get(name, name.replace("_", " "))
+
+
+BESIDE = {"ece": "calibration error (ECE)", **{name: title(name) for name, own in FIGURES.items() if own.whole}}
+"""What may be told of predictions beside the figure that a verdict is about: what is no mean over examples."""
 
 
 def of_examples(metric: str, task: Task, loss: str) -> str:

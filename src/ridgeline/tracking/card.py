@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.command_line.numbers import number
-from ridgeline.tasks.figures import larger_is_better, title
+from ridgeline.tasks.figures import BESIDE, larger_is_better, title
 
 PREDICTED = {
     "classification": "The probabilities are the softmax of the network's outputs, not calibrated any further.",
@@ -51,7 +51,7 @@ def _measured(confirmed: Mapping[str, Any]) -> str:
         (title(figure), *(_interval(arm["test"][figure], percent=is_share) for arm in arms)),
         ("loss", *(_interval(arm["test"]["loss"]) for arm in arms)),
     ]
-    for key, what in (("ece", "calibration error (ECE)"), ("r2", "R2")):
+    for key, what in BESIDE.items():
         if key in best["test"]:
             rows.append((what, *(f"{arm['test'][key]:.4f}" for arm in arms)))
     rows.append(("gap: test loss - train loss", *(_interval(arm["gap"]) for arm in arms)))

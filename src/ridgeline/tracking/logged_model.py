@@ -24,6 +24,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 from ridgeline.stack.fitted import Fitted
+from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import provenance
 from ridgeline.tracking.names import metric_name
 from ridgeline.tracking.store import Store
@@ -123,7 +124,7 @@ def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[M
     """Log what was measured on the test split as metrics of the model, by the names that they have in the run."""
     test = confirmed["arms"]["best"]["test"]
     values = {f"test_{key}": test[key]["mean"] for key in (confirmed["figure"], "loss")}
-    values |= {key: test[key] for key in ("ece", "r2") if key in test}
+    values |= {key: test[key] for key in BESIDE if key in test}
     now = time.time_ns() // 1_000_000  # ms
     return [
         Metric(metric_name(f"confirm/best/{key}"), float(value), now, 0, model_id=model_id, run_id=run_id)
