@@ -41,6 +41,7 @@ class Idle:
 
 
 def idle_keys(config: Config) -> Iterator[Idle]:
+    yield from (Idle(*idle) for idle in config.network.idle())
     yield from _of_optimizer(config)
     yield from _of_data(config)
     yield from _of_regularization(config)
@@ -72,7 +73,7 @@ def may_be_idle(argument: str) -> bool:
     key = argument.lstrip("+~").partition("=")[0].replace("/", ".")
     forms = (f"regularization.{name}" for name in forms_of(RegularizationConfig))
     known = ("callbacks", "lr_schedule", *OF_DATA, *(f"optimizer.{name}" for name in OPTIMIZERS), *forms)
-    return any(f"{key}.".startswith(f"{one}.") for one in known)
+    return key.startswith("network.") or any(f"{key}.".startswith(f"{one}.") for one in known)
 
 
 def _of_optimizer(config: Config) -> Iterator[Idle]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from ridgeline.target import Target, is_target
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from ridgeline.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class NetworkConfig:
         """Whether an example of images comes as (channels, height, width), and not as a row."""
         return False
 
+    @property
+    def takes_layout(self) -> bool:
+        """Whether it is told what each input of a row is, and deals with codes itself."""
+        return False
+
+    def idle(self) -> Iterator[tuple[str, str, str]]:
+        """Keys that the others leave without effect: the key, the rule that does not hold, the value that breaks
+        it."""
+        return iter(())
+
     def example_shape(self, n_inputs: int, image: tuple[int, int] | None) -> tuple[int, ...]:
         """Of an example as the network gets it: a row, or (channels, height, width)."""
         return (1, *image) if image is not None and self.takes_images else (n_inputs,)
@@ -66,8 +78,12 @@ class NetworkConfig:
         """Of memory that a training step takes at least, with so many copies of each parameter; 0: not known."""
         return 0
 
-    def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
-        """The module, its weights drawn from torch's global generator. `input_shape`: (I,) or (C, H, W)."""
+    def build(self, input_shape: Sequence[int], n_outputs: int, layout: Layout | None = None) -> nn.Module:
+        """The module, its weights drawn from torch's global generator. `input_shape`: (I,) or (C, H, W).
+
+        `layout`: what the inputs are, where the examples are rows of a table. A network that does not take it gets no
+        codes: they are embedded in front of it.
+        """
         raise NotImplementedError
 
 
@@ -75,7 +91,7 @@ class NetworkConfig:
 class OwnNetwork(Target, NetworkConfig):
     """A module of anyone's. Images come to it as rows only if it asks for `n_inputs`, and not for `input_shape`."""
 
-    GIVEN = ("n_inputs", "input_shape", "n_outputs")
+    GIVEN = ("n_inputs", "input_shape", "n_outputs", "layout")
 
     @property
     def name(self) -> str:
@@ -89,11 +105,16 @@ class OwnNetwork(Target, NetworkConfig):
     def takes_images(self) -> bool:
         return self.takes("input_shape") or not self.takes("n_inputs")
 
-    def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
+    @property
+    def takes_layout(self) -> bool:
+        return self.takes("layout")
+
+    def build(self, input_shape: Sequence[int], n_outputs: int, layout: Layout | None = None) -> nn.Module:
         from torch import nn
 
         shape = tuple(input_shape)
-        module = super().build(n_inputs=math.prod(shape), input_shape=shape, n_outputs=n_outputs)
+        given = {} if layout is None else {"layout": layout}
+        module = super().build(n_inputs=math.prod(shape), input_shape=shape, n_outputs=n_outputs, **given)
         rule = f"{self.key}._target_ gives an nn.Module"
         require(isinstance(module, nn.Module), rule, f"{self.key}._target_", self.path)
         return module

@@ -13,6 +13,8 @@ from ridgeline.config.network import NetworkConfig
 if TYPE_CHECKING:
     from torch import nn
 
+    from ridgeline.layout import Layout
+
 
 @dataclass(frozen=True)
 class Network(NetworkConfig):
@@ -52,7 +54,7 @@ class Network(NetworkConfig):
         rule = f"network.pool ** len(network.channels) <= {side}, the images' side,"
         require(last <= side, rule, "network.pool", self.pool)
 
-    def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
+    def build(self, input_shape: Sequence[int], n_outputs: int, layout: Layout | None = None) -> nn.Module:
         from torch import nn
 
         from ridgeline.networks.layers.initialization import drawn

@@ -12,6 +12,8 @@ from ridgeline.networks.layers.chain import Activation, Chain, Initialization
 if TYPE_CHECKING:
     from torch import nn
 
+    from ridgeline.layout import Layout
+
 
 @dataclass(frozen=True)
 class Network(Chain):
@@ -27,5 +29,5 @@ class Network(Chain):
         require(len(self.hidden) > 0, "len(network.hidden) >= 1", "network.hidden", shown)
         require(all(width >= 1 for width in self.hidden), "network.hidden[i] >= 1", "network.hidden", shown)
 
-    def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
+    def build(self, input_shape: Sequence[int], n_outputs: int, layout: Layout | None = None) -> nn.Module:
         return self.perceptron(input_shape, n_outputs, self.activation, self.initialization)

@@ -11,6 +11,8 @@ from ridgeline.networks.layers.chain import Chain, Initialization
 if TYPE_CHECKING:
     from torch import nn
 
+    from ridgeline.layout import Layout
+
 
 @dataclass(frozen=True)
 class Network(Chain):
@@ -19,5 +21,5 @@ class Network(Chain):
     name: Literal["softmax"] = "softmax"
     initialization: Initialization = "xavier_uniform"
 
-    def build(self, input_shape: Sequence[int], n_outputs: int) -> nn.Module:
+    def build(self, input_shape: Sequence[int], n_outputs: int, layout: Layout | None = None) -> nn.Module:
         return self.perceptron(input_shape, n_outputs, "relu", self.initialization)

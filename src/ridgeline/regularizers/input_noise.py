@@ -37,8 +37,11 @@ class InputNoise(Effect):
 
         self._stds = [config.regularization.input_noise for config in configs]
         self._std_K11 = torch.tensor(self._stds, device=self.fits.rows.values_KP.device).view(-1, 1, 1)
+        self._codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=self._std_K11.device)
 
     def on_batch(self, batch: Batch) -> None:
         x_KBI, needed = batch.x_KBI, [std > 0 for std in self._stds]
         noise_KBI = self.fits.noise.normals_KN(batch.seeds, batch.steps, needed, x_KBI[0].numel()).reshape(x_KBI.shape)
+        if len(self._codes_C):
+            noise_KBI.index_fill_(2, self._codes_C, 0.0)  # a category plus something is none
         x_KBI.add_(noise_KBI.mul_(self._std_K11))

@@ -30,6 +30,7 @@ class Mixup(Effect):
     """x = share * x + (1 - share) * x', the share one draw of Beta(mixup, mixup) a step and fit.
 
     x' is the example that comes before x in the batch, as in torchvision's references: the order is random already.
+    Of two categories' codes there is nothing between: it is that of the example with the larger share.
     """
 
     order = 32
@@ -41,6 +42,7 @@ class Mixup(Effect):
         self._alphas = [config.regularization.mixup for config in configs]
         used = [k for k, alpha in enumerate(self._alphas) if alpha > 0]
         self._used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.values_KP.device)
+        self._codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=self._used_U.device)
 
     def on_batch(self, batch: Batch) -> None:
         import torch
@@ -52,5 +54,10 @@ class Mixup(Effect):
         share_K = torch.tensor(shares, dtype=x_KBI.dtype).to(x_KBI.device, non_blocking=True)
         own_UBI = x_KBI.index_select(0, self._used_U)
         share_U11 = share_K.index_select(0, self._used_U).view(-1, 1, 1)
-        x_KBI.index_copy_(0, self._used_U, own_UBI * share_U11 + own_UBI.roll(1, dims=1) * (1 - share_U11))
+        mixed_UBI = own_UBI * share_U11 + own_UBI.roll(1, dims=1) * (1 - share_U11)
+        if len(self._codes_C):
+            codes_UBC = own_UBI.index_select(2, self._codes_C)
+            larger_UBC = torch.where(share_U11 >= 0.5, codes_UBC, codes_UBC.roll(1, dims=1))
+            mixed_UBI.index_copy_(2, self._codes_C, larger_UBC)
+        x_KBI.index_copy_(0, self._used_U, mixed_UBI)
         batch.mixing = Mixing(batch.targets_KB.roll(1, dims=1), share_K)

@@ -68,6 +68,8 @@ def unit_shares(a_KBO: Tensor, activation: str) -> dict[str, Tensor]:
         is_zero_KBO = a_KBO == 0
         dead_KO = is_zero_KBO.all(dim=1)
         return {"dead_units": dead_KO.float().mean(dim=1), "zero_activations": is_zero_KBO.float().mean(dim=(1, 2))}
+    if activation == "silu":  # which has no limits
+        return {}
     low, high = (-1.0, 1.0) if activation == "tanh" else (0.0, 1.0)
     margin = NEAR * (high - low)
     is_near_KBO = (a_KBO < low + margin) | (a_KBO > high - margin)

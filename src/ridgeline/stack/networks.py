@@ -6,6 +6,7 @@ K fits, N examples, I values of an example.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,9 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.network import NetworkConfig
 from ridgeline.data import Splits, load_splits
 from ridgeline.layout import Layout
+from ridgeline.networks.layers.table import OfTable, TableInputs
 from ridgeline.networks.stacking.network import StackedNetwork
+from ridgeline.networks.stacking.one_pass import Make
 from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
 from ridgeline.stack.device import is_out_of_memory
@@ -28,23 +31,39 @@ EXAMPLES = 16
 @dataclass(frozen=True)
 class Shape:
     """What data and task ask of a network: `image` is an image's height and width, `layout` what each input of a
-    table's row is."""
+    table's row is; `other_layouts`: the same of the folds after the first, which differ in their quantiles."""
 
     n_inputs: int
     image: tuple[int, int] | None
     n_outputs: int
     layout: Layout | None = None
+    other_layouts: tuple[Layout, ...] = ()
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The places of inputs that are a category's code."""
+        return () if self.layout is None else tuple(position for position, _ in self.layout.codes)
 
 
 def shape_of(splits: Splits) -> Shape:
-    return Shape(splits.n_features, splits.image_shape, splits.n_outputs, splits.layout)
+    others = tuple(scaler.encoder.layout for scaler in splits.scalers[1:] if scaler.encoder is not None)
+    return Shape(splits.n_features, splits.image_shape, splits.n_outputs, splits.layout, others)
 
 
 def stacked_network(config: Config, k: int, x_NI: Tensor, shape: Shape) -> StackedNetwork:
     """K fits with the structure of `config`, in the type and on the device of `x`, some examples of the data."""
     known = known_network(config.network, x_NI, shape)
+    make, *others = known.makes
     return StackedNetwork(
-        known.make, known.survey, k, known.x_B, known.choice.way, dtype=x_NI.dtype, device=x_NI.device
+        make,
+        known.survey,
+        k,
+        known.x_B,
+        known.choice.way,
+        dtype=x_NI.dtype,
+        device=x_NI.device,
+        others=others,
+        codes=shape.codes,
     )
 
 
@@ -79,15 +98,16 @@ def way_of(config: Config) -> str:
 class Known:
     """What was found out about a network, once in a process."""
 
-    network: NetworkConfig
+    makes: tuple[Make, ...]
+    """One, or one for each fold."""
+
     example_shape: tuple[int, ...]
-    n_outputs: int
     x_B: Tensor
     survey: Survey
     choice: Choice
 
     def make(self) -> nn.Module:
-        return self.network.build(self.example_shape, self.n_outputs)
+        return self.makes[0]()
 
 
 _known: dict[tuple[NetworkConfig, Shape, torch.dtype, str, bool], Known] = {}
@@ -106,12 +126,11 @@ def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     network.check_shape(example_shape)
     few = x_NI[:EXAMPLES].cpu().nan_to_num()  # what is predicted may lack a value
     x_B = few.repeat(-(-EXAMPLES // len(few)), 1)[:EXAMPLES].unflatten(1, example_shape)
-
-    def make() -> nn.Module:
-        return network.build(example_shape, shape.n_outputs)
-
+    layouts = (shape.layout, *shape.other_layouts)
+    makes = tuple(partial(_build, network, example_shape, shape.n_outputs, layout) for layout in layouts)
+    make, *others = makes
     try:
-        found = survey(make, x_B, channels_last=x_NI.device.type == "cpu")
+        found = survey(make, x_B, x_NI.device.type == "cpu", others)
     except ConfigError:
         raise
     except Exception as error:  # whatever the author's code says to these examples
@@ -120,4 +139,12 @@ def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
         rule = f"network takes examples of shape {example_shape}"
         raise ConfigError(f"`{rule}` must hold, but got network={network.name}: {reason(error)}.") from error
     choice = choose(make, found, x_B, x_NI.device, is_ours=type(network).__module__.startswith("ridgeline.networks."))
-    return Known(network, example_shape, shape.n_outputs, x_B, found, choice)
+    return Known(makes, example_shape, x_B, found, choice)
+
+
+def _build(network: NetworkConfig, example_shape: tuple[int, ...], n_outputs: int, layout: Layout | None) -> nn.Module:
+    """The module; with embeddings in front of it where a row has codes that it knows nothing of."""
+    if layout is None or network.takes_layout or not layout.codes:
+        return network.build(example_shape, n_outputs, layout)
+    inputs = TableInputs(layout)
+    return OfTable(inputs, network.build((inputs.n_outputs,), n_outputs))

@@ -20,7 +20,7 @@ def predict(network: nn.Module, x_KBI: Tensor, precision: Precision) -> Tensor:
     if precision != "bf16-mixed":
         logits_KBC: Tensor = network(x_KBI)
         return logits_KBC
-    return network(x_KBI.bfloat16()).to(x_KBI.dtype)
+    return network(x_KBI, torch.bfloat16).to(x_KBI.dtype)
 
 
 @contextmanager

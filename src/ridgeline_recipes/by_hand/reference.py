@@ -183,12 +183,17 @@ def _data_loss(z: Array, y: Labels, loss: str) -> tuple[float, Array]:
 def _activate(z: Array, activation: str) -> Array:
     if activation == "relu":
         return np.maximum(z, 0)
-    return np.tanh(z) if activation == "tanh" else 1 / (1 + np.exp(-z))
+    if activation == "tanh":
+        return np.tanh(z)
+    sigmoid: Array = 1 / (1 + np.exp(-z))
+    return z * sigmoid if activation == "silu" else sigmoid
 
 
 def _slope(z: Array, activation: str) -> Array:
-    """The slope of the activation at z; for tanh 1 - A^2, for sigmoid A (1 - A)."""
+    """The slope of the activation at z; for tanh 1 - A^2, for sigmoid A (1 - A), for silu A + sigmoid (1 - A)."""
     if activation == "relu":
         return (z > 0).astype(np.float64)
     a = _activate(z, activation)
+    if activation == "silu":
+        return a + _activate(z, "sigmoid") * (1 - a)
     return 1 - a**2 if activation == "tanh" else a * (1 - a)

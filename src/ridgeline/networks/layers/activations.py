@@ -1,4 +1,5 @@
-"""Activations, in place: each needs its own output alone for the gradient, and the product before it nothing."""
+"""Activations that are the same bits for a number wherever it stands in a tensor: in place, where they need their own
+output alone for the gradient, and the product before it nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +20,30 @@ def sigmoid_(x: Tensor) -> Tensor:
     return y
 
 
+def silu(x: Tensor) -> Tensor:
+    """x / (1 + exp(-x)) (Elfwing et al. 2018), the same bits for a number wherever it stands in a tensor."""
+    y: Tensor = _SiLU.apply(x)
+    return y
+
+
+def in_whole_vectors(compute: Callable[..., Tensor], *values: Tensor) -> Tensor:
+    """What `compute` makes of numbers one by one, the same bits for each wherever it stands.
+
+    torch takes what is left over after the last whole vector one by one, with another exp or sin than in vectors, so
+    that a fit's last bits would depend on how many fits come after it. Here the rest is padded to a vector.
+    """
+    first, n = values[0], values[0].numel()
+    rest = n % LONGEST_VECTOR if first.device.type == "cpu" else 0
+    values = tuple(each.contiguous() for each in values)
+    y = compute(*values)
+    if rest:
+        padded = compute(*(F.pad(each.view(-1)[n - rest :], (0, LONGEST_VECTOR - rest)) for each in values))
+        y.view(-1)[n - rest :] = padded[:rest]
+    return y
+
+
 class _Sigmoid(torch.autograd.Function):
-    """torch takes what is left over after the last whole vector one by one, with another exp than in vectors, so that a
-    fit's last bits would depend on how many fits come after it. Here the rest is padded to a vector."""
+    """In place, as `in_whole_vectors` would do it."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -41,4 +63,23 @@ class _Sigmoid(torch.autograd.Function):
         return torch.ops.aten.sigmoid_backward(grads[0], y)
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu_, "tanh": torch.tanh_, "sigmoid": sigmoid_}
+class _SiLU(torch.autograd.Function):
+    """Not in place: the gradient needs what came in."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return in_whole_vectors(F.silu, x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return in_whole_vectors(torch.ops.aten.silu_backward, grads[0], x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu_,
+    "tanh": torch.tanh_,
+    "sigmoid": sigmoid_,
+    "silu": silu,
+}

@@ -14,7 +14,7 @@ from ridgeline.config.trial import TWO_CLASSES
 if TYPE_CHECKING:
     from torch import nn
 
-Activation = Literal["relu", "tanh", "sigmoid"]
+Activation = Literal["relu", "tanh", "sigmoid", "silu"]
 Initialization = Literal["kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal"]
 
 

@@ -30,11 +30,17 @@ class Perceptron(nn.Module):
     """The units of a layer are read by the next layer and by nothing else."""
 
     def __init__(
-        self, sizes: Sequence[int], activation: Literal["relu", "tanh", "sigmoid"], initialization: str, output: str
+        self,
+        sizes: Sequence[int],
+        activation: Literal["relu", "tanh", "sigmoid", "silu"],
+        initialization: str,
+        output: str,
     ) -> None:
         super().__init__()
         self.output = output
-        gains = [nn.init.calculate_gain(activation) for _ in sizes[1:-1]] + [1.0]
+        # Of silu there is none in torch: its output has about the variance of that of relu.
+        gain = nn.init.calculate_gain("relu" if activation == "silu" else activation)
+        gains = [gain for _ in sizes[1:-1]] + [1.0]
         shapes = zip(gains, pairwise(sizes), strict=True)
         self.linears = nn.ModuleList(drawn(initialization, gain, nn.Linear, i, o) for gain, (i, o) in shapes)
         self.hidden = nn.ModuleList(ActivationDropout(activation) for _ in sizes[1:-1])

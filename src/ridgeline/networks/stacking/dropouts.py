@@ -77,6 +77,26 @@ class Dropout(nn.Module):
         return torch.le(self.bits, self.threshold, out=kept_KBW)
 
 
+class InputDropout(Dropout):
+    """That of the features: `codes` are the places of those that are a category's code and not a number.
+
+    One that is dropped is 0, the code of an unknown category; one that is kept stays as it is.
+    """
+
+    codes_C: Tensor
+
+    def __init__(self, k: int, width: int, codes: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__(k, width, dtype=dtype, device=device)
+        self.register_buffer("codes_C", torch.tensor(codes, dtype=torch.int64, device=device), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and self.is_on and len(self.codes_C)):
+            return super().forward(x)
+        factors_KBI = self.kept_KBW(x.dtype).mul_(self.scale)
+        of_codes_KBC = factors_KBI.index_select(2, self.codes_C).clamp_(max=1)
+        return x * factors_KBI.index_copy_(2, self.codes_C, of_codes_KBC)
+
+
 class _DropAfterReLU(torch.autograd.Function):
     """relu(x) * scale, 0 where dropped, in place. Backward needs the output alone: it passes where that is above 0."""
 

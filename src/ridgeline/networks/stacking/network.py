@@ -13,8 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ridgeline.networks.layers.table import OfTable, TableInputs
 from ridgeline.networks.stacking import randomness
-from ridgeline.networks.stacking.dropouts import Dropout, DropoutOfTorch
+from ridgeline.networks.stacking.dropouts import Dropout, DropoutOfTorch, InputDropout
 from ridgeline.networks.stacking.looped import Looped
 from ridgeline.networks.stacking.noise import Purpose, key
 from ridgeline.networks.stacking.one_pass import Make, made, materialize
@@ -65,8 +66,9 @@ class Weight:
 class StackedNetwork(nn.Module):
     """`make` builds the author's module, `survey` says what it is; `x_B` are a few examples, for lazy layers.
 
-    `rows` hold what each fit has of its own. `weights` come in the order in which layers run, so that the last is the
-    output layer's; `dropouts` likewise.
+    `others` make the module of the fits of another fold than the first: fit k is of fold k modulo their number.
+    `codes` are the places of features that are a category's code. `rows` hold what each fit has of its own. `weights`
+    come in the order in which layers run, so that the last is the output layer's; `dropouts` likewise.
     """
 
     def __init__(
@@ -79,21 +81,23 @@ class StackedNetwork(nn.Module):
         *,
         dtype: torch.dtype,
         device: torch.device,
+        others: Sequence[Make] = (),
+        codes: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.k, self.survey, self.way = k, survey, way
-        self._make, self._x_B, self._drops = make, x_B, False
+        self.k, self.survey, self.way, self.codes = k, survey, way, tuple(codes)
+        self._makes, self._x_B, self._drops = (make, *others), x_B, False
         slots = survey.twin_slots if way == "swapped" else survey.slots
         self.rows = Rows(slots, k, dtype=dtype, device=device)
         self.weights = [Weight(name, self.rows.slots[name], self.rows) for name in survey.weights]
         n_values = x_B[0].numel()
-        self.input_dropout = Dropout(k, n_values, dtype=dtype, device=device)
+        self.input_dropout = InputDropout(k, n_values, codes, dtype=dtype, device=device)
         self.weight_droppers = [Dropout(k, weight.slot.size, dtype=dtype, device=device) for weight in self.weights[1:]]
         self.stack: Looped | Swapped
         if way == "swapped":
-            self.stack = Swapped(self._made(0), survey, self.rows)
+            self.stack = Swapped(self._made(0, 0), survey, self.rows)
         else:
-            self.stack = Looped([self._made(0) for _ in range(k)], survey, self.rows)
+            self.stack = Looped([self._made(i, 0) for i in range(k)], survey, self.rows)
 
     @property
     def dropouts(self) -> Sequence[Dropout | DropoutOfTorch]:
@@ -117,16 +121,28 @@ class StackedNetwork(nn.Module):
         module = self.stack.module if isinstance(self.stack, Swapped) else self.stack.copies[0]
         return bool(getattr(module, "is_chain", False))
 
-    def forward(self, x_KBI: Tensor) -> Tensor:
-        """Outputs (K, B, O) of flat examples; computed in the type of x, with the parameters as they are."""
-        x_KBI = self.input_dropout(x_KBI)
+    def forward(self, x_KBI: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Outputs (K, B, O) of flat examples; computed in `dtype`, or the type of x, with the parameters as they are.
+
+        A category's code would not be itself any more when rounded: a row of a table is rounded once it is encoded.
+        """
+        dtype = dtype or x_KBI.dtype
+        for inputs in self._table_inputs:
+            inputs.rounded_to = dtype
+        x_KBI = self.input_dropout(x_KBI if self._table_inputs else x_KBI.to(dtype))
         self._drop_weights()
         x_KB = x_KBI if len(self.survey.example_shape) == 1 else x_KBI.unflatten(2, self.survey.example_shape)
-        if isinstance(self.stack, Swapped) or x_KBI.dtype == self.rows.state_KS.dtype:
+        if isinstance(self.stack, Swapped) or dtype == self.rows.state_KS.dtype:
             outputs: Tensor = self.stack(x_KB)
             return outputs
-        with torch.autocast(x_KBI.device.type, dtype=x_KBI.dtype):
+        with torch.autocast(x_KBI.device.type, dtype=dtype):
             return self.stack(x_KB)
+
+    @property
+    def _table_inputs(self) -> list[TableInputs]:
+        """Of the network, or of each copy of it."""
+        modules = [self.stack.module] if isinstance(self.stack, Swapped) else self.stack.copies
+        return [module.inputs for module in modules if isinstance(module, OfTable)]
 
     def _drop_weights(self) -> None:
         """DropConnect: `weight_droppers`, one for each weight but the first layer's, have got their bits (K, 1, N)."""
@@ -142,7 +158,7 @@ class StackedNetwork(nn.Module):
     @torch.no_grad()
     def initialize(self, k: int, seed: int) -> None:
         """Fit `k` becomes what the author's code makes under this seed, on the CPU whatever the device."""
-        module = self._made(key(seed, Purpose.INITIALIZATION))
+        module = self._made(k, key(seed, Purpose.INITIALIZATION))
         if isinstance(self.stack, Looped):
             self.stack.put(k, module)
         else:
@@ -175,8 +191,8 @@ class StackedNetwork(nn.Module):
         with self.stack.outputs_of(names) as seen:
             yield seen
 
-    def _made(self, key: int) -> nn.Module:
+    def _made(self, k: int, key: int) -> nn.Module:
         with randomness.restored():
-            module = made(self._make, key)
+            module = made(self._makes[k % len(self._makes)], key)
             materialize(module, self._x_B)
         return module

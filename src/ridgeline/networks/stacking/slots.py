@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ridgeline.networks.layers.numbers import Periodic
+
 Kind = Literal["weight", "parameter", "buffer"]
 
 UNITS_FIRST = (
@@ -25,8 +27,8 @@ UNITS_FIRST = (
 )
 """Layers whose weights have the units that they lead to as their first axis, but for transposed convolutions."""
 
-UNITS_LAST = (nn.Embedding, nn.EmbeddingBag)
-"""A linear layer of one-hot inputs."""
+UNITS_LAST = (nn.Embedding, nn.EmbeddingBag, Periodic)
+"""A linear layer of one-hot inputs; of each number's own waves."""
 
 WEIGHTS = ("weight", "weight_ih", "weight_hh", "in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 """What these layers call their weights, and what such names begin with."""

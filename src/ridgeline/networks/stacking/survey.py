@@ -6,6 +6,7 @@ B batch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from ridgeline.checking import ConfigError
 from ridgeline.networks.layers.noisy import ActivationDropout
+from ridgeline.networks.layers.numbers import PiecewiseLinear
 from ridgeline.networks.stacking import randomness
 from ridgeline.networks.stacking.one_pass import Layer, Make, Seen, materialized, run, takes_channels_last
 from ridgeline.networks.stacking.slots import Slot, is_weight, order_of, owned, units_at
@@ -36,10 +38,11 @@ class DropoutSite:
 class Survey:
     """`dropouts` and `weights` are in the order in which the layers run. `why_looped`: what keeps K from being folded
     into the batch, as far as it can be seen without trying it. `n_multiplications`: of an example, by weights.
-    `n_values`: an example's, in the input and in what layers with parameters give. `activations`: of each layer that
-    is one, the last layer with weights before it, and what it is. `channels_last`: whether its convolutions get images
-    that lie so. `writes_input`: whether its forward works in place on what it gets. `constants`: what its `state_dict`
-    has and no fit of its own; `aliases`: other names there of a tensor that it shares.
+    `n_values`: an example's, in the input and in what layers give that have parameters or make values of numbers.
+    `activations`: of each layer that is one, the last layer with weights before it, and what it is. `channels_last`:
+    whether its convolutions get images that lie so. `writes_input`: whether its forward works in place on what it gets.
+    `constants`: what its `state_dict` has and no fit of its own; `aliases`: other names there of a tensor that it
+    shares.
     """
 
     example_shape: tuple[int, ...]
@@ -64,8 +67,9 @@ class Survey:
 ACTIVATIONS = {nn.ReLU: "relu", nn.ReLU6: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
 
 
-def survey(make: Make, x_B: Tensor, channels_last: bool) -> Survey:
-    """`x`: a few examples (B, ...), at least two, on the CPU. Draws are restored.
+def survey(make: Make, x_B: Tensor, channels_last: bool, others: Sequence[Make] = ()) -> Survey:
+    """`x`: a few examples (B, ...), at least two, on the CPU. Draws are restored. `others`: what makes the module of
+    fits whose data are not the same, and which then differ in buffers.
 
     Raises ConfigError where the network does not take them.
     """
@@ -82,11 +86,15 @@ def survey(make: Make, x_B: Tensor, channels_last: bool) -> Survey:
             for name, (owner, own_name, tensor) in owned(module).items()
             if name in before and (tensor is not before[name][0] or not torch.equal(tensor, before[name][1]))
         }
-        again = {name: tensor for name, (_, _, tensor) in owned(materialized(make, 1, x_B)).items()}
+        first, *more = (
+            {name: tensor for name, (_, _, tensor) in owned(materialized(each, 1, x_B)).items()}
+            for each in (make, *others)
+        )
     if seen.outputs.dim() != 2 or len(seen.outputs) != len(x_B):
         shape = ", ".join(["B", *(str(n) for n in seen.outputs.shape[1:])])
         raise ConfigError(f"`a network gives (B, outputs)` must hold, but got ({shape}).")
-    return _described(module, x_B, seen, changed, again, rates, channels_last)
+    changed |= {name for other in more for name, tensor in first.items() if not torch.equal(tensor, other[name])}
+    return _described(module, x_B, seen, changed, first, rates, channels_last)
 
 
 def _described(
@@ -132,6 +140,7 @@ def _described(
             twin_slots.append(Slot(name, tuple(tensor.shape), twin_order, kind, tensor.dtype, twin_units))  # type: ignore[arg-type]
     names_of_fits = {slot.name for slot in slots}
     with_parameters = [layer for layer in layers.values() if layer.module._parameters]
+    without = [layer for layer in layers.values() if isinstance(layer.module, PiecewiseLinear)]
     last_weights, activations = "", dict[str, tuple[str, str]]()
     for name, layer in layers.items():
         if any(is_weight(layer.module, own_name) for own_name in layer.module._parameters):
@@ -147,7 +156,7 @@ def _described(
         twin_slots=tuple(twin_slots),
         weights=tuple(weights),
         dropouts=tuple(sites),
-        n_values=x_B[0].numel() + sum(layer.n_outputs * layer.calls for layer in with_parameters),
+        n_values=x_B[0].numel() + sum(layer.n_outputs * layer.calls for layer in [*with_parameters, *without]),
         n_parameters=sum(found[name][2].numel() for name in (*weights, *trained)),
         n_multiplications=sum(_multiplications(layer) for layer in with_parameters),
         has_convolutions=any(isinstance(layer.module, nn.modules.conv._ConvNd) for layer in layers.values()),

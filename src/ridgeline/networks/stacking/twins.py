@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ridgeline.networks.layers.numbers import Periodic, PiecewiseLinear, waves
 from ridgeline.networks.stacking.products import Written, product
 
 
@@ -140,6 +141,46 @@ class EmbeddingTwin(Twin):
         return found.flatten(0, 1)
 
 
+class PiecewiseLinearTwin(Twin):
+    """Edges of each fit's own: (K, N, T). Where they are the same, there is no need of it."""
+
+    low: Tensor
+    scale: Tensor
+    least: Tensor
+    most: Tensor
+
+    def __init__(self, layer: PiecewiseLinear, k: int) -> None:
+        super().__init__()
+        self.k = k
+        for name in ("low", "scale", "least", "most"):
+            self.register_buffer(name, getattr(layer, name).expand(k, -1, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        low, scale, least, most = (each.unsqueeze(1) for each in (self.low, self.scale, self.least, self.most))
+        shares = (x.view(self.k, -1, x.shape[1], 1) - low).mul_(scale)
+        return torch.clamp(shares, least, most).view(len(x), -1)
+
+
+class PeriodicTwin(Twin):
+    """Frequencies (K, N, F), weight (K, 2 F, N D), bias (K, N D): a product for each number of each fit."""
+
+    frequencies: nn.Parameter
+
+    def __init__(self, layer: Periodic, k: int) -> None:
+        super().__init__()
+        self.k = k
+        for name in ("frequencies", "weight", "bias"):
+            self.register_parameter(name, None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        k, n, _ = self.frequencies.shape
+        turns = x.view(k, -1, n).transpose(1, 2).unsqueeze(3) * self.frequencies.unsqueeze(2)  # (K, N, B, F)
+        assert self.bias is not None, "it always has one"
+        weight = _multiplied(self.weight, self.factors).unflatten(2, (n, -1)).transpose(1, 2).flatten(0, 1)
+        values = product(waves(turns).flatten(0, 1), weight, self.bias.view(k * n, -1), None, Written())
+        return values.view(k, n, -1, weight.shape[2]).transpose(1, 2).reshape(len(x), -1).relu()
+
+
 def _multiplied(weight: Tensor, factors: Tensor | None) -> Tensor:
     """By what DropConnect leaves of it."""
     return weight if factors is None else weight * factors
@@ -154,6 +195,8 @@ TWINS: dict[type[nn.Module], Any] = {
     nn.LayerNorm: LayerNormTwin,
     nn.GroupNorm: GroupNormTwin,
     nn.Embedding: EmbeddingTwin,
+    PiecewiseLinear: PiecewiseLinearTwin,
+    Periodic: PeriodicTwin,
 }
 """By the exact type of a layer: a subclass may do something else."""
 
