@@ -60,13 +60,20 @@ class OfTable(nn.Module):
         self.inputs, self.network = inputs, network
 
     @property
+    def any_leading_axes(self) -> bool:
+        """Where the network works along the last axis alone, it gets what comes in as it comes."""
+        return bool(getattr(self.network, "any_leading_axes", False))
+
+    @property
     def is_chain(self) -> bool:
         """Without weights in the inputs, the network's."""
         return next(self.inputs.parameters(), None) is None and bool(getattr(self.network, "is_chain", False))
 
-    def forward(self, x_BI: Tensor) -> Tensor:
-        outputs_BO: Tensor = self.network(self.inputs(x_BI))
-        return outputs_BO
+    def forward(self, x: Tensor) -> Tensor:
+        """Of rows (B, I), or (K, B, I)."""
+        inputs = self.inputs(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
+        outputs: Tensor = self.network(inputs)
+        return outputs
 
 
 @torch.no_grad()

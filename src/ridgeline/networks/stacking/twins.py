@@ -177,7 +177,7 @@ class PeriodicTwin(Twin):
         turns = x.view(k, -1, n).transpose(1, 2).unsqueeze(3) * self.frequencies.unsqueeze(2)  # (K, N, B, F)
         assert self.bias is not None, "it always has one"
         weight = _multiplied(self.weight, self.factors).unflatten(2, (n, -1)).transpose(1, 2).flatten(0, 1)
-        values = product(waves(turns).flatten(0, 1), weight, self.bias.view(k * n, -1), None, Written())
+        values = product(waves(turns).flatten(0, 1), weight, self.bias.reshape(k * n, -1), None, Written())
         return values.view(k, n, -1, weight.shape[2]).transpose(1, 2).reshape(len(x), -1).relu()
 
 
