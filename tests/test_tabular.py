@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
+from ridgeline.checking import build
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.network import OwnNetwork
 from ridgeline.data import Splits, load_splits
+from ridgeline.entry_points import ROOT
 from ridgeline.layout import Layout
 from ridgeline.networks.layers.numbers import FARTHEST, PiecewiseLinear
 from ridgeline.networks.layers.table import width_of
@@ -100,6 +103,11 @@ class OfLayout(Plain):
 
 def own(name: str) -> OwnNetwork:
     return OwnNetwork(f"{__name__}.{name}", key="network")
+
+
+def test_the_file_of_the_group_has_the_defaults_of_the_class(path: str) -> None:
+    tree = yaml.safe_load((ROOT / "conf/network/tabular.yaml").read_text())
+    assert build(Network, tree, "network") == Network()
 
 
 # What goes in ---------------------------------------------------------------------------------------------------------
