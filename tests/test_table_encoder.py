@@ -15,7 +15,7 @@ from ridgeline.tables.columns import understand
 from ridgeline.tables.dates import ISO, PARTS, as_dates, parts_of
 from ridgeline.tables.encoding import Encoder, fit_encoder
 
-WORDS = ["late", "early", "broken", "parcel", "thanks", "never", "again", "friendly", "quick", "delivery"]
+WORDS = ["Late", "EARLY", "broken", "parcel", "thanks", "never", "again", "friendly", "quick", "delivery"]
 
 
 def table(n=400, seed=0):
@@ -146,14 +146,17 @@ def test_folds_have_the_same_inputs_with_statistics_of_their_own():
     assert folds[0].features == folds[1].features
     assert folds[0].layout.codes == folds[1].layout.codes
     assert not np.array_equal(folds[0].numbers.center_C, folds[1].numbers.center_C)
+    assert not np.array_equal(folds[0].texts["note"].idf_G, folds[1].texts["note"].idf_G)
 
 
 def test_nothing_but_finite_numbers_leaves():
     frame = table()
     frame["gone"] = [5.0] * 10 + [None] * 390
-    frame.loc[0, "height"] = 3e38
+    for name, size in (("small", 1e-100), ("tiny", 1e-300)):
+        frame[name] = np.random.default_rng(0).random(400) * size
+    frame.loc[0, ["height", "small", "tiny"]] = 3e38
     for standardize in STANDARDIZE:
-        encoder = fit_encoder(frame[10:], understand(frame), standardize=standardize)  # "gone" has no value in training
+        encoder = fit_encoder(frame[10:], understand(frame), standardize=standardize)  # "gone" has no value there
         missing = pd.DataFrame(None, index=range(3), columns=frame.columns)
         for rows in (frame, missing):
             assert np.isfinite(encoder.apply(rows)).all()
@@ -205,6 +208,12 @@ def test_the_layout_says_which_inputs_are_measured():
     assert layout.quantiles[0][0] == x[:, 0].min()
     assert layout.quantiles[0][-1] == x[:, 0].max()
     assert layout.n_inputs == x.shape[1]
+
+
+def test_the_bounds_of_a_column_of_mostly_one_value_are_those_of_its_different_ones():
+    values = np.where(np.arange(2000) % 4, 0, np.arange(2000.0))
+    encoder = encoder_of(pd.DataFrame({"a": values}), "none")
+    np.testing.assert_allclose(encoder.layout.quantiles[0], np.quantile(np.unique(values), np.linspace(0, 1, 65)))
 
 
 def test_a_date_becomes_its_parts():

@@ -185,6 +185,7 @@ def test_keys_of_a_target_are_added_and_no_file_of_ours_is_chosen_beside_it():
         "callbacks=none",
     ]
     assert with_targets(["network.hidden=[3]"]) == ["network.hidden=[3]"]
+    assert with_targets(["data.ordered={size:[S,L]}"]) == ["++data.ordered={size:[S,L]}"]
 
 
 @pytest.mark.parametrize(

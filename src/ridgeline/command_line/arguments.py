@@ -99,7 +99,8 @@ def typed_keys(lines: Sequence[str]) -> dict[str, list[str]]:
 
 def with_targets(arguments: Sequence[str]) -> list[str]:
     """The overrides as Hydra takes them: with `network._target_=mine.Net` the keys below `network` are those of
-    `mine.Net`, which no file of ours has, so each of them is added; and no other network is chosen.
+    `mine.Net`, which no file of ours has, so each of them is added; and no other network is chosen. The keys of
+    `data.ordered` are the user's columns, and added too.
 
     `conf/network/own.yaml` is what such a choice takes the place of a file of ours with.
     """
@@ -109,7 +110,7 @@ def with_targets(arguments: Sequence[str]) -> list[str]:
     own = [root for root in sorted(roots) if root not in keys and (CONF / root / "own.yaml").is_file()]
 
     def added(argument: str, key: str) -> str:
-        is_below = any(key.startswith(f"{root}.") for root in roots)
+        is_below = any(key.startswith(f"{root}.") for root in roots) or f"{key}.".startswith("data.ordered.")
         return f"++{argument}" if is_below and argument[:1] not in "+~" else argument
 
     return [*(f"{root}=own" for root in own), *map(added, arguments, keys)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ridgeline.checking import build, convert, require
+from ridgeline.checking import build, require
 from ridgeline.config.data import DataConfig
 from ridgeline.tasks.losses import Task
 
@@ -24,7 +24,9 @@ class Orders:
     def read(cls, tree: Any, path: str) -> Orders:
         rule = f"{path} is {{COLUMN: [LEAST, ..., GREATEST]}}"
         require(isinstance(tree, Mapping), rule, path, tree)
-        return cls(tuple((str(name), convert(tuple[str, ...], tree[name], f"{path}.{name}")) for name in tree))
+        for name in tree:
+            require(isinstance(tree[name], (list, tuple)), rule, f"{path}.{name}", tree[name])
+        return cls(tuple((str(name), tuple(map(str, tree[name]))) for name in tree))
 
     def tree(self) -> dict[str, list[str]]:
         return {name: list(values) for name, values in self.columns}

@@ -52,7 +52,8 @@ class Numbers:
         missing_NC = np.isnan(x_NC)
         if missing_NC.any():
             x_NC = np.where(missing_NC, self.fill_C, x_NC)
-        z_NC = (x_NC - self.center_C) / self.scale_C
+        with np.errstate(over="ignore"):  # infinity, which is clipped below
+            z_NC = (x_NC - self.center_C) / self.scale_C
         n = self.n_numbers
         if self.standardize == "squash":
             z_NC[:, :n] = squash(z_NC[:, :n])
