@@ -1,6 +1,7 @@
-"""Load and verify the data set (MNIST is downloaded once), and say what it is.
+"""Load and verify the data set (MNIST is downloaded once), and say what it is; of a table, what was understood of it.
 
 python pipelines/prepare.py
+python pipelines/prepare.py data=table data.path=churn.csv data.target=churn
 python pipelines/prepare.py data=mnist data.root=FOLDER prepare.summary=data.json
 """
 
@@ -15,16 +16,27 @@ from ridgeline.entry_points import checked, enter_without_trial, require_overrid
 
 def prepare(cfg: DictConfig) -> None:
     require_overrides_of("data", "task", "import_path", "experiment", "prepare")
-    from ridgeline.data import describe  # NumPy and scikit-learn, which --help need not wait for
+    from ridgeline.config import TableConfig
+    from ridgeline.data import check_leaks, describe  # NumPy and scikit-learn, which --help need not wait for
 
     config = checked(cfg)
-    data = describe(config.data)
+    data, overview = describe(config.data), None
+    if isinstance(config.data, TableConfig):
+        from ridgeline.data.overview import look_at
+
+        overview = look_at(config.data)
+        check_leaks(config.data)
+        print("\n".join(overview.lines))
     print(f"{data.name}: {data.features} features, {data.classes} classes")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")
+    if overview is not None:
+        print("\n".join(["", *map(str, overview.findings)] if overview.findings else ["", "Nothing looks wrong."]))
     if config.prepare.summary is not None:
         # No path and no time: the same data give the same bytes.
         content = dataclasses.asdict(data) | {"examples": data.examples._asdict()}
+        if overview is not None:
+            content |= {"columns": overview.columns, "findings": [dataclasses.asdict(one) for one in overview.findings]}
         path = Path(config.prepare.summary)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2) + "\n")

@@ -12,6 +12,7 @@ from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
 if TYPE_CHECKING:
+    from ridgeline.data.overview import check_leaks
     from ridgeline.data.splits import Split, SplitLocked, Splits, load_splits
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Split",
     "SplitLocked",
     "Splits",
+    "check_leaks",
     "describe",
     "load_arrays",
     "load_splits",
@@ -29,6 +31,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "check_leaks":
+        return importlib.import_module("ridgeline.data.overview").check_leaks
     if name in ("Split", "SplitLocked", "Splits", "load_splits"):
         return getattr(importlib.import_module("ridgeline.data.splits"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

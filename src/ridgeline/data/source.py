@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ridgeline.tables.columns import Column
+    from ridgeline.tables.target import Target
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """`said`: how the file was read, in words. `column`: the target of all rows, and `target`: what became of it."""
+
+    said: str
+    column: pd.Series
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -25,9 +35,10 @@ class Source:
     The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
     of what was read, as hex. `class_names`: what the user calls the classes, where these have names.
 
-    A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`. `groups_N` numbers
-    the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64, says how much each counts;
-    `given_N` which split each is in, as `data.given` has it: None where there is nothing of the kind.
+    A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`; `table` says how
+    it was read. `groups_N` numbers the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64,
+    says how much each counts; `given_N` which split each is in, as `data.given` has it: None where there is nothing of
+    the kind.
     """
 
     x_NI: np.ndarray | None
@@ -36,6 +47,7 @@ class Source:
     image_shape: tuple[int, int] | None = None
     n_test: int = 0
     class_names: tuple[str, ...] = ()
+    table: TableFacts | None = None
     frame: pd.DataFrame | None = None
     columns: tuple[Column, ...] = ()
     groups_N: np.ndarray | None = None

@@ -14,7 +14,7 @@ from ridgeline.checking import ConfigError, require
 from ridgeline.config.data import DataConfig
 from ridgeline.config.table import TableConfig
 from ridgeline.data.given import read_split_names
-from ridgeline.data.source import Source
+from ridgeline.data.source import Source, TableFacts
 from ridgeline.tables.columns import understand
 from ridgeline.tables.frames import open_table
 from ridgeline.tables.target import column_of, read_target
@@ -64,6 +64,7 @@ def read_table_source(config: TableConfig) -> Source:
         hashlib.sha256(text.encode()).hexdigest(),
         n_test=int((kept >= len(frame) - n_test).sum()),
         class_names=target.class_names,
+        table=TableFacts(reading.said, frame[config.target], target),
         frame=features.iloc[kept].reset_index(drop=True),
         columns=columns,
         groups_N=of(config.group_on, _groups, "data.group_on"),

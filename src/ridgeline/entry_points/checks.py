@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -52,6 +53,8 @@ class RefuseBadInput(Callback):
     for studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        from ridgeline.trial.requirements import leaks_of
+
         conceal_config(config)  # of which the job's files are made
         try:
             with one_line_errors():
@@ -61,6 +64,8 @@ class RefuseBadInput(Callback):
             raise SystemExit(1) from None
         given = as_typed(config.hydra.overrides.task)
         print(opening_words(parsed, given, config.hydra.run.dir), flush=True)
+        for leak in leaks_of(parsed):
+            print(f"warning: {leak}", file=sys.stderr)
 
 
 def check_single(config: DictConfig) -> Config:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
-from ridgeline.config import Config, ConfigError
+from ridgeline.config import Config, ConfigError, TableConfig
 from ridgeline.config.deciding import training_keys
 from ridgeline.config.network import NetworkConfig, OwnNetwork
-from ridgeline.data import DataDescription, describe, load_arrays, load_splits
+from ridgeline.data import DataDescription, check_leaks, describe, load_arrays, load_splits
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
@@ -23,9 +23,16 @@ def check_surroundings(config: Config) -> DataDescription:
     _check_settings(config)
     require_folder(config.runs, "runs")
     found = describe(config.data)
+    leaks_of(config)
     check_trainer(config, found)
     check_store(config)
     return found
+
+
+def leaks_of(config: Config) -> list[str]:
+    """What in a table would flatter every network, in lines. Raises ConfigError with `data.leaks=refuse`."""
+    data = config.data
+    return [str(leak) for leak in check_leaks(data)] if isinstance(data, TableConfig) else []
 
 
 def check_trainer(config: Config, data: DataDescription) -> None:

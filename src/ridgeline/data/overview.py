@@ -1,0 +1,131 @@
+"""What was understood of a table, before anything trains: its columns, its target, its splits, and what looks wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from ridgeline.checking import ConfigError
+from ridgeline.config import TableConfig
+from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.scaler import scaler_of
+from ridgeline.data.source import Source, TableFacts
+from ridgeline.data.sources import read_source
+from ridgeline.tables.columns import Column
+from ridgeline.tables.leaks import Finding, dates, giveaways, groups, identifiers, of_target, twins
+
+SHOWN = 60
+"""Of how many columns at most there is a line."""
+HEAD = ("column", "role", "missing", "values", "becomes", "why")
+WIDEST = 44
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`lines`: what was understood, in words and a table. `findings`: what looks wrong. `columns`: all of them, with
+    the shares of missing values and the numbers of different ones."""
+
+    lines: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    columns: tuple[dict[str, str | float | int], ...]
+
+
+def look_at(config: TableConfig) -> Overview:
+    """Of the whole file, but for the test split's targets, which only count for how many classes there are."""
+    source = read_source(config)
+    rows = fold_rows(source, config)[0]
+    encoder = scaler_of(source, rows.train, config).encoder
+    assert encoder is not None
+    assert source.frame is not None
+    frame = source.frame
+    described = tuple(_described(frame[column.name], column) for column in encoder.columns)
+    return Overview((*_of_target(source, config), *_table(described)), findings(config), described)
+
+
+@lru_cache(maxsize=4)
+def findings(config: TableConfig) -> tuple[Finding, ...]:
+    """What looks wrong in the table and its splits, the worst first."""
+    source = read_source(config)
+    rows = fold_rows(source, config)[0]
+    assert source.frame is not None
+    assert source.table is not None
+    frame, columns, is_regression = source.frame, source.columns, source.task == "regression"
+    found = giveaways(frame.iloc[rows.train], columns, source.y_N[rows.train], is_regression)
+    used = frame[[column.name for column in columns if column.role != "dropped"]]
+    found += twins(
+        used,
+        rows.train,
+        {"validation": rows.validation, "test": rows.test} if not config.folds else {"test": rows.test},
+    )
+    if config.group_on is None:
+        found += groups(frame, columns, rows.train, rows.test)
+    if config.time_on is None and config.split_column is None and config.test_path is None:
+        found += dates(columns)
+    return (*found, *identifiers(frame, columns), *of_target(source.table.column, is_regression))
+
+
+def check_leaks(config: TableConfig) -> tuple[Finding, ...]:
+    """The leaks. Raises ConfigError for the first one with `data.leaks=refuse`."""
+    leaks = tuple(finding for finding in findings(config) if finding.is_leak)
+    if leaks and config.leaks == "refuse":
+        raise ConfigError(f"`no leak with data.leaks=refuse` must hold, but {leaks[0]}")
+    return leaks
+
+
+def _of_target(source: Source, config: TableConfig) -> Iterator[str]:
+    facts = source.table
+    assert isinstance(facts, TableFacts)
+    target, rows = facts.target, len(facts.column)
+    yield f"file:   {facts.said}; {rows} rows, {len(source.columns)} columns of features"
+    yield f"target: {config.target}, {target.task}, for {target.why}"
+    if target.missing:
+        yield f"        {target.missing} rows without it are left out"
+    if target.rare:
+        named = ", ".join(f"{name} ({count})" for name, count in target.rare)
+        yield f"        classes of fewer than 5 rows are left out: {named}"
+    if target.task == "classification":
+        counts = np.bincount(source.y_N, minlength=len(source.class_names))
+        named = ", ".join(
+            f"{name} {n} ({n / len(source.y_N):.1%})" for name, n in zip(source.class_names, counts, strict=True)
+        )
+        yield f"        {named}"
+    else:
+        low, middle, high = np.quantile(source.y_N, [0, 0.5, 1])
+        yield f"        from {low:.6g} to {high:.6g}, median {middle:.6g}"
+
+
+def _described(values: pd.Series, column: Column) -> dict[str, str | float | int]:
+    return {
+        "column": column.name,
+        "role": column.role,
+        "missing": float(values.isna().mean()),
+        "values": int(values.nunique()),
+        "becomes": column.becomes if column.role != "dropped" else "nothing",
+        "why": column.why,
+    }
+
+
+def _table(described: tuple[dict[str, str | float | int], ...]) -> Iterator[str]:
+    cells = [HEAD]
+    for one in described[:SHOWN]:
+        missing = "" if one["missing"] == 0 else f"{one['missing']:.1%}"
+        row = (one["column"], one["role"], missing, one["values"], one["becomes"], one["why"])
+        cells.append(tuple(_cut(str(cell)) for cell in row))  # type: ignore[arg-type]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
+    yield ""
+    for row in cells:
+        yield "  ".join(
+            f"{cell:>{w}}" if i in (2, 3) else f"{cell:<{w}}"
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+    if len(described) > SHOWN:
+        yield f"... and {len(described) - SHOWN} more"
+    yield ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
