@@ -150,6 +150,20 @@ def test_codes_stay_text_and_more_texts_are_missing_where_declared(tmp_path: Pat
     assert read_table(str(tmp_path / "a.csv")).frame["n"].tolist() == ["1", "unknown", "3"]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_a_number_that_stands_for_missing_does_in_any_file(suffix: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"i": [1, -999, 3], "f": [0.5, -999.0, 1.5], "t": ["a", "-999", "-"]})
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(path, index=False)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    read = read_table(str(path), missing=["-999", "-"]).frame
+    assert read.isna().to_numpy().tolist() == [[False] * 3, [True] * 3, [False, False, True]]
+
+
 def test_parquet_and_feather_keep_their_types(tmp_path: Path) -> None:
     frame = FRAME.drop(columns="nothing").assign(
         day=pd.to_datetime(FRAME["day"]),

@@ -76,7 +76,7 @@ def detect(file: Path, encoding: str) -> tuple[Dialect, list[Row], int]:
         quote=quote,
         escape=escape,
         decimal=_decimal(rows[1:], separator),
-        padded=separator != " " and _is_padded(head, separator),
+        padded=separator != " " and _is_padded(head, separator, quote, escape),
     )
     _, line = next(numbered_rows(file, dialect))
     return dialect, [[cell.strip() for cell in row] for row in rows], line
@@ -140,10 +140,11 @@ def _judged(head: str, is_whole: bool, separator: str, quote: str, escape: str |
     return tuple(map(float, merits)), (separator, quote, escape), rows
 
 
-def _is_padded(head: str, separator: str) -> bool:
+def _is_padded(head: str, separator: str, quote: str, escape: str | None) -> bool:
     """Whether nearly every separator is followed by a space."""
-    followed = len(re.findall(re.escape(separator) + " ", head))
-    return followed > 0.8 * head.count(separator) > 0
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, quotechar=quote, escapechar=escape)
+    cells = [cell for row in itertools.islice(reader, ROWS) for cell in row[1:] if cell]
+    return sum(cell[0] == " " for cell in cells) > 0.8 * len(cells) > 0
 
 
 def _decimal(rows: list[Row], separator: str) -> str:

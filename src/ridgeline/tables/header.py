@@ -10,7 +10,7 @@ from ridgeline.tables.dialect import Row
 from ridgeline.tables.files import BadTable
 
 
-def names_of(rows: list[Row], file_ends_there: bool = True) -> list[str]:
+def names_of(rows: list[Row]) -> list[str]:
     """The columns' names, "" for one without. Raises BadTable where they cannot be names."""
     header, *others = rows
     _require_names(header, others)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 
@@ -13,10 +12,6 @@ from ridgeline.tables.files import BadTable
 CGROUP = Path("/sys/fs/cgroup")
 COPIES = 2.5
 """While a table becomes a data frame, most columns are there twice. Measured: 2.5 times the frame, with 50 columns."""
-
-
-class Sized(Protocol):
-    def needs(self) -> int: ...
 
 
 def free_memory() -> int:
@@ -29,9 +24,9 @@ def free_memory() -> int:
     return max(free, 0)
 
 
-def require_room(source: Sized) -> None:
-    """Raise BadTable for a table whose columns would not fit, with what they need and what there is."""
-    needs, free = COPIES * source.needs(), free_memory()
+def require_room(columns: int) -> None:
+    """Raise BadTable for a table whose columns, of so many bytes, would not fit, with the need and what there is."""
+    needs, free = COPIES * columns, free_memory()
     if needs > free:
         raise BadTable(
             "the table fits into the memory",

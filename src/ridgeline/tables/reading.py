@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 
 from ridgeline.checking import ConfigError
+from ridgeline.tables.columnar import Columnar
 from ridgeline.tables.delimited import Text
 from ridgeline.tables.dialect import Dialect
 from ridgeline.tables.files import content_of, find_files, kind_of, naming
+from ridgeline.tables.json_lines import JsonLines
 from ridgeline.tables.memory import require_room
-from ridgeline.tables.typed import JsonLines, Typed
+
+Kind: TypeAlias = Text | Columnar | JsonLines
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class TableFile:
     path: Path
     dialect: Dialect
     n_rows: int
-    source: Text | Typed | JsonLines = field(repr=False)
+    source: Kind = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,12 @@ def read_table(
     `key` is what the user called the path. Raises ConfigError, of one line, for a file that is no right table.
     """
     files = find_files(path, key)
-    sources = []
+    sources: list[Kind] = []
     for file in files:
         with naming(key, file):
-            source = understood(file)
-            require_room(source)
-            sources.append(source.checked())
+            sources.append(understood(file))
+            require_room(sum(source.needs() for source in sources))
+            sources[-1] = sources[-1].checked()
     _require_same_columns(sources, key)
     tables = []
     for source in sources:
@@ -115,12 +119,12 @@ def read_chunks(
                     yield frame
 
 
-def understood(file: Path) -> Text | Typed | JsonLines:
+def understood(file: Path) -> Kind:
     """A file with what is known of it before its rows are read. Raises BadTable."""
     kind = kind_of(file)
     if kind == "CSV":
         return Text.of(file)
-    return JsonLines.of(file) if kind == "JSON lines" else Typed.of(file, kind)
+    return JsonLines.of(file) if kind == "JSON lines" else Columnar.of(file, kind)
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
@@ -128,7 +132,7 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(split_blocks=True, self_destruct=True, ignore_metadata=True, date_as_object=False)
 
 
-def _require_same_columns(sources: Sequence[Text | Typed | JsonLines], key: str) -> None:
+def _require_same_columns(sources: Sequence[Kind], key: str) -> None:
     first = sources[0]
     for other in sources[1:]:
         lacks = [name for name in first.names if name not in other.names]
