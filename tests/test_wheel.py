@@ -1,7 +1,8 @@
-"""`pip install ridgeline`: a wheel is built, installed into an empty environment, and goes from data to a verdict."""
+"""`pip install ridgeline`: a wheel goes into an empty environment, and from a CSV file to a verdict and predictions."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -13,21 +14,26 @@ from pathlib import Path
 
 import pytest
 
+from ridgeline.command_line.commands import setting
 from ridgeline.command_line.places import ROOT
 from ridgeline.search.identity import code_hash
 
 pytestmark = pytest.mark.verify
 
-USE = """
-import json, sys
-import mlflow, numpy, ridgeline
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/ridgeline-wine@champion")
+LOOK = """
+import json, hydra_plugins.ridgeline.sweeper as plugin, ridgeline
 from ridgeline.search.identity import code_hash
-import hydra_plugins.ridgeline.sweeper as plugin
-found = {"shape": model.predict(numpy.zeros((2, 13), numpy.float32)).shape, "code": code_hash()}
-print(json.dumps(found | {"files": [ridgeline.__file__, plugin.__file__]}))
+print(json.dumps({"code": code_hash(), "files": [ridgeline.__file__, plugin.__file__]}))
 """
+
+
+def churn(n: int) -> str:
+    """A CSV file of customers: the fewer calls, and the cheaper the plan, the likelier they leave."""
+    lines = ["id,plan,calls,churn"]
+    for i in range(n):
+        plan, calls = ("basic", "plus", "pro")[i % 3], (7 * i) % 40
+        lines.append(f"{i},{plan},{calls or ''},{'yes' if calls + 5 * (i % 3) < 22 else 'no'}")
+    return "\n".join(lines) + "\n"
 
 
 def git(folder: Path, *words: str) -> str:
@@ -92,11 +98,13 @@ def test_a_wheel_has_all_that_the_project_runs_on(sources: Path, wheel: Path) ->
     assert revision == {"commit": git(sources, "rev-parse", "HEAD"), "dirty": False}
 
 
-def test_an_installed_package_goes_from_data_to_a_verdict(scripts: Path, tmp_path: Path) -> None:
+def test_an_installed_package_goes_from_a_csv_to_a_verdict_and_predictions(scripts: Path, tmp_path: Path) -> None:
     """From any folder, without the checkout. What it prints can be pasted elsewhere."""
     home, elsewhere = tmp_path / "a b's", tmp_path / "elsewhere"
     for folder in (home, elsewhere):
         folder.mkdir()
+    (home / "churn.csv").write_text(churn(240))
+    (elsewhere / "new.csv").write_text(churn(30))
     environment = {"PATH": f"{scripts}:/usr/bin:/bin", "HOME": str(tmp_path)}
 
     def ran(line: str, folder: Path) -> str:
@@ -106,17 +114,27 @@ def test_an_installed_package_goes_from_data_to_a_verdict(scripts: Path, tmp_pat
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         return done.stdout
 
-    small = "data=wine trainer.max_epochs=3"
-    search = ran(f"ridgeline train -m search=bayes search.n_trials=4 {small} search.study_name=s", home)
+    found = json.loads(ran(shlex.join(["python", "-c", LOOK]), elsewhere))
+    assert found["code"] == code_hash()  # so that a study has the same name in a checkout
+    assert all(Path(path).is_relative_to(scripts.parent) for path in found["files"])
+
+    table = "data=table data.path=churn.csv data.target=churn data.drop=[id]"
+    small = "search.n_trials=4 trainer.max_epochs=20 search.study_name=s"
+    search = ran(f"ridgeline train -m search=bayes {table} {small}", home)
     printed = dict(re.findall(r"(?m)^(Train the best again|Does it help\?|As a page):? +(.*)$", search))
     assert all(line.startswith("ridgeline ") for line in printed.values())
+
     ran(printed["Does it help?"] + " confirm.seeds=2 confirm.top=1 confirm.selection_seeds=2", elsewhere)
     ran(printed["As a page"], elsewhere)
     assert (home / "mlruns" / "studies" / "s" / "report.html").is_file()
-    assert list(elsewhere.iterdir()) == []
+    assert [path.name for path in elsewhere.iterdir()] == ["new.csv"]
 
-    store = f"sqlite:///{home}/mlruns/mlflow.db"
-    found = json.loads(ran(shlex.join(["python", "-c", USE, store]), elsewhere).splitlines()[-1])
-    assert found["shape"] == [2, 3]
-    assert found["code"] == code_hash()  # so that a study has the same name in a checkout
-    assert all(Path(path).is_relative_to(scripts.parent) for path in found["files"])
+    runs = shlex.quote(setting("runs", home / "mlruns"))
+    asked = f"model=ridgeline-churn@champion data.path=new.csv out=predictions.csv keep=id {runs}"
+    ran(f"ridgeline predict {asked}", elsewhere)
+    with (elsewhere / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    given = [line.split(",") for line in churn(30).splitlines()[1:]]
+    assert [row["id"] for row in rows] == [i for i, *_ in given]
+    right = sum(row["prediction"] == target for row, (*_, target) in zip(rows, given, strict=True))
+    assert right >= 24  # of 30; a guess has 17
