@@ -91,32 +91,6 @@ class WritesInput(Usual):
         return super().forward(x)
 
 
-class LayerInAList(Usual):
-    """A layer that the module does not know of: as in plain torch it stays as it was drawn."""
-
-    expected = "looped"
-
-    def __init__(self, n_inputs: int, n_outputs: int) -> None:
-        super().__init__(n_inputs, n_outputs)
-        self.hidden = [nn.Linear(WIDTH, WIDTH)]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.last(F.relu(self.hidden[0].to(x.dtype)(self.first(x))))
-
-
-class DrawnConstant(Usual):
-    """A tensor and numbers that its code draws once, and keeps in plain attributes."""
-
-    expected = "looped"
-
-    def __init__(self, n_inputs: int, n_outputs: int) -> None:
-        super().__init__(n_inputs, n_outputs)
-        self.frequencies, self.scale = torch.randn(n_inputs, WIDTH), random.random() + np.random.rand()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.last(F.relu(self.first(x) * self.scale + torch.cos(x @ self.frequencies.to(x.dtype))))
-
-
 class LazyLayers(nn.Sequential):
     expected = "swapped"
     uses_own_noise = False
@@ -351,6 +325,38 @@ STRANGE = [
     for kind in list(globals().values())
     if isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__module__ == __name__ and kind is not Images
 ]
+
+
+class LayerInAList(Usual):
+    """A layer that the module does not know of, so that no state has it."""
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__(n_inputs, n_outputs)
+        self.hidden = [nn.Linear(WIDTH, WIDTH)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.relu(self.hidden[0].to(x.dtype)(self.first(x))))
+
+
+class DrawnConstant(Usual):
+    """A tensor and numbers that its code draws once, and keeps in plain attributes."""
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__(n_inputs, n_outputs)
+        self.frequencies, self.scale = torch.randn(n_inputs, WIDTH), random.random() + np.random.rand()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.relu(self.first(x) * self.scale + torch.cos(x @ self.frequencies.to(x.dtype))))
+
+
+class CountsInItsClass(Usual):
+    """Copies of it change each other."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        CountsInItsClass.calls += 1
+        return super().forward(x) * (1 + CountsInItsClass.calls % 2)
 
 
 class GivesTwo(Usual):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from architectures import Stepper, config_of, difference, double, forced, known
@@ -13,7 +15,17 @@ from ridgeline.config import ConfigError
 from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking.proof import largest_difference
 from ridgeline.stack.module import Stack
-from strange_networks import STRANGE, CountsCalls, CountsInABuffer, GivesImages, GivesTwo, WritesInput
+from strange_networks import (
+    STRANGE,
+    CountsCalls,
+    CountsInABuffer,
+    CountsInItsClass,
+    DrawnConstant,
+    GivesImages,
+    GivesTwo,
+    LayerInAList,
+    WritesInput,
+)
 from zoo import ZOO, BatchNormMLP, CategoryMLP, InPlace, LeNet, MixtureOfExperts, SpectralNormMLP, TiedAutoencoder
 
 EQUAL = 1e-6
@@ -62,7 +74,14 @@ def test_no_strange_network_is_silently_wrong(kind: type[nn.Module], digits: Spl
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(GivesTwo, "one tensor"), (GivesImages, r"\(B, outputs\)"), (CountsInABuffer, "the buffer count")],
+    [
+        (GivesTwo, "one tensor"),
+        (GivesImages, r"\(B, outputs\)"),
+        (CountsInABuffer, "the buffer count"),
+        (LayerInAList, r"but got layers in hidden, a plain list \(nn.ModuleList holds them\)"),
+        (DrawnConstant, r"but got frequencies, which a seed changes \(register_buffer keeps it\)"),
+        (CountsInItsClass, "its forward reads numbers from outside"),
+    ],
 )
 def test_network_that_a_stack_cannot_take_is_refused(kind: type[nn.Module], words: str, digits: Splits) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -70,12 +89,15 @@ def test_network_that_a_stack_cannot_take_is_refused(kind: type[nn.Module], word
 
 
 @pytest.mark.parametrize("kind", [TiedAutoencoder, SpectralNormMLP, LeNet, BatchNormMLP])
-def test_state_of_a_fit_is_a_whole_state_dict_of_the_authors_module(kind: type[nn.Module], digits: Splits) -> None:
+def test_state_of_a_fit_is_a_whole_state_dict_of_the_authors_module(
+    kind: type[nn.Module], digits: Splits, tmp_path: Path
+) -> None:
     stepper = Stepper([config_of(kind, seed) for seed in range(2)], digits)
     stepper.step()
     own, network = known(config_of(kind), digits), stepper.stack.network
     module = own.make().double().eval()
     module.load_state_dict(network.state(1))
+    save_file(network.state(1), tmp_path / "weights.safetensors")  # which takes no tensors that share memory
     x_BI = digits.validation.x_NI[:5]
     outputs_BO = network.eval()(x_BI.expand(2, -1, -1))[1]
     torch.testing.assert_close(module(x_BI.view(-1, *own.example_shape)), outputs_BO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from ridgeline.checking import ConfigError
 from ridgeline.config import parse
 from ridgeline.config.own_code import digest, own_sources, own_targets
 from ridgeline.data import load_splits
+from ridgeline.evaluation.stored import open_study
 from ridgeline.search import identity
 from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.networks import shape_of
 from settings import SMALL
 from settings import tree as tree_of
-from sweeping import Studies
+from sweeping import Studies, table
 
 
 @pytest.fixture
@@ -84,6 +86,63 @@ def test_a_study_is_named_after_the_users_own_sampler_too(tmp_path, monkeypatch)
     assert studies.plan("search=random", "search.sampler._target_=own_sampler.Mine").name != plan.name
     assert "own_code" not in studies.plan("search=random").definition
     assert plan.line.follow("confirm", plan.name).endswith(f"runs={tmp_path / 'runs'}")  # which draws no trial
+
+
+NETS = """from torch import nn
+
+
+def net(n_inputs, n_outputs, width):
+    return nn.Linear(n_inputs, n_outputs)
+
+
+other = net
+"""
+SWEPT = ("network=own", "++network._target_=own_nets.net,own_nets.other", "++network.width=4,8", "data=wine")
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch) -> Studies:
+    (tmp_path / "own_nets.py").write_text(NETS)
+    monkeypatch.chdir(tmp_path)
+    return Studies(tmp_path / "runs", tmp_path / "mlflow.db")
+
+
+def test_targets_and_arguments_without_default_are_swept_like_any_key(nets):
+    """Of a network, and of a regularizer, which no file of ours has."""
+    plan = nets.plan(*SWEPT)
+    assert plan.n_trials == 4
+    assert [key for key in plan.definition["config"] if key.startswith("network.")] == []
+    assert list(plan.own_code) == ["own_nets.py"]
+    assert plan.line.follow("confirm", "it").endswith("'tracking.allowed_targets=[own_nets.]'")
+    swept = "++regularization.mine._target_=own_parts_of_tests.Small,own_parts_of_tests.Other"
+    (Path.cwd() / "own_parts_of_tests.py").write_text(EFFECTS)
+    assert nets.plan("data=wine", swept, "++regularization.mine.strength=0.1,0.2").n_trials == 4
+
+
+EFFECTS = """from ridgeline import Effect
+
+
+class Small(Effect):
+    def __init__(self, strength):
+        self.strength = strength
+
+    def values_K(self):
+        return None
+
+
+class Other(Small): ...
+"""
+
+
+@pytest.mark.verify
+def test_a_stored_study_that_swept_targets_is_opened_again(nets):
+    folder = nets.run(*SWEPT)
+    tried = {(row["network._target_"], row["network.width"]) for row in table(folder)}
+    assert tried == {(f"own_nets.{name}", width) for name in ("net", "other") for width in ("4", "8")}
+    asked = parse(tree_of({**SMALL, "runs": str(nets.runs), "tracking.allowed_targets": ["own_nets."]}))
+    assert open_study(asked, folder.name).config.network.path == "own_nets.net"
+    with pytest.raises(ConfigError, match=r"To allow it: tracking\.allowed_targets="):
+        open_study(replace(asked, tracking=replace(asked.tracking, allowed_targets=())), folder.name)
 
 
 def test_a_fitted_network_takes_its_own_code_along(tmp_path):

@@ -134,6 +134,14 @@ def test_what_cannot_train_is_refused_in_one_line(target: str, overrides: dict[s
     assert "\n" not in str(error.value)
 
 
+def test_a_last_batch_of_one_is_refused_where_the_network_cannot_take_it(digits: Splits) -> None:
+    for size in (1, digits.train.n - 1):
+        with pytest.raises(ConfigError, match=rf"but got trainer.batch_size={size} of {digits.train.n}, the last of"):
+            check_network(own(trainer__batch_size=size))  # it has a BatchNorm
+        check_network(own("modules.Flattening", trainer__batch_size=size))
+    check_network(own(trainer__batch_size=digits.train.n - 2))
+
+
 def test_rates_for_layers_that_are_not_there_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"must hold, but got regularization\.dropout="):
         check_network(own("modules.Flattening", regularization__dropout=0.2))

@@ -19,6 +19,7 @@ from ridgeline.regularizers import Effect
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.own_effects import check_effects
 from ridgeline.stack.sizing import fitting_stack_size
+from ridgeline.trial.requirements import check_device
 from settings import SMALL, tree
 from sweeping import Studies, table
 from test_promise_alone_equals_stacked import assert_same_bits
@@ -88,6 +89,15 @@ def test_what_is_no_callback_is_refused() -> None:
         own(callbacks=callback(), data__folds=3)
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("StochasticWeightAveraging", "regularization.weight_average"), ("ModelCheckpoint", "trainer.restore_best")],
+)
+def test_a_callback_that_would_do_nothing_here_is_refused_with_what_does(name: str, instead: str) -> None:
+    with pytest.raises(ConfigError, match=rf"_target_ is no {name}, for .*{instead}.*,` must hold, but got callbacks"):
+        own(callbacks={"mine": {"_target_": f"pytorch_lightning.callbacks.{name}"}})
+
+
 # Optimizers ----------------------------------------------------------------------------------------------------------
 
 
@@ -134,6 +144,20 @@ def test_an_optimizer_by_target_steps_as_ours_does(digits: Splits) -> None:
     ours = fit([own(optimizer__lr=3e-3)], digits)[0]
     for row, expected in zip(theirs.history, ours.history, strict=True):
         assert row["val/loss"] == pytest.approx(expected["val/loss"], rel=1e-3)
+
+
+def rate(epoch: int, divisor: float) -> float:
+    return 1 / divisor
+
+
+def test_what_fails_in_a_first_step_is_refused_in_one_line() -> None:
+    sparse = own(optimizer=optimizer("torch.optim.SparseAdam"))
+    with pytest.raises(ConfigError, match=r"`optimizer can step` must hold, but got .*SparseAdam: RuntimeError.*dense"):
+        check_device(sparse)
+    for divisor, shown in ((-2.0, "-0.5"), (0.0, "ZeroDivisionError")):
+        schedule = own(lr_schedule={"_target_": "test_own_parts.rate", "divisor": divisor})
+        with pytest.raises(ConfigError, match=rf"`lr_schedule gives a number >= 0 .* but got .*rate: {shown}"):
+            check_device(schedule)
 
 
 def test_settings_of_an_optimizer_come_back_and_its_rates_are_batchable() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from ridgeline.checking import batchable, require, targets
-from ridgeline.target import Target
+from ridgeline.checking import ConfigError, batchable, require, targets
+from ridgeline.target import KNOWN, TARGET, Target, is_target
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,42 @@ class DiagnosticsConfig:
         require(self.examples >= 1, rule, "callbacks.diagnostics.examples", self.examples)
 
 
+OURS = {
+    "ModelCheckpoint": "weights are kept by trainer.restore_best and tracking.keep_weights",
+    "StochasticWeightAveraging": "of averages there is regularization.weight_average",
+    "WeightAveraging": "of averages there is regularization.weight_average",
+    "GradientAccumulationScheduler": "of larger steps there is trainer.batch_size",
+    "LearningRateFinder": "of learning rates there is the search",
+    "BatchSizeFinder": "of batches there is trainer.batch_size",
+    "LearningRateMonitor": "what is logged is in MLflow",
+    "DeviceStatsMonitor": "what is logged is in MLflow",
+}
+"""Callbacks of Lightning's that would have no effect here, or end the training, and what is there in their place."""
+
+
 @dataclass(frozen=True)
 class OwnCallback(Target):
     """A Lightning callback of anyone's, by `callbacks.NAME._target_`."""
 
     @classmethod
     def read(cls, tree: Any, key: str) -> Self:
+        if is_target(tree) and str(tree[TARGET]).startswith(KNOWN):
+            _refuse_ours(
+                [str(tree[TARGET]).rpartition(".")[2]], key, tree[TARGET]
+            )  # before its arguments are asked for
         target = super().read(tree, key)
         bases = [(base.__name__, base.__module__.partition(".")[0]) for base in getattr(target.find(), "__mro__", ())]
         holds = not bases or ("Callback", "pytorch_lightning") in bases or ("Callback", "lightning") in bases
         require(holds, f"{key}._target_ is a Callback of Lightning", f"{key}._target_", target.path)
+        _refuse_ours([name for name, _ in bases], key, target.path)
         return target
+
+
+def _refuse_ours(names: Iterable[str], key: str, path: str) -> None:
+    for name in names:
+        if name in OURS:
+            rule = f"{key}.{TARGET} is no {name}, for {OURS[name]},"
+            raise ConfigError(f"`{rule}` must hold, but got {key}.{TARGET}={path}.")
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ from ridgeline.config import Config, parse
 from ridgeline.config.data import PLACES
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, read_stored
-from ridgeline.search.commandline import STAGE, CommandLine, restore
+from ridgeline.search.commandline import STAGE, CommandLine, restore, swept_keys
 from ridgeline.search.folder import MASTER, study_folder
 from ridgeline.search.job_folder import job_folder
 from ridgeline.search.storage import read_storage
+from ridgeline.search.trees import set_first_targets
 
 CONFIRMED = "confirm"
 """In a study's folder: what confirming it has left."""
@@ -104,6 +105,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     if asked.import_path is not None:
         tree[IMPORT_PATH] = asked.import_path
     tree["data"] = {**tree["data"], **_places(asked)}
+    set_first_targets(tree, swept_keys(master, tree["search"]["params"]))
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
     config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))

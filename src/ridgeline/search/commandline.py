@@ -153,6 +153,15 @@ def restore(
     return CommandLine(_fixed(every), tuple(swept), _start(master, arguments, runs))
 
 
+def swept_keys(master: DictConfig, params: Mapping[str, Any]) -> list[Dimension]:
+    """What a stored study sweeps, groups apart, without its storage. `params`: its entries of `search.params`."""
+    lines = [*(f"{key}={value}" for key, value in params.items() if value is not None)]
+    lines += as_typed(master.hydra.overrides.task)
+    last = {full_key(override): override for override in _parse(OverridesParser.create(), lines)}
+    swept = [override for key, override in last.items() if override.is_sweep_override() and "." in key]
+    return [dimension(override, grid=False, seed=0) for override in swept]
+
+
 def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
     options, hydra = started_with(master.hydra)
     searches = master.hydra.runtime.choices.get("search", "grid") != "grid"

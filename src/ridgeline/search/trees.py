@@ -42,8 +42,8 @@ class Combination:
 
     `config` is as it was before references were resolved; `hydra` is the same with Hydra's own node, where
     `${hydra:...}` looks. `tree` is the plain mapping, in which no swept key is set yet; only if other values follow
-    from swept keys, or a `_target_` is swept, are these set, to their first values. `followers`: the text of such
-    values, by dotted key.
+    from swept keys are these set, to their first values, as swept targets and their arguments always are. `followers`:
+    the text of values that follow, by dotted key.
     """
 
     config: DictConfig
@@ -103,9 +103,9 @@ def compose(
         for d in keys:
             refuse_job(d.key, d.ends)
         followers = following(config, keys)
-        needed = followers or _are_composed(keys) or any(d.key.endswith(f".{TARGET}") for d in keys)
-        first = [d.ends[0] for d in keys] if needed else None
+        first = [d.ends[0] for d in keys] if followers or _are_composed(keys) else None
         tree = _resolved(config, whole, keys, first)
+        set_first_targets(tree, keys)
         return Combination(config, whole, tree, {str(group): choice for group, choice in choices.items()}, followers)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{' '.join(overrides)} cannot be composed: {_reason(error)}") from error
@@ -170,6 +170,16 @@ def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> None:
     if not isinstance(value, (int, float)):  # as Hydra would read it; a number is what it is
         value = OverridesParser.create().parse_override(d.override(value)).value()
     node[leaf] = value
+
+
+def set_first_targets(tree: dict[str, Any], keys: Sequence[Dimension]) -> None:
+    """Give swept targets, and swept arguments of targets, their first values: without them they cannot be read."""
+    named = [d for d in keys if d.key.endswith(f".{TARGET}")]
+    for d in named:
+        set_value(tree, d, d.ends[0])
+    for d in keys:
+        if d not in named and is_argument(tree, d.key):
+            set_value(tree, d, d.ends[0])
 
 
 def is_there(tree: Mapping[str, Any], key: str) -> bool:

@@ -20,6 +20,8 @@ from ridgeline.config import Config, DataConfig, parse
 from ridgeline.config.batchable import is_batchable, structure
 from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.config.idle import Idle, still_idle
+from ridgeline.config.lr_schedule import OwnScheduleConfig
+from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.config.own_code import own_sources, own_targets
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import REPEATED
@@ -98,7 +100,13 @@ def _asked_of_layers(config: Config) -> tuple[Any, ...]:
 
 def _tried(config: Config) -> tuple[Any, ...]:
     """What of the user's own is tried before anything trains."""
-    return config.regularization.own, config.loss if isinstance(config.loss, OwnLoss) else None
+    optimizer, schedule = config.optimizer, config.lr_schedule
+    return (
+        config.regularization.own,
+        config.loss if isinstance(config.loss, OwnLoss) else None,
+        optimizer.target if isinstance(optimizer, OwnOptimizerConfig) else None,
+        schedule.target if isinstance(schedule, OwnScheduleConfig) else None,
+    )
 
 
 def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bool:

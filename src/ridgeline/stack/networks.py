@@ -17,10 +17,12 @@ from ridgeline.config.network import NetworkConfig
 from ridgeline.data import Splits, load_splits
 from ridgeline.layout import Layout
 from ridgeline.networks.layers.table import OfTable, TableInputs
+from ridgeline.networks.stacking import randomness
 from ridgeline.networks.stacking.network import StackedNetwork
-from ridgeline.networks.stacking.one_pass import Make
+from ridgeline.networks.stacking.one_pass import Make, materialized
 from ridgeline.networks.stacking.proof import Choice, choose, measured_gain
 from ridgeline.networks.stacking.survey import Survey, survey
+from ridgeline.networks.stacking.whole import check_whole
 from ridgeline.stack.device import is_out_of_memory
 from ridgeline.target import reason
 
@@ -81,6 +83,25 @@ def check_network(config: Config) -> None:
     rule = f"{config.network.name} gives {outputs} outputs"
     require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
     own.check_network(known.make(), len(found.weights), len(found.dropouts))
+    n, batch = splits.train.n, config.trainer.batch_size or splits.train.n
+    if n % min(batch, n) == 1 or batch == 1:
+        _check_one_example(config.network.name, known, n, batch)
+
+
+def _check_one_example(name: str, known: Known, n: int, batch: int) -> None:
+    """Raise ConfigError where the last batch has one example, which the network, for a BatchNorm say, cannot take."""
+    with randomness.restored():
+        module = materialized(known.make, 0, known.x_B).train()
+        try:
+            outputs_BO = module(known.x_B[:1].clone())
+        except Exception as error:
+            why = reason(error)
+        else:
+            if outputs_BO.shape == (1, known.survey.n_outputs):
+                return
+            why = f"of one it gives {tuple(outputs_BO.shape)}"
+    rule = f"{name} trains on batches of two examples or more"
+    raise ConfigError(f"`{rule}` must hold, but got trainer.batch_size={batch} of {n}, the last of one: {why}.")
 
 
 def way_of(config: Config) -> str:
@@ -129,16 +150,20 @@ def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     layouts = (shape.layout, *shape.other_layouts)
     makes = tuple(partial(_build, network, example_shape, shape.n_outputs, layout) for layout in layouts)
     make, *others = makes
+    is_ours = type(network).__module__.startswith("ridgeline.networks.")
     try:
         found = survey(make, x_B, x_NI.device.type == "cpu", others)
+        if not is_ours:
+            check_whole(make, x_B)
     except ConfigError:
         raise
     except Exception as error:  # whatever the author's code says to these examples
         if is_out_of_memory(error):  # which is not the network's to answer for
             raise
         rule = f"network takes examples of shape {example_shape}"
-        raise ConfigError(f"`{rule}` must hold, but got network={network.name}: {reason(error)}.") from error
-    choice = choose(make, found, x_B, x_NI.device, is_ours=type(network).__module__.startswith("ridgeline.networks."))
+        asks = ", which come as rows to one with an argument n_inputs," if len(example_shape) > 1 else ""
+        raise ConfigError(f"`{rule}{asks}` must hold, but got network={network.name}: {reason(error)}.") from error
+    choice = choose(make, found, x_B, x_NI.device, is_ours=is_ours)
     return Known(makes, example_shape, x_B, found, choice)
 
 

@@ -11,9 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ridgeline.config import Config
+from ridgeline.config import Config, ConfigError
 from ridgeline.config.optimizer import OwnOptimizerConfig
+from ridgeline.data import Splits
+from ridgeline.networks.stacking import randomness
 from ridgeline.networks.stacking.rows import Rows
+from ridgeline.stack.networks import shape_of, stacked_network
+from ridgeline.target import reason
 
 
 class OwnRowOptimizer:
@@ -62,6 +66,24 @@ class OwnRowOptimizer:
 
     def step_sizes_KW(self, n: int, steps_K: Sequence[int]) -> Tensor:
         raise AssertionError("the configuration was checked: no proximal steps with an optimizer of the user's own")
+
+
+def check_optimizer(config: Config, splits: Splits) -> None:
+    """Raise ConfigError, one line, where the optimizer cannot do a step of this network's weights."""
+    own = config.optimizer
+    assert isinstance(own, OwnOptimizerConfig)
+    with randomness.restored():
+        rows = stacked_network(config, 1, splits.train.x_NI, shape_of(splits)).rows
+        try:
+            optimizer = OwnRowOptimizer(own, rows)
+            rows.grads_KP.fill_(1e-3)
+            optimizer.load(0, config)
+            optimizer.torch_optimizer.step()
+        except ConfigError:
+            raise
+        except Exception as error:  # whatever the author's code says to these weights
+            shown = f"optimizer._target_={own.target.path}"
+            raise ConfigError(f"`optimizer can step` must hold, but got {shown}: {reason(error)}.") from error
 
 
 class Several(torch.optim.Optimizer):

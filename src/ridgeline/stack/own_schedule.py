@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import torch
 
@@ -10,6 +11,7 @@ from ridgeline.checking import ConfigError
 from ridgeline.config import Config
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.stack.records import FitRecord
+from ridgeline.target import reason
 
 
 class OwnFactors:
@@ -55,3 +57,19 @@ class Follower:
                 raise ConfigError(f"lr_schedule._target_ gives no rate in epoch {record.epoch + 1}: {error}") from error
         self._steps = record.epoch
         return float(self._optimizer.param_groups[0]["lr"]) / self._lr
+
+
+def check_schedule(config: Config) -> None:
+    """Raise ConfigError, one line, where the schedule gives no rate in the first epoch."""
+    schedule = config.lr_schedule
+    assert isinstance(schedule, OwnScheduleConfig)
+    shown = f"lr_schedule._target_={schedule.target.path}"
+    rule = "lr_schedule gives a number >= 0 for an epoch"
+    try:
+        factor = OwnFactors().factor(0, config, FitRecord())
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the author's code says
+        raise ConfigError(f"`{rule}` must hold, but got {shown}: {reason(error)}.") from error
+    if not 0 <= factor < math.inf:
+        raise ConfigError(f"`{rule}` must hold, but got {shown}: {factor}.")

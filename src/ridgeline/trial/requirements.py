@@ -11,7 +11,9 @@ from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
 from ridgeline.config import Config, ConfigError, TableConfig
 from ridgeline.config.deciding import training_keys
+from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
+from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.data import DataDescription, check_leaks, describe, load_arrays, load_splits
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
@@ -57,8 +59,11 @@ def _check_settings(config: Config) -> None:
 def asks_torch(config: Config) -> bool:
     """Whether only torch can tell if the training can begin: see `check_device`."""
     trainer = config.trainer
-    is_own = isinstance(config.loss, OwnLoss) or isinstance(config.network, OwnNetwork) or config.regularization.own
-    return bool(is_own) or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
+    is_own = (
+        isinstance(config.loss, OwnLoss) or isinstance(config.network, OwnNetwork) or bool(config.regularization.own)
+    )
+    is_own |= isinstance(config.optimizer, OwnOptimizerConfig) or isinstance(config.lr_schedule, OwnScheduleConfig)
+    return is_own or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
 
 
 def check(config: Config) -> None:
@@ -68,12 +73,14 @@ def check(config: Config) -> None:
 
 
 def check_device(config: Config) -> None:
-    """Refuse what torch can tell: a device that is not there, a checkpoint of another training, a network, a loss or a
-    regularizer of the user's own that is not what it must be."""
+    """Refuse what torch can tell: a device that is not there, a checkpoint of another training, a network, a loss, a
+    regularizer, an optimizer or a schedule of the user's own that is not what it must be."""
     import torch  # which takes seconds
 
     from ridgeline.stack.device import pick_device
     from ridgeline.stack.networks import check_network
+    from ridgeline.stack.own_optimizer import check_optimizer
+    from ridgeline.stack.own_schedule import check_schedule
 
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
@@ -86,6 +93,10 @@ def check_device(config: Config) -> None:
         from ridgeline.stack.own_effects import check_effects
 
         check_effects(config, load_splits(config.data, pick_device(config)))
+    if isinstance(config.optimizer, OwnOptimizerConfig):
+        check_optimizer(config, load_splits(config.data))
+    if isinstance(config.lr_schedule, OwnScheduleConfig):
+        check_schedule(config)
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path)
 

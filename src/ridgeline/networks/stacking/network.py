@@ -176,7 +176,8 @@ class StackedNetwork(nn.Module):
     def unpack(self, row_S: Tensor) -> dict[str, Tensor]:
         """The same of a row that a fit had."""
         state = {name: tensor.clone() for name, tensor in self.survey.constants.items()} | self.rows.unpack(row_S)
-        return state | {alias: state[name] for alias, name in self.survey.aliases.items()}
+        # Of a tied weight a copy for each name: a file of tensors takes none that share memory.
+        return state | {alias: state[name].clone() for alias, name in self.survey.aliases.items()}
 
     def load_state(self, k: int, state: Mapping[str, Tensor]) -> None:
         """What `state` gave. Raises ValueError for a tensor that this network has no place for."""

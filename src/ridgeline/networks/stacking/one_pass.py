@@ -73,7 +73,7 @@ class _Reading(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _numbers(module: nn.Module) -> dict[tuple[str, str], str]:
+def numbers_of(module: nn.Module) -> dict[tuple[str, str], str]:
     """What its parts keep beside parameters, buffers and modules, as far as it is numbers, words, tensors or lists."""
     return {
         (path, name): str(value.tolist()) if isinstance(value, Tensor | np.ndarray) else repr(value)
@@ -126,7 +126,7 @@ def run(module: nn.Module, x_B: Tensor) -> Seen:
 
             handles.append(own.register_forward_hook(note))
     module.train()
-    before, numbers, given_B = randomness.states(), _numbers(module), x_B.clone()
+    before, numbers, given_B = randomness.states(), numbers_of(module), x_B.clone()
     try:
         with _Reading() as reading:
             outputs = module(given_B)
@@ -141,6 +141,6 @@ def run(module: nn.Module, x_B: Tensor) -> Seen:
         shapes,
         draws=not randomness.are_equal(before, randomness.states()),
         writes_input=given_B._version > 0,
-        keeps_numbers=_numbers(module) != numbers,
+        keeps_numbers=numbers_of(module) != numbers,
         reads_numbers=reading.is_so,
     )
