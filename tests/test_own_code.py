@@ -126,8 +126,11 @@ class Small(Effect):
     def __init__(self, strength):
         self.strength = strength
 
+    def on_gradients(self):
+        self.fits.rows.grads_KP.add_(self.fits.rows.values_KP, alpha=self.strength)
+
     def values_K(self):
-        return None
+        return self.strength / 2 * self.fits.rows.values_KP.square().sum(dim=1)
 
 
 class Other(Small): ...
