@@ -17,7 +17,7 @@ from ridgeline.tables.values import key_of
 N_COMPONENTS = 30
 N_GRAMS = 20_000
 """No more n-grams than the so many most frequent ones."""
-N_FITTED = 50_000
+N_FITTED = 20_000
 """No more rows than that, evenly spread, decide n-grams and components."""
 
 
