@@ -19,6 +19,7 @@ from ridgeline.entry_points import ROOT, check_single, one_line
 from sweeping import Studies
 
 TYPED = {
+    "-m search=bayes search.sampler=gp": "`search.sampler` is a group of keys, but got search.sampler=gp: write",
     "callbacks=5": "`callbacks is a choice, or a list of different ones` must hold, but got callbacks=5.",
     "callbacks=[early_stopping,early_stopping]": "`callbacks is a choice, or a list of different ones` must hold",
     "callbacks=null": "`callbacks is a choice, or a list of different ones` must hold, but got callbacks=null.",

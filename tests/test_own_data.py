@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config, DataConfig, as_tree, parse
 from ridgeline.config.batchable import structure
-from ridgeline.data import describe, load_splits
+from ridgeline.data import check_again, describe, load_splits
 from ridgeline.data.sources import read_source
+from ridgeline.stack.messages import Begin, Broken, receive
+from ridgeline.stack.worker import _answer
 from ridgeline.trial.requirements import check_trainer
 
 SOURCE = """
@@ -52,7 +55,13 @@ def load(n: int = 60, seed: int = 0, found: str = "table"):
         "decimals": (x_NI, [decimal.Decimal(i) / 8 for i in range(n)]),
         "texts of numbers": (x_NI, x_NI[:, 0].astype(str)),
         "beyond float32": (x_NI, x_NI[:, 0] * 1e300),
+        "drawn anew": (np.random.default_rng().normal(size=(n, 4)), labels_N),
     }
+    if found == "a file beside it":
+        read = pd.read_csv("beside.csv", header=None)
+        return read[[0]], read[1]
+    if found == "no file":
+        return pd.read_csv("not_there.csv"), labels_N
     return given[found]
 """
 
@@ -133,6 +142,42 @@ def test_classes_keep_the_names_that_the_user_gave_them(tree: dict[str, Any]) ->
     assert describe(DataConfig("diabetes")).class_names == ()
 
 
+def test_a_function_that_draws_anew_at_each_call_is_refused(tree: dict[str, Any]) -> None:
+    """Else each process would train on others."""
+    check_again(parsed(tree).data)
+    with pytest.raises(ConfigError, match=r"own_data_of_a_test.load gives the same examples at each call .* must hold"):
+        check_again(parsed(tree, found="drawn anew").data)
+
+
+def test_a_worker_that_reads_other_examples_trains_nothing(tree: dict[str, Any]) -> None:
+    """A function that depends on the process it is called in: on the order of a set, say."""
+    ours, theirs = Pipe()
+    _answer(theirs, Begin({0: parsed(tree)}, data="another hash"))
+    said = receive(ours)
+    assert isinstance(said, Broken)
+    assert "gives the same examples at each call" in said.reason
+
+
+def test_a_file_that_it_opens_lies_beside_it_wherever_the_command_is_typed(
+    tree: dict[str, Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "beside.csv").write_text("0.5,a\n1.5,b\n" * 20)
+    monkeypatch.chdir(tmp_path)
+    assert describe(parsed(tree, found="a file beside it").data).class_names == ("a", "b")
+    assert Path.cwd() == tmp_path
+
+
+def test_images_of_ones_own_can_be_augmented_and_rows_of_numbers_cannot(tree: dict[str, Any]) -> None:
+    def augmented(found: str) -> Config:
+        return parsed(tree | {"augmentation": {"shift": 0.1}}, found=found, standardize="all")
+
+    images = augmented("images")
+    check_trainer(images, describe(images.data))
+    rows = augmented("table")
+    with pytest.raises(ConfigError, match=r"`augmentation only of images, and own_data_of_a_test.load are none` must"):
+        check_trainer(rows, describe(rows.data))
+
+
 def test_its_arguments_stand_beside_our_keys_and_what_is_neither_is_refused(tree: dict[str, Any]) -> None:
     config = parsed(tree, n=80, seed=5)
     assert (
@@ -174,7 +219,8 @@ def test_our_seed_is_given_to_it_and_other_arguments_are_other_data(tree: dict[s
         ("a missing label", r"gives a target for each example` must hold, .*=1 that are missing"),
         ("several kinds", r"gives targets of one kind` must hold, .*=int and str"),
         ("one class", r"gives targets of two classes or more` must hold, .*=\[0\]"),
-        ("a fault", r"`data can be built` must hold, .*: KeyError: 'a fault' \(own_data_of_a_test.py, line 38\)"),
+        ("a fault", r"`data can be built` must hold, .*: KeyError: 'a fault' \(own_data_of_a_test.py, line 44\)"),
+        ("no file", r"FileNotFoundError: .* 'not_there.csv' \(own_data_of_a_test.py, line 43\)\.$"),
     ],
 )
 def test_what_is_no_data_is_refused_in_one_line(found: str, rule: str, tree: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ CASES = {
     "callbacks=dropout_schedule callbacks.dropout_schedule.epochs=0": "dropout_schedule.epochs >= 1` must hold",
     "callbacks=penalty_schedule callbacks.penalty_schedule.name=up": "in {constant, early, late, curriculum, linear}`",
     "augmentation=affine": "`data.standardize is none or all with augmentation` must hold, but got",
-    "augmentation=affine data=wine": "`augmentation only of images (data=digits or data=mnist)` must hold, but got",
+    "augmentation=affine data=wine": "`augmentation only of images (data=digits, data=mnist or one's own)` must hold",
     "augmentation.rotate=200": "`0 <= augmentation.rotate <= 180` must hold, but got augmentation.rotate=200.0.",
     "augmentation.erase=1.5": "`0 <= augmentation.erase <= 1` must hold, but got augmentation.erase=1.5.",
     "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",

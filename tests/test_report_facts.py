@@ -15,11 +15,12 @@ from ridgeline.evaluation.predicted import describe
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.evaluation.story import gather
 from ridgeline.report.compared import learning_curves
-from ridgeline.report.facts import Axis, Curves, Trial
+from ridgeline.report.facts import Axis, Curves, Examples, Trial
 from ridgeline.report.notation import tick
 from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
-from ridgeline.report.predictions import mistakes
+from ridgeline.report.predictions import mistakes, predictions
+from ridgeline.report.seen import confused
 from ridgeline.report.spaces import surface
 from ridgeline.search.ranking import best_settings, ran
 from sweeping import Studies
@@ -93,6 +94,17 @@ def test_a_mistake_is_counted_where_it_was_made_and_certainty_beside_how_often_i
     assert bins_B3[:, 2].sum() == 12
     np.testing.assert_allclose(bins_B3[13], [0.9, 3 / 4, 4])
     np.testing.assert_allclose(bins_B3[14], [0.95, 7 / 8, 8])
+
+
+def test_classes_are_called_on_the_page_as_the_user_calls_them() -> None:
+    p_SNC = np.array([[[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]])
+    seen = describe("made up", np.array([0, 0, 1]), {"best": p_SNC}, ("ill", "well"))
+    assert mistakes(seen) == ["well taken for ill (100.0% of class well)", "ill taken for well (50.0% of class ill)"]
+    for picture in predictions(seen)[:2]:
+        assert "ill" in picture
+        assert "well" in picture
+    images = Examples(np.eye(4)[:1], np.array([0]), np.array([1]), np.array([0.2]), (2, 2))
+    assert [(one.label, one.predicted) for one in confused(images, ("ill", "well"))] == [("ill", "well")]
 
 
 def test_no_mistake_in_few_examples_is_not_certainty() -> None:

@@ -12,6 +12,7 @@ import functools
 import importlib
 import inspect
 import sys
+import sysconfig
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -167,12 +168,21 @@ def add_folder(folder: str | None) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Type and text of what the user's code raised, and the line of theirs where it did."""
-    text = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+    """Type and text of what the user's code raised, and the last line of theirs before it did."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(":. ")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     if isinstance(error, SyntaxError) or not frames or "importlib" in frames[-1].filename:
         return text
-    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    own = next((frame for frame in reversed(frames) if not _is_of_a_package(frame.filename)), frames[-1])
+    return f"{text} ({Path(own.filename).name}, line {own.lineno})"
+
+
+def _is_of_a_package(filename: str) -> bool:
+    """Whether a file is of Python, of a package that was installed, or of Ridgeline."""
+    ours = Path(__file__).parent
+    if Path(filename).is_relative_to(ours) or {"site-packages", "dist-packages"} & set(Path(filename).parts):
+        return True
+    return filename.startswith(("<", sysconfig.get_path("stdlib")))
 
 
 def _find(path: str, key: str, folder: str | None) -> Callable[..., Any]:

@@ -218,6 +218,8 @@ def _dotted(override: Override) -> str:
 def _check_choices(override: Override) -> None:
     """Raise ConfigError unless a group gets one choice, or of a group that takes several a list of different ones."""
     group, line = str(override.key_or_group), str(override.input_line)
+    if "." in group and not override.is_delete():
+        _refuse_choice_as_value(override)
     if "." in group or override.is_delete() or not _is_group(group):
         return
     for value in _values(override):
@@ -230,6 +232,14 @@ def _check_choices(override: Override) -> None:
                 require(different, rule, *_shown(line))
                 continue
         require(isinstance(value, str) and value != "", rule, *_shown(line))
+
+
+def _refuse_choice_as_value(override: Override) -> None:
+    """Raise ConfigError for search.sampler=gp: a file in conf/search/sampler is chosen by search/sampler=gp."""
+    group, line = str(override.key_or_group).replace(".", "/"), str(override.input_line)
+    files = [value for value in _values(override) if (CONF / group / f"{value}.yaml").is_file()]
+    if files:
+        raise ConfigError(f"`{override.key_or_group}` is a group of keys, but got {line}: write {group}={files[0]}.")
 
 
 def _shown(line: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ needs it.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.data.arrays import DataDescription, Examples, describe, load_arrays
+from ridgeline.data.arrays import DataDescription, Examples, check_again, describe, load_arrays, require_same
 from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
@@ -22,11 +22,13 @@ __all__ = [
     "Split",
     "SplitLocked",
     "Splits",
+    "check_again",
     "check_leaks",
     "describe",
     "load_arrays",
     "load_splits",
     "note_reuse",
+    "require_same",
 ]
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ridgeline.checking import require
 from ridgeline.config import DataConfig
 from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.rows import RowNumbers
@@ -101,6 +102,20 @@ def load_arrays(config: DataConfig) -> ArraySplits:
 def describe(config: DataConfig) -> DataDescription:
     """What the data set is. Raises ConfigError as `load_arrays` does."""
     return load_arrays(config).description
+
+
+def check_again(config: DataConfig) -> None:
+    """Raise ConfigError where a function of the user's own gives other examples when it is called again: each process
+    of a study calls it, and so does whoever confirms the study."""
+    if config.source is not None:
+        require_same(load_arrays.__wrapped__(config).description, describe(config).hash)
+
+
+def require_same(found: DataDescription, known: str | None) -> None:
+    """Raise ConfigError where the data are others than those of this hash, which were read before."""
+    if known is not None:
+        rule = f"{found.name} gives the same examples at each call (drawn with a seed)"
+        require(found.hash == known, rule, "their hash", f"{known[:12]} and {found.hash[:12]}")
 
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:

@@ -5,6 +5,7 @@ N examples, I features; images of H rows and W columns.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,9 @@ def read_own(config: DataConfig) -> OwnExamples:
     """Raises ConfigError, one line, where the function fails or gives something else than examples."""
     assert config.source is not None
     places = {name: getattr(config, name) for name in ("path", "test_path") if getattr(config, name) is not None}
-    given = config.source.build(seed=config.seed, root=config.root, noise=config.noise, **places)
+    # A file that the function opens lies relative to its folder, wherever the command is pasted later.
+    with contextlib.chdir(config.source.folder or "."):
+        given = config.source.build(seed=config.seed, root=config.root, noise=config.noise, **places)
     path = config.title
     is_pair = isinstance(given, (tuple, list)) and len(given) == 2
     _check(is_pair, "(features, targets)", path, type(given).__name__)

@@ -6,7 +6,7 @@ S fits, N examples, C classes, B bins of confidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from safetensors.torch import load_file
@@ -42,14 +42,14 @@ def predicted(
         return None
     seeds = counted(len(by_network["best"]), "seed")
     where = f"the {counted(len(targets_N), 'test example')}, over {seeds}"
-    return _described(stored.config, where, targets_N, by_network)
+    return _described(stored.config, where, targets_N, by_network, confirmed.class_names)
 
 
 def _described(
-    config: Config, where: str, targets_N: np.ndarray, by_network: Mapping[str, np.ndarray]
+    config: Config, where: str, targets_N: np.ndarray, by_network: Mapping[str, np.ndarray], class_names: Sequence[str]
 ) -> Predicted | PredictedNumbers:
     if config.predicted == "classification":
-        return describe(where, targets_N, by_network)
+        return describe(where, targets_N, by_network, class_names)
     means = {name: predicted_SN1.mean(axis=0)[:, 0] for name, predicted_SN1 in by_network.items()}
     return PredictedNumbers(where, targets_N, means)
 
@@ -63,22 +63,25 @@ def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | 
     if config.data.folds is not None or config.data.fit_on != "train":
         missing["predictions"] = "Its networks have no validation split in common: confirming shows what they predict."
         return None
-    validation = load_splits(config.data).validation
+    splits = load_splits(config.data)
+    validation = splits.validation
     outputs_1NC = logits_KNC(config, [load_file(stored.job(best.number) / WEIGHTS)], validation.x_NI)
     predictions_1NC, targets_N = predictions_of(config, outputs_1NC), targets_of(config, validation)
     n = counted(len(validation.y_N), "validation example")
     where = f"the {n}, by trial {best.number}; those chose it, so that it looks better on them than on new ones"
-    return _described(config, where, targets_N, {"best": predictions_1NC})
+    return _described(config, where, targets_N, {"best": predictions_1NC}, splits.description.class_names)
 
 
-def describe(where: str, labels_N: np.ndarray, by_network: Mapping[str, np.ndarray]) -> Predicted:
-    """`by_network`: probabilities (S, N, C)."""
+def describe(
+    where: str, labels_N: np.ndarray, by_network: Mapping[str, np.ndarray], class_names: Sequence[str] = ()
+) -> Predicted:
+    """`by_network`: probabilities (S, N, C). `class_names`: none where they are called by their numbers."""
     n_classes = next(iter(by_network.values())).shape[2]
     confusion = {name: _confusion_CC(p_SNC, labels_N) for name, p_SNC in by_network.items()}
     count_C = np.bincount(labels_N, minlength=n_classes)
     return Predicted(
         where=where,
-        classes=[str(c) for c in range(n_classes)],
+        classes=list(class_names) or [str(c) for c in range(n_classes)],
         confusion_CC=confusion,
         error_C3={name: _error_C3(1 - np.diag(own), count_C) for name, own in confusion.items()},
         bins_B3={name: _bins_B3(p_SNC, labels_N) for name, p_SNC in by_network.items()},

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from ridgeline.config import Config
 
-IMAGES = ("digits", "mnist")
+IMAGES = ("digits", "mnist", "own")
+"""Data of images, and those of the user's own, which may be: once they are read, it is known."""
+
 SCALES = ("none", "all")
 
 NUMBERS = 10
@@ -58,7 +60,7 @@ class AugmentationSettings(Settings):
 def require_images(config: Config) -> None:
     """Of one channel, in which a moved pixel means in its new place what it meant before."""
     name, standardize = config.data.name, config.data.standardize
-    require(name in IMAGES, "augmentation only of images (data=digits or data=mnist)", "data.name", name)
+    require(name in IMAGES, "augmentation only of images (data=digits, data=mnist or one's own)", "data.name", name)
     rule = "data.standardize is none or all with augmentation"
     require(standardize in SCALES, rule, "data.standardize", standardize)
 

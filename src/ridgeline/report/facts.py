@@ -132,6 +132,11 @@ class Confirmed:
     boundary: Boundary | None
     examples: Examples | None
 
+    @property
+    def class_names(self) -> Sequence[str]:
+        """None in regression, and where confirming did not keep them."""
+        return tuple(self.record["data"].get("class_names", ()))
+
 
 @dataclass(frozen=True)
 class Curves:

@@ -71,7 +71,7 @@ def render(story: Story) -> str:
         mistakes=mistakes(story.predicted) if isinstance(story.predicted, Predicted) else [],
         is_regression=isinstance(story.predicted, PredictedNumbers),
         lines=(len(drawn_of(story.complete)), best_of(min(len(story.complete), MOST_LINES))),
-        confused=confused(examples) if examples else [],
+        confused=confused(examples, story.confirmed.class_names) if examples and story.confirmed else [],
         heads=heads(story),
         rows=[row(story, trial) for trial in story.complete[:ROWS]],
         open_rows=OPEN_ROWS,

@@ -7,7 +7,7 @@ C classes, B bins of confidence.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,16 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from ridgeline.report.axes import number_axis
 from ridgeline.report.facts import Predicted, PredictedNumbers
-from ridgeline.report.notation import percent
+from ridgeline.report.notation import in_picture, percent
 from ridgeline.report.vector import BY_NETWORK, FAINT, GRID, HEIGHT, INK, MANY, WIDTH, panel, svg
 
 WITH_NUMBERS = 12
 """Classes, of which a matrix has room for a number in each cell."""
 
 LABELS = 20
+BESIDE = 40
+"""Letters of all labels together that have room below a picture."""
+
 WRONG = LinearSegmentedColormap.from_list("wrong", [(0.71, 0.14, 0.09, 0.0), (0.71, 0.14, 0.09, 0.85)])
 """Transparent where nothing is wrong, so that it suits light and dark paper."""
 
@@ -69,14 +72,20 @@ def _matrix(seen: Predicted, name: str) -> str:
                     axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=8.5, color=INK)
         step = math.ceil(n / LABELS)
         at = np.arange(0, n, step)
-        for set_ticks in (axes.set_xticks, axes.set_yticks):
-            set_ticks(at + 0.5, [seen.classes[int(i)] for i in at])
+        names = [in_picture(seen.classes[int(i)]) for i in at]
+        axes.set_xticks(at + 0.5, names, **_turned(names))
+        axes.set_yticks(at + 0.5, names)
         axes.tick_params(length=0)
         axes.invert_yaxis()
         axes.set_aspect("equal")
         axes.set(xlabel="taken for", ylabel="is")
         axes.set_title(f"{name}: of 100 of a class (row), how many")
         return svg(figure, f"confusion matrix of the {name} network, in percent of each class")
+
+
+def _turned(names: Sequence[str]) -> dict[str, Any]:
+    """How the labels below a picture are set, where side by side they would run into each other."""
+    return {"rotation": 35, "ha": "right"} if sum(map(len, names)) > BESIDE else {}
 
 
 def _errors(seen: Predicted) -> str:
@@ -89,7 +98,8 @@ def _errors(seen: Predicted) -> str:
             axes.vlines(at, low_C, high_C, color=BY_NETWORK[name], linewidth=1.2, alpha=0.6)
             axes.plot(at, mean_C, MARKERS[name], color=BY_NETWORK[name], markersize=4.5, label=name)
         shown = np.arange(0, n, math.ceil(n / LABELS))
-        axes.set_xticks(shown, [seen.classes[int(i)] for i in shown])
+        names = [in_picture(seen.classes[int(i)]) for i in shown]
+        axes.set_xticks(shown, names, **_turned(names))
         axes.set_ylim(0, 1.2 * axes.get_ylim()[1])  # room for the legend
         number_axis(axes, "y")
         axes.set(xlabel="class")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -21,8 +22,8 @@ class Picture:
     """`source` is a data URI."""
 
     source: str
-    label: int
-    predicted: int
+    label: str
+    predicted: str
     probability: float
 
 
@@ -31,15 +32,19 @@ def boundaries(seen: Boundary) -> list[str]:
     return [_boundary(seen, name) for name in ("baseline", "best")]
 
 
-def confused(examples: Examples) -> list[Picture]:
+def confused(examples: Examples, class_names: Sequence[str] = ()) -> list[Picture]:
     """The images that are taken for another class, each stretched from black to white."""
+
+    def name(number: int) -> str:
+        return class_names[number] if class_names else str(number)
+
     found = []
     rows = zip(examples.x_MI, examples.label_M, examples.predicted_M, examples.probability_M, strict=True)
     for x_I, label, predicted, probability in list(rows)[:MOST_EXAMPLES]:
         pixels_HW = x_I.reshape(examples.shape).astype(np.float64)
         low, high = pixels_HW.min(), pixels_HW.max()
         uri = _png((pixels_HW - low) / (high - low if high > low else 1))
-        found.append(Picture(uri, int(label), int(predicted), float(probability)))
+        found.append(Picture(uri, name(int(label)), name(int(predicted)), float(probability)))
     return found
 
 

@@ -77,7 +77,8 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             by_data.setdefault(config.data, config)
             trainer = config.trainer
             asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
-            by_size.setdefault((config.data, config.network, _asked_of_layers(config), _tried(config), *asked), config)
+            needs = _asked_of_layers(config), bool(config.augmentation.strengths_on()), _tried(config)
+            by_size.setdefault((config.data, config.network, *needs, *asked), config)
             networks[config.network.name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job

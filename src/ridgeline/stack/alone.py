@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 import pytorch_lightning as pl
 
 from ridgeline.config import Config
-from ridgeline.data import load_splits
+from ridgeline.data import load_splits, require_same
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.messages import Begin, Drain, Epoch, Load, Stop, receive, send
@@ -26,7 +26,7 @@ class Alone(pl.Callback):
     def __init__(self, connection: Connection, begin: Begin) -> None:
         (first,) = begin.configs.items()
         self._coming: tuple[int, Config] | None = first
-        self._connection = connection
+        self._connection, self._data = connection, begin.data
         self._draining = self._is_given_up = False
         self._number = self._told = 0
         self._idle = 0.0
@@ -62,6 +62,7 @@ class Alone(pl.Callback):
         self._number, self._coming, self._told, self._is_given_up = number, None, 0, False
         trainer = dataclasses.replace(config.trainer, num_threads=1, enable_progress_bar=False, ckpt_path=None)
         splits = load_splits(config.data, pick_device(config))
+        require_same(splits.description, self._data)
         (result,) = fit([dataclasses.replace(config, trainer=trainer)], splits, watchers=[self])
         if not self._is_given_up:
             ended = dataclasses.replace(result, config=config)

@@ -14,9 +14,11 @@ from ridgeline.stack.records import FitResult, Row
 
 @dataclass(frozen=True)
 class Begin:
-    """Start a stack with these fits, by number, in the order of its slots."""
+    """Start a stack with these fits, by number, in the order of its slots. `data`: the hash of the data that they are
+    to train on, where a function of the user's own gives these."""
 
     configs: Mapping[int, Config]
+    data: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import pytorch_lightning as pl
 import torch
 
-from ridgeline.data import load_splits
+from ridgeline.data import load_splits, require_same
 from ridgeline.stack.alone import Alone
 from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.collect import collect
@@ -61,6 +61,7 @@ def _answer(connection: Connection, begin: Begin) -> None:
 def _train(begin: Begin, refill: Refill) -> None:
     configs = list(begin.configs.values())
     splits = load_splits(configs[0].data, pick_device(configs[0]))
+    require_same(splits.description, begin.data)
     stack = Stack(configs, splits)
     with quiet_lightning(), no_denormals(), float32_products(configs[0].trainer.precision):
         trainer = build_trainer(stack, [*make_callbacks(configs[0]), refill], max_epochs=-1)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ridgeline.config import Config
+from ridgeline.data import describe
 from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Stop, receive, send
 
 
@@ -43,7 +44,8 @@ class Workers(ABC):
             self._connections[worker].close()
             (self._connections[worker],) = self._start([worker])
             self._gone.discard(worker)
-        self._send(worker, Begin(configs))
+        data = next(iter(configs.values())).data
+        self._send(worker, Begin(configs, describe(data).hash if data.source is not None else None))
 
     def load(self, worker: int, slot: int, number: int, config: Config) -> None:
         """Put a fit into a slot, whatever trains there."""

@@ -14,7 +14,7 @@ from ridgeline.config.deciding import training_keys
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
 from ridgeline.config.optimizer import OwnOptimizerConfig
-from ridgeline.data import DataDescription, check_leaks, describe, load_arrays, load_splits
+from ridgeline.data import DataDescription, check_again, check_leaks, describe, load_arrays, load_splits
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
@@ -25,6 +25,7 @@ def check_surroundings(config: Config) -> DataDescription:
     _check_settings(config)
     require_folder(config.runs, "runs")
     found = describe(config.data)
+    check_again(config.data)
     leaks_of(config)
     check_trainer(config, found)
     check_store(config)
@@ -44,6 +45,8 @@ def check_trainer(config: Config, data: DataDescription) -> None:
     require(config.predicted == data.task, f"task={data.task} with the targets of {data.name}", "task", config.task)
     network, image = config.network, load_arrays(config.data).image_shape
     network.check_shape(network.example_shape(data.features, image))
+    augmented = image is not None or not config.augmentation.strengths_on()
+    require(augmented, f"augmentation only of images, and {data.name} are none", "data.name", config.data.name)
     check_memory(config, data.features, data.n_outputs, data.examples.train)
 
 
