@@ -413,5 +413,7 @@ def test_weights_of_classes_are_given_as_a_list(loss: str) -> None:
         check_device(small(loss___target_=loss, loss__weight=weights[:3]))
 
 
-def test_a_huge_loss_has_six_digits() -> None:
+def test_a_huge_or_tiny_loss_has_six_digits() -> None:
+    assert shown("val/loss", 1.25e-30) == "1.25e-30"
+    assert shown("val/loss", 0.0) == "0.0000"
     assert shown("val/loss", 98118957511288553472.0) == "9.8119e+19"

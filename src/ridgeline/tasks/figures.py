@@ -156,12 +156,13 @@ SPLITS = ("train", "val")
 def shown(metric: str, value: float) -> str:
     """A metric's value for people: the share of examples in per cent, a length in the targets' unit with six digits.
 
-    So is any number that has more than those before its point."""
+    So is any number that has more than those before its point, or nothing but zeros in the first four after it."""
     name = metric.split("/")[-1]
     if name in ("error", "balanced_error"):
         return f"{value:.2%}"
     has_unit = name in FIGURES and FIGURES[name].has_unit
-    return f"{value:.6g}" if has_unit or abs(value) >= 1e6 else f"{value:.4f}"
+    is_far = abs(value) >= 1e6 or 0 < abs(value) < 5e-5
+    return f"{value:.6g}" if has_unit or is_far else f"{value:.4f}"
 
 
 def larger_is_better(metric: str) -> bool:
