@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from optuna.pruners import BasePruner
 from optuna.trial import BaseTrial
 
+from ridgeline.search.endings import StudyStopped
 from ridgeline.search.sources import OpenTrials
 from ridgeline.stack.source import Fit
 from sweeping import Studies, results, table
@@ -40,7 +41,7 @@ def test_broken_pruner_ends_the_study_and_mended_it_goes_on(tmp_path: Path) -> N
     store, command = tmp_path / "mlflow.db", (*BAYES, *SLOTS, "+search.pruner._target_=test_user_errors.Nervous")
     studies = Studies(tmp_path / "runs", store)
     CALM.clear()
-    with pytest.raises(ValueError, match="my pruner is broken"):
+    with pytest.raises(StudyStopped, match="my pruner is broken"):
         studies.run(*command, task=train)
     assert "RUNNING" not in states(store, "runs")
     CALM.append(True)
