@@ -14,7 +14,7 @@ from ridgeline.config.deciding import training_keys
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
 from ridgeline.config.optimizer import OwnOptimizerConfig
-from ridgeline.data import DataDescription, check_again, check_leaks, describe, load_arrays, load_splits
+from ridgeline.data import DataDescription, check_again, check_leaks, describe, load_arrays
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
@@ -80,6 +80,7 @@ def check_device(config: Config) -> None:
     regularizer, an optimizer or a schedule of the user's own that is not what it must be."""
     import torch  # which takes seconds
 
+    from ridgeline.data import load_splits
     from ridgeline.stack.device import pick_device
     from ridgeline.stack.networks import check_network
     from ridgeline.stack.own_optimizer import check_optimizer
