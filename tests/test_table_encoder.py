@@ -1,5 +1,7 @@
 """Rows of a table become rows of numbers: learned of the train rows alone, stored as data, finite whatever comes."""
 
+import datetime
+import decimal
 import json
 
 import numpy as np
@@ -186,7 +188,7 @@ def test_a_value_that_is_no_number_of_ours_is_refused_with_its_row(value, rule):
 
 
 def test_encoding_goes_by_chunks_into_what_is_given():
-    frame = pd.concat([table()] * 200, ignore_index=True)
+    frame = pd.concat([table()[["height", "income", "colour", "town"]]] * 200, ignore_index=True)
     encoder = encoder_of(frame[:400])
     with pytest.raises(ConfigError, match="but got height=inf in row 70001"):
         encoder.apply(frame.assign(height=[1.0] * 70_000 + [np.inf] * 10_000))
@@ -272,3 +274,42 @@ def test_a_text_of_next_to_nothing_is_encoded(values):
     frame = pd.DataFrame({"note": values, "x": [1.0, 2.0, 3.0]})
     encoder = encoder_of(frame, text=["note"])
     assert np.isfinite(encoder.apply(frame)).all()
+
+
+KINDS = {
+    "Int64": pd.array([1, 2, None, 4], dtype="Int64"),
+    "boolean": pd.array([True, None, False, True], dtype="boolean"),
+    "string": pd.array(["a", None, "b", "a"], dtype="string"),
+    "arrow": pd.array([1, 2, None, 4], dtype="int64[pyarrow]"),
+    "zone": pd.to_datetime(["2024-01-01", "2024-02-03", None, "2024-01-01"]).tz_localize("Europe/Berlin"),
+    "whole categories": pd.Categorical([1, 2, None, 1]),
+    "true categories": pd.Categorical([True, False, None, True]),
+    "decimals": [decimal.Decimal("1.1"), None, decimal.Decimal(2), decimal.Decimal("1.1")],
+    "dates": [datetime.date(2024, 1, 1), None, datetime.datetime(2024, 1, 2, 5), datetime.date(2024, 1, 1)],
+    "periods": pd.period_range("2024-01", periods=4, freq="M"),
+    "mixed": [1, "a", None, 1],
+    "bytes": [b"a", b"b", None, b"a"],
+    "float32": np.array([0.1, np.nan, 0.2, 0.1], np.float32),
+}
+
+
+@pytest.mark.parametrize("declared", [None, "categorical", "text"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_type_of_pandas_goes_through_and_comes_back(kind, declared):
+    frame = pd.concat([pd.DataFrame({"a": KINDS[kind], "b": [1.0, 2.0, 3.0, 4.0]})] * 2, ignore_index=True)
+    encoder = encoder_of(frame, **({declared: ["a"]} if declared else {}))
+    x = encoder.apply(frame)
+    assert len(np.unique(np.delete(x, encoder.features.index("b"), axis=1), axis=0)) > 1
+    restored = Encoder.restore(json.loads(json.dumps(encoder.stored(), allow_nan=False)), encoder.arrays())
+    pd.testing.assert_frame_equal(encoder.example, restored.example)
+    assert restored.apply(frame).tobytes() == x.tobytes()
+    assert {row.tobytes() for row in restored.apply(restored.example)} <= {row.tobytes() for row in x}
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}])
+def test_a_list_in_a_cell_is_refused(value):
+    with pytest.raises(ConfigError) as refusal:
+        understand(pd.DataFrame({"a": [None, value, "x"]}))
+    assert (
+        str(refusal.value) == f"`a is a number, a text, a date, true or false` must hold, but got a={value} in row 2."
+    )

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.tables.dates import FORMATS, ISO, NUMBERS, as_dates, example_of, formats_of
-from ridgeline.tables.values import as_numbers, bad_value, counted, is_number, key_of
+from ridgeline.tables.values import as_numbers, bad_value, counted, is_number, key_of, plain, require_plain
 
 Role = Literal["number", "boolean", "category", "ordered", "date", "text", "dropped"]
 
@@ -77,7 +77,7 @@ def understand(
                 raise ConfigError(f"`a column is in one list` must hold, but got {name} in {keys[name]} and {key}.")
             keys[name] = key
     more = {**formats, **(ordered or {})}
-    return tuple(_column(frame[name], keys.get(name), more.get(name)) for name in frame.columns)
+    return tuple(_column(plain(frame[name]), keys.get(name), more.get(name)) for name in frame.columns)
 
 
 def _with_format(entry: str) -> tuple[str, str | None]:
@@ -93,6 +93,9 @@ def _column(column: pd.Series, key: str | None, more: str | Sequence[object] | N
     present = column.dropna()
     if present.empty:
         return Column(name, "dropped", "all values are missing")
+    require_plain(column)
+    if column.dtype.kind in "fc":
+        as_numbers(column)  # refuses what is not finite
     if key is not None:
         return _declared(column, key, more)
     if len(present) == len(column) and _is_constant(present):
@@ -157,10 +160,7 @@ def _ordered(column: pd.Series, levels: Sequence[str], why: str) -> Column:
 
 
 def _is_constant(present: pd.Series) -> bool:
-    try:
-        return bool((present == present.iloc[0]).all())
-    except (TypeError, ValueError):
-        return False
+    return bool((present == present.iloc[0]).all())
 
 
 def _of_values(name: str, present: pd.Series) -> Column:
@@ -176,7 +176,6 @@ def _of_values(name: str, present: pd.Series) -> Column:
         return Column(name, "boolean", "true and false", ("False", "True"))
     if pd.api.types.is_numeric_dtype(kind) or kind.kind == "m":
         return _of_numbers(name, present, "durations in seconds" if kind.kind == "m" else "numbers")
-    counted(present.head(1000))  # refuses lists
     distinct = list(present.unique())
     if all(isinstance(value, (bool, np.bool_)) for value in distinct):
         return Column(name, "boolean", "true and false", ("False", "True"))

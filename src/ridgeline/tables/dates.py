@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ridgeline.tables.values import bad_value, key_of
+from ridgeline.tables.values import bad_value, is_missing, key_of
 
 ISO = "ISO8601"
 """pandas' name of 2024-01-31, 2024-01-31T12:30:00Z and their like, in one column."""
@@ -71,9 +71,7 @@ def as_dates(column: pd.Series, form: str) -> np.ndarray:
 
 
 def _text(value: object) -> str | None:
-    if value is None or value != value or value is pd.NaT or value is pd.NA:
-        return None
-    return value if isinstance(value, str) else key_of(value)
+    return None if is_missing(value) else key_of(value)
 
 
 def example_of(form: str) -> str:

@@ -20,7 +20,7 @@ from ridgeline.tables.columns import Column, Role
 from ridgeline.tables.dates import PARTS, as_dates, parts_of
 from ridgeline.tables.numbers import Kind, Numbers, Standardize, fit_numbers
 from ridgeline.tables.texts import N_COMPONENTS, Text, fit_text
-from ridgeline.tables.values import BadValue, as_codes, as_numbers, codes_of
+from ridgeline.tables.values import BadValue, as_codes, as_numbers, codes_of, is_missing, key_of
 
 CHUNK = 16_384
 """How many rows are encoded at a time: what is needed beside the result is that large."""
@@ -220,14 +220,13 @@ def fit_encoder(
     marked = [mark for column in measured for mark in _marks(known, column, parts)]
     categories = {c.name: fit_categories(known[c.name], one_hot) for c in columns if c.role == "category"}
     texts = {c.name: _fit_text(frame_train[c.name], known[c.name]) for c in columns if c.role == "text"}
-    used = [column.name for column in columns if column.role != "dropped"]
     encoder = Encoder(
         columns=tuple(columns),
         parts=parts,
         numbers=fit_numbers(_read(frame_train, measured, parts), kinds, marked, standardize),
         categories=categories,
         texts=texts,
-        example=_plain_rows(frame_train[used].head(5)),
+        example=_example(frame_train, columns),
     )
     return replace(encoder, columns=tuple(replace(c, becomes=_becomes(c, encoder)) for c in columns))
 
@@ -275,12 +274,29 @@ def _becomes(column: Column, encoder: Encoder) -> str:
     return said.get(column.role, "nothing") + ", with a mark where it is missing" * marked
 
 
-def _plain_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the values of pandas' categories in place of these, as another reader of the table has them."""
-    frame = frame.reset_index(drop=True)
-    for name in frame.columns[[isinstance(kind, pd.CategoricalDtype) for kind in frame.dtypes]]:
-        frame[name] = frame[name].astype(object).infer_objects()
-    return frame
+def _example(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Rows of few missing values, as another reader of the table has them: with numbers, texts, truth values and dates
+    in place of pandas' own types."""
+    first = frame.head(1000)
+    rows = np.sort(np.argsort(first.isna().sum(axis=1).to_numpy(), kind="stable")[:5])
+    used = [column for column in columns if column.role != "dropped"]
+    return pd.DataFrame({c.name: _plain_values(first[c.name].iloc[rows], c) for c in used}, index=range(len(rows)))
+
+
+def _plain_values(values: pd.Series, column: Column) -> Any:
+    kind = values.dtype
+    if isinstance(kind, np.dtype) and kind.kind in "fiubM":
+        return values.to_numpy()
+    if isinstance(kind, pd.StringDtype):
+        return values.astype("str").array
+    known = [value for value in values.tolist() if not is_missing(value)]
+    if column.role == "number" and not any(isinstance(value, str) for value in known):
+        return as_numbers(values)
+    if column.role == "date" and not any(isinstance(value, (str, int, float)) for value in known):
+        return as_dates(values, column.format)
+    simple = (bool, int, float, str)
+    listed = [None if is_missing(v) else v if isinstance(v, simple) else key_of(v) for v in values.tolist()]
+    return pd.Series(listed, dtype=object).infer_objects().array
 
 
 def _stored_frame(frame: pd.DataFrame) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def bad_value(column: pd.Series, rule: str, row: int) -> BadValue:
 def as_numbers(column: pd.Series) -> np.ndarray:
     """float64, NaN where a value is missing. Raises ConfigError for a text that is no number, and for infinity."""
     values = column.to_numpy()
+    if values.dtype.kind == "c":
+        raise bad_value(column, "is a number", 0)
     if values.dtype.kind in "fiub":
         numbers: np.ndarray = values.astype(np.float64)
     elif values.dtype.kind == "m":
@@ -73,12 +75,9 @@ def key_of(value: Any) -> str:
 def counted(column: pd.Series) -> dict[str, int]:
     """How often each category occurs, missing ones aside; sorted, as numbers where all of them are."""
     counts: dict[str, int] = {}
-    try:
-        for value, count in column.value_counts().items():
-            if count:
-                counts[key_of(value)] = counts.get(key_of(value), 0) + int(count)
-    except TypeError:
-        raise _nested(column) from None
+    for value, count in column.value_counts().items():
+        if count:
+            counts[key_of(value)] = counts.get(key_of(value), 0) + int(count)
     by_number = all(is_number(key) for key in counts)
     return dict(sorted(counts.items(), key=lambda item: (float(item[0]) if by_number else 0.0, item[0])))
 
@@ -97,17 +96,36 @@ def codes_of(keys: Iterable[str]) -> dict[Any, int]:
 def as_codes(column: pd.Series, codes: Mapping[Any, int]) -> np.ndarray:
     """The code of each value; 0 for what is missing or no key of `codes`."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        of_category = [codes.get(value, 0) for value in column.cat.categories]
-        return np.array([*of_category, 0])[column.cat.codes.to_numpy()]
-    if column.dtype.kind in "mM":
-        column = column.astype(str)
+        of_category = as_codes(pd.Series(column.cat.categories, name=column.name), codes)
+        return np.append(of_category, 0)[column.cat.codes.to_numpy()]
+    values = column.tolist()
     try:
-        return np.fromiter((codes.get(value, 0) for value in column.tolist()), np.int64, len(column))
+        codes_N = np.fromiter((codes.get(value, -1) for value in values), np.int64, len(values))
     except TypeError:
-        raise _nested(column) from None
+        require_plain(column)
+        raise
+    for row in np.flatnonzero(codes_N < 0):  # few: dates, decimals, what is missing or unknown
+        codes_N[row] = 0 if is_missing(values[row]) else codes.get(key_of(values[row]), 0)
+    return codes_N
 
 
-def _nested(column: pd.Series) -> BadValue:
-    """The error of a column that has a list or a mapping, as JSON may."""
-    row = next(row for row, value in enumerate(column) if value.__hash__ is None)
-    return bad_value(column, "is a number, a text, a date, true or false", row)
+def is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value != value
+
+
+def require_plain(column: pd.Series) -> None:
+    """Raise BadValue for a list or a mapping, as JSON may have."""
+    if column.dtype == object:
+        row = next((row for row, value in enumerate(column) if value.__hash__ is None), None)
+        if row is not None:
+            raise bad_value(column, "is a number, a text, a date, true or false", row)
+
+
+def plain(column: pd.Series) -> pd.Series:
+    """The column with the values of Python or NumPy, where pandas has types of its own for them."""
+    kind = column.dtype
+    if isinstance(kind, (np.dtype, pd.StringDtype, pd.CategoricalDtype, pd.DatetimeTZDtype)):
+        return column
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
+        return pd.Series(as_numbers(column), name=column.name)
+    return column.astype(object)
