@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
 from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import Config, TableConfig
 from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
@@ -49,7 +50,7 @@ def open_model(config: Config) -> Fitted:
     except MlflowException as error:
         models = [model.name for model in store.client.search_registered_models(max_results=1000)]
         near = nearest(name, models) if name not in models and models else str(error).splitlines()[0]
-        near = near if models else "There is none yet: pipelines/confirm.py registers one."
+        near = near if models else f"There is none yet. To make one: {command('confirm', 'study=NAME')}."
         raise ConfigError(f"`model is registered` must hold, but got model={config.model}. {near}") from None
     uri = f"models:/{known.model_id}" if known.model_id else known.source
     folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.client.tracking_uri)) / "artifacts" / KIND
