@@ -100,6 +100,11 @@ class DataConfig:
         return self.name if self.source is None else self.source.path
 
     @property
+    def has_weights(self) -> bool:
+        """Whether some examples count more than others."""
+        return False
+
+    @property
     def n_folds(self) -> int:
         """Fits of a trial: 1 without folds."""
         return self.folds or 1

@@ -78,6 +78,10 @@ class TableConfig(DataConfig):
         require(self.one_hot >= 0, "data.one_hot >= 0", "data.one_hot", self.one_hot)
 
     @property
+    def has_weights(self) -> bool:
+        return self.weight is not None
+
+    @property
     def strings(self) -> tuple[str, ...]:
         """The columns that are read as text, whatever they look like."""
         dates = (entry.partition(":%")[0] for entry in self.dates)

@@ -106,9 +106,11 @@ class Config:
         require(loss.task in (own, None), f"loss is one of {own} with data={self.data.title}", "loss", loss.name)
         rule = f"loss.class_weight is null with data={self.data.title}, which have no classes"
         require(loss.class_weight is None or own == "classification", rule, "loss.class_weight", loss.class_weight)
-        check_metric(self.metric, own, "metric")
+        weighted = self.data.has_weights
+        check_metric(self.metric, own, "metric", has_weights=weighted)
         if self.callbacks.early_stopping is not None:
-            check_metric(self.callbacks.early_stopping.monitor, own, "callbacks.early_stopping.monitor")
+            key = "callbacks.early_stopping.monitor"
+            check_metric(self.callbacks.early_stopping.monitor, own, key, has_weights=weighted)
         direction, rule = self.search.direction, f"search.direction is {self.direction} with metric={self.metric}"
         require(direction in (None, self.direction), rule, "search.direction", direction)
 

@@ -62,12 +62,14 @@ class ArraySplit(NamedTuple):
 
     Of several folds, one fold comes after the other.
 
-    `sizes`: how many examples each fold has, where there are folds.
+    `sizes`: how many examples each fold has, where there are folds. `w_N`: how much each example counts, float32, 1 in
+    the mean over the split; None: all count alike.
     """
 
     x_NI: np.ndarray
     y_N: np.ndarray
     sizes: tuple[int, ...] = ()
+    w_N: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,16 @@ def require_same(found: DataDescription, known: str | None) -> None:
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
     """The standardized examples of `rows`: copies, so that a split's storage holds no other row."""
-    return ArraySplit(scaler.apply(source.features(rows)), scaler.apply_to_targets(source.y_N[rows]))
+    x_NI, y_N = scaler.apply(source.features(rows)), scaler.apply_to_targets(source.y_N[rows])
+    return ArraySplit(x_NI, y_N, w_N=None if source.weights_N is None else _mean_1(source.weights_N[rows]))
+
+
+def _mean_1(weights_N: np.ndarray) -> np.ndarray:
+    """In these units a mean over the split is one of weight * value."""
+    rule = "each split holds an example with a data.weight above 0"
+    require(bool(weights_N.any()), rule, "data.weight", f"0 in all {len(weights_N)} examples of one")
+    own_N: np.ndarray = (weights_N / weights_N.mean()).astype(np.float32)
+    return own_N
 
 
 def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
@@ -132,7 +143,9 @@ def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
     rows = [np.resize(np.arange(size), size + n) for size, n in zip(sizes, missing, strict=True)]
     x_NI = np.concatenate([split.x_NI[own] for split, own in zip(splits, rows, strict=True)])
     y_N = np.concatenate([split.y_N[own] for split, own in zip(splits, rows, strict=True)])
-    return ArraySplit(x_NI, y_N, sizes)
+    weights = [None if split.w_N is None else split.w_N[own] for split, own in zip(splits, rows, strict=True)]
+    known = [own for own in weights if own is not None]
+    return ArraySplit(x_NI, y_N, sizes, np.concatenate(known) if known else None)
 
 
 def _describe(source: Source, folds: Sequence[RowNumbers], config: DataConfig, n_features: int) -> DataDescription:

@@ -23,8 +23,8 @@ class Split:
 
     `sizes`: how many examples each fold has, where there are folds. All take as many rows as the largest, so that the
     last rows of one that has fewer are only there to fill up. `groups_N`: the number of the group that each
-    example is in, of the test split alone, for the sake of the verdict. `w_N`: how much each counts, float32.
-    None: they are in no groups; they count alike.
+    example is in, of the test split alone, for the sake of the verdict. `w_N`: how much each counts, float32, 1
+    in the mean over the split, or over each fold. None: they are in no groups; they count alike.
     """
 
     x_NI: Tensor
@@ -44,12 +44,13 @@ class Split:
         return len(self.y_N) // self.folds
 
     def to(self, device: str | torch.device) -> Split:
-        return replace(self, x_NI=self.x_NI.to(device), y_N=self.y_N.to(device))
+        w_N = None if self.w_N is None else self.w_N.to(device)
+        return replace(self, x_NI=self.x_NI.to(device), y_N=self.y_N.to(device), w_N=w_N)
 
     def double(self) -> Split:
         """Features and numeric targets in float64, for what is held against a computation by hand."""
         y_N = self.y_N.double() if self.y_N.is_floating_point() else self.y_N
-        return replace(self, x_NI=self.x_NI.double(), y_N=y_N)
+        return replace(self, x_NI=self.x_NI.double(), y_N=y_N, w_N=None if self.w_N is None else self.w_N.double())
 
 
 class SplitLocked(RuntimeError):
@@ -130,4 +131,5 @@ def _load(config: DataConfig, device: str) -> Splits:
 
 def as_tensors(split: ArraySplit) -> Split:
     """On the CPU, in the arrays' own memory."""
-    return Split(torch.from_numpy(split.x_NI), torch.from_numpy(split.y_N), split.sizes)
+    w_N = None if split.w_N is None else torch.from_numpy(split.w_N)
+    return Split(torch.from_numpy(split.x_NI), torch.from_numpy(split.y_N), split.sizes, w_N=w_N)

@@ -183,13 +183,14 @@ def _asked(
 ) -> dict[str, float]:
     """The figure that the study was by, a mean over the seeds, where it is one of all examples together."""
     whole = FIGURES[name].whole if name in FIGURES else None
-    if whole is None or name == "r2" or weights_N is not None:  # R2 is always told
+    if whole is None or name == "r2":  # which is always told
         return {}
     outputs_SNC = torch.from_numpy(predictions_SNC).double()
     if FIGURES[name].task == "classification":  # whose softmax they are
         outputs_SNC = outputs_SNC.clamp_min(torch.finfo(torch.float64).tiny).log()
     targets_SN = torch.from_numpy(targets_N).expand(len(outputs_SNC), -1)
-    return {name: float(whole(outputs_SNC, targets_SN).mean())}
+    weights_SN = None if weights_N is None else torch.from_numpy(weights_N).expand(len(outputs_SNC), -1)
+    return {name: float(whole(outputs_SNC, targets_SN, weights_SN).mean())}
 
 
 def compare(best: Measured, baseline: Measured, figure: str, sample: Sample = EACH) -> dict[str, Any]:

@@ -24,7 +24,8 @@ class Batch:
     """The examples of a step, which effects change in place, and what they make of its loss.
 
     `seeds` and `steps` key each fit's noise. `mixing`: the examples that were mixed in; None where none were.
-    `smoothing_K`: the label smoothing of each fit; None where no fit has any.
+    `smoothing_K`: the label smoothing of each fit; None where no fit has any. `weights_KB`: how much each example
+    counts; None where all count alike.
     """
 
     x_KBI: Tensor
@@ -33,6 +34,7 @@ class Batch:
     steps: list[int]
     mixing: Mixing | None = None
     smoothing_K: Tensor | None = None
+    weights_KB: Tensor | None = None
 
 
 class Fits(Protocol):

@@ -60,4 +60,5 @@ class Mixup(Effect):
             larger_UBC = torch.where(share_U11 >= 0.5, codes_UBC, codes_UBC.roll(1, dims=1))
             mixed_UBI.index_copy_(2, self._codes_C, larger_UBC)
         x_KBI.index_copy_(0, self._used_U, mixed_UBI)
-        batch.mixing = Mixing(batch.targets_KB.roll(1, dims=1), share_K)
+        weights_KB = None if batch.weights_KB is None else batch.weights_KB.roll(1, dims=1)
+        batch.mixing = Mixing(batch.targets_KB.roll(1, dims=1), share_K, weights_KB)

@@ -43,12 +43,13 @@ def measure(stack: Stack, examples: int) -> dict[str, Tensor]:
     """The figures by name, a number a fit. The rows of gradients are overwritten."""
     validation, shared = stack.splits.validation, stack.configs[0]
     n = min(examples, *validation.sizes, validation.n)
-    x_KBI, targets_KB = examples_of(validation, slice(0, n), len(stack.configs))
+    x_KBI, targets_KB, weights_KB = examples_of(validation, slice(0, n), len(stack.configs))
     network, kinds = stack.network, stack.network.survey.activations
     was_training = network.training
     network.eval()
     with torch.enable_grad(), network.outputs_of(list(kinds)) as outputs:
-        stack.rows.differentiate(stack.data_loss.mean_K(predict(network, x_KBI, shared.trainer.precision), targets_KB))
+        outputs_KBO = predict(network, x_KBI, shared.trainer.precision)
+        stack.rows.differentiate(stack.data_loss.mean_K(outputs_KBO, targets_KB, weights_KB=weights_KB))
     network.train(was_training)
     figures = dict[str, Tensor]()
     for name, (layer, kind) in kinds.items():

@@ -12,35 +12,39 @@ from ridgeline.data import Split, Splits
 from ridgeline.stack.batches import Slices
 from ridgeline.stack.networks import shape_of, stacked_network
 from ridgeline.stack.precision import predict
-from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC
+from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC, mean_K
 from ridgeline.tasks.figures import FIGURES
 
 EVALUATION_BATCH = 128
 """Examples a fit at once: what layers keep of them stays in the cache."""
 
 
-def examples_of(split: Split, piece: slice, k: int) -> tuple[Tensor, Tensor]:
-    """Features (K, B, I) and targets (K, B) of these rows of the folds, which `k` fits have in turn."""
-    x_FBI, y_FB = (values_N.unflatten(0, (split.folds, split.n))[:, piece] for values_N in (split.x_NI, split.y_N))
-    repeated = (values_FB.expand(k // split.folds, *values_FB.shape) for values_FB in (x_FBI, y_FB))
-    x_KBI, y_KB = (values_RFB.flatten(0, 1) for values_RFB in repeated)  # of one fold a view, which nothing copies
-    return x_KBI, y_KB
+def examples_of(split: Split, piece: slice, k: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Features (K, B, I), targets (K, B) and weights, if there are any, (K, B) of these rows of the folds, which `k`
+    fits have in turn."""
+
+    def of(values_N: Tensor) -> Tensor:
+        values_FB = values_N.unflatten(0, (split.folds, split.n))[:, piece]
+        return values_FB.expand(k // split.folds, *values_FB.shape).flatten(0, 1)  # of one fold a view, no copy
+
+    return of(split.x_NI), of(split.y_N), None if split.w_N is None else of(split.w_N)
 
 
 def data_loss_of(config: Config, splits: Splits, k: int) -> DataLoss:
     """The loss of `k` fits, with the weights that the classes have in each one's train split."""
     if config.loss.class_weight is None:
         return DataLoss(config.loss)
-    labels_FN, folds = splits.train.y_N.unflatten(0, (splits.folds, splits.train.n)), splits.folds
-    return DataLoss(
-        config.loss, balanced_weights_FC(labels_FN, splits.n_classes, splits.train.x_NI).repeat(k // folds, 1)
-    )
+    train, shape = splits.train, (splits.folds, splits.train.n)
+    weights_FN = None if train.w_N is None else train.w_N.unflatten(0, shape)
+    weights_FC = balanced_weights_FC(train.y_N.unflatten(0, shape), splits.n_classes, train.x_NI, weights_FN)
+    return DataLoss(config.loss, weights_FC.repeat(k // splits.folds, 1))
 
 
 class Measures:
     """The loss and the named figures of each fit over a split, gathered batch after batch.
 
-    Figures that are means are summed; the others are made of all outputs, which are kept until then.
+    Figures that are means are summed; the others are made of all outputs, which are kept until then. Where examples
+    have weights, an example counts as much as its weight in all of them.
     """
 
     def __init__(self, names: Sequence[str], split: Split, splits: Splits, k: int) -> None:
@@ -53,11 +57,13 @@ class Measures:
             k // len(stds)
         )
         self._seen = list[tuple[Tensor, Tensor]]()
+        self._seen_weights = list[Tensor]()
 
     def reset(self) -> None:
         """Nothing has been seen, as at the start of an epoch."""
         self._sums_MK.zero_()
         self._seen.clear()
+        self._seen_weights.clear()
 
     @torch.no_grad()
     def add(
@@ -68,19 +74,24 @@ class Measures:
         *,
         piece: slice | None = None,
         mixing: Mixing | None = None,
+        weights_KB: Tensor | None = None,
     ) -> None:
         """Take in a batch with its mean loss. `piece`: which rows of a split with folds it is, of which some may fill
-        up. `mixing`: a figure that is a mean counts what was mixed in as the loss does."""
+        up. `mixing`: a figure that is a mean counts what was mixed in as the loss does. `weights_KB`: of the examples,
+        1 in the mean over the split; None: they have none."""
         count = targets_KB.shape[1] if piece is None else self._count(piece)
         self._sums_MK[0] += loss_K * count
         for i, figure in enumerate(self._figures, start=1):
             if figure.each is not None:
-                mean_K = figure.each(outputs_KBO, targets_KB).mean(dim=1)
+                own_K = mean_K(figure.each(outputs_KBO, targets_KB), weights_KB)
                 if mixing is not None:
-                    mean_K = mixing.of(mean_K, figure.each(outputs_KBO, mixing.targets_KB).mean(dim=1))
-                self._sums_MK[i] += mean_K * count
+                    other_KB = figure.each(outputs_KBO, mixing.targets_KB)
+                    own_K = mixing.of(own_K, mean_K(other_KB, mixing.weights_KB))
+                self._sums_MK[i] += own_K * count
         if any(figure.whole for figure in self._figures):
             self._seen.append((outputs_KBO.detach(), targets_KB))
+            if weights_KB is not None:
+                self._seen_weights.append(weights_KB)
 
     def values_MK(self) -> Tensor:
         """Of all that was taken in, in the order of `names`."""
@@ -93,12 +104,14 @@ class Measures:
                 values_MK[i] *= self._unit_K
         return values_MK
 
-    def _of_all_K(self, whole: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def _of_all_K(self, whole: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> Tensor:
         outputs_KNO, targets_KN = (torch.cat(batches, dim=1) for batches in zip(*self._seen, strict=True))
+        weights_KN = torch.cat(self._seen_weights, dim=1) if self._seen_weights else None
         values_K = torch.empty_like(self._unit_K)
         for size in set(self._sizes):
             fits = [k for k, own in enumerate(self._sizes) if own == size]
-            values_K[fits] = whole(outputs_KNO[fits, :size], targets_KN[fits, :size]).to(values_K.dtype)
+            own = None if weights_KN is None else weights_KN[fits, :size]
+            values_K[fits] = whole(outputs_KNO[fits, :size], targets_KN[fits, :size], own).to(values_K.dtype)
         return values_K
 
     def _count(self, piece: slice) -> int | Tensor:
@@ -122,7 +135,8 @@ def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits)
     data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
     measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)
     for piece in Slices(splits.train, EVALUATION_BATCH):
-        x_KBI, targets_KB = examples_of(splits.train, piece, k)
+        x_KBI, targets_KB, weights_KB = examples_of(splits.train, piece, k)
         outputs_KBO = predict(network, x_KBI, config.trainer.precision)
-        measures.add(outputs_KBO, targets_KB, data_loss.mean_K(outputs_KBO, targets_KB), piece=piece)
+        loss_K = data_loss.mean_K(outputs_KBO, targets_KB, weights_KB=weights_KB)
+        measures.add(outputs_KBO, targets_KB, loss_K, piece=piece, weights_KB=weights_KB)
     return [dict(zip(measures.names, fit, strict=True)) for fit in measures.values_MK().T.tolist()]

@@ -129,12 +129,13 @@ class Stack(pl.LightningModule):
         train = self.splits.train
         # An embedding is a gather of rows, four times as fast as indexing.
         x_KBI, targets_KB = F.embedding(positions_KB, train.x_NI), train.y_N[positions_KB]
-        batch = Batch(x_KBI, targets_KB, self.seeds, self.steps)
+        weights_KB = None if train.w_N is None else train.w_N[positions_KB]
+        batch = Batch(x_KBI, targets_KB, self.seeds, self.steps, weights_KB=weights_KB)
         for effect in self._on:
             effect.on_batch(batch)
         self.network.key_noise(batch.seeds, batch.steps)
         outputs_KBO = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
-        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing)
+        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing, batch.weights_KB)
         return loss_K, outputs_KBO, batch
 
     def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
@@ -147,7 +148,7 @@ class Stack(pl.LightningModule):
         for record in self.records:
             record.step += 1
         with torch.no_grad():
-            self._on_train.add(outputs_KBO, batch.targets_KB, loss_K, mixing=batch.mixing)
+            self._on_train.add(outputs_KBO, batch.targets_KB, loss_K, mixing=batch.mixing, weights_KB=batch.weights_KB)
             for effect in self._on:
                 effect.after_step()
 
@@ -173,10 +174,10 @@ class Stack(pl.LightningModule):
         self._on_validation.reset()
 
     def validation_step(self, piece: slice, batch_idx: int) -> None:
-        x_KBI, targets_KB = examples_of(self.splits.validation, piece, len(self.configs))
+        x_KBI, targets_KB, weights_KB = examples_of(self.splits.validation, piece, len(self.configs))
         outputs_KBO = predict(self.network, x_KBI, self._shared.trainer.precision)
-        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB)
-        self._on_validation.add(outputs_KBO, targets_KB, loss_K, piece=piece)
+        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, weights_KB=weights_KB)
+        self._on_validation.add(outputs_KBO, targets_KB, loss_K, piece=piece, weights_KB=weights_KB)
 
     @torch.no_grad()
     def on_validation_epoch_end(self) -> None:

@@ -24,16 +24,18 @@ class Figure:
     """A figure is a mean over examples, or else it is computed of all examples together.
 
     `each`: (K, B) of outputs and targets, and `finish` makes the figure of their mean. `whole`: (K,) of all outputs and
-    targets. `has_unit`: it is a length in the standardized targets, and becomes one in the target's own unit.
+    targets, and of the examples' weights, None where all count alike. `has_unit`: it is a length in the standardized
+    targets, and becomes one in the target's own unit. `takes_weights`: there is such a figure of examples with weights.
     """
 
     name: str
     task: Task
     each: Callable[[Tensor, Tensor], Tensor] | None = None
-    whole: Callable[[Tensor, Tensor], Tensor] | None = None
+    whole: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = None
     finish: Callable[[Tensor], Tensor] = lambda mean_K: mean_K
     larger_is_better: bool = False
     has_unit: bool = False
+    takes_weights: bool = True
 
 
 def wrong_KB(outputs_KBC: Tensor, targets_KB: Tensor) -> Tensor:
@@ -41,57 +43,97 @@ def wrong_KB(outputs_KBC: Tensor, targets_KB: Tensor) -> Tensor:
     return (outputs_KBC.argmax(dim=2) != targets_KB).to(outputs_KBC.dtype)
 
 
-def _balanced_error_K(outputs_KNC: Tensor, targets_KN: Tensor) -> Tensor:
+def _balanced_error_K(outputs_KNC: Tensor, targets_KN: Tensor, weights_KN: Tensor | None) -> Tensor:
     """The mean over the classes of the share of their examples that are taken for another."""
     wrongs_KN = wrong_KB(outputs_KNC, targets_KN)
-    sums_KC = wrongs_KN.new_zeros(outputs_KNC.shape[::2]).scatter_add(1, targets_KN, wrongs_KN)
-    counts_KC = sums_KC.new_zeros(sums_KC.shape).scatter_add(1, targets_KN, wrongs_KN.new_ones(wrongs_KN.shape))
+    each_KN = wrongs_KN.new_ones(wrongs_KN.shape) if weights_KN is None else weights_KN.to(wrongs_KN.dtype)
+    sums_KC = wrongs_KN.new_zeros(outputs_KNC.shape[::2]).scatter_add(1, targets_KN, wrongs_KN * each_KN)
+    counts_KC = sums_KC.new_zeros(sums_KC.shape).scatter_add(1, targets_KN, each_KN)
     return (sums_KC / counts_KC).nanmean(dim=1)  # a class without an example has no share
 
 
-def _auroc(outputs_NC: Tensor, targets_N: Tensor) -> Tensor:
+def _auroc(outputs_NC: Tensor, targets_N: Tensor, weights_N: Tensor | None) -> Tensor | float:
     """The mean over the classes of the area under the curve of each against all others."""
+    if weights_N is not None:
+        from sklearn.metrics import roc_auc_score
+
+        return _over_classes(roc_auc_score, outputs_NC, targets_N, weights_N, 0.0)  # as torchmetrics
     from torchmetrics.functional.classification import multiclass_auroc
 
     return multiclass_auroc(outputs_NC.softmax(1), targets_N, outputs_NC.shape[1], validate_args=False)
 
 
-def _average_precision(outputs_NC: Tensor, targets_N: Tensor) -> Tensor:
+def _average_precision(outputs_NC: Tensor, targets_N: Tensor, weights_N: Tensor | None) -> Tensor | float:
     """The mean over the classes of the area under precision by recall."""
+    if weights_N is not None:
+        from sklearn.metrics import average_precision_score
+
+        return _over_classes(average_precision_score, outputs_NC, targets_N, weights_N, float("nan"))
     from torchmetrics.functional.classification import multiclass_average_precision
 
     return multiclass_average_precision(outputs_NC.softmax(1), targets_N, outputs_NC.shape[1], validate_args=False)
 
 
-def _f1(outputs_NC: Tensor, targets_N: Tensor) -> Tensor:
+def _over_classes(
+    score: Callable[..., float], outputs_NC: Tensor, targets_N: Tensor, weights_N: Tensor, lacking: float
+) -> float:
+    """The mean of scikit-learn's figure of two classes, of each class against all others. `lacking`: where one of both
+    has no weight; NaN does not count."""
+    import numpy as np
+
+    p_NC, targets, weights = outputs_NC.softmax(1).cpu().numpy(), targets_N.cpu().numpy(), weights_N.cpu().numpy()
+    found = []
+    for c in range(p_NC.shape[1]):
+        own, others = weights[targets == c].sum(), weights[targets != c].sum()
+        able = own > 0 and others > 0
+        found.append(score(targets == c, p_NC[:, c], sample_weight=weights) if able else lacking)
+    return float(np.nanmean(found))
+
+
+def _f1(outputs_NC: Tensor, targets_N: Tensor, weights_N: Tensor | None) -> Tensor | float:
     """The mean over the classes of the harmonic mean of precision and recall."""
+    if weights_N is not None:
+        from sklearn.metrics import f1_score
+
+        counts = weights_N > 0
+        predicted, targets = (own_N[counts].cpu().numpy() for own_N in (outputs_NC.argmax(1), targets_N))
+        return float(f1_score(targets, predicted, average="macro", sample_weight=weights_N[counts].cpu().numpy()))
     from torchmetrics.functional.classification import multiclass_f1_score
 
     return multiclass_f1_score(outputs_NC, targets_N, outputs_NC.shape[1], average="macro", validate_args=False)
 
 
-def _spearman(outputs_N1: Tensor, targets_N: Tensor) -> Tensor:
+def _spearman(outputs_N1: Tensor, targets_N: Tensor, weights_N: Tensor | None) -> Tensor:
     """The correlation of ranks; 0 where all outputs are alike."""
     from torchmetrics.functional.regression import spearman_corrcoef
 
+    assert weights_N is None
     return spearman_corrcoef(outputs_N1.squeeze(1), targets_N).nan_to_num(0.0)
 
 
-def _r2_K(outputs_KN1: Tensor, targets_KN: Tensor) -> Tensor:
+def _r2_K(outputs_KN1: Tensor, targets_KN: Tensor, weights_KN: Tensor | None) -> Tensor:
     """1 - squared error / squared distance of the targets from their mean: 0 is as good as the mean, 1 is perfect."""
-    squared_K = (outputs_KN1.squeeze(2) - targets_KN).square().sum(dim=1)
-    return 1 - squared_K / (targets_KN - targets_KN.mean(dim=1, keepdim=True)).square().sum(dim=1)
+    squared_KN = (outputs_KN1.squeeze(2) - targets_KN).square()
+    if weights_KN is None:
+        return 1 - squared_KN.sum(dim=1) / (targets_KN - targets_KN.mean(dim=1, keepdim=True)).square().sum(dim=1)
+    mean_K1 = (weights_KN * targets_KN).sum(dim=1, keepdim=True) / weights_KN.sum(dim=1, keepdim=True)
+    return 1 - (weights_KN * squared_KN).sum(dim=1) / (weights_KN * (targets_KN - mean_K1).square()).sum(dim=1)
 
 
-def _fit_by_fit(figure: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+def _fit_by_fit(
+    figure: Callable[[Tensor, Tensor, Tensor | None], Tensor | float],
+) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
     """A figure of one fit as one of K; NaN for a fit whose outputs are not finite."""
 
-    def figure_K(outputs_KNO: Tensor, targets_KN: Tensor) -> Tensor:
+    def figure_K(outputs_KNO: Tensor, targets_KN: Tensor, weights_KN: Tensor | None) -> Tensor:
         import torch
 
-        fits = zip(outputs_KNO, targets_KN, strict=True)
-        nan = outputs_KNO.new_tensor(torch.nan)
-        return torch.stack([figure(o, t).to(o.dtype) if o.isfinite().all() else nan for o, t in fits])
+        weights = [None] * len(outputs_KNO) if weights_KN is None else list(weights_KN)
+        found = [
+            figure(*fit) if fit[0].isfinite().all() else torch.nan
+            for fit in zip(outputs_KNO, targets_KN, weights, strict=True)
+        ]
+        return torch.stack([torch.as_tensor(own, dtype=outputs_KNO.dtype, device=outputs_KNO.device) for own in found])
 
     return figure_K
 
@@ -118,7 +160,7 @@ FIGURES = {
             has_unit=True,
         ),
         Figure("r2", "regression", whole=_r2_K, larger_is_better=True),
-        Figure("spearman", "regression", whole=_fit_by_fit(_spearman), larger_is_better=True),
+        Figure("spearman", "regression", whole=_fit_by_fit(_spearman), larger_is_better=True, takes_weights=False),
     )
 }
 
@@ -171,8 +213,9 @@ def larger_is_better(metric: str) -> bool:
     return name in FIGURES and FIGURES[name].larger_is_better
 
 
-def check_metric(metric: str, task: Task, key: str) -> None:
-    """Raise ConfigError unless the metric is the loss or a figure of this task, of training or validation."""
+def check_metric(metric: str, task: Task, key: str, *, has_weights: bool = False) -> None:
+    """Raise ConfigError unless the metric is the loss or a figure of this task, of training or validation, and one of
+    examples with weights where these have some."""
     split, _, name = metric.partition("/")
     known = ["loss", *(figure.name for figure in FIGURES.values() if figure.task == task)]
     if split in SPLITS and name in FIGURES and name not in known:
@@ -180,6 +223,8 @@ def check_metric(metric: str, task: Task, key: str) -> None:
         raise ConfigError(f"`task == {other}` must hold with {key}={metric}, but got task={task}.")
     rule = f"{key} in {{{', '.join(f'{s}/{n}' for s in SPLITS for n in known)}}}"
     require(split in SPLITS and name in known, rule, key, metric)
+    able = not has_weights or name == "loss" or FIGURES[name].takes_weights
+    require(able, f"{key} is not of {name}, which knows no weights, with data.weight", key, metric)
 
 
 def measured(split: str, task: Task, metrics: Iterable[str]) -> tuple[str, ...]:

@@ -82,10 +82,13 @@ class CrossEntropy(Loss):
 
         return F.nll_loss(prepared, targets_KB, reduction="none")
 
-    def smooth_K(self, prepared: Tensor, weights_KC: Tensor | None = None) -> Tensor:
-        """The mean loss if every class were right to the same part: what label smoothing mixes in."""
+    def smooth_K(self, prepared: Tensor, weights_KC: Tensor | None = None, weights_KB: Tensor | None = None) -> Tensor:
+        """The mean loss if every class were right to the same part: what label smoothing mixes in. With weights of
+        classes and of examples."""
         if weights_KC is not None:
             prepared = prepared * weights_KC.unsqueeze(2)
+        if weights_KB is not None:
+            prepared = prepared * weights_KB.unsqueeze(1)
         return -prepared.mean(dim=(1, 2))
 
 
