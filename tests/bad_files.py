@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,12 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file, the settings that use it, and `words` that the line must hold. `shows`: what refuses it, the reading,
-    the checks of its numbers, or only what uses the columns."""
+    """A file, the settings that use it, and `words` that the line must hold."""
 
     name: str
     path: str
     overrides: tuple[str, ...]
     words: tuple[str, ...]
-    shows: Literal["read", "checked", "used"] = "read"
 
 
 Maker = Callable[[Path], BadFile]
@@ -38,7 +35,7 @@ GOOD = "age,color,height,churn\n" + ROWS
 
 
 def bad(
-    file: str, *words: str, target: str = "churn", options: tuple[str, ...] = (), shows: str = "read"
+    file: str, *words: str, target: str = "churn", options: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Path], object]], Callable[[Path], object]]:
     """Register a function that writes the file at the path it is given."""
 
@@ -50,7 +47,7 @@ def bad(
             path = folder / file
             write(path)
             overrides = ("data=table", f"data.path={path}", f"data.target={target}", *options)
-            return BadFile(name, str(path), overrides, words, shows)  # type: ignore[arg-type]
+            return BadFile(name, str(path), overrides, words)
 
         MAKERS[name] = make
         return write
@@ -366,12 +363,12 @@ def larger_than_the_memory(path: Path) -> None:
 # What is in the columns
 
 
-@bad("churn.csv", "finite in float32", "size=inf", "line 3 of churn.csv", shows="checked")
+@bad("churn.csv", "finite in float32", "size=inf", "line 3 of churn.csv")
 def infinite_number(path: Path) -> None:
     path.write_text(column("size", [1.5, "inf", *range(38)]))
 
 
-@bad("churn.csv", "finite in float32", "size=1e+300", "line 41 of churn.csv", shows="checked")
+@bad("churn.csv", "finite in float32", "size=1e+300", "line 41 of churn.csv")
 def huge_number(path: Path) -> None:
     path.write_text(column("size", [*range(39), "1e300"]))
 
@@ -382,28 +379,27 @@ def huge_number(path: Path) -> None:
     "size=12 kg",
     "line 9 of churn.csv",
     options=("data.numeric=[size]",),
-    shows="checked",
 )
 def text_in_a_declared_number(path: Path) -> None:
     path.write_text(column("size", [*range(7), "12 kg", *range(32)]))
 
 
-@bad("churn.csv", "data.target", "Did you mean churn?", target="chrun", shows="used")
+@bad("churn.csv", "data.target", "Did you mean churn?", target="chrun")
 def unknown_target(path: Path) -> None:
     path.write_text(GOOD)
 
 
-@bad("churn.csv", "data.target", "missing", target="left", shows="used")
+@bad("churn.csv", "data.target", "missing", target="left")
 def target_missing_everywhere(path: Path) -> None:
     path.write_text(column("left", [""] * 40))
 
 
-@bad("churn.csv", "data.target", "left", target="left", shows="used")
+@bad("churn.csv", "data.target", "left", target="left")
 def one_class(path: Path) -> None:
     path.write_text(column("left", ["yes"] * 40))
 
 
-@bad("churn.csv", "data.drop", "heihgt", "height", options=("data.drop=[heihgt]",), shows="used")
+@bad("churn.csv", "data.drop", "heihgt", "height", options=("data.drop=[heihgt]",))
 def unknown_column_to_drop(path: Path) -> None:
     path.write_text(GOOD)
 
@@ -414,12 +410,11 @@ def unknown_column_to_drop(path: Path) -> None:
     "data.categorical",
     "data.numeric",
     options=("data.categorical=[age]", "data.numeric=[age]"),
-    shows="used",
 )
 def column_in_two_lists(path: Path) -> None:
     path.write_text(GOOD)
 
 
-@bad("churn.csv", "data.group_on", "custmer", options=("data.group_on=custmer",), shows="used")
+@bad("churn.csv", "data.group_on", "custmer", options=("data.group_on=custmer",))
 def unknown_group(path: Path) -> None:
     path.write_text(GOOD)

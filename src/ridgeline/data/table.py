@@ -16,7 +16,9 @@ from ridgeline.config.table import TableConfig
 from ridgeline.data.given import read_split_names
 from ridgeline.data.source import Source, TableFacts
 from ridgeline.tables.columns import understand
+from ridgeline.tables.finite import require_finite, require_numbers
 from ridgeline.tables.frames import open_table
+from ridgeline.tables.reading import Reading
 from ridgeline.tables.target import column_of, read_target
 
 OF_ROWS = {field.name for field in fields(TableConfig)} - {field.name for field in fields(DataConfig)} - {"leaks"}
@@ -31,10 +33,12 @@ def read_table_source(config: TableConfig) -> Source:
     assert config.path is not None
     assert config.target is not None
     reading = open_table(config.path, missing=config.missing, strings=config.strings)
+    _require_numbers(reading, config)
     frame, contents = reading.frame, [reading.content]
     n_test = 0
     if config.test_path is not None:
         tested = open_table(config.test_path, key="data.test_path", missing=config.missing, strings=config.strings)
+        _require_numbers(tested, config)
         frame, n_test = _below(frame, tested.frame, config), len(tested.frame)
         contents.append(tested.content)
     target = read_target(column_of(frame, config.target, "data.target"), config.predicted, config.positive)
@@ -72,6 +76,13 @@ def read_table_source(config: TableConfig) -> Source:
         weights_N=of(config.weight, _weights, "data.weight"),
         given_N=of(config.split_column, _given, "data.split_column"),
     )
+
+
+def _require_numbers(reading: Reading, config: TableConfig) -> None:
+    """Raise ConfigError, with the line of the file, for what is no number where it must be, and for infinite ones."""
+    names = [name for name in reading.frame.columns if name not in config.drop]
+    require_numbers(reading.frame, [name for name in config.numeric if name in names], reading.place)
+    require_finite(reading.frame, names, reading.place)
 
 
 def _below(frame: pd.DataFrame, tested: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
