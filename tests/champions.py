@@ -61,6 +61,7 @@ def confirmed(
             "examples": described.examples._asdict(),
             "features": described.features,
             "classes": described.classes,
+            "class_names": list(described.class_names),
             "hash": described.hash,
         },
         "settings": {"top": 5, "selection_seeds": 4, "seeds": 3, "lr_factor": 1.0},

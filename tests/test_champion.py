@@ -252,6 +252,7 @@ def test_the_card_says_what_was_searched_found_and_measured_and_what_not(registe
         "| error | 2.00% (1.60% to 2.40%) | 3.00% (2.60% to 3.40%) |",
         "error -1.00 points (-1.40 to -0.60), p = 0.0123 (a named test)",
         "1078 train, 360 validation and 359 test examples, 64 features, 10 classes",
+        "classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9: the columns of the answer in their order)",
         "The baseline is the champion's without regularization.dropout=0.2.",
         "128 trials (120 complete, 7 pruned, 1 failed)",
         "| regularization.l2 | tag(log, interval(1e-06, 0.1)) | 0.0001235 |",

@@ -20,6 +20,9 @@ TAKEN = {
 }
 """What a model takes, by whether it is of a table."""
 
+MOST_NAMES = 30
+"""Of classes, that the card lists."""
+
 Table = list[tuple[str, ...]]
 
 
@@ -76,7 +79,10 @@ def _off(off: Mapping[str, Any]) -> str:
 
 def _data(confirmed: Mapping[str, Any]) -> str:
     data, examples = confirmed["data"], confirmed["data"]["examples"]
-    classes = f", {data['classes']} classes" if confirmed["task"] == "classification" else ""
+    names = ", ".join(data.get("class_names", ())[:MOST_NAMES])
+    more = ", ..." if data["classes"] > MOST_NAMES else ""
+    called = f" ({names}{more}: the columns of the answer in their order)" if names else ""
+    classes = f", {data['classes']} classes{called}" if confirmed["task"] == "classification" else ""
     return (
         f"## Data\n\n{data['name']}, SHA-256 `{data['hash']}`: {examples['train']} train, {examples['validation']}"
         f" validation and {examples['test']} test examples, {data['features']} features{classes}."
