@@ -15,7 +15,8 @@ from sklearn.preprocessing import QuantileTransformer
 from ridgeline.checking import ConfigError
 from ridgeline.tables.columns import understand
 from ridgeline.tables.dates import ISO, PARTS, as_dates, parts_of
-from ridgeline.tables.encoding import Encoder, fit_encoder
+from ridgeline.tables.encoding import Encoder
+from ridgeline.tables.fitting import fit_encoder
 
 WORDS = ["Late", "EARLY", "broken", "parcel", "thanks", "never", "again", "friendly", "quick", "delivery"]
 

@@ -81,7 +81,7 @@ def scaler_of(source: Source, rows: np.ndarray, config: DataConfig, known: np.nd
 
 
 def _encoding(source: Source, rows: np.ndarray, config: DataConfig, known: np.ndarray) -> Scaler:
-    from ridgeline.tables.encoding import fit_encoder  # pandas, which other data do without
+    from ridgeline.tables.fitting import fit_encoder  # pandas, which other data do without
 
     assert isinstance(config, TableConfig)
     train, vocabulary = source.features(rows), source.features(known)

@@ -1,4 +1,4 @@
-"""Rows of a table as rows of float32: fitted on the train split, stored as data, applied to any rows.
+"""Rows of a table as rows of float32: an encoder is applied to any rows, and stored as data.
 
 N rows, C columns of numbers, K columns of categories, I inputs of the network.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,13 @@ import pandas as pd
 
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.layout import Layout
-from ridgeline.tables.categories import Categories, fit_categories
+from ridgeline.tables.categories import Categories
 from ridgeline.tables.columns import Column, Role
 from ridgeline.tables.dates import PARTS, as_dates, parts_of
-from ridgeline.tables.numbers import Kind, Numbers, Standardize, fit_numbers
-from ridgeline.tables.texts import N_COMPONENTS, Text, fit_text
-from ridgeline.tables.values import BadValue, as_codes, as_numbers, codes_of, is_missing, key_of
+from ridgeline.tables.example import restored_frame, stored_frame
+from ridgeline.tables.numbers import Kind, Numbers
+from ridgeline.tables.texts import Text
+from ridgeline.tables.values import BadValue, as_codes, as_numbers, codes_of
 
 CHUNK = 16_384
 """How many rows are encoded at a time: what is needed beside the result is that large."""
@@ -64,7 +65,7 @@ class Encoder:
 
     def _write(self, frame: pd.DataFrame, out_NI: np.ndarray) -> None:
         x_NC = np.empty((len(frame), len(self.numbers.center_C)))
-        for c, values_N in enumerate(_read(frame, self._measured, self.parts)):
+        for c, values_N in enumerate(read_numbers(frame, self._measured, self.parts)):
             x_NC[:, c] = values_N
         z_NC, marks_NC = self.numbers.apply(x_NC)
         n, n_marks = z_NC.shape[1], marks_NC.shape[1]
@@ -86,7 +87,7 @@ class Encoder:
 
     @functools.cached_property
     def _measured(self) -> tuple[Column, ...]:
-        return _measured_of(self.columns)
+        return measured_of(self.columns)
 
     @functools.cached_property
     def _codes(self) -> dict[str, dict[Any, int]]:
@@ -108,20 +109,20 @@ class Encoder:
     @functools.cached_property
     def features(self) -> tuple[str, ...]:
         """The name of each input."""
-        names = [name for column in self._measured for name in _names(column, self.parts)]
+        names = [name for column in self._measured for name in names_of(column, self.parts)]
         marks = [f"{column.name} missing" for column in self._measured if self._is_marked(column, names)]
         known = [name for column, known in self.categories.items() for name in known.features(column)]
         words = [f"{name}: component {k + 1}" for name, text in self.texts.items() for k in range(len(text.mean_K))]
         return (*names, *marks, *known, *words)
 
     def _is_marked(self, column: Column, names: Sequence[str]) -> bool:
-        own = _names(column, self.parts)
+        own = names_of(column, self.parts)
         return bool(own) and bool(self.numbers.marked_C[names.index(own[0])])
 
     @functools.cached_property
     def layout(self) -> Layout:
         """Which inputs are numbers and which are codes. Marks, truth values, one-hot columns and texts are neither."""
-        kinds = [column.role for column in self._measured for _ in _names(column, self.parts)]
+        kinds = [column.role for column in self._measured for _ in names_of(column, self.parts)]
         measured = [c for c, role in enumerate(kinds) if role != "boolean"]
         first_K, _, embedded_K = self._positions
         known = list(self.categories.values())
@@ -141,7 +142,7 @@ class Encoder:
             "n_numbers": self.numbers.n_numbers,
             "categories": {name: vars(known) for name, known in self.categories.items()},
             "texts": {name: text.grams for name, text in self.texts.items()},
-            "example": _stored_frame(self.example),
+            "example": stored_frame(self.example),
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -165,7 +166,7 @@ class Encoder:
             numbers=Numbers(settings["standardize"], settings["n_numbers"], **own(Numbers)),
             categories={name: Categories(**{**one, "keys": tuple(one["keys"])}) for name, one in known},
             texts={name: Text(tuple(grams), **own(Text, f"text_{t}_")) for t, (name, grams) in texts},
-            example=_restored_frame(settings["example"]),
+            example=restored_frame(settings["example"]),
         )
 
 
@@ -173,18 +174,20 @@ OF_SETTINGS = ("standardize", "n_numbers", "grams")
 """The fields of Numbers and Text that are no arrays."""
 
 
-def _measured_of(columns: Sequence[Column]) -> tuple[Column, ...]:
+def measured_of(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(column for role in KINDS for column in columns if column.role == role)
 
 
-def _names(column: Column, parts: Mapping[str, Sequence[str]]) -> list[str]:
+def names_of(column: Column, parts: Mapping[str, Sequence[str]]) -> list[str]:
     """The features that a column of numbers has: itself, or the parts of a date."""
     if column.role == "date":
         return [f"{column.name}: {part}" for part in parts[column.name]]
     return [column.name]
 
 
-def _read(frame: pd.DataFrame, columns: Sequence[Column], parts: Mapping[str, Sequence[str]]) -> Iterator[np.ndarray]:
+def read_numbers(
+    frame: pd.DataFrame, columns: Sequence[Column], parts: Mapping[str, Sequence[str]]
+) -> Iterator[np.ndarray]:
     """The columns as float64, one after the other: numbers, ranks from 0 on, parts of dates, or 0 and 1; NaN where a
     value is missing or unknown."""
     for column in columns:
@@ -198,116 +201,3 @@ def _read(frame: pd.DataFrame, columns: Sequence[Column], parts: Mapping[str, Se
             rank_N = as_codes(values, codes_of(column.levels)) - 1.0
             rank_N[rank_N < 0] = np.nan
             yield rank_N
-
-
-def fit_encoder(
-    frame_train: pd.DataFrame,
-    columns: Sequence[Column],
-    *,
-    standardize: Standardize = "feature",
-    one_hot: int = 32,
-    vocabulary: pd.DataFrame | None = None,
-) -> Encoder:
-    """What the train rows say about these columns. Every number that is learned is of `frame_train`.
-
-    The rows of `vocabulary` decide which inputs there are: which categories are known, and which columns have a mark
-    for missing values. In cross-validation that are the rows of all folds, so that the folds have the same inputs.
-    """
-    known = frame_train if vocabulary is None else vocabulary
-    measured = _measured_of(columns)
-    parts = {column.name: _parts(known, column) for column in columns if column.role == "date"}
-    kinds = [KINDS[column.role] for column in measured for _ in _names(column, parts)]
-    marked = [mark for column in measured for mark in _marks(known, column, parts)]
-    categories = {c.name: fit_categories(known[c.name], one_hot) for c in columns if c.role == "category"}
-    texts = {c.name: _fit_text(frame_train[c.name], known[c.name]) for c in columns if c.role == "text"}
-    encoder = Encoder(
-        columns=tuple(columns),
-        parts=parts,
-        numbers=fit_numbers(_read(frame_train, measured, parts), kinds, marked, standardize),
-        categories=categories,
-        texts=texts,
-        example=_example(frame_train, columns),
-    )
-    return replace(encoder, columns=tuple(replace(c, becomes=_becomes(c, encoder)) for c in columns))
-
-
-def _parts(known: pd.DataFrame, column: Column) -> tuple[str, ...]:
-    """The parts of a date that differ among the known rows."""
-    parts_NP = parts_of(as_dates(known[column.name], column.format))
-    parts_NP = parts_NP[~np.isnan(parts_NP[:, 0])]
-    return tuple(part for part, values_N in zip(PARTS, parts_NP.T, strict=True) if len(np.unique(values_N)) > 1)
-
-
-def _marks(known: pd.DataFrame, column: Column, parts: Mapping[str, Sequence[str]]) -> list[bool]:
-    """For each feature of the column whether it has a mark: the first of them, where a known row has no value."""
-    features = [bool(np.isnan(values_N).any()) for values_N in _read(known, [column], parts)]
-    return [any(features), *[False] * (len(features) - 1)][: len(features)]
-
-
-def _fit_text(train: pd.Series, known: pd.Series) -> Text:
-    return fit_text(train, min(N_COMPONENTS, known.nunique()))
-
-
-SCALES = {
-    "feature": "standardized",
-    "quantile": "its normal quantile",
-    "squash": "scaled by its quartiles, clipped smoothly",
-    "all": "standardized with all numbers together",
-    "none": "as it is",
-}
-
-
-def _becomes(column: Column, encoder: Encoder) -> str:
-    """What the column is to the network, in words."""
-    name = column.name
-    if column.role == "category":
-        return encoder.categories[name].becomes()
-    if column.role == "text":
-        return f"{len(encoder.texts[name].mean_K)} components of its n-grams"
-    said = {
-        "number": SCALES[encoder.numbers.standardize],
-        "ordered": "its rank, standardized",
-        "date": ", ".join(encoder.parts.get(name, ())),
-        "boolean": "0 or 1",
-    }
-    marked = f"{name} missing" in encoder.features
-    return said.get(column.role, "nothing") + ", with a mark where it is missing" * marked
-
-
-def _example(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """Rows of few missing values, as another reader of the table has them: with numbers, texts, truth values and dates
-    in place of pandas' own types."""
-    first = frame.head(1000)
-    rows = np.sort(np.argsort(first.isna().sum(axis=1).to_numpy(), kind="stable")[:5])
-    used = [column for column in columns if column.role != "dropped"]
-    return pd.DataFrame({c.name: _plain_values(first[c.name].iloc[rows], c) for c in used}, index=range(len(rows)))
-
-
-def _plain_values(values: pd.Series, column: Column) -> Any:
-    kind = values.dtype
-    if isinstance(kind, np.dtype) and kind.kind in "fiubM":
-        return values.to_numpy()
-    if isinstance(kind, pd.StringDtype):
-        return values.astype("str").array
-    known = [value for value in values.tolist() if not is_missing(value)]
-    if column.role == "number" and not any(isinstance(value, str) for value in known):
-        return as_numbers(values)
-    if column.role == "date" and not any(isinstance(value, (str, int, float)) for value in known):
-        return as_dates(values, column.format)
-    simple = (bool, int, float, str)
-    listed = [None if is_missing(v) else v if isinstance(v, simple) else key_of(v) for v in values.tolist()]
-    return pd.Series(listed, dtype=object).infer_objects().array
-
-
-def _stored_frame(frame: pd.DataFrame) -> dict[str, Any]:
-    """A small frame as JSON has it: the type of each column, and its values."""
-    return {str(name): [str(column.dtype), _plain(column)] for name, column in frame.items()}
-
-
-def _plain(column: pd.Series) -> list[Any]:
-    values = column.astype(object).where(column.notna(), None).tolist()
-    return [value if isinstance(value, (bool, int, float, str, type(None))) else str(value) for value in values]
-
-
-def _restored_frame(stored: Mapping[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, (dtype, values) in stored.items()})
