@@ -17,13 +17,11 @@ from ridgeline.entry_points import checked, enter_without_trial, require_overrid
 def prepare(cfg: DictConfig) -> None:
     require_overrides_of("data", "task", "import_path", "experiment", "prepare")
     from ridgeline.config import TableConfig
-    from ridgeline.data import check_leaks, describe  # NumPy and scikit-learn, which --help need not wait for
+    from ridgeline.data import check_leaks, describe, look_at  # NumPy and scikit-learn, which --help need not wait for
 
     config = checked(cfg)
     data, overview = describe(config.data), None
     if isinstance(config.data, TableConfig):
-        from ridgeline.data.overview import look_at
-
         overview = look_at(config.data)
         check_leaks(config.data)
         print("\n".join(overview.lines))

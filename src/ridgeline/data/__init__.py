@@ -12,7 +12,7 @@ from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
 if TYPE_CHECKING:
-    from ridgeline.data.overview import check_leaks
+    from ridgeline.data.overview import check_leaks, look_at
     from ridgeline.data.splits import Split, SplitLocked, Splits, load_splits
 
 __all__ = [
@@ -27,14 +27,15 @@ __all__ = [
     "describe",
     "load_arrays",
     "load_splits",
+    "look_at",
     "note_reuse",
     "require_same",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "check_leaks":
-        return importlib.import_module("ridgeline.data.overview").check_leaks
+    if name in ("check_leaks", "look_at"):
+        return getattr(importlib.import_module("ridgeline.data.overview"), name)
     if name in ("Split", "SplitLocked", "Splits", "load_splits"):
         return getattr(importlib.import_module("ridgeline.data.splits"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -35,7 +35,7 @@ class Overview:
 
 
 def look_at(config: TableConfig) -> Overview:
-    """Of the whole file, but for the test split's targets, which only count for how many classes there are."""
+    """Of the whole file, but for the targets, which are those of the train and the validation split."""
     source = read_source(config)
     rows = fold_rows(source, config)[0]
     encoder = scaler_of(source, rows.train, config).encoder
@@ -43,7 +43,8 @@ def look_at(config: TableConfig) -> Overview:
     assert source.frame is not None
     frame = source.frame
     described = tuple(_described(frame[column.name], column) for column in encoder.columns)
-    return Overview((*_of_target(source, config), *_table(described)), findings(config), described)
+    seen = np.union1d(rows.train, rows.validation)
+    return Overview((*_of_target(source, config, source.y_N[seen]), *_table(described)), findings(config), described)
 
 
 @lru_cache(maxsize=4)
@@ -76,7 +77,8 @@ def check_leaks(config: TableConfig) -> tuple[Finding, ...]:
     return leaks
 
 
-def _of_target(source: Source, config: TableConfig) -> Iterator[str]:
+def _of_target(source: Source, config: TableConfig, seen_N: np.ndarray) -> Iterator[str]:
+    """`seen_N`: the targets of the train and the validation split."""
     facts = source.table
     assert isinstance(facts, TableFacts)
     target, rows = facts.target, len(facts.column)
@@ -88,13 +90,13 @@ def _of_target(source: Source, config: TableConfig) -> Iterator[str]:
         named = ", ".join(f"{name} ({count})" for name, count in target.rare)
         yield f"        classes of fewer than 5 rows are left out: {named}"
     if target.task == "classification":
-        counts = np.bincount(source.y_N, minlength=len(source.class_names))
+        counts = np.bincount(seen_N, minlength=len(source.class_names))
         named = ", ".join(
-            f"{name} {n} ({n / len(source.y_N):.1%})" for name, n in zip(source.class_names, counts, strict=True)
+            f"{name} {n} ({n / len(seen_N):.1%})" for name, n in zip(source.class_names, counts, strict=True)
         )
         yield f"        {named}"
     else:
-        low, middle, high = np.quantile(source.y_N, [0, 0.5, 1])
+        low, middle, high = np.quantile(seen_N, [0, 0.5, 1])
         yield f"        from {low:.6g} to {high:.6g}, median {middle:.6g}"
 
 
