@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from bad_files import GOOD, MAKERS, BadFile
 from ridgeline.checking import ConfigError
 from ridgeline.config import parse
 from ridgeline.data.sources import read_source
+
+TRAIN = Path(__file__).parents[1] / "pipelines" / "train.py"
 
 
 def read(made: BadFile, **data: object) -> None:
@@ -51,3 +55,19 @@ def test_bad_test_file_is_named_by_its_key(tmp_path: Path) -> None:
         overrides = (f"data.path={tmp_path / 'churn.csv'}", "data.target=churn")
         with pytest.raises(ConfigError, match=words):
             read(BadFile("", "", overrides, ()), test_path=str(tmp_path / "test.csv"))
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("mode", [[], ["-m", "seed=1,2"]], ids=["a trial", "a study"])
+def test_command_refuses_a_bad_file_and_records_nothing(mode: list[str], tmp_path: Path) -> None:
+    """Every second file in a trial, every sixth in a study: each takes a second. The test above has them all."""
+    names = list(MAKERS)[:: 6 if mode else 2]
+    for name in names:
+        made, runs = MAKERS[name](tmp_path / name), tmp_path / "runs"
+        command = [sys.executable, str(TRAIN), *mode, *made.overrides, f"runs={runs}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        said = (done.stdout + done.stderr).strip()
+        assert done.returncode == 2, (name, said)
+        assert "\n" not in said, name
+        assert all(words in said for words in made.words), said
+        assert not runs.exists(), name
