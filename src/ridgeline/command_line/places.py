@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 _TOP = Path(__file__).resolve().parents[3]
+_APP = Path(__file__).resolve().parents[2] / "ridgeline_app"
+"""The folder beside the package where setup.py puts both; only a wheel has it."""
 
-IS_CHECKOUT = (_TOP / "conf" / "config.yaml").is_file() and (_TOP / "pipelines").is_dir()
+IS_CHECKOUT = not _APP.is_dir() and (_TOP / "conf" / "config.yaml").is_file() and (_TOP / "pipelines").is_dir()
 """Whether this code runs from the project's sources. Otherwise it was installed from a wheel."""
 
-ROOT = _TOP if IS_CHECKOUT else Path(__file__).resolve().parents[2] / "ridgeline_app"
-"""conf/ and pipelines/ lie here: in the project, or in the folder beside the package where setup.py puts them."""
+ROOT = _TOP if IS_CHECKOUT else _APP
+"""conf/ and pipelines/ lie here."""
 
 CONF = ROOT / "conf"
 
