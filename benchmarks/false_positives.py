@@ -11,8 +11,14 @@ and a search of its own. A right test says `helps` in 2.5% of them and `harms` i
 - numbers of noise, next to no l2: the same with an l2 too weak to draw them anywhere.
 - widths: two moons that a single hidden unit cannot tell apart and 32 can, with an l2 too weak to matter.
 - scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
+- groups of noise: tables of 60 groups of 8 rows. A group has its own place among the features and its own share of the
+  classes, both drawn at random, so that of a new group nothing can be known; with data.group_on. Beside its verdict is
+  that of an interval over rows, from the same predictions: what it would be if the rows were taken for independent.
+- groups of noise, taken for rows: the same tables without data.group_on. Here a network can learn the groups by heart,
+  and meets them again in the test split.
 
-In the last two the search gains much, and none of it by regularization. Takes about 15 minutes on two idle cores.
+In `widths` and `scales` the search gains much, and none of it by regularization. Takes about 20 minutes on two idle
+cores.
 
     python benchmarks/false_positives.py
     python benchmarks/false_positives.py --quick
@@ -25,18 +31,24 @@ import argparse
 import contextlib
 import io
 import json
+import tempfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from inprocess import Studies, studies
 from machine import describe_machine
 from progress import Progress
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evaluation.confirm import confirm_study
-from ridgeline.evaluation.confirm_folder import RECORD
+from ridgeline.evaluation.confirm_folder import RECORD, read_predictions
+from ridgeline.evaluation.statistics import estimate
 from ridgeline.evaluation.stored import CONFIRMED, open_study
+from ridgeline.evaluation.verdict import HARMS, HELPS, NOTHING_SHOWN
 from ridgeline.search.ranking import best_settings, ran
 
 OUT = Path(__file__).resolve().parent / "results" / "false_positives.json"
@@ -45,6 +57,7 @@ NOISE = ["data.permute_labels=true", *SHORT]
 WEAK = ["regularization.l2=tag(log,interval(1e-9,1e-7))", "regularization.dropout=0"]
 NUMBERS = ["data.examples=200", "network.hidden=[32]"]
 DIGITS = ["data=digits", "data.examples=200"]
+GROUPS = ["data=table", "data.path={table}", "data.target=label", "network.hidden=[32]", *SHORT]
 KINDS: dict[str, tuple[int, list[list[str]]]] = {
     "noise": (
         100,
@@ -67,9 +80,30 @@ KINDS: dict[str, tuple[int, list[list[str]]]] = {
         [["data=moons", "data.examples=600", "network.hidden=[1],[32]", "optimizer.lr=0.02", *WEAK, *SHORT]],
     ),
     "scales": (20, [["data=digits", "data.examples=150", "data.standardize=none,all", *WEAK, *SHORT]]),
+    "groups of noise": (100, [[*GROUPS, "data.group_on=group"]]),
+    "groups of noise, taken for rows": (100, [[*GROUPS, "data.drop=[group]"]]),
 }
 """By name: how many studies, and their arguments by turns."""
 SETTINGS = {"top": 3, "selection_seeds": 3, "seeds": 10}
+
+
+def write_table(path: Path, number: int, groups: int = 60, rows: int = 8) -> None:
+    """A row's features are its group's, and some of its own; its label is drawn by its group's share."""
+    draw = np.random.default_rng(number)
+    group_N = np.repeat(np.arange(groups), rows)
+    x_NI = draw.standard_normal((groups, 6))[group_N] + 0.5 * draw.standard_normal((len(group_N), 6))
+    is_one_N = draw.random(len(group_N)) < draw.beta(0.5, 0.5, groups)[group_N]
+    columns = {f"x{i}": x_NI[:, i] for i in range(6)}
+    frame = pd.DataFrame({**columns, "group": [f"g{g}" for g in group_N], "label": np.where(is_one_N, "yes", "no")})
+    frame.to_csv(path, index=False)
+
+
+def verdict_over_rows(study: Path) -> str:
+    """What the verdict of a study of classes is if each test row is taken for one that was drawn by itself."""
+    targets_N, by_network = read_predictions(study)
+    wrong = {name: (own_SNC.argmax(2) != targets_N).astype(float) for name, own_SNC in by_network.items()}
+    found = estimate(wrong["best"] - wrong["baseline"])
+    return HELPS if found.high < 0 else HARMS if found.low > 0 else NOTHING_SHOWN
 
 
 def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, Any]:
@@ -86,9 +120,14 @@ def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, An
         error = record["difference"][record["figure"]]
         found.update(word=record["verdict"]["word"], difference=error["mean"], p_value=error["p_value"])
         found.update(best=trials[0].value, worst=trials[-1].value)
+        if "groups" in record["difference"]:
+            found.update(over_rows=verdict_over_rows(folder))
 
     seeds = [f"data.seed={number}", f"seed={number}", f"search.seed={number}"]
-    made.run(*arguments, *seeds, inspect=inspect)
+    with tempfile.TemporaryDirectory() as name:
+        table = Path(name) / "noise.csv"
+        write_table(table, number)
+        made.run(*(word.replace("{table}", str(table)) for word in arguments), *seeds, inspect=inspect)
     return {"data": arguments[0], **found}
 
 
@@ -113,6 +152,8 @@ def main() -> None:
     for kind, own in rows.items():
         below = sum(row["p_value"] < 0.05 for row in own)
         print(f"{kind}: {len(own)} studies: {dict(tally(own))}; p < 0.05 in {below}")
+        if any("over_rows" in row for row in own):
+            print(f"{kind}, the same by rows: {dict(Counter(row['over_rows'] for row in own))}")
 
 
 def tally(rows: list[dict[str, Any]]) -> Counter[str]:
