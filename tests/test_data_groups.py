@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ridgeline.checking import ConfigError
@@ -120,7 +121,7 @@ def test_with_groups_and_times_a_group_goes_where_its_last_row_does() -> None:
 
 def test_named_splits_are_those_and_what_is_not_named_is_drawn() -> None:
     names = ["Training", "dev", "TEST"]
-    given_N = read_split_names([names[i % 3] for i in range(N)], "data.split_column", "part")
+    given_N = read_split_names(pd.Series([names[i % 3] for i in range(N)]), "data.split_column")
     plain = replace(source(), groups_N=None)
     rows = split_rows(replace(plain, given_N=given_N), CONFIG)
     assert [set(given_N[split]) for split in of(rows)] == [{TRAIN}, {VALIDATION}, {TEST}]
@@ -162,6 +163,6 @@ def test_too_few_groups_or_times_are_refused_in_one_line(own: Source, config: Da
 
 def test_a_name_that_is_no_split_is_refused_with_its_row() -> None:
     with pytest.raises(ConfigError) as raised:
-        read_split_names(["train", "foo"], "data.split_column", "part")
+        read_split_names(pd.Series(["train", "foo"], name="part"), "data.split_column")
     rule = "data.split_column holds train, validation or test in each row"
     assert str(raised.value) == f"`{rule}` must hold, but got part with foo in row 2."

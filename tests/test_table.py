@@ -110,3 +110,20 @@ def test_ways_to_split_that_contradict_each_other_are_refused(file: Path, data: 
     with pytest.raises(ConfigError) as raised:
         parsed(file, "bought", data=data)
     assert line in str(raised.value)
+
+
+def test_times_of_a_file_are_read_in_one_format_or_in_the_declared_one(file: Path) -> None:
+    frame = pd.read_csv(file).drop(columns="price")
+    days = [f"{1 + row // 12:02d}/{1 + row % 12:02d}/2024" for row in range(N)]  # both orders are possible
+
+    def latest(column: list[str], **data: Any) -> list[int]:
+        frame.assign(day=column).to_csv(file, index=False)
+        config = parsed(file, "bought", data={"time_on": "day", **data}).data
+        return split_rows(read_source(config), config).test.tolist()
+
+    with pytest.raises(ConfigError, match=r"could be %m/%d/%Y or %d/%m/%Y; data\.dates=\[day:%d/%m/%Y\] says which"):
+        latest(days)
+    by_month = sorted(range(N), key=lambda row: (row % 12, row // 12))
+    assert latest(days, dates=["day:%d/%m/%Y"]) == sorted(by_month[-24:])
+    with pytest.raises(ConfigError, match=r"must hold, but got day with soon in row 8\.$"):
+        latest([*["2024-01-31"] * 7, "soon", *["2024-02-28"] * (N - 8)])

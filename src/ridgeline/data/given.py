@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.checking import ConfigError, require
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -19,18 +21,19 @@ WRITTEN = {
 """How people write them, in small letters and without what is between two words."""
 
 
-def read_split_names(names: Sequence[Any], key: str, column: str) -> np.ndarray:
-    """(N,) `TRAIN`, `VALIDATION` or `TEST` for each row, int8. `key` names the `column` in what is refused.
+def read_split_names(column: pd.Series, key: str) -> np.ndarray:
+    """(N,) `TRAIN`, `VALIDATION` or `TEST` for each row, int8. `key` is named in what is refused.
 
     Raises ConfigError for a name that says nothing of the kind, and where no row trains.
     """
     known = {word: split for split, words in WRITTEN.items() for word in words}
-    given_N = np.empty(len(names), np.int8)
-    for row, name in enumerate(names):
+    names, splits = column.tolist(), dict[Any, int]()
+    for name in dict.fromkeys(names):
         split = known.get("".join(letter for letter in str(name).lower() if letter.isalpha()))
         if split is None:
-            rule = f"{key} holds train, validation or test in each row"
-            raise ConfigError(f"`{rule}` must hold, but got {column} with {name} in row {row + 1}.")
-        given_N[row] = split
-    require(bool((given_N == TRAIN).any()), f"{key} holds train in some row", key, column)
+            rule, row = f"{key} holds train, validation or test in each row", column.index[names.index(name)] + 1
+            raise ConfigError(f"`{rule}` must hold, but got {column.name} with {name} in row {row}.")
+        splits[name] = split
+    given_N = np.array([splits[name] for name in names], np.int8)
+    require(bool((given_N == TRAIN).any()), f"{key} holds train in some row", key, column.name)
     return given_N

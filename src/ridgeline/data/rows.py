@@ -147,9 +147,9 @@ def _require_whole_groups(rows: RowNumbers, source: Source) -> None:
     group: from that no interval can be told."""
     if source.groups_N is None:
         return
-    groups = {name: set(source.groups_N[own].tolist()) for name, own in vars(rows).items()}
+    groups = {name: np.unique(source.groups_N[own]) for name, own in vars(rows).items()}
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        both = len(groups[one] & groups[other])
+        both = len(np.intersect1d(groups[one], groups[other], assume_unique=True))
         rule = "each group of data.group_on is in one split"
         require(both == 0, rule, f"groups in both {one} and {other}", both)
     rule = "the test split has two groups of data.group_on or more"

@@ -6,16 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from ridgeline.checking import ConfigError, require
+from ridgeline.checking import ConfigError
 from ridgeline.config.data import DataConfig
 from ridgeline.config.table import TableConfig
 from ridgeline.data.given import read_split_names
 from ridgeline.data.source import Source, TableFacts
-from ridgeline.tables.columns import understand
+from ridgeline.tables.columns import understand, with_format
+from ridgeline.tables.dates import ISO, as_dates, formats_of
 from ridgeline.tables.finite import require_finite, require_numbers
 from ridgeline.tables.frames import open_table
 from ridgeline.tables.reading import Reading
@@ -51,11 +53,11 @@ def read_table_source(config: TableConfig) -> Source:
         categorical=config.categorical,
         numeric=config.numeric,
         text=config.text,
-        dates=config.dates,
+        dates=[entry for entry in config.dates if entry.partition(":%")[0] != config.time_on],
         ordered=config.ordered.tree(),
         drop=config.drop,
     )
-    kept = target.rows_N
+    kept, formats = target.rows_N, dict(with_format(entry) for entry in config.dates)
 
     def of(name: str | None, as_numbers: Callable[[pd.Series, str], np.ndarray], key: str) -> np.ndarray | None:
         return None if name is None else as_numbers(frame[name].iloc[kept], key)
@@ -72,7 +74,7 @@ def read_table_source(config: TableConfig) -> Source:
         frame=features.iloc[kept].reset_index(drop=True),
         columns=columns,
         groups_N=of(config.group_on, _groups, "data.group_on"),
-        times_N=of(config.time_on, _times, "data.time_on"),
+        times_N=of(config.time_on, partial(_times, form=formats.get(str(config.time_on))), "data.time_on"),
         weights_N=of(config.weight, _weights, "data.weight"),
         given_N=of(config.split_column, _given, "data.split_column"),
     )
@@ -105,28 +107,48 @@ def _groups(column: pd.Series, key: str) -> np.ndarray:
 
 
 def _given(column: pd.Series, key: str) -> np.ndarray:
-    return read_split_names(column.tolist(), key, str(column.name))
+    return read_split_names(column, key)
 
 
-def _times(column: pd.Series, key: str) -> np.ndarray:
-    """Numbers as they are, dates as seconds. Raises ConfigError for a row without a time."""
-    known = column
-    if not pd.api.types.is_numeric_dtype(known):
-        known = pd.to_datetime(known, errors="coerce", format="mixed")
-        known = known.astype("datetime64[ns]").astype("int64").where(known.notna()) / 1e9
-    times_N = known.to_numpy(np.float64)
-    wrong_N = np.flatnonzero(~np.isfinite(times_N))
-    if len(wrong_N):
-        shown = f"{column.name} with {column.iloc[wrong_N[0]]} in row {wrong_N[0] + 1}"
-        require(False, f"{key} is a date or a number in each row", key, shown)
-    return times_N
+def _times(column: pd.Series, key: str, form: str | None) -> np.ndarray:
+    """Numbers as they are, dates as seconds, read in their one format or in this one. Raises ConfigError for a row
+    without a time, and where dates could be in several orders."""
+    if pd.api.types.is_numeric_dtype(column):
+        times_N = column.to_numpy(np.float64)
+        _require_each(column, np.isfinite(times_N), f"{key} is a date or a number in each row")
+        return times_N
+    _require_each(column, column.notna().to_numpy(), f"{key} is a date or a number in each row")
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return _seconds(column, ISO)
+    texts = [str(text) for text in column.unique()]
+    forms = [form] if form is not None else formats_of(texts)
+    if not forms:
+        is_one_N = np.array([bool(formats_of([text], formats_of(texts[:1]) or [ISO])) for text in column])
+        _require_each(column, is_one_N, f"{key} is a date or a number in each row, all written alike")
+    first_N = _seconds(column, forms[0])
+    others = [one for one in forms[1:] if not np.array_equal(_seconds(column, one), first_N)]
+    if others:
+        could = f"{column.iloc[0]}, which could be {forms[0]} or {others[0]}"
+        cure = f"data.dates=[{column.name}:{others[0]}] says which"
+        raise ConfigError(f"`{key} has dates of one format` must hold, but got {column.name} with {could}; {cure}.")
+    return first_N
+
+
+def _seconds(column: pd.Series, form: str) -> np.ndarray:
+    seconds_N: np.ndarray = as_dates(column, form).astype(np.int64) / 1e6
+    return seconds_N
 
 
 def _weights(column: pd.Series, key: str) -> np.ndarray:
     """Raises ConfigError for one that is missing or below 0."""
     weights_N = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    wrong_N = np.flatnonzero(~(np.isfinite(weights_N) & (weights_N >= 0)))
-    if len(wrong_N):
-        shown = f"{column.name} with {column.iloc[wrong_N[0]]} in row {wrong_N[0] + 1}"
-        require(False, f"{key} is a finite number >= 0 in each row", key, shown)
+    _require_each(column, np.isfinite(weights_N) & (weights_N >= 0), f"{key} is a finite number >= 0 in each row")
     return weights_N
+
+
+def _require_each(column: pd.Series, holds_N: np.ndarray, rule: str) -> None:
+    """Raise ConfigError with the first row for which it does not hold."""
+    if not holds_N.all():
+        row = int(np.argmin(holds_N))
+        found = f"{column.name} with {column.iloc[row]} in row {column.index[row] + 1}"
+        raise ConfigError(f"`{rule}` must hold, but got {found}.")

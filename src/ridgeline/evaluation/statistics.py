@@ -57,7 +57,8 @@ class Sample:
     @property
     def test(self) -> str:
         """What the test of a mean of these examples is, in words."""
-        return f"two-way t test, seeds and {'test examples' if self.groups_N is None else 'groups of them'} crossed"
+        of = "" if self.groups_N is None else "groups of "
+        return f"two-way t test, seeds and {of}test examples crossed"
 
 
 EACH = Sample()

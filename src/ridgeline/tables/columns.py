@@ -59,7 +59,7 @@ def understand(
     if not frame.columns.is_unique:
         name = frame.columns[frame.columns.duplicated()][0]
         raise ConfigError(f"`the names of columns differ` must hold, but got {name} twice.")
-    formats = dict(_with_format(entry) for entry in dates)
+    formats = dict(with_format(entry) for entry in dates)
     declared = {
         "data.drop": drop,
         "data.categorical": categorical,
@@ -80,7 +80,7 @@ def understand(
     return tuple(_column(plain(frame[name]), keys.get(name), more.get(name)) for name in frame.columns)
 
 
-def _with_format(entry: str) -> tuple[str, str | None]:
+def with_format(entry: str) -> tuple[str, str | None]:
     """Name and format of an entry of `data.dates`."""
     name, colon, form = entry.partition(":%")
     return (name, "%" + form) if colon else (name, None)
