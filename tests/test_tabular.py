@@ -18,6 +18,7 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.network import OwnNetwork
 from ridgeline.data import Splits, load_splits
 from ridgeline.entry_points import ROOT
+from ridgeline.evaluation.debug.gradcheck import gradcheck
 from ridgeline.layout import Layout
 from ridgeline.networks.layers.numbers import FARTHEST, PiecewiseLinear
 from ridgeline.networks.layers.table import width_of
@@ -122,10 +123,10 @@ def test_a_number_is_the_share_of_each_bin_that_lies_below_it() -> None:
     assert encoding(torch.tensor([[1e30]])).tolist() == [[1, 1, FARTHEST]]
 
 
-def test_bins_without_width_are_silent_and_a_constant_passes() -> None:
+def test_bins_without_width_are_silent_and_so_is_a_constant() -> None:
     encoding = PiecewiseLinear([[0.0, 0.0, 0.0, 2.0], [5.0, 5.0, 5.0, 5.0]], 3)
-    got = encoding(torch.tensor([[1.0, 5.0], [4.0, 7.0]]))
-    assert got.tolist() == [[0.5, 0, 0, 0, 0, 0], [2, 0, 0, 2, 0, 0]]
+    got = encoding(torch.tensor([[0.5, 5.0], [3.0, 7.0]]))
+    assert got.tolist() == [[0.5, 0, 0, 0, 0, 0], [1, 0, 2, 1, 0, 3]]
 
 
 def test_bins_have_the_same_number_of_distinct_values() -> None:
@@ -192,6 +193,20 @@ def test_all_that_regularizes_reaches_it_and_penalties_act_on_embeddings(splits:
     name = "inputs.embeddings.0.weight"
     assert heavy.weights[name].norm() < plain.weights[name].norm() / 3
     assert f"final/weight_norm/{name.removesuffix('.weight')}" in plain.metrics
+
+
+@pytest.mark.parametrize("network", ["tabular", "mlp"])
+def test_dropconnect_leaves_embeddings_and_the_first_layer_whole(splits: Splits, path: str, network: str) -> None:
+    config = tabular(path, network__name=network, regularization__dropconnect=0.5)
+    stacked = Stack([config], splits).network
+    assert [weight.slot.size for weight in stacked.weights[-2:]] == [each.width for each in stacked.weight_droppers]
+
+
+@pytest.mark.parametrize("numeric", ["piecewise", "periodic"])
+def test_gradients_are_those_of_finite_differences(path: str, numeric: str) -> None:
+    regularized = {f"regularization__{name}": EVERYTHING[name] for name in ("l2", "input_dropout", "dropout", "mixup")}
+    finding = gradcheck(tabular(path, network__numeric=numeric, **regularized))
+    assert finding.passed, str(finding)
 
 
 def test_each_fold_has_the_edges_of_its_own_train_rows(path: str) -> None:

@@ -61,7 +61,7 @@ class Network(Chain):
         from ridgeline.networks.layers.table import OfTable, TableInputs
 
         assert layout is not None, "the data were checked"
-        numbers: nn.Module | None = None
+        numbers: PiecewiseLinear | Periodic | None = None
         if layout.numbers and self.numeric == "piecewise":
             numbers = PiecewiseLinear(layout.quantiles, self.bins)
         elif layout.numbers and self.numeric == "periodic":

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ridgeline.layout import Layout
+from ridgeline.networks.layers.numbers import Periodic, PiecewiseLinear
 
 WIDEST = 50
 
@@ -30,9 +31,10 @@ class TableInputs(nn.Module):
     number_positions: Tensor
     other_positions: Tensor
 
-    def __init__(self, layout: Layout, numbers: nn.Module | None = None) -> None:
+    def __init__(self, layout: Layout, numbers: PiecewiseLinear | Periodic | None = None) -> None:
         super().__init__()
         self.numbers = numbers
+        self.activation = nn.ReLU() if isinstance(numbers, Periodic) else None  # together PLR, as its authors call it
         self.rounded_to: torch.dtype | None = None
         self.code_positions = tuple(position for position, _ in layout.codes)
         apart = {*self.code_positions, *(layout.numbers if numbers is not None else ())}
@@ -40,15 +42,18 @@ class TableInputs(nn.Module):
         self.register_buffer("number_positions", torch.tensor(layout.numbers, dtype=torch.int64))
         self.register_buffer("other_positions", torch.tensor(others, dtype=torch.int64))
         self.embeddings = nn.ModuleList(_embedding(n, width_of(n)) for _, n in layout.codes)
-        n_numbers = 0 if numbers is None else int(numbers.n_outputs)  # type: ignore[arg-type]
+        n_numbers = 0 if numbers is None else numbers.n_outputs
         self.n_outputs = n_numbers + len(others) + sum(width_of(n) for _, n in layout.codes)
 
     def forward(self, x_BI: Tensor) -> Tensor:
         pieces = [] if self.numbers is None else [self.numbers(x_BI.index_select(1, self.number_positions))]
-        pieces.append(x_BI.index_select(1, self.other_positions))
+        if self.activation is not None:
+            pieces = [self.activation(piece) for piece in pieces]
+        if len(self.other_positions):
+            pieces.append(x_BI.index_select(1, self.other_positions))
         for position, embedding in zip(self.code_positions, self.embeddings, strict=True):
             pieces.append(embedding(x_BI[:, position].long()))
-        inputs = torch.cat(pieces, dim=1)
+        inputs = torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
         return inputs if self.rounded_to is None else inputs.to(self.rounded_to)
 
 

@@ -92,12 +92,14 @@ class StackedNetwork(nn.Module):
         self.weights = [Weight(name, self.rows.slots[name], self.rows) for name in survey.weights]
         n_values = x_B[0].numel()
         self.input_dropout = InputDropout(k, n_values, codes, dtype=dtype, device=device)
-        self.weight_droppers = [Dropout(k, weight.slot.size, dtype=dtype, device=device) for weight in self.weights[1:]]
         self.stack: Looped | Swapped
         if way == "swapped":
             self.stack = Swapped(self._made(0, 0), survey, self.rows)
         else:
             self.stack = Looped([self._made(i, 0) for i in range(k)], survey, self.rows)
+        n_first = 1 + sum(weight.name.startswith("inputs.") for weight in self.weights if self._table_inputs)
+        self._dropped = self.weights[n_first:]
+        self.weight_droppers = [Dropout(k, weight.slot.size, dtype=dtype, device=device) for weight in self._dropped]
 
     @property
     def dropouts(self) -> Sequence[Dropout | DropoutOfTorch]:
@@ -145,10 +147,11 @@ class StackedNetwork(nn.Module):
         return [module.inputs for module in modules if isinstance(module, OfTable)]
 
     def _drop_weights(self) -> None:
-        """DropConnect: `weight_droppers`, one for each weight but the first layer's, have got their bits (K, 1, N)."""
+        """DropConnect: `weight_droppers`, one for each weight but those that the features meet first (the embeddings
+        and the first layer), have got their bits (K, 1, N)."""
         factors = {}
         if self.training and any(dropper.is_on for dropper in self.weight_droppers):
-            for weight, dropper in zip(self.weights[1:], self.weight_droppers, strict=True):
+            for weight, dropper in zip(self._dropped, self.weight_droppers, strict=True):
                 kept_K1N = dropper.kept_KBW(self.rows.state_KS.dtype).mul_(dropper.scale)
                 factors[weight.name] = kept_K1N.view(self.k, *weight.slot.stored)
         if factors or self._drops:

@@ -90,8 +90,9 @@ class Swapped(nn.Module):
         seen: dict[str, list[Tensor]] = {name: [] for name in names}
 
         def note(name: str, output: Tensor) -> None:
-            folded = output.detach().clone()
-            seen[name] = list(folded if self._takes_leading_axes else folded.unflatten(0, (self.k, -1)))
+            own = output.detach().clone()
+            is_folded = not self._takes_leading_axes or own.dim() < 3  # as the inputs of a table are, in any network
+            seen[name] = list(own.unflatten(0, (self.k, -1)) if is_folded else own)
 
         handles = [
             self.module.get_submodule(name).register_forward_hook(lambda _, __, output, name=name: note(name, output))

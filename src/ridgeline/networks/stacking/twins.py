@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ridgeline.networks.layers.numbers import Periodic, PiecewiseLinear, waves
+from ridgeline.networks.layers.numbers import Periodic, PiecewiseLinear, shares_below, waves
 from ridgeline.networks.stacking.products import Written, product
 
 
@@ -146,19 +146,16 @@ class PiecewiseLinearTwin(Twin):
 
     low: Tensor
     scale: Tensor
-    least: Tensor
-    most: Tensor
 
     def __init__(self, layer: PiecewiseLinear, k: int) -> None:
         super().__init__()
         self.k = k
-        for name in ("low", "scale", "least", "most"):
+        for name in ("low", "scale"):
             self.register_buffer(name, getattr(layer, name).expand(k, -1, -1))
 
     def forward(self, x: Tensor) -> Tensor:
-        low, scale, least, most = (each.unsqueeze(1) for each in (self.low, self.scale, self.least, self.most))
-        shares = (x.view(self.k, -1, x.shape[1], 1) - low).mul_(scale)
-        return torch.clamp(shares, least, most).view(len(x), -1)
+        x_KBN = x.view(self.k, -1, x.shape[1])
+        return shares_below(x_KBN, self.low.unsqueeze(1), self.scale.unsqueeze(1)).view(len(x), -1)
 
 
 class PeriodicTwin(Twin):
@@ -178,7 +175,7 @@ class PeriodicTwin(Twin):
         assert self.bias is not None, "it always has one"
         weight = _multiplied(self.weight, self.factors).unflatten(2, (n, -1)).transpose(1, 2).flatten(0, 1)
         values = product(waves(turns).flatten(0, 1), weight, self.bias.reshape(k * n, -1), None, Written())
-        return values.view(k, n, -1, weight.shape[2]).transpose(1, 2).reshape(len(x), -1).relu()
+        return values.view(k, n, -1, weight.shape[2]).transpose(1, 2).reshape(len(x), -1)
 
 
 def _multiplied(weight: Tensor, factors: Tensor | None) -> Tensor:
