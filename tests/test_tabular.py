@@ -29,7 +29,7 @@ from ridgeline.stack.evaluation import examples_of
 from ridgeline.stack.fitted import Fitted, load_fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from ridgeline.stack.networks import Shape, known_network, shape_of, way_of
+from ridgeline.stack.networks import Shape, check_network, known_network, shape_of, way_of
 from ridgeline.stack.precision import predict
 from ridgeline.stack.sizing import fitting_stack_size
 from settings import small
@@ -220,7 +220,7 @@ def test_each_fold_has_the_edges_of_its_own_train_rows(path: str) -> None:
     assert not torch.equal(stack.network.state(0)["inputs.numbers.low"], stack.network.state(1)["inputs.numbers.low"])
     known = known_network(config.network, splits.train.x_NI, shape_of(splits))
     assert largest_difference(known.make, known.survey, known.x_B, CPU)[0] < 1e-13
-    x_KBI, _ = examples_of(splits.train, slice(0, 5), 6)
+    x_KBI = examples_of(splits.train, slice(0, 5), 6)[0]
     outputs = stack.network.eval()(x_KBI)
     for k in range(6):
         module = known.makes[k % 3]()
@@ -304,6 +304,17 @@ def test_half_precision_rounds_no_code_and_no_number_before_it_is_encoded() -> N
         embedded = torch.cat([stacked.state(k)["inputs.embeddings.0.weight"] for k in range(2)])
         assert torch.equal(seen[0], embedded)
         torch.testing.assert_close(outputs, stacked(x_NI.expand(2, -1, -1), torch.float32), rtol=0.05, atol=0.05)
+
+
+def test_rounding_codes_for_a_network_that_takes_them_itself_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": [f"person {i % 300}" for i in range(2400)], "bought": ["yes", "no", "no"] * 800})
+    frame.to_csv(tmp_path / "many.csv", index=False)
+    config = dataclasses.replace(
+        tabular(str(tmp_path / "many.csv"), data__categorical=["id"], trainer__precision="bf16-mixed"),
+        network=own("OfLayout"),
+    )
+    with pytest.raises(ConfigError, match=r"^`trainer\.precision is not bf16-mixed with up to \d+ codes"):
+        check_network(config)
 
 
 # Beside it ------------------------------------------------------------------------------------------------------------

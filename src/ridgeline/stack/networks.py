@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ridgeline.checking import require
 from ridgeline.config import Config, ConfigError
-from ridgeline.config.network import NetworkConfig
+from ridgeline.config.network import NetworkConfig, OwnNetwork
 from ridgeline.data import Splits, load_splits
 from ridgeline.layout import Layout
 from ridgeline.networks.layers.table import OfTable, TableInputs
@@ -26,6 +26,8 @@ from ridgeline.networks.stacking.whole import check_whole
 from ridgeline.stack.device import is_out_of_memory
 from ridgeline.target import reason
 
+WHOLE_IN_BFLOAT16 = 256
+"""bfloat16 has all whole numbers up to here."""
 EXAMPLES = 16
 """Of which a network is looked at, and proved: two fits have half of them each."""
 
@@ -82,6 +84,7 @@ def check_network(config: Config) -> None:
     found, outputs = known.survey, splits.n_outputs
     rule = f"{config.network.name} gives {outputs} outputs"
     require(found.n_outputs == outputs, rule, "network", f"{found.n_outputs} outputs")
+    _check_codes(config, splits.layout)
     own.check_network(known.make(), len(found.weights), len(found.dropouts))
     n, batch = splits.train.n, config.trainer.batch_size or splits.train.n
     if n % min(batch, n) == 1 or batch == 1:
@@ -102,6 +105,15 @@ def _check_one_example(name: str, known: Known, n: int, batch: int) -> None:
             why = f"of one it gives {tuple(outputs_BO.shape)}"
     rule = f"{name} trains on batches of two examples or more"
     raise ConfigError(f"`{rule}` must hold, but got trainer.batch_size={batch} of {n}, the last of one: {why}.")
+
+
+def _check_codes(config: Config, layout: Layout | None) -> None:
+    """Raise ConfigError where the codes of categories would be rounded before a network of one's own takes them."""
+    n_codes = max((n for _, n in layout.codes), default=0) if layout is not None else 0
+    takes_codes = isinstance(config.network, OwnNetwork) and config.network.takes_layout
+    rule = f"trainer.precision is not bf16-mixed with up to {n_codes} codes for a network that takes the layout"
+    is_rounded = takes_codes and n_codes > WHOLE_IN_BFLOAT16 and config.trainer.precision == "bf16-mixed"
+    require(not is_rounded, rule, "trainer.precision", config.trainer.precision)
 
 
 def way_of(config: Config) -> str:
