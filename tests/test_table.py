@@ -15,6 +15,7 @@ from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import load_splits
 from ridgeline.data.rows import split_rows
 from ridgeline.data.sources import read_source
+from ridgeline.data.test_split import Opening, confirming, open_test_split
 
 N = 120
 
@@ -127,3 +128,14 @@ def test_times_of_a_file_are_read_in_one_format_or_in_the_declared_one(file: Pat
     assert latest(days, dates=["day:%d/%m/%Y"]) == sorted(by_month[-24:])
     with pytest.raises(ConfigError, match=r"must hold, but got day with soon in row 8\.$"):
         latest([*["2024-01-31"] * 7, "soon", *["2024-02-28"] * (N - 8)])
+
+
+def test_the_same_rows_opened_with_other_features_are_the_same_test_split(file: Path, tmp_path: Path) -> None:
+    def opening(target: str, **data: Any) -> Opening:
+        with confirming():
+            return open_test_split(parsed(file, target, data=data).data, tmp_path / "ledger.jsonl", {"study": "a"})[1]
+
+    first, again = opening("bought", drop=["price"]), opening("bought", drop=["price", "town"], standardize="all")
+    assert again.test_hash == first.test_hash
+    assert again.number == 2
+    assert opening("price", drop=["bought"]).number == 1

@@ -33,7 +33,8 @@ class Source:
     """All examples in their own order: features float32; labels int64 from 0 to C-1, or in regression numbers, float64.
 
     The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
-    of what was read, as hex. `class_names`: what the user calls the classes, where these have names.
+    of what was read, as hex; of a table with what its columns become. `examples` is that of its files and its target
+    alone, so that the same rows are known again. `class_names`: what the user calls the classes, if these have names.
 
     A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`; `table` says how
     it was read. `groups_N` numbers the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64,
@@ -54,6 +55,7 @@ class Source:
     times_N: np.ndarray | None = None
     weights_N: np.ndarray | None = None
     given_N: np.ndarray | None = None
+    examples: str | None = None
 
     def features(self, rows: np.ndarray) -> Any:
         """Of these rows, as a scaler takes them: an array (N, I), or a frame."""

@@ -28,7 +28,8 @@ def read_source(config: DataConfig) -> Source:
     tests_N = order_N >= len(order_N) - source.n_test if source.given_N is None else source.given_N == TEST
     for own_N in (~tests_N, tests_N):
         order_N[own_N] = draw.permutation(order_N[own_N])
-    return replace(source, y_N=source.y_N[order_N], content=_digest(source.content.encode(), order_N.tobytes()))
+    content = _digest(source.content.encode(), order_N.tobytes())
+    return replace(source, y_N=source.y_N[order_N], content=content, examples=None)  # no labels that anybody knows
 
 
 def _read(config: DataConfig) -> Source:

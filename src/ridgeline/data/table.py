@@ -77,6 +77,7 @@ def read_table_source(config: TableConfig) -> Source:
         times_N=of(config.time_on, partial(_times, form=formats.get(str(config.time_on))), "data.time_on"),
         weights_N=of(config.weight, _weights, "data.weight"),
         given_N=of(config.split_column, _given, "data.split_column"),
+        examples=hashlib.sha256(json.dumps([contents, config.target, config.predicted]).encode()).hexdigest(),
     )
 
 

@@ -62,7 +62,8 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
         raise SplitLocked
     source = read_source(config)
     rows = split_rows(source, config)
-    split = hashlib.sha256(source.content.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
+    known = source.examples or source.content
+    split = hashlib.sha256(known.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
     when, earlier = record(ledger, split, by)
     opening = Opening(split, len(earlier) + 1, when, dict(by), tuple(earlier))
     test = as_tensors(take_rows(source, rows.test, scaler_of(source, rows.train, config)))
