@@ -139,3 +139,12 @@ def test_the_same_rows_opened_with_other_features_are_the_same_test_split(file: 
     assert again.test_hash == first.test_hash
     assert again.number == 2
     assert opening("price", drop=["bought"]).number == 1
+
+
+def test_a_test_file_leaves_all_rows_of_the_other_to_train_and_validation(file: Path) -> None:
+    tested = file.with_name("tested.csv")
+    pd.read_csv(file).head(30).to_csv(tested, index=False)
+    asked = {"drop": ["price"], "test_path": str(tested), "train": 0.8, "validation": 0.2}
+    assert load_splits(parsed(file, "bought", data=asked).data).description.examples == (96, 24, 30)
+    with pytest.raises(ConfigError, match=r"data\.train \+ data\.validation < 1"):
+        parsed(file, "bought", data={**asked, "test_path": None})

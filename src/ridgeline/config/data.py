@@ -79,7 +79,7 @@ class DataConfig:
         require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
         total = self.train + self.validation
         require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
-        if self.name != "mnist":  # MNIST has a test split of its own
+        if not self.has_test_split:
             require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
         require(self.folds is None or self.folds >= 2, "data.folds >= 2 (or null)", "data.folds", self.folds)
         if self.examples is not None:
@@ -87,6 +87,11 @@ class DataConfig:
         require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
             require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
+
+    @property
+    def has_test_split(self) -> bool:
+        """Whether the data bring their test split along, so that train and validation split may share all others."""
+        return self.name == "mnist"
 
     @property
     def predicted(self) -> Task:

@@ -82,6 +82,10 @@ class TableConfig(DataConfig):
         return self.weight is not None
 
     @property
+    def has_test_split(self) -> bool:
+        return self.test_path is not None or self.split_column is not None
+
+    @property
     def strings(self) -> tuple[str, ...]:
         """The columns that are read as text, whatever they look like."""
         dates = (entry.partition(":%")[0] for entry in self.dates)
