@@ -23,11 +23,11 @@ def test_links_and_pipelines_that_a_page_names_exist(page: Path) -> None:
 
 
 def test_the_readme_begins_with_what_one_gets() -> None:
-    """The verdict's sentence, then the report's picture, then the two commands, then seven."""
+    """The verdict's sentence, then the report's picture, then the two commands, then eight."""
     text = (ROOT / "README.md").read_text()
     places = [
-        text.index(part) for part in ("Regularization helps", "images/report.png", "make sweep", "## Seven commands")
+        text.index(part) for part in ("Regularization helps", "images/report.png", "make sweep", "## Eight commands")
     ]
     assert places == sorted(places)
-    seven = text.partition("## Seven commands")[2].split("```")[1].strip().splitlines()
-    assert len(seven) == 7
+    eight = text.partition("## Eight commands")[2].split("```")[1].strip().splitlines()
+    assert len(eight) == 8
