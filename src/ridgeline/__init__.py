@@ -23,7 +23,12 @@ _MODULES = {
 __all__ = sorted(_MODULES)
 
 
+def public(name: str) -> Any:
+    """The public name, which one of `ridgeline`'s own packages may have too."""
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'ridgeline' has no attribute '{name}'")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    return public(name)

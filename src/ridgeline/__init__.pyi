@@ -1,4 +1,11 @@
 # The public API: every name here can be imported from `ridgeline`, and src/ridgeline/__init__.py finds it by this file.
+# A study from Python.
+from ridgeline.api.champion import Champion as Champion
+from ridgeline.api.studies import Best as Best
+from ridgeline.api.studies import Study as Study
+from ridgeline.api.studies import Verdict as Verdict
+from ridgeline.api.studies import search as search
+
 # Settings, and what an entry point says and checks.
 from ridgeline.checking import ConfigError as ConfigError
 from ridgeline.command_line.commands import command as command
@@ -48,6 +55,7 @@ from ridgeline.report.notation import revision as revision
 from ridgeline.report.notation import seconds as seconds
 
 # Studies.
+from ridgeline.search.endings import StudyStopped as StudyStopped
 from ridgeline.search.folder import locked as locked
 from ridgeline.search.ranking import best_settings as best_settings
 from ridgeline.search.ranking import ran as ran

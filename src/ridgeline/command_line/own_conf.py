@@ -5,6 +5,8 @@ It is Hydra's main folder then, as if `--config-path` had named it; so printed c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
@@ -26,6 +28,17 @@ def enter() -> Path:
     global _entered
     _entered = True
     return own_conf() or CONF
+
+
+@contextmanager
+def entered() -> Iterator[Path]:
+    """The same for as long as the block lasts: a program of the user's may run Hydra apps of its own afterwards."""
+    global _entered
+    before, _entered = _entered, True
+    try:
+        yield own_conf() or CONF
+    finally:
+        _entered = before
 
 
 def add_ours(search_path: ConfigSearchPath) -> None:

@@ -6,6 +6,7 @@ import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from ridgeline.checking import COPIED, OF_TARGET, aside, require
@@ -21,6 +22,9 @@ REGRESSION = ("diabetes", "friedman")
 
 PLACES = ("root", "path", "test_path")
 """Keys that say where data lie, which may be elsewhere when a study is confirmed."""
+
+STORED = "ridgeline.tables.arrays.load"
+"""Gives the examples that `ridgeline.search` has written into a file."""
 
 OPEN = ("own", "table")
 """Those that may be either."""
@@ -102,6 +106,8 @@ class DataConfig:
     @property
     def title(self) -> str:
         """What the data set is called where it is spoken of."""
+        if self.source is not None and self.source.path == STORED and self.path is not None:
+            return Path(self.path).stem
         return self.name if self.source is None else self.source.path
 
     @property

@@ -1,7 +1,7 @@
 """The one function that opens the test split, and the ledger of who opened it.
 
-Only pipelines/confirm.py and pipelines/case_study.py may call it: a test reads the sources to see that, and at run time
-it raises SplitLocked outside of them.
+Only pipelines/confirm.py, its twin `Study.confirm` in Python and pipelines/case_study.py may call it: a test reads the
+sources to see that, and at run time it raises SplitLocked outside of them.
 """
 
 from __future__ import annotations

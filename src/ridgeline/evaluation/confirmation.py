@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
+from ridgeline.command_line.screen import bar_seconds
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import DataDescription, load_splits
 from ridgeline.evaluation import candidates as choosing
@@ -132,6 +133,4 @@ def _listed(candidate: Candidate) -> dict[str, Any]:
 
 
 def _bar(total: int) -> Any:
-    return tqdm(
-        total=total, unit="fit", file=sys.stderr, dynamic_ncols=True, mininterval=0.1 if sys.stderr.isatty() else 30.0
-    )
+    return tqdm(total=total, unit="fit", file=sys.stderr, dynamic_ncols=True, mininterval=bar_seconds())

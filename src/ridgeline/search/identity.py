@@ -16,8 +16,8 @@ from ridgeline.config.deciding import NOT_TRAINED, NOTHING, NOTHING_OF_A_SEARCH
 from ridgeline.config.own_code import digest
 from ridgeline.search.space import Dimension
 
-AFTERWARDS = ("evaluation", "report")
-"""Folders of the package on which no trial's numbers depend: they come after a study."""
+AFTERWARDS = ("api", "evaluation", "report")
+"""Folders of the package on which no trial's numbers depend: they come after a study, or only ask for one."""
 
 OWN_CODE = "own_code"
 REVISIONS = ("code", OWN_CODE, "torch", "optuna")

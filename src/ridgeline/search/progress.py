@@ -10,9 +10,10 @@ from pathlib import Path
 
 from optuna.study import Study
 from optuna.trial import TrialState
-from tqdm import tqdm
+from tqdm.auto import tqdm  # in a notebook, a widget
 
 from ridgeline.command_line.numbers import number
+from ridgeline.command_line.screen import bar_seconds
 from ridgeline.config import Config
 from ridgeline.search.launching import SLOTS, STACK_LAUNCHER, Launcher, StackSettings
 from ridgeline.search.plan import Plan
@@ -79,7 +80,7 @@ class Progress:
             unit="trial",
             file=sys.stderr,
             dynamic_ncols=True,
-            mininterval=0.1 if sys.stderr.isatty() else 30.0,  # a log file needs no animation
+            mininterval=bar_seconds(),
             disable=not config.trainer.enable_progress_bar,
         )
 

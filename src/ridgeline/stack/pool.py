@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from ridgeline.stack.server import SERVED, start_server
+from ridgeline.stack.server import SERVED, start_server, without_script
 from ridgeline.stack.workers import Workers
 
 
@@ -25,7 +25,8 @@ class Pool(Workers):
         for worker in workers:
             ours, theirs = SERVED.Pipe()
             process = SERVED.Process(target=_work, args=(theirs,), daemon=True)
-            process.start()
+            with without_script():
+                process.start()
             self._processes[worker] = process  # now that it is one: Ctrl-C may come at any moment
             theirs.close()
             connections.append(ours)

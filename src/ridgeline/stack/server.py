@@ -2,25 +2,41 @@
 
 Forked from here, a worker would inherit the locks of threads that it does not have; started anew, each would import for
 seconds. Nothing heavy is imported here, so that the server can be started before all else.
+
+No process that is started here runs the user's script again, as multiprocessing's do: all that a worker does is found
+by import. So a script that starts a study needs no `if __name__ == "__main__"`, and may come from a pipe or a notebook.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from types import ModuleType
 
 SERVED = multiprocessing.get_context("forkserver")
 
 
 def start_server() -> None:
     """Start it, if it does not run, without waiting for it. It ends with this process."""
-    SERVED.set_forkserver_preload(["__main__", "ridgeline.stack.preload"])
-    with _short_temporary_folder():
+    SERVED.set_forkserver_preload(["ridgeline.stack.preload"])
+    with _short_temporary_folder(), without_script():
         forkserver.ensure_running()
+
+
+@contextmanager
+def without_script() -> Iterator[None]:
+    """A process that is started inside does not look for the script of this one."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 LONGEST_FOLDER = 60

@@ -1,0 +1,87 @@
+"""A study's champion in Python: rows as they are in, predictions in the user's own classes and units out.
+
+N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.api.given import as_array, as_frame
+from ridgeline.checking import ConfigError, require
+from ridgeline.command_line.commands import command
+from ridgeline.evaluation.stored import StoredStudy
+
+if TYPE_CHECKING:
+    from ridgeline.stack.fitted import Fitted
+
+
+@dataclass(frozen=True)
+class Champion:
+    """`model` is its name in MLflow's registry."""
+
+    model: str
+    fitted: Fitted
+
+    @classmethod
+    def of(cls, stored: StoredStudy) -> Champion:
+        """The version that confirming this study has registered. Raises ConfigError where there is none."""
+        from ridgeline.evaluation.scoring import open_model
+        from ridgeline.tracking import Tracker
+
+        tag = None
+        if stored.run_id is not None:
+            with Tracker(stored.config) as tracker:
+                tag = tracker.tags_of(stored.run_id).get("ridgeline.champion")
+        if tag is None:
+            again = f"study.confirm() registers one, or: {command('confirm', f'study={stored.name}')}"
+            raise ConfigError(f"`the study has a champion` must hold, but got none of {stored.name}: {again}")
+        return cls(tag, open_model(replace(stored.config, model=tag)))
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """(C,) What the classes are called: whole numbers and truth values as such, all else as text."""
+        return classes_of(self.fitted.class_names or tuple(map(str, range(self.fitted.n_classes))))
+
+    def predict(self, x: Any) -> np.ndarray:
+        """(N,) The class of each row, or in regression the target in its own unit. `x`: a frame with the columns of the
+        table, the path of a file with such, or an array of the columns that an array has trained."""
+        found = self.fitted.predict(self._rows(x))
+        if self.fitted.config.predicted == "regression":
+            return found
+        predicted_N: np.ndarray = self.classes[found.argmax(axis=1)]
+        return predicted_N
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """(N, C) The probabilities of `classes`."""
+        predicted = self.fitted.config.predicted
+        require(predicted == "classification", "predict_proba is of classes", "task", predicted)
+        return self.fitted.predict(self._rows(x))
+
+    def _rows(self, x: Any) -> Any:
+        if self.fitted.scaler.encoder is None:
+            x_N = as_array(x, "X")
+            return x_N.reshape(len(x_N), -1)
+        if isinstance(x, (str, os.PathLike)):
+            from ridgeline.tables.reading import read_table
+
+            data: Any = self.fitted.config.data
+            return read_table(str(Path(x)), key="X", missing=data.missing, strings=data.strings).frame
+        return as_frame(x)
+
+
+def classes_of(names: tuple[str, ...]) -> np.ndarray:
+    """The classes by the names that they have in a study."""
+    if all(name in ("False", "True") for name in names):
+        return np.array([name == "True" for name in names])
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return np.array(names)
+    return np.array(numbers) if [str(number) for number in numbers] == list(names) else np.array(names)

@@ -1,0 +1,222 @@
+"""Data as they are given in Python, and the settings of `data` that mean them.
+
+What lies in memory is written into the runs folder once, as a file that is named by a hash of its contents: so the
+study is one of a file, which the command line goes on with, and worker processes and later readers find the same rows.
+
+N examples, I features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.checking import ConfigError, require
+from ridgeline.command_line.commands import setting
+from ridgeline.command_line.outputs import draft_of, require_folder
+from ridgeline.config.data import STORED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "data"
+"""Of the runs folder."""
+SPLIT = "split"
+"""The column that has the splits of a LightningDataModule."""
+SPLITS = ("train", "validation", "test")
+TARGET = "target"
+"""The column of a target that has no name."""
+
+
+def data_settings(data: Any, target: str | None, runs: Path) -> list[str]:
+    """The settings of `data` that mean what is given: a DataFrame and its target, the path of a table, (X, y), a
+    Dataset, a LightningDataModule; None: what the overrides say. Raises ConfigError for anything else."""
+    if data is None:
+        require(target is None, "target is given with data", "target", target)
+        return []
+    if isinstance(data, (str, os.PathLike)):
+        require(target is not None, "target is the name of a column with the path of a table", "target", target)
+        return _of_table(os.path.abspath(os.path.expanduser(data)), str(target))
+    if _is_frame(data):
+        require(target is not None, "target is the name of a column with a DataFrame", "target", target)
+        return _of_frame(as_pandas(data), str(target), runs)
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        return _of_pair(data[0], data[1], target, runs)
+    if hasattr(data, "train_dataloader"):
+        return _of_module(data, target, runs)
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "shape"):
+        return _of_pair(*_pair_of(data), target, runs)
+    rule = "data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule"
+    raise ConfigError(f"`{rule}` must hold, but got data={type(data).__name__}.")
+
+
+def as_frame(x: Any) -> pd.DataFrame:
+    """Features as a frame: a DataFrame as it is, rows of an array with the columns `x0`, `x1`, ..."""
+    import pandas as pd
+
+    if _is_frame(x):
+        return as_pandas(x)
+    x_NI = as_array(x, "X")
+    require(x_NI.ndim == 2, "X has rows and columns", "X", f"shape {x_NI.shape}")
+    return pd.DataFrame(x_NI, columns=[f"x{i}" for i in range(x_NI.shape[1])])
+
+
+def as_pandas(frame: Any) -> pd.DataFrame:
+    """A frame of pandas, of polars too, whose columns have different texts as names."""
+    found = frame if type(frame).__module__.partition(".")[0] == "pandas" else frame.to_pandas()
+    names = [str(name) for name in found.columns]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    require(not twice, "each column has a name of its own", "columns", ", ".join(twice))
+    return found.set_axis(names, axis=1).reset_index(drop=True)
+
+
+def as_array(given: Any, what: str) -> np.ndarray:
+    """As NumPy has it, of a tensor too."""
+    given = given.detach().cpu() if hasattr(given, "detach") else given
+    require(not hasattr(given, "toarray"), f"{what} is no sparse matrix", what, "one (its toarray() is not)")
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"`{what} is an array` must hold, but got {' '.join(str(error).split())}.") from None
+
+
+def write_frame(frame: pd.DataFrame, name: str, runs: Path) -> Path:
+    """The Parquet file of these rows in the runs folder; it is written once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise ConfigError(f"`each column has values of one kind` must hold, but got {_last(error)}.") from None
+    whole = io.BytesIO()
+    pq.write_table(table, whole)
+    return _write(whole.getvalue(), f"{_as_name(name)}-{{}}.parquet", runs)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The examples of one split."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def _of_table(path: str, target: str) -> list[str]:
+    return ["data=table", setting("data.path", path), setting("data.target", target)]
+
+
+def _of_frame(frame: pd.DataFrame, target: str, runs: Path) -> list[str]:
+    return _of_table(str(write_frame(frame, target, runs)), target)
+
+
+def _of_pair(x: Any, y: Any, target: str | None, runs: Path) -> list[str]:
+    name = target or str(getattr(y, "name", None) or TARGET)
+    y_N = np.asarray(y, object) if hasattr(y, "dtype") and str(y.dtype) == "category" else as_array(y, "y")
+    if not _is_frame(x) and (x_N := as_array(x, "X")).ndim > 2:
+        return _of_images(x_N, y_N, runs)
+    frame = as_frame(x)
+    rule = f"y has a target for each of {len(frame)} rows"
+    require(y_N.ndim == 1 and len(y_N) == len(frame), rule, "y", f"shape {y_N.shape}")
+    require(name not in frame.columns, "the target has a name that no column of X has", "target", name)
+    return _of_frame(frame.assign(**{name: y_N}), name, runs)
+
+
+def _of_images(x: np.ndarray, y_N: np.ndarray, runs: Path, more: Iterable[str] = ()) -> list[str]:
+    """Examples with a height and a width, which no table has."""
+    x = x[:, 0] if x.ndim == 4 and x.shape[1] == 1 else x
+    require(x.ndim == 3, "X is rows, or images (N, H, W) of one channel", "X", f"shape {x.shape}")
+    require(y_N.shape == (len(x),), f"y has a target for each of {len(x)} images", "y", f"shape {y_N.shape}")
+    x, y_N = x.astype(np.float32, copy=False), np.asarray(y_N.tolist())  # texts, instead of objects
+    whole = io.BytesIO()
+    np.savez(whole, x=x, y=y_N)
+    contents = str((x.shape, y_N.dtype.str)).encode() + x.tobytes() + y_N.tobytes()  # a .npz has its time in it
+    path = _write(whole.getvalue(), "images-{}.npz", runs, contents)
+    return [f"data._target_={STORED}", setting("data.path", str(path)), *more]
+
+
+def _of_module(module: Any, target: str | None, runs: Path) -> list[str]:
+    """The examples of a LightningDataModule, in the splits that it has; without a test split one is drawn."""
+    module.prepare_data()
+    parts: dict[str, _Part] = {}
+    for name, stage, loader in zip(SPLITS, ("fit", "fit", "test"), ("train", "val", "test"), strict=True):
+        given = _loader_of(module, stage, f"{loader}_dataloader")
+        if given is not None:
+            parts[name] = _Part(*_pair_of(getattr(given, "dataset", given)))
+    require("train" in parts, "a LightningDataModule has a train_dataloader", "data", type(module).__name__)
+    x = np.concatenate([part.x for part in parts.values()])
+    y_N = np.concatenate([part.y for part in parts.values()])
+    if x.ndim > 2:
+        if set(parts) != set(SPLITS):
+            return _of_images(x, y_N, runs)
+        shares = [setting(f"data.{name}", len(parts[name].y) / len(y_N)) for name in SPLITS[:2]]
+        return _of_images(x, y_N, runs, ["data.split=first", *shares])
+    frame, name = as_frame(x), target or TARGET
+    names = np.repeat(list(parts), [len(part.y) for part in parts.values()])
+    frame = frame.assign(**{name: y_N, SPLIT: names})
+    return [*_of_frame(frame, name, runs), setting("data.split_column", SPLIT)]
+
+
+def _loader_of(module: Any, stage: str, name: str) -> Any:
+    """The loader of a split; None where the module has none."""
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    if getattr(module, "setup", None) is not None:
+        module.setup(stage)
+    try:
+        return getattr(module, name)()
+    except (AttributeError, NotImplementedError, MisconfigurationException):
+        return None
+
+
+def _pair_of(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+    """All examples of a Dataset: features and targets."""
+    tensors = getattr(dataset, "tensors", None)
+    if tensors is not None:
+        require(len(tensors) == 2, "a Dataset has features and a target", "data", f"{len(tensors)} tensors")
+        return as_array(tensors[0], "X"), as_array(tensors[1], "y")
+    items = list(_items(dataset))
+    xs, ys = [as_array(x, "X") for x, _ in items], [as_array(y, "y") for _, y in items]
+    shapes = sorted({x.shape for x in xs})
+    require(len(shapes) == 1, "all examples have one shape", "data", f"shapes {shapes[:3]}")
+    return np.stack(xs), np.stack(ys)
+
+
+def _items(dataset: Any) -> Iterator[tuple[Any, Any]]:
+    for i in range(len(dataset)):
+        item = dataset[i]
+        rule = "an example of a Dataset is (features, target)"
+        require(isinstance(item, (tuple, list)) and len(item) == 2, rule, "data", type(item).__name__)
+        yield item[0], item[1]
+
+
+def _is_frame(given: Any) -> bool:
+    return hasattr(given, "columns") and hasattr(given, "dtypes")
+
+
+def _write(content: bytes, name: str, runs: Path, hashed: bytes | None = None) -> Path:
+    """`hashed`: what says what is in it, where that is not the file itself."""
+    require_folder(runs / FOLDER, "runs")
+    path = runs / FOLDER / name.format(hashlib.sha256(hashed or content).hexdigest()[:12])
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft_of(path) as draft:
+            draft.write_bytes(content)
+    return path
+
+
+def _as_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:40] or "table"
+
+
+def _last(error: Exception) -> str:
+    """The words of Arrow's error that name the column."""
+    return " ".join(str(part) for part in error.args[::-1]).strip().rstrip(".") or type(error).__name__
