@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import random
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +19,9 @@ from ridgeline.data import Split, Splits, load_splits
 from settings import small
 
 torch.set_num_threads(1)
+if "RIDGELINE_CACHE" not in os.environ:  # the user's own stays as it is
+    os.environ["RIDGELINE_CACHE"] = tempfile.mkdtemp(prefix="ridgeline_cache_")
+    atexit.register(shutil.rmtree, os.environ["RIDGELINE_CACHE"], ignore_errors=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: xdist's processes ignore it
 
 

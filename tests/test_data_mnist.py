@@ -91,7 +91,7 @@ def mirror(folder, tmp_path, monkeypatch):
     thread.start()
     monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/", f"http://127.0.0.1:{server.server_port}/"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RIDGELINE_CACHE", str(tmp_path / "cache"))
     yield asked
     server.shutdown()
     thread.join()
@@ -99,7 +99,7 @@ def mirror(folder, tmp_path, monkeypatch):
 
 
 def cached(tmp_path, name):
-    return tmp_path / "cache/ridgeline/mnist" / name
+    return tmp_path / "cache/mnist" / name
 
 
 def test_the_files_become_flat_pixels_between_0_and_1(folder, contents):

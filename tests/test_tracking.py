@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.data import DataDescription
-from ridgeline.data.arrays import Examples
+from ridgeline.data.array_splits import Examples
 from ridgeline.entry_points import ROOT
 from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri, writer
 from ridgeline.tracking.creation import Creation

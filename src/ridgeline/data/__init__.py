@@ -7,7 +7,8 @@ needs it.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.data.arrays import DataDescription, Examples, check_again, describe, load_arrays, require_same
+from ridgeline.data.array_splits import DataDescription, Examples
+from ridgeline.data.arrays import check_again, describe, load_arrays, require_same
 from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 

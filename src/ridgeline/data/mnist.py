@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ridgeline.cache import cache_folder
 from ridgeline.config import ConfigError
 
 SHA256 = {
@@ -79,7 +80,7 @@ def _download() -> Path:
     """The cache folder, holding the four files uncompressed; what is there and whole is not fetched again."""
     import pooch
 
-    folder = Path(pooch.os_cache("ridgeline")) / "mnist"
+    folder = cache_folder() / "mnist"
     for name, sha256 in SHA256.items():
         reasons = []
         for mirror in MIRRORS:

@@ -12,11 +12,12 @@ import pandas as pd
 from ridgeline.checking import ConfigError
 from ridgeline.config import TableConfig
 from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.encoded import load_findings
 from ridgeline.data.scaler import scaler_of
 from ridgeline.data.source import Source, TableFacts
 from ridgeline.data.sources import read_source
 from ridgeline.tables.columns import Column
-from ridgeline.tables.leaks import Finding, dates, giveaways, groups, identifiers, of_target, twins
+from ridgeline.tables.leaks import Finding
 
 SHOWN = 60
 """Of how many columns at most there is a line."""
@@ -50,23 +51,7 @@ def look_at(config: TableConfig) -> Overview:
 @lru_cache(maxsize=4)
 def findings(config: TableConfig) -> tuple[Finding, ...]:
     """What looks wrong in the table and its splits, the worst first."""
-    source = read_source(config)
-    rows = fold_rows(source, config)[0]
-    assert source.frame is not None
-    assert source.table is not None
-    frame, columns, is_regression = source.frame, source.columns, source.task == "regression"
-    found = giveaways(frame.iloc[rows.train], columns, source.y_N[rows.train], is_regression)
-    used = frame[[column.name for column in columns if column.role != "dropped"]]
-    found += twins(
-        used,
-        rows.train,
-        {"validation": rows.validation, "test": rows.test} if not config.folds else {"test": rows.test},
-    )
-    if config.group_on is None:
-        found += groups(frame, columns, rows.train, rows.test)
-    if config.time_on is None and config.split_column is None and config.test_path is None:
-        found += dates(columns)
-    return (*found, *identifiers(frame, columns), *of_target(source.table.column, is_regression))
+    return load_findings(config)
 
 
 def check_leaks(config: TableConfig) -> tuple[Finding, ...]:

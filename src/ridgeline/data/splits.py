@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import DataConfig
-from ridgeline.data.arrays import ArraySplit, DataDescription, load_arrays
+from ridgeline.data.array_splits import ArraySplit, DataDescription
+from ridgeline.data.arrays import load_arrays
 from ridgeline.data.scaler import Scaler
 from ridgeline.layout import Layout
 from ridgeline.tasks.losses import Task

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ridgeline.config import DataConfig
-from ridgeline.data.arrays import take_rows
+from ridgeline.data.array_splits import take_rows
 from ridgeline.data.ledger import record
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaler import scaler_of

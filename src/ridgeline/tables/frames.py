@@ -29,3 +29,8 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
     files = [path] if os.path.exists(path) else sorted(glob.glob(path))
     known = [(file, os.stat(file)) for file in files]
     return tuple((file, found.st_size, found.st_mtime_ns) for file, found in known)
+
+
+def forget_tables() -> None:
+    """Give the memory of what was read back, as soon as nobody else has it."""
+    _read.cache_clear()

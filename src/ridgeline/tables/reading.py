@@ -14,9 +14,10 @@ from ridgeline.checking import ConfigError
 from ridgeline.tables.columnar import Columnar
 from ridgeline.tables.delimited import Text
 from ridgeline.tables.dialect import Dialect
-from ridgeline.tables.files import content_of, find_files, kind_of, naming
+from ridgeline.tables.files import find_files, kind_of, naming
 from ridgeline.tables.json_lines import JsonLines
 from ridgeline.tables.memory import require_room
+from ridgeline.tables.notes import hash_of
 
 Kind: TypeAlias = Text | Columnar | JsonLines
 
@@ -97,7 +98,7 @@ def read_table(
     )
     table = pa.concat_tables([table.select(tables[0].column_names) for table in tables], promote_options="permissive")
     del tables
-    return Reading(frame_of(table), content_of(files), parts)
+    return Reading(frame_of(table), hash_of(files), parts)
 
 
 def read_chunks(

@@ -1,0 +1,27 @@
+"""What looks wrong in a table and its splits."""
+
+from __future__ import annotations
+
+from ridgeline.config import TableConfig
+from ridgeline.data.rows import RowNumbers
+from ridgeline.data.source import Source
+from ridgeline.tables.leaks import Finding, dates, giveaways, groups, identifiers, of_target, twins
+
+
+def find(source: Source, rows: RowNumbers, config: TableConfig) -> tuple[Finding, ...]:
+    """The worst first. `rows`: the splits, or those of the first fold."""
+    assert source.frame is not None
+    assert source.table is not None
+    frame, columns, is_regression = source.frame, source.columns, source.task == "regression"
+    found = giveaways(frame.iloc[rows.train], columns, source.y_N[rows.train], is_regression)
+    used = frame[[column.name for column in columns if column.role != "dropped"]]
+    found += twins(
+        used,
+        rows.train,
+        {"validation": rows.validation, "test": rows.test} if not config.folds else {"test": rows.test},
+    )
+    if config.group_on is None:
+        found += groups(frame, columns, rows.train, rows.test)
+    if config.time_on is None and config.split_column is None and config.test_path is None:
+        found += dates(columns)
+    return (*found, *identifiers(frame, columns), *of_target(source.table.column, is_regression))
