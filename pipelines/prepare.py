@@ -25,7 +25,8 @@ def prepare(cfg: DictConfig) -> None:
         overview = look_at(config.data)
         check_leaks(config.data)
         print("\n".join(overview.lines))
-    print(f"{data.name}: {data.features} features, {data.classes} classes")
+    classes = f", {data.classes} classes" if config.predicted == "classification" else ""
+    print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")
     if overview is not None:

@@ -26,7 +26,7 @@ from champions import confirmed, fitted_digits
 from ridgeline.data import Scaler, load_splits
 from ridgeline.stack.fitted import Fitted, load_fitted
 from ridgeline.tracking import Tracker, store_uri
-from ridgeline.tracking.champion import Registered, register_champion, why_it_stays
+from ridgeline.tracking.champion import Registered, model_name, register_champion, why_it_stays
 from test_tracking import configuration
 
 SPACE = {
@@ -109,6 +109,11 @@ def test_the_model_by_its_alias_answers_raw_features_with_the_networks_probabili
 def other(digits_network):
     fitted, _ = digits_network
     return replace(fitted, weights={name: -tensor for name, tensor in fitted.weights.items()})
+
+
+def test_a_models_name_can_stand_in_an_address() -> None:
+    assert model_name("my_churn.v2") == "ridgeline-my_churn.v2"
+    assert model_name("kunden export (neu)") == "ridgeline-kunden_export__neu_"
 
 
 def test_the_same_confirm_again_makes_no_other_version(config, study_run, registered, digits_network, client):

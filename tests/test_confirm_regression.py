@@ -84,6 +84,16 @@ def test_the_verdict_says_the_figure_its_interval_and_how_many_examples() -> Non
     assert found["examples"] is None  # errors of classes are counted, distances are not
 
 
+def test_prices_are_written_with_all_of_their_digits() -> None:
+    arms = [{"test": {"rmse": {"mean": mean}}, "seeds": [1, 2, 3]} for mean in (32487.3, 28432.0)]
+    error = {"mean": 4055.3, "low": -3108.2, "high": 11218.9, "p_value": 0.27}
+    found = verdict(*arms, {"rmse": error}, {"regularization.l2": 0.1}, 586, "rmse")
+    assert found["sentence"] == (
+        "No difference shown: test RMSE 32487 with it, 28432 without, a difference of +4055"
+        " (95% interval -3108 to +11219, p = 0.27) over 3 seeds and 586 test examples."
+    )
+
+
 def test_a_difference_of_next_to_nothing_is_none_however_sure() -> None:
     arms = [{"test": {"rmse": {"mean": mean}}, "seeds": [1, 2, 3]} for mean in (57 - 2e-6, 57.0)]
     error = {"mean": -2e-6, "low": -3e-6, "high": -1e-6, "p_value": 0.001}

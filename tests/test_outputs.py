@@ -26,7 +26,13 @@ def test_a_file_is_replaced_as_a_whole_or_stays_as_it_was(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("value", "text", "in_a_name"),
-    [(0.0123456, "0.01235", "0.012"), (1.8234e-5, "1.823e-05", "1.8e-5"), (128.0, "128", "128"), (2e6, "2e+06", "2e6")],
+    [
+        (0.0123456, "0.01235", "0.012"),
+        (1.8234e-5, "1.823e-05", "1.8e-5"),
+        (128.0, "128", "128"),
+        (2e6, "2000000", "2e6"),
+        (28430.4, "28430", "2.8e4"),
+    ],
 )
 def test_numbers_have_the_digits_that_tell_them_apart(value: float, text: str, in_a_name: str) -> None:
     assert (number(value), short(value)) == (text, in_a_name)

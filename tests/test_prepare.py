@@ -40,6 +40,13 @@ def test_prepare_states_the_data_and_leaves_the_file_that_it_is_asked_for(tmp_pa
         assert word in ended.stdout
 
 
+def test_prepare_names_no_classes_where_numbers_are_predicted(tmp_path):
+    ended = prepare(tmp_path, "data=diabetes")
+    assert ended.returncode == 0, ended.stderr
+    assert "diabetes: 10 features\n" in ended.stdout
+    assert "classes" not in ended.stdout
+
+
 def test_prepare_writes_nothing_unasked(tmp_path):
     ended = prepare(tmp_path)
     assert ended.returncode == 0, ended.stderr

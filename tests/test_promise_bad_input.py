@@ -33,6 +33,8 @@ CASES = {
     "network.hidden=[0]": "`network.hidden[i] >= 1` must hold, but got network.hidden=[0].",
     "regularization.dropout=[0.1,0.2,0.3]": "`len(regularization.dropout) == 2, the network's dropout layers,`",
     "regularization.dropuot=0.1": "There is no key `regularization.dropuot`. Did you mean regularization.dropout",
+    "l2=0.1": "There is no key `l2`. Did you mean regularization.l2?",
+    "seeds=8": "There is no key `seeds`. Did you mean confirm.seeds or ",
     "data=mnst": "There is no choice `data=mnst`. Did you mean mnist or moons?",
     "regularisation=l2": "Did you mean regularization",
     "trainer.max_epochs=0": "`trainer.max_epochs >= 1` must hold, but got trainer.max_epochs=0.",

@@ -30,7 +30,7 @@ WHERE_TO_WRITE = re.compile(r"[+~]*hydra\.(run|sweep|mode|output_subdir)\b")
 
 Where = Literal["here", "anywhere", "project"]
 
-PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
+PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
 """Text that Hydra reads as it stands."""
 
 

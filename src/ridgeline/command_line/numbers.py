@@ -5,12 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
+LEAST_WHOLE, LARGEST_WHOLE = 1e3, 1e9
+"""Between them a number is written with all of its digits before the point, and none after it."""
+
 
 def number(value: Any) -> str:
-    """Four significant digits of a float, `-` for nothing, anything else as it is."""
+    """Four significant digits of a float, the whole ones of one in thousands; `-` for nothing; else as it is."""
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return digits(value) if isinstance(value, float) else str(value)
+
+
+def digits(value: float, *, sign: str = "", aligned: bool = False) -> str:
+    """Four significant digits, or all of a whole number: 28430 and not 2.843e+04, as nobody writes a price.
+
+    `sign`: `+` shows that of a positive number. `aligned`: with zeros at the end.
+    """
+    if LEAST_WHOLE <= abs(value) < LARGEST_WHOLE:
+        return f"{value:{sign}.0f}"
+    return f"{value:{sign}{'#' if aligned else ''}.4g}"
 
 
 def short(value: float) -> str:

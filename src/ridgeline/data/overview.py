@@ -20,9 +20,9 @@ from ridgeline.tables.columns import Column
 from ridgeline.tables.leaks import Finding
 
 SHOWN = 60
-"""Of how many columns at most there is a line."""
+"""Of how many columns at most there is a line. `prepare.summary` has all of them."""
 HEAD = ("column", "role", "missing", "values", "becomes", "why")
-WIDEST = 44
+WIDEST = 56
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _described(values: pd.Series, column: Column) -> dict[str, str | float | int
 def _table(described: tuple[dict[str, str | float | int], ...]) -> Iterator[str]:
     cells = [HEAD]
     for one in described[:SHOWN]:
-        missing = "" if one["missing"] == 0 else f"{one['missing']:.1%}"
+        missing = "" if one["missing"] == 0 else "<0.1%" if float(one["missing"]) < 5e-4 else f"{one['missing']:.1%}"
         row = (one["column"], one["role"], missing, one["values"], one["becomes"], one["why"])
         cells.append(tuple(_cut(str(cell)) for cell in row))  # type: ignore[arg-type]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
@@ -110,7 +110,7 @@ def _table(described: tuple[dict[str, str | float | int], ...]) -> Iterator[str]
             for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
     if len(described) > SHOWN:
-        yield f"... and {len(described) - SHOWN} more"
+        yield f"... and {len(described) - SHOWN} more: all of them with prepare.summary=FILE.json"
     yield ""
 
 

@@ -23,7 +23,7 @@ from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.networks import shape_of
 from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import Tracker, check_store
-from ridgeline.tracking.champion import register_champion
+from ridgeline.tracking.champion import ALIAS, register_champion
 from ridgeline.tracking.provenance import commit, versions
 
 EXAMPLES = 5
@@ -78,7 +78,10 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
         if verdict["word"] == HARMS:
             return "No champion: the baseline is better."
         registered = register_champion(tracker, run_id, fitted, example, record)
-    return registered.sentence
+    if encoder is None:
+        return registered.sentence
+    model = f"{registered.name}@{ALIAS}" if registered.why is None else f"{registered.name}/{registered.version}"
+    return f"{registered.sentence}\nPredict with it: {stored.line.predict(model)}"
 
 
 def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from ridgeline.config import TableConfig
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import STATES
 from ridgeline.report.notation import counted, moment, seconds
@@ -28,6 +29,7 @@ def how_made(
     versions = versions or {"torch": defined["torch"], "optuna": defined["optuna"]}
     rows = [
         ("Data", f"{config.data.title}, hash {', '.join(defined['data'])}"),
+        ("Target", config.data.target or "" if isinstance(config.data, TableConfig) else ""),
         ("Examples", _examples(confirmed["data"]) if confirmed else ""),
         ("Revision", _revision(tags.get(GIT_COMMIT), tags.get(GIT_DIRTY) == "true")),
         ("Source", f"hash {defined['code']}"),
@@ -52,7 +54,7 @@ def how_made(
 
 def _examples(data: Mapping[str, Any]) -> str:
     parts = ", ".join(f"{count:,} {part}" for part, count in data["examples"].items())
-    return f"{parts}; {data['features']} features, {data['classes']} classes"
+    return f"{parts}; {data['features']} features" + f", {data['classes']} classes" * (data["classes"] > 0)
 
 
 def _seeds(stored: StoredStudy) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ridgeline.command_line.numbers import chance, number
+from ridgeline.command_line.numbers import chance, digits, number
 from ridgeline.evaluation.arms import BASELINE, BEST
 from ridgeline.tasks.figures import BESIDE, title
 
@@ -61,8 +61,8 @@ def verdict(
     is_less = figure == "error" and abs(error["mean"]) * n < 1
     is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or is_less)
     if figure != "error":
-        mean, low, high = (f"{error[name]:+.4g}" for name in ("mean", "low", "high"))
-        rates = f"{_stated(with_it['mean'], figure)} with it, {without['mean']:.4g} without"
+        mean, low, high = (digits(error[name], sign="+") for name in ("mean", "low", "high"))
+        rates = f"{_stated(with_it['mean'], figure)} with it, {digits(without['mean'])} without"
         span = f"a difference of {mean} (95% interval {low} to {high}, {chance(error['p_value'])})"
         end = f", less than {LEAST:.1%} of it" if is_tiny else ""
         within = "" if groups is None else f" in {groups:,} groups"
@@ -79,7 +79,15 @@ def verdict(
 
 
 def _stated(value: float, figure: str) -> str:
-    return f"{value:.2%} test error" if figure == "error" else f"test {title(figure)} {value:.4g}"
+    return f"{value:.2%} test error" if figure == "error" else f"test {title(figure)} {digits(value)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}"
+
+
+def _of_a_loss(value: float) -> str:
+    return f"{value:.4f}"
 
 
 def points(share: float) -> str:
@@ -90,25 +98,28 @@ def points(share: float) -> str:
 
 def closing_words(record: dict[str, Any]) -> str:
     """What confirming prints last: the verdict, both networks side by side, how often the test split was opened."""
-    rows = [f"{'':26}{'best':>30}{'baseline':>30}"]
+    rows = [("", "best", "baseline")]
     arms = [record["arms"][name] for name in (BEST, BASELINE)]
     figure = record["figure"]
-    for what, get, style in (
-        (f"test {title(figure)}", lambda arm: arm["test"][figure], ".2%" if figure == "error" else ".4g"),
-        ("test loss", lambda arm: arm["test"]["loss"], ".4f"),
-        ("gap (test - train loss)", lambda arm: arm["gap"], ".4f"),
+    for what, get, write in (
+        (f"test {title(figure)}", lambda arm: arm["test"][figure], _percent if figure == "error" else digits),
+        ("test loss", lambda arm: arm["test"]["loss"], _of_a_loss),
+        ("gap (test - train loss)", lambda arm: arm["gap"], _of_a_loss),
     ):
-        cells = [f"{e['mean']:{style}} ({e['low']:{style}} to {e['high']:{style}})" for e in map(get, arms)]
-        rows.append(f"{what:26}{cells[0]:>30}{cells[1]:>30}")
+        rows.append((what, *(f"{write(e['mean'])} ({write(e['low'])} to {write(e['high'])})" for e in map(get, arms))))
     for key, what in BESIDE.items():
         if key in arms[0]["test"]:
-            rows.append(f"{what:26}{arms[0]['test'][key]:>24.4f}{arms[1]['test'][key]:>24.4f}")
-    rows.append(f"{'epochs':26}{arms[0]['epochs']:>30}{arms[1]['epochs']:>30}")
+            rows.append((what, *(f"{arm['test'][key]:.4f}" for arm in arms)))
+    rows.append(("epochs", *(str(arm["epochs"]) for arm in arms)))
+    width = 3 + max(len(cell) for row in rows for cell in row)
+    lines = [f"{what:26}{best:>{width}}{baseline:>{width}}" for what, best, baseline in rows]
     for name, arm in record["arms"].items():
         shown = ", ".join(f"{key}={number(value)}" for key, value in arm["params"].items())
-        rows.append(f"{name}: {shown}")
+        lines.append(f"{name}: {shown}")
     lost = [one["sentence"] for one in record["lost"]]
-    return "\n".join([record["verdict"]["sentence"], *lost, "", *rows, *_off(record), "", *_opening(record["opening"])])
+    return "\n".join(
+        [record["verdict"]["sentence"], *lost, "", *lines, *_off(record), "", *_opening(record["opening"])]
+    )
 
 
 def _opening(opening: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ def number(value: Any, *, aligned: bool = False) -> str:
         return NOTHING
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    shown = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}" if aligned else numbers.number(value)
+    shown = f"{value:,}" if isinstance(value, int) else numbers.digits(value, aligned=aligned)
     return shown.replace("-", MINUS, 1 if value < 0 else 0)
 
 

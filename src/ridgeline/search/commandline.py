@@ -107,6 +107,12 @@ class CommandLine:
         own = [setting("tracking.allowed_targets", self.start.own)] if self.start.own else []
         return command(pipeline, setting("study", study), *runs_setting(self.start.runs), *own, where=where)
 
+    def predict(self, model: str) -> str:
+        """The shell command that applies this registered model to the rows of a file."""
+        return command(
+            "predict", setting("model", model), "data.path=FILE", "out=predictions.csv", *runs_setting(self.start.runs)
+        )
+
 
 def _without_idle(overrides: Sequence[str], find: Callable[[], Iterable[Idle]]) -> list[str]:
     """The overrides but those that set a key, or choose a file, without effect."""

@@ -58,8 +58,8 @@ class Categories:
     def becomes(self) -> str:
         if not self.one_hot:
             return f"a code of {len(self.keys)} categories, embedded"
-        columns = f"{len(self.keys)} columns of 0 and 1"
-        return f"{columns}, and one for missing, rare and unknown ones" if self.unknown else columns
+        columns = f"{len(self.keys)} column{'s' * (len(self.keys) != 1)} of 0 and 1"
+        return f"{columns}, and one for all others" if self.unknown else columns
 
 
 def fit_categories(column: pd.Series, one_hot: int) -> Categories:

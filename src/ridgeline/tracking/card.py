@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ridgeline.command_line.numbers import number
+from ridgeline.command_line.numbers import LEAST_WHOLE, digits, number
 from ridgeline.tasks.figures import BESIDE, larger_is_better, title
 
 PREDICTED = {
@@ -160,8 +160,12 @@ def _markdown(rows: Table) -> str:
 
 
 def _interval(estimate: Mapping[str, float], *, percent: bool = False) -> str:
-    mean, low, high = (f"{estimate[key]:.2%}" if percent else f"{estimate[key]:.4f}" for key in ("mean", "low", "high"))
+    mean, low, high = (f"{estimate[key]:.2%}" if percent else _stated(estimate[key]) for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high})"
+
+
+def _stated(value: float) -> str:
+    return digits(value) if abs(value) >= LEAST_WHOLE else f"{value:.4f}"
 
 
 def _points(estimate: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -60,6 +61,11 @@ class Registered(NamedTuple):
         return f"Champion: {model}, version {self.version}{again} (the first of the seeds)"
 
 
+def model_name(data: str) -> str:
+    """Of the champions of these data. It is a part of addresses, so it has no spaces, whatever the data are called."""
+    return "ridgeline-" + re.sub(r"[^\w.-]", "_", data)
+
+
 def register_champion(
     tracker: Tracker, run_id: str, fitted: Fitted, example: Any, confirmed: Mapping[str, Any]
 ) -> Registered:
@@ -69,7 +75,7 @@ def register_champion(
     weights and verdict, is not registered again. `example`: a few raw examples of the train split, an array or a frame.
     `confirmed`: what confirm found, as in confirm.json. Raises TrackingError if the store takes it not.
     """
-    name = f"ridgeline-{confirmed['data']['name']}"
+    name = model_name(confirmed["data"]["name"])
     run: MlflowRun = tracker.ask("the study's run", lambda store: store.client.get_run(run_id))
     card = _card(name, run, confirmed)
     tags = _tags(confirmed, fitted)
