@@ -76,9 +76,9 @@ def one_line(error: Exception) -> str:
 
 def _keys_called(name: str, tree: Any, group: str = "") -> Iterator[str]:
     """The dotted keys whose last part is `name`, but those of Hydra itself: for `seeds`, `confirm.seeds`."""
-    for key in tree if isinstance(tree, DictConfig) and group != "hydra" else ():
-        dotted = f"{group}.{key}" if group else str(key)
-        if str(key) == name:
+    for key in map(str, tree) if isinstance(tree, DictConfig) and group != "hydra" else ():
+        dotted = f"{group}.{key}" if group else key
+        if key == name:
             yield dotted
         if not OmegaConf.is_missing(tree, key) and not OmegaConf.is_interpolation(tree, key):
             yield from _keys_called(name, tree[key], dotted)

@@ -98,7 +98,7 @@ def points(share: float) -> str:
 
 def closing_words(record: dict[str, Any]) -> str:
     """What confirming prints last: the verdict, both networks side by side, how often the test split was opened."""
-    rows = [("", "best", "baseline")]
+    rows: list[tuple[str, ...]] = [("", "best", "baseline")]
     arms = [record["arms"][name] for name in (BEST, BASELINE)]
     figure = record["figure"]
     for what, get, write in (
