@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
 
 from opening import opened
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.places import CONF
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import load_splits
 from ridgeline.data.rows import split_rows
@@ -148,3 +150,12 @@ def test_a_test_file_leaves_all_rows_of_the_other_to_train_and_validation(file: 
     assert load_splits(parsed(file, "bought", data=asked).data).description.examples == (96, 24, 30)
     with pytest.raises(ConfigError, match=r"data\.train \+ data\.validation < 1"):
         parsed(file, "bought", data={**asked, "test_path": None})
+
+
+@pytest.mark.parametrize(
+    ("typed", "network"), [((), "tabular"), (("network=mlp",), "mlp"), (("experiment=by_hand/dropout",), "mlp")]
+)
+def test_a_table_has_the_network_for_tables_where_none_is_named(typed: tuple[str, ...], network: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert compose("config", ["data=table", *typed]).network.name == network
+        assert compose("config", ["data=wine", *typed]).network.name == "mlp"
