@@ -23,7 +23,10 @@ METRICS = ("data.json", "search.json", "search.csv", "confirm.json", "confirm.cs
 SMALL = """network: {hidden: [8]}
 trainer: {max_epochs: 3}
 """
-TOP = {f"src/ridgeline/{name}.py" for name in ("__init__", "__main__", "checking", "layout", "strengths", "target")}
+TOP = {
+    f"src/ridgeline/{name}.py"
+    for name in ("__init__", "__main__", "cache", "checking", "layout", "strengths", "target")
+}
 """What lies in no folder of the package."""
 needs_dvc = pytest.mark.skipif(not DVC.exists(), reason="no dvc here: pip install dvc")
 
