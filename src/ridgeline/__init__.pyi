@@ -1,6 +1,8 @@
 # The public API: every name here can be imported from `ridgeline`, and src/ridgeline/__init__.py finds it by this file.
 # A study from Python.
 from ridgeline.api.champion import Champion as Champion
+from ridgeline.api.estimators import RegularizedClassifier as RegularizedClassifier
+from ridgeline.api.estimators import RegularizedRegressor as RegularizedRegressor
 from ridgeline.api.studies import Best as Best
 from ridgeline.api.studies import Study as Study
 from ridgeline.api.studies import Verdict as Verdict

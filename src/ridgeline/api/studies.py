@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ridgeline.api.asked import Range, merged, network_settings, space_settings
 from ridgeline.api.champion import Champion
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-FOLLOWED = ("runs", "import_path", "search.storage", "tracking.uri", "tracking.allowed_targets")
-"""Keys that a study is opened with, as pipelines/confirm.py takes them."""
+    from ridgeline.search.plan import Plan
+    from ridgeline.stack.fitted import Fitted
 
 
 def search(
@@ -58,9 +58,9 @@ def search(
     ours = ["search=bayes", f"search.n_trials={n_trials}", setting("runs", folder)]
     ours += [*network_settings(network), *space_settings(space), *data_settings(data, target, folder)]
     with composed(merged(ours, overrides)) as (context, master, arguments):
-        _run(context, master, arguments)
-        name = Path(master.hydra.sweep.dir).name
-    return Study.open(name, [setting(key, value) for key in FOLLOWED if (value := _of(master, key)) is not None])
+        plan = _run(context, master, arguments)
+    data = replace(plan.config.data, root=None, path=None, test_path=None)  # where the study says that they are
+    return Study(open_study(replace(plan.config, data=data), plan.name))
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,24 @@ class Study:
         first = ranked[0]
         command = stored.line.retrain(first.trial.params)
         return Best(first.trial.number, first.value, first.params, stored.config.metric, first.metrics, command)
+
+    def best_fitted(self) -> Fitted:
+        """The network of the best trial, as it ended. Raises ConfigError where its weights are not kept."""
+        from safetensors.torch import load_file
+
+        from ridgeline.data import load_splits
+        from ridgeline.evaluation.compared import NOT_KEPT, kept_of_best
+        from ridgeline.search.records import WEIGHTS
+        from ridgeline.stack.fitted import Fitted
+        from ridgeline.stack.networks import shape_of
+
+        kept = kept_of_best(self._stored)
+        if kept is None:
+            raise ConfigError(NOT_KEPT)
+        config = self._stored.config_of(kept.number)
+        splits = load_splits(config.data)
+        weights = load_file(self._stored.job(kept.number) / WEIGHTS)
+        return Fitted(config, weights, splits.scaler, shape_of(splits), splits.description.class_names)
 
     def table(self) -> pd.DataFrame:
         """A row for each trial, the best first: its params, its figures, how it ended and where its files are."""
@@ -203,12 +221,12 @@ def _train(cfg: DictConfig) -> dict[str, Any]:
     return dict(run_trial(checked(cfg), Path(HydraConfig.get().runtime.output_dir)))
 
 
-def _run(context: Any, master: DictConfig, arguments: Sequence[str]) -> None:
+def _run(context: Any, master: DictConfig, arguments: Sequence[str]) -> Plan:
     from ridgeline.search import study
 
     try:
         with one_line_mistakes():
-            study.run(context, _train, master, arguments)
+            return study.run(context, _train, master, arguments)
     except StudyStopped as stopped:
         if stopped.code == INTERRUPTED_CODE:
             raise KeyboardInterrupt(str(stopped)) from None
@@ -229,8 +247,3 @@ def _given(overrides: Sequence[str], key: str) -> str | None:
 
     found = [override for override in overrides if key_of(override) == key]
     return str(OverridesParser.create().parse_override(found[-1]).value()) if found else None
-
-
-def _of(master: DictConfig, key: str) -> Any:
-    value = OmegaConf.select(master, key)
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

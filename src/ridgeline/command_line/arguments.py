@@ -19,7 +19,8 @@ from ridgeline.command_line.places import CONF
 from ridgeline.config.deciding import OF_ENTRY_POINTS
 from ridgeline.target import TARGET
 
-ONLY_OF_STUDIES = re.compile(r"[+~]*(search|tracking\.(keep_weights|allowed_targets)|hydra[./](launcher|sweeper))\b")
+OF_STUDIES = r"search|tracking\.(keep_weights|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
+ONLY_OF_STUDIES = re.compile(rf"[+~]*({OF_STUDIES})\b")
 """Settings that a trial alone does not take."""
 
 SHOWING = ("help", "hydra_help", "cfg", "info", "shell_completion")

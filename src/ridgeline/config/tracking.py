@@ -11,12 +11,15 @@ from ridgeline.checking import require
 class TrackingConfig:
     """Where MLflow keeps runs (`uri=null`: SQLite under the runs folder); of how many best trials weights are kept.
 
+    `pictures`: whether a study's end draws it, and the curves of those trials: a second or two.
+
     `allowed_targets`: packages whose functions a configuration that is read back may name, besides `stored_config`'s.
     """
 
     uri: str | None = None
     experiment: str = "ridgeline"
     keep_weights: int = 3
+    pictures: bool = True
     allowed_targets: tuple[str, ...] = ()
 
     def check(self) -> None:

@@ -113,12 +113,15 @@ class Records:
         if best and best[0].deviation is not None:
             of_best = {**of_best, f"best/{self.config.metric}_deviation": best[0].deviation}
         self.run.log_epoch(len(trials), {**tally, **of_best})
-        drawn = view_of(study, settings(trials), searched(space)) if swept else study
-        for name, figure in study_figures(drawn, self.config.metric, study.study_name).items():
-            self.run.log_figure(figure, f"study/{name}.png")
-            plt.close(figure)
+        if self.config.tracking.pictures:
+            self._draw(view_of(study, settings(trials), searched(space)) if swept else study, study.study_name)
         for setting in best[: self.config.tracking.keep_weights]:
             self._keep(setting.trial, folder)
+
+    def _draw(self, drawn: Study, study: str) -> None:
+        for name, figure in study_figures(drawn, self.config.metric, study).items():
+            self.run.log_figure(figure, f"study/{name}.png")
+            plt.close(figure)
 
     def finish(self, stopped: StudyStopped | None) -> None:
         """Close the parent run: COMPLETE, FAILED, or KILLED with the state INTERRUPTED, after which it can go on."""
@@ -136,7 +139,7 @@ class Records:
         run, job = self.tracker.reopen(run_id), folder / job_folder(trial.number)
         if (job / WEIGHTS).exists():
             run.log_file(job / WEIGHTS, "weights")
-        if (job / HISTORY).exists():
+        if self.config.tracking.pictures and (job / HISTORY).exists():
             title = f"Trial {trial.number}"
             figure = curve_figure(
                 read_history(job / HISTORY), outcome(trial).get("best_epoch"), title, self.config.metric

@@ -39,8 +39,8 @@ from ridgeline.trial.requirements import leaks_of
 log = logging.getLogger(__name__)
 
 
-def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments: Sequence[str]) -> None:
-    """Run or go on with the study that `master` and the arguments describe.
+def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments: Sequence[str]) -> Plan:
+    """Run or go on with the study that `master` and the arguments describe; what it was to do.
 
     Raises ConfigError, with nothing written, at a mistake; StudyStopped when it was interrupted or too much failed.
     """
@@ -78,6 +78,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
                 mend = f"{_saved(plan, study, folder)}; when this is mended, the same command goes on"
                 raise StudyStopped(f"The study {plan.name} ends, {mend}: {one_line(error)}") from error
         print(closing_words(study, plan.config, plan.line, folder))
+    return plan
 
 
 def written_out(master: DictConfig, arguments: Sequence[str]) -> list[str]:
