@@ -105,7 +105,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     if asked.import_path is not None:
         tree[IMPORT_PATH] = asked.import_path
     tree["data"] = {**tree["data"], **_places(asked)}
-    set_first_targets(tree, swept_keys(master, tree["search"]["params"]))
+    set_first_targets(tree, swept_keys(master, tree["search"].get("params", {})))
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
     config = replace(config, tracking=replace(config.tracking, allowed_targets=allowed))
