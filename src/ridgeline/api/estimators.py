@@ -195,22 +195,22 @@ def divided(y_N: np.ndarray, draw: np.random.Generator, *, of_classes: bool) -> 
     """Row numbers, and the split that each is in: of each class its share, of numbers those of a random order.
 
     No row is held back, for whoever uses an estimator tests elsewhere. A study has a test split all the same: here it
-    is one row that validates of each class, or the least and the greatest number of these, a second time.
+    is a row of each class, or those of the least and the greatest number, a second time. A class with too few rows for
+    all splits has them in it more than once, and where all numbers of a split are the same, so have those two.
     """
+    ends = [int(y_N.argmin()), int(y_N.argmax())]
     classes = [np.flatnonzero(y_N == one) for one in np.unique(y_N)] if of_classes else [np.arange(len(y_N))]
-    train, validation, test = [], [], []
+    train, validation = list[int](), list[int]()
     for own in classes:
-        rows_M = np.resize(draw.permutation(own), max(len(own), FEWEST))
+        rows_M = np.resize(draw.permutation(own), max(len(own), FEWEST)).tolist()
         count = max(2, round(VALIDATION * len(rows_M)))
-        if not of_classes:  # both parts need two numbers that differ
-            ends = [rows_M[y_N[rows_M].argmin()], rows_M[y_N[rows_M].argmax()]]
-            rows_M = np.concatenate([ends, rows_M])[: max(len(rows_M), 2 * FEWEST)]
-        validation.append(rows_M[:count])
-        train.append(rows_M[count:])
-        test.append(rows_M[:1] if of_classes else rows_M[:2])
-    rows_N = np.concatenate([*train, *validation, *test])
-    counts = [sum(map(len, parts)) for parts in (train, validation, test)]
-    return rows_N, np.repeat(["train", "validation", "test"], counts)
+        validation += rows_M[:count]
+        train += rows_M[count:]
+    for part in (train, validation):
+        part += ends if len(np.unique(y_N[part])) < 2 else []
+    test = [int(own[0]) for own in classes] if of_classes else ends
+    counts = [len(train), len(validation), len(test)]
+    return np.array([*train, *validation, *test]), np.repeat(["train", "validation", "test"], counts)
 
 
 def _free_names(frame: pd.DataFrame) -> list[str]:
