@@ -80,6 +80,7 @@ def _folder(config: TableConfig) -> Path:
     def make(draft: Path) -> None:
         start = time.monotonic()
         _write(draft, config)
+        forget_tables()  # what was kept of it until now
         if _contents(config) != contents:
             raise ConfigError(
                 f"`data.path stays as it is while it is read` must hold, but got data.path={config.path}."

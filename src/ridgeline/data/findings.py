@@ -6,6 +6,7 @@ from ridgeline.config import TableConfig
 from ridgeline.data.rows import RowNumbers
 from ridgeline.data.source import Source
 from ridgeline.tables.leaks import Finding, dates, giveaways, groups, identifiers, of_target, twins
+from ridgeline.tables.values import SomeRows
 
 
 def find(source: Source, rows: RowNumbers, config: TableConfig) -> tuple[Finding, ...]:
@@ -13,7 +14,7 @@ def find(source: Source, rows: RowNumbers, config: TableConfig) -> tuple[Finding
     assert source.frame is not None
     assert source.table is not None
     frame, columns, is_regression = source.frame, source.columns, source.task == "regression"
-    found = giveaways(frame.iloc[rows.train], columns, source.y_N[rows.train], is_regression)
+    found = giveaways(SomeRows(frame, rows.train), columns, source.y_N[rows.train], is_regression)
     used = frame[[column.name for column in columns if column.role != "dropped"]]
     found += twins(
         used,

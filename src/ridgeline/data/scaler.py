@@ -82,9 +82,11 @@ def scaler_of(source: Source, rows: np.ndarray, config: DataConfig, known: np.nd
 
 def _encoding(source: Source, rows: np.ndarray, config: DataConfig, known: np.ndarray) -> Scaler:
     from ridgeline.tables.fitting import fit_encoder  # pandas, which other data do without
+    from ridgeline.tables.values import SomeRows
 
     assert isinstance(config, TableConfig)
-    train, vocabulary = source.features(rows), source.features(known)
+    assert source.frame is not None
+    train, vocabulary = SomeRows(source.frame, rows), SomeRows(source.frame, known)
     encoder = fit_encoder(
         train, source.columns, standardize=config.standardize, one_hot=config.one_hot, vocabulary=vocabulary
     )

@@ -71,7 +71,7 @@ def read_table_source(config: TableConfig) -> Source:
         n_test=int((kept >= len(frame) - n_test).sum()),
         class_names=target.class_names,
         table=TableFacts(reading.said, frame[config.target], target),
-        frame=features.iloc[kept].reset_index(drop=True),
+        frame=features if len(kept) == len(features) else features.iloc[kept].reset_index(drop=True),
         columns=columns,
         groups_N=of(config.group_on, _groups, "data.group_on"),
         times_N=of(config.time_on, partial(_times, form=formats.get(str(config.time_on))), "data.time_on"),

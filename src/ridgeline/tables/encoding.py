@@ -21,7 +21,7 @@ from ridgeline.tables.dates import PARTS, as_dates, parts_of
 from ridgeline.tables.example import restored_frame, stored_frame
 from ridgeline.tables.numbers import Kind, Numbers
 from ridgeline.tables.texts import Text
-from ridgeline.tables.values import BadValue, as_codes, as_numbers, codes_of
+from ridgeline.tables.values import BadValue, Columns, as_codes, as_numbers, codes_of
 
 CHUNK = 16_384
 """How many rows are encoded at a time: what is needed beside the result is that large."""
@@ -185,9 +185,7 @@ def names_of(column: Column, parts: Mapping[str, Sequence[str]]) -> list[str]:
     return [column.name]
 
 
-def read_numbers(
-    frame: pd.DataFrame, columns: Sequence[Column], parts: Mapping[str, Sequence[str]]
-) -> Iterator[np.ndarray]:
+def read_numbers(frame: Columns, columns: Sequence[Column], parts: Mapping[str, Sequence[str]]) -> Iterator[np.ndarray]:
     """The columns as float64, one after the other: numbers, ranks from 0 on, parts of dates, or 0 and 1; NaN where a
     value is missing or unknown."""
     for column in columns:

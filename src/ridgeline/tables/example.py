@@ -10,10 +10,10 @@ import pandas as pd
 
 from ridgeline.tables.columns import Column
 from ridgeline.tables.dates import as_dates
-from ridgeline.tables.values import as_numbers, is_missing, key_of
+from ridgeline.tables.values import Columns, as_numbers, is_missing, key_of
 
 
-def example_rows(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+def example_rows(frame: Columns, columns: Sequence[Column]) -> pd.DataFrame:
     """Rows of few missing values, as another reader of the table has them: with numbers, texts, truth values and dates
     in place of pandas' own types."""
     first = frame.head(1000)

@@ -15,15 +15,16 @@ from ridgeline.tables.encoding import KINDS, Encoder, measured_of, names_of, rea
 from ridgeline.tables.example import example_rows
 from ridgeline.tables.numbers import Standardize, fit_numbers
 from ridgeline.tables.texts import N_COMPONENTS, Text, fit_text
+from ridgeline.tables.values import Columns
 
 
 def fit_encoder(
-    frame_train: pd.DataFrame,
+    frame_train: Columns,
     columns: Sequence[Column],
     *,
     standardize: Standardize = "feature",
     one_hot: int = 32,
-    vocabulary: pd.DataFrame | None = None,
+    vocabulary: Columns | None = None,
 ) -> Encoder:
     """What the train rows say about these columns. Every number that is learned is of `frame_train`.
 
@@ -48,14 +49,14 @@ def fit_encoder(
     return replace(encoder, columns=tuple(replace(c, becomes=_becomes(c, encoder)) for c in columns))
 
 
-def _parts(known: pd.DataFrame, column: Column) -> tuple[str, ...]:
+def _parts(known: Columns, column: Column) -> tuple[str, ...]:
     """The parts of a date that differ among the known rows."""
     parts_NP = parts_of(as_dates(known[column.name], column.format))
     parts_NP = parts_NP[~np.isnan(parts_NP[:, 0])]
     return tuple(part for part, values_N in zip(PARTS, parts_NP.T, strict=True) if len(np.unique(values_N)) > 1)
 
 
-def _marks(known: pd.DataFrame, column: Column, parts: Mapping[str, Sequence[str]]) -> list[bool]:
+def _marks(known: Columns, column: Column, parts: Mapping[str, Sequence[str]]) -> list[bool]:
     """For each feature of the column whether it has a mark: the first of them, where a known row has no value."""
     features = [bool(np.isnan(values_N).any()) for values_N in read_numbers(known, [column], parts)]
     return [any(features), *[False] * (len(features) - 1)][: len(features)]

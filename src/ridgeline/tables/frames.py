@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 
+import pyarrow as pa
+
 from ridgeline.tables.reading import Reading, read_table
 
 
@@ -34,3 +36,4 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
 def forget_tables() -> None:
     """Give the memory of what was read back, as soon as nobody else has it."""
     _read.cache_clear()
+    pa.default_memory_pool().release_unused()

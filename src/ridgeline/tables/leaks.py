@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ridgeline.tables.columns import Column
+from ridgeline.tables.values import Columns
 
 ROWS = 5000
 """Of how many rows at most it is tried whether a column gives the target away."""
@@ -39,7 +40,7 @@ class Finding:
         return f"{self.what}: {self.cure}."
 
 
-def giveaways(frame: pd.DataFrame, columns: Sequence[Column], y_N: np.ndarray, is_regression: bool) -> list[Finding]:
+def giveaways(frame: Columns, columns: Sequence[Column], y_N: np.ndarray, is_regression: bool) -> list[Finding]:
     """The columns that tell the target by themselves, or all but do: of the rows of a train split.
 
     A decision tree on one column is fitted to half of the rows and tried on the other. How much better it is than no
@@ -49,9 +50,13 @@ def giveaways(frame: pd.DataFrame, columns: Sequence[Column], y_N: np.ndarray, i
     halves = np.array_split(rows, 2)
     found = []
     for column in columns:
-        if column.role in ("dropped", "text") or frame[column.name].nunique() < 2:
+        if column.role in ("dropped", "text"):
             continue
-        x_N = _ranked(frame[column.name])
+        values = frame[column.name]
+        known = values.dropna()
+        if known.empty or bool((known == known.iloc[0]).all()):
+            continue
+        x_N = _ranked(values)
         told = min(_told(x_N, y_N, halves[i], halves[1 - i], is_regression) for i in (0, 1))
         if told >= GIVEN_AWAY:
             kind = "R2" if is_regression else "scaled balanced accuracy"
@@ -86,7 +91,8 @@ def identifiers(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Finding]
     found = []
     for column in columns:
         values = frame[column.name].dropna()
-        if column.role == "dropped" or len(values) < 20 or values.nunique() < IDENTIFIES * len(values):
+        may_name = values.dtype.kind in "iu" or column.role in ("category", "text")
+        if not may_name or len(values) < 20 or values.nunique() < IDENTIFIES * len(values):
             continue
         is_named = GROUP_NAME.search(column.name) is not None
         counts_up = values.dtype.kind in "iu" and bool((values.diff().dropna() == 1).all())
@@ -101,7 +107,12 @@ def identifiers(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Finding]
 
 def twins(frame: pd.DataFrame, train: np.ndarray, others: dict[str, np.ndarray]) -> list[Finding]:
     """How many rows of the other splits have a row of the same features in the train split."""
-    hashes_N = pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy()
+    hashes_N: np.ndarray = np.zeros(len(frame), np.uint64)
+    for name in frame.columns:  # one at a time: as texts, all columns would be many times the table
+        values = frame[name]
+        values = values.astype(str) if values.dtype == object else values
+        own_N = pd.util.hash_pandas_object(values, index=False).to_numpy(np.uint64)
+        hashes_N = hashes_N * np.uint64(0x100000001B3) + own_N
     known = np.unique(hashes_N[train])
     found = []
     for split, rows in others.items():
@@ -117,9 +128,11 @@ def groups(frame: pd.DataFrame, columns: Sequence[Column], train: np.ndarray, te
     """The columns whose name and repeated values say what belongs together, where that is in two splits."""
     found = []
     for column in columns:
+        if GROUP_NAME.search(column.name) is None:
+            continue
         values = frame[column.name]
         distinct = values.nunique()
-        if GROUP_NAME.search(column.name) is None or not 10 <= distinct <= 0.7 * len(values):
+        if not 10 <= distinct <= 0.7 * len(values):
             continue
         if values.dtype.kind == "f" and not (values.dropna() % 1 == 0).all():
             continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,23 @@ import pandas as pd
 from ridgeline.checking import ConfigError
 
 LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class SomeRows:
+    """Rows of a frame, of which a column at a time is copied: a large table is not there twice."""
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+
+    def __getitem__(self, name: str) -> pd.Series:
+        return self.frame[name].iloc[self.rows]
+
+    def head(self, n: int) -> pd.DataFrame:
+        return self.frame.iloc[self.rows[:n]]
+
+
+Columns: TypeAlias = pd.DataFrame | SomeRows
 
 
 class BadValue(ConfigError):
