@@ -1,0 +1,130 @@
+"""docs/tutorial.md: each command works as it stands there, but for a shorter search."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ridgeline.entry_points import ROOT
+
+PAGE = (ROOT / "docs" / "tutorial.md").read_text()
+COMMANDS = re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+(FILE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+SHORTER = {"search.n_trials=32": "search.n_trials=4", "confirm.seeds=10": "confirm.seeds=2 confirm.selection_seeds=2"}
+
+
+def test_the_tutorial_has_each_step_once() -> None:
+    steps = ("make_churn", "prepare", "train", "confirm", "report", "predict", "mlflow models serve", "curl")
+    assert [[step for step in steps if step in command] for command in COMMANDS] == [
+        ["make_churn"],
+        ["prepare"],
+        ["train"],
+        ["confirm"],
+        ["report"],
+        ["predict"],
+        ["mlflow models serve"],
+        ["curl"],
+    ]
+
+
+@pytest.mark.verify
+def test_the_tutorial_goes_from_a_table_to_a_served_champion(tmp_path: Path) -> None:
+    made, prepare, search, confirm, report, predict, serve, ask = COMMANDS
+    (tmp_path / "make_churn.py").write_text(FILE)
+    _run(made, tmp_path)
+    for looks_wrong in ("the column refund gives the target away", "contract_id looks like an identifier"):
+        assert looks_wrong in PAGE
+        assert looks_wrong in (said := _run(prepare, tmp_path))
+    assert [line for line in _table_of(PAGE) if line not in _table_of(said)] == []
+    assert "4 complete, 0 pruned, 0 failed" in _run(search, tmp_path)
+    (study,) = (tmp_path / "mlruns" / "studies").iterdir()
+    confirmed = _run(confirm.replace("NAME", study.name), tmp_path)
+    assert "Champion: models:/ridgeline-churn@champion, version 1" in confirmed, confirmed
+    _run(report.replace("NAME", study.name), tmp_path)
+    assert "<dt>Target" in (study / "report.html").read_text()
+    _run(predict, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    assert list(rows[0]) == ["contract_id", "prediction", "probability_left", "probability_stayed"]
+    assert len(rows) == 200
+
+    port = _free_port()
+    with _served(serve.replace("5001", str(port)), tmp_path, port):
+        answer = json.loads(_run(ask.replace("5001", str(port)), tmp_path))
+    (shares,) = answer["predictions"]
+    assert list(shares) == ["left", "stayed"]
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def _run(command: str, folder: Path) -> str:
+    ended = subprocess.run(
+        ["bash", "-euc", _shorter(command)],
+        cwd=folder,
+        env=_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def _shorter(command: str) -> str:
+    for written, shorter in SHORTER.items():
+        command = command.replace(written, shorter)
+    return command.replace("python pipelines", f"python {ROOT}/pipelines")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "RIDGELINE_RUNS": str(folder / "mlruns"), "PATH": path}
+
+
+def _table_of(text: str) -> list[str]:
+    """The lines about columns, as far as the page has them."""
+    rows = re.findall(r"^[a-z]\w+ +(?:number|category|date|text|boolean) .*$", text, re.MULTILINE)
+    assert rows
+    return rows
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _served(command: str, folder: Path, port: int) -> Iterator[None]:
+    """While the model answers at this port."""
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            ["bash", "-euc", command],
+            cwd=folder,
+            env=_environment(folder),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        for _ in range(900):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=1):
+                break
+            assert process.poll() is None, (folder / "serve.log").read_text()
+            time.sleep(0.1)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
