@@ -16,6 +16,8 @@ from ridgeline.api.asked import network_settings, space_settings
 from ridgeline.api.given import data_settings
 from ridgeline.api.studies import Study
 from ridgeline.checking import ConfigError
+from ridgeline.search import study as study_module
+from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
 from sweeping import Studies
 
 SHORT = ["trainer.max_epochs=2", "network.hidden=[8]", "trainer.enable_progress_bar=false"]
@@ -164,6 +166,17 @@ def test_a_mistake_is_an_error_of_one_line_and_nothing_is_recorded(
     assert str(raised.value).startswith(line)
     assert "\n" not in str(raised.value)
     assert {path.name for path in tmp_path.iterdir()} <= {"data"}
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_that_says_what_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: Any) -> None:
+        raise StudyStopped("Interrupted: 3 of 9 trials are saved; the same command goes on.", INTERRUPTED_CODE)
+
+    monkeypatch.setattr(study_module, "run", stop)
+    with pytest.raises(KeyboardInterrupt, match="3 of 9 trials are saved"):
+        ridgeline.search(overrides=["data=wine"], runs=tmp_path)
 
 
 @pytest.mark.verify
