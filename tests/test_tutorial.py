@@ -1,4 +1,4 @@
-"""docs/tutorial.md: each command works as it stands there, but for a shorter search."""
+"""docs/tutorial.md and docs/tutorial.ipynb: what stands there works as it stands there, but for shorter searches."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ import pytest
 from ridgeline.entry_points import ROOT
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
+NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 COMMANDS = re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 (FILE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-SHORTER = {"search.n_trials=32": "search.n_trials=4", "confirm.seeds=10": "confirm.seeds=2 confirm.selection_seeds=2"}
+SHORTER = {
+    "search.n_trials=32": "search.n_trials=4",
+    "confirm.seeds=10": "confirm.seeds=2 confirm.top=1 confirm.selection_seeds=2",
+    "confirm(seeds=5)": "confirm(seeds=2, top=1, selection_seeds=2)",
+}
+RUN_CELLS = Path(__file__).with_name("notebook_cells.py")
 
 
 def test_the_tutorial_has_each_step_once() -> None:
@@ -66,6 +72,20 @@ def test_the_tutorial_goes_from_a_table_to_a_served_champion(tmp_path: Path) -> 
     (shares,) = answer["predictions"]
     assert list(shares) == ["left", "stayed"]
     assert sum(shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.verify
+def test_the_notebook_says_again_what_it_says_on_the_page(tmp_path: Path) -> None:
+    """Its cells, in order, in one plain process. The outputs of cells that are marked so do not vary."""
+    notebook, out = tmp_path / "tutorial.ipynb", tmp_path / "outputs.json"
+    notebook.write_text(_shorter(NOTEBOOK.read_text()))
+    _run(f"python {RUN_CELLS} {notebook} {out}", tmp_path)
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    outputs = json.loads(out.read_text())
+    same = [n for n, cell in enumerate(cells) if "same" in cell["metadata"].get("tags", ())]
+    assert len(same) >= 3
+    shown = {n: "".join(cells[n]["outputs"][0]["data"]["text/plain"]) for n in same}
+    assert {n: outputs[n] for n in same} == shown
 
 
 def _run(command: str, folder: Path) -> str:

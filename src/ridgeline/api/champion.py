@@ -32,7 +32,9 @@ class Champion:
     @classmethod
     def of(cls, stored: StoredStudy) -> Champion:
         """The version that confirming this study has registered. Raises ConfigError where there is none."""
+        from ridgeline.evaluation.confirm_folder import read_confirmed
         from ridgeline.evaluation.scoring import open_model
+        from ridgeline.evaluation.verdict import HARMS
         from ridgeline.tracking import Tracker
 
         tag = None
@@ -40,8 +42,11 @@ class Champion:
             with Tracker(stored.config) as tracker:
                 tag = tracker.tags_of(stored.run_id).get("ridgeline.champion")
         if tag is None:
-            again = f"study.confirm() registers one, or: {command('confirm', f'study={stored.name}')}"
-            raise ConfigError(f"`the study has a champion` must hold, but got none of {stored.name}: {again}")
+            confirmed = read_confirmed(stored.folder)
+            why = f"study.confirm() registers one, or: {command('confirm', f'study={stored.name}')}"
+            if confirmed is not None and confirmed.record["verdict"]["word"] == HARMS:
+                why = "regularization harms, so its winner was not registered."
+            raise ConfigError(f"`the study has a champion` must hold, but got none of {stored.name}: {why}")
         return cls(tag, open_model(replace(stored.config, model=tag)))
 
     @cached_property
