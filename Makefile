@@ -35,7 +35,8 @@ test: install  ## the tests that need nothing but Python
 	@$(BIN)/python -m pytest -m "not verify" --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 verify: install  ## the slow tests, and those that need another program (skipped with the install line without it)
-	@$(BIN)/python -m pytest -m verify -rs $(ARGS)
+	@$(BIN)/python -m pytest -m "verify and not alone" -rs --numprocesses 2 --dist loadfile $(ARGS) || [ $$? -eq 5 ] # 5: none
+	@$(BIN)/python -m pytest -m "verify and alone" -rs $(ARGS) || [ $$? -eq 5 ]
 
 ui: install  ## the MLflow UI on http://127.0.0.1:5000 (PORT=... for another)
 	@$(BIN)/python -m mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$$STORE"

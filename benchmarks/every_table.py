@@ -29,8 +29,8 @@ from progress import Progress
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "every_table.json"
-SEARCH = ("-m", "search=bayes", "search.n_trials=16", "search.n_startup_trials=8", "trainer.max_epochs=15")
-CONFIRM = ("confirm.top=2", "confirm.selection_seeds=2", "confirm.seeds=5")
+SEARCH = ("-m", "search=bayes", "search.n_trials=8", "search.n_startup_trials=4", "trainer.max_epochs=15")
+CONFIRM = ("confirm.top=1", "confirm.selection_seeds=2", "confirm.seeds=3")
 
 
 def run(pipeline: str, *arguments: str, runs: Path) -> tuple[float, str]:

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from ridgeline.entry_points import ROOT
 from sweeping import OWN_COLUMNS, results, table
 
-pytestmark = pytest.mark.verify
+pytestmark = [pytest.mark.verify, pytest.mark.alone]
 
 COMMAND = [sys.executable, str(ROOT / "pipelines" / "train.py"), "-m", "search.study_name=one"]
 TINY = ["network.hidden=[8]", "data.examples=200", "optimizer.lr=0.02", "trainer.max_epochs=4"]

@@ -19,6 +19,8 @@ from ridgeline.search import holder
 from ridgeline.search.folder import locked
 from sweeping import Studies, formula, results
 
+pytestmark = pytest.mark.alone
+
 GRID = ("search.study_name=one", "regularization.l2=0,1e-4,1e-3", "hydra/launcher=basic")
 
 

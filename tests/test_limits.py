@@ -22,6 +22,8 @@ from ridgeline.trial.requirements import check_trainer
 from settings import small
 from sweeping import Studies
 
+pytestmark = pytest.mark.alone
+
 PROCESSORS = os.cpu_count() or 1
 TOO_MUCH: dict[str, dict[str, Any]] = {
     f"`trainer.num_threads <= {PROCESSORS}, the processors of this machine,` must hold, but got": {

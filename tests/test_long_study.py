@@ -11,6 +11,8 @@ import pytest
 from sweeping import results
 from test_faults import Command
 
+pytestmark = pytest.mark.alone
+
 TRIALS = 1000
 TINY = ["network.hidden=[4]", "data.examples=100", "trainer.max_epochs=1", "search=random", f"search.n_trials={TRIALS}"]
 

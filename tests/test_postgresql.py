@@ -27,6 +27,8 @@ from settings import small
 from sweeping import OWN_COLUMNS, Studies, results, table
 from test_stacked_study import BAYES, SLOTS
 
+pytestmark = pytest.mark.alone
+
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 PASSWORD = "swordfish"
 MISSING = [] if PROGRAMS else ["apt-get install postgresql"]

@@ -19,6 +19,8 @@ from ridgeline.stack.source import Fit
 from sweeping import Studies, results, table
 from test_stacked_study import BAYES, SLOTS, train
 
+pytestmark = pytest.mark.alone
+
 RAY = "hydra.launcher.backend=ray"
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=launching.INSTALL)
 

@@ -18,6 +18,8 @@ from settings import small
 from sweeping import Studies
 from test_report_page import BAYES, TINY, asked, part, train
 
+pytestmark = pytest.mark.alone
+
 TRIALS = 5000
 SECONDS, MEGABYTES = 30, 10
 

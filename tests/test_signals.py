@@ -21,6 +21,8 @@ from ridgeline.tracking.writer import HASTE_SECONDS
 from test_case_study import SMALL
 from test_faults import Command, statuses
 
+pytestmark = pytest.mark.alone
+
 MANY = ["trainer.max_epochs=3", "search.n_trials=2000", "hydra.launcher.stack_size=24"]
 SOON = 9.0
 """Seconds that `docker stop` grants, about; a quiet machine needs two."""

@@ -23,6 +23,8 @@ from settings import small
 from sweeping import Studies, formula, results
 from test_tracking import configuration
 
+pytestmark = pytest.mark.alone
+
 RANDOM = ("search=random", "search.study_name=one", "hydra/launcher=basic")
 
 

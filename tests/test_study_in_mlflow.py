@@ -22,6 +22,8 @@ from sweeping import Studies, table
 from test_tracking import DESCRIPTION, configuration
 from test_tracking_server import Server
 
+pytestmark = pytest.mark.alone
+
 BAYES = ("search=bayes", "search.n_trials=6", "search.n_startup_trials=2", "trainer.max_epochs=2")
 
 

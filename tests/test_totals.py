@@ -15,6 +15,8 @@ from ridgeline.stack.source import Fit
 from sweeping import Studies, table
 from test_stacked_study import train
 
+pytestmark = pytest.mark.alone
+
 SHORT = ("data=wine", "network.hidden=[8]", "trainer.max_epochs=2", "hydra.launcher.workers=1")
 BATCHES = "network.hidden=choice([8],[4])"
 

@@ -17,7 +17,7 @@ from ridgeline.config import ConfigError
 from ridgeline.tracking import Tracker, TrackingError, check_store, store_uri, writer
 from test_tracking import DESCRIPTION, configuration
 
-pytestmark = pytest.mark.verify
+pytestmark = [pytest.mark.verify, pytest.mark.alone]
 
 
 class Server:
