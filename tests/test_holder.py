@@ -135,6 +135,7 @@ except ConfigError as error:
 """
 
 
+@pytest.mark.verify
 def test_studies_of_one_name_in_one_tracking_store_have_a_run_each(tmp_path: Path) -> None:
     first, second = (Studies(tmp_path / name / "runs", tmp_path / "mlflow.db") for name in "ab")
     jobs = list[int]()

@@ -89,6 +89,7 @@ def test_a_sampler_that_draws_outside_of_the_space_is_refused_before_the_study()
         rehearse(SearchConfig(sampler={"_target_": "test_sampling.Far"}), SPACE)
 
 
+@pytest.mark.verify
 def test_a_sampler_that_fails_later_ends_the_study_which_keeps_its_trials(tmp_path: Path) -> None:
     """What it was drawing is no trial; and the same command ends alike, for its sampler is the same."""
     studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")

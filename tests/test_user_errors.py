@@ -37,6 +37,7 @@ def states(store: Path, experiment: str) -> list[str]:
     return [run.data.tags["ridgeline.state"] for run in runs]
 
 
+@pytest.mark.verify
 def test_broken_pruner_ends_the_study_and_mended_it_goes_on(tmp_path: Path) -> None:
     store, command = tmp_path / "mlflow.db", (*BAYES, *SLOTS, "+search.pruner._target_=test_user_errors.Nervous")
     studies = Studies(tmp_path / "runs", store)
@@ -51,6 +52,7 @@ def test_broken_pruner_ends_the_study_and_mended_it_goes_on(tmp_path: Path) -> N
     assert states(store, "runs").count("COMPLETE") == 14
 
 
+@pytest.mark.verify
 def test_exception_in_a_stack_fails_its_trials_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
