@@ -96,7 +96,9 @@ def markdown(results: list[dict[str, Any]]) -> str:
 
 
 def shown(value: float, figure: str) -> str:
-    return f"error {value:.2%}" if figure == "error" else f"{figure.upper()} {value:.4g}"
+    if figure == "error":
+        return f"error {value:.2%}"
+    return f"{figure.upper()} {value:,.0f}" if value >= 1000 else f"{figure.upper()} {value:.4g}"
 
 
 def main() -> None:
