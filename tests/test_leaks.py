@@ -11,7 +11,8 @@ import pytest
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import TableConfig, parse
-from ridgeline.data.overview import check_leaks, findings, look_at
+from ridgeline.data.leak_check import check_leaks, findings
+from ridgeline.data.overview import look_at
 
 N = 400
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from ridgeline import RegularizedClassifier, RegularizedRegressor
-from ridgeline.api.estimators import divided
+from ridgeline.api.estimator_splits import divided
 
 SMALL = ("network.hidden=[16]", "trainer.batch_size=32", "optimizer.lr=0.01", "hydra.launcher.workers=1")
 QUICK = {"n_trials": 1, "overrides": (*SMALL, "trainer.max_epochs=20"), "random_state": 0}

@@ -92,7 +92,7 @@ class TableConfig(DataConfig):
         named = (*self.categorical, *self.text, *dates, *(name for name, _ in self.ordered.columns))
         return tuple(dict.fromkeys(named))
 
-    def columns_with_a_part(self) -> dict[str, str]:
+    def columns_beside_features(self) -> dict[str, str]:
         """The columns that are no features, by the key that names them."""
         keys = ("target", "split_column", "weight", "group_on", "time_on")
         return {f"data.{key}": getattr(self, key) for key in keys if getattr(self, key) is not None}

@@ -13,7 +13,8 @@ from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
 if TYPE_CHECKING:
-    from ridgeline.data.overview import check_leaks, look_at
+    from ridgeline.data.leak_check import check_leaks
+    from ridgeline.data.overview import look_at
     from ridgeline.data.splits import Split, SplitLocked, Splits, load_splits
 
 __all__ = [
@@ -35,8 +36,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("check_leaks", "look_at"):
-        return getattr(importlib.import_module("ridgeline.data.overview"), name)
+    if name == "check_leaks":
+        return importlib.import_module("ridgeline.data.leak_check").check_leaks
+    if name == "look_at":
+        return importlib.import_module("ridgeline.data.overview").look_at
     if name in ("Split", "SplitLocked", "Splits", "load_splits"):
         return getattr(importlib.import_module("ridgeline.data.splits"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from ridgeline.checking import ConfigError
 from ridgeline.config import TableConfig
+from ridgeline.data.arrays import load_arrays
 from ridgeline.data.cross_validation import fold_rows
-from ridgeline.data.encoded import load_findings
-from ridgeline.data.scaler import scaler_of
+from ridgeline.data.leak_check import findings
 from ridgeline.data.source import Source, TableFacts
 from ridgeline.data.sources import read_source
 from ridgeline.tables.columns import Column
@@ -39,27 +37,13 @@ def look_at(config: TableConfig) -> Overview:
     """Of the whole file, but for the targets, which are those of the train and the validation split."""
     source = read_source(config)
     rows = fold_rows(source, config)[0]
-    encoder = scaler_of(source, rows.train, config).encoder
+    encoder = load_arrays(config).scalers[0].encoder
     assert encoder is not None
     assert source.frame is not None
     frame = source.frame
     described = tuple(_described(frame[column.name], column) for column in encoder.columns)
     seen = np.union1d(rows.train, rows.validation)
     return Overview((*_of_target(source, config, source.y_N[seen]), *_table(described)), findings(config), described)
-
-
-@lru_cache(maxsize=4)
-def findings(config: TableConfig) -> tuple[Finding, ...]:
-    """What looks wrong in the table and its splits, the worst first."""
-    return load_findings(config)
-
-
-def check_leaks(config: TableConfig) -> tuple[Finding, ...]:
-    """The leaks. Raises ConfigError for the first one with `data.leaks=refuse`."""
-    leaks = tuple(finding for finding in findings(config) if finding.is_leak)
-    if leaks and config.leaks == "refuse":
-        raise ConfigError(f"`no leak with data.leaks=refuse` must hold, but {leaks[0]}")
-    return leaks
 
 
 def _of_target(source: Source, config: TableConfig, seen_N: np.ndarray) -> Iterator[str]:

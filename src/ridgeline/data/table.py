@@ -44,7 +44,7 @@ def read_table_source(config: TableConfig) -> Source:
         frame, n_test = _below(frame, tested.frame, config), len(tested.frame)
         contents.append(tested.content)
     target = read_target(column_of(frame, config.target, "data.target"), config.predicted, config.positive)
-    own = config.columns_with_a_part()
+    own = config.columns_beside_features()
     for key, name in own.items():
         column_of(frame, name, key)
     features = frame.drop(columns=list(dict.fromkeys(own.values())))

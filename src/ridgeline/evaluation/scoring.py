@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
 from ridgeline.tables.reading import read_chunks
 from ridgeline.tracking.champion import ALIAS
 from ridgeline.tracking.logged_model import KIND
-from ridgeline.tracking.store import Store, open_store
+from ridgeline.tracking.store import open_store
 
 ROWS = 20_000
 """How many rows are read, predicted and written at a time."""
@@ -46,7 +47,10 @@ def open_model(config: Config) -> Fitted:
     name, alias, version = found[1], found[2] or ALIAS, found[3]
     store = open_store(config)
     try:
-        known = store.client.get_model_version(name, version) if version else _by_alias(store, name, alias)
+        client = store.client
+        known: Any = (
+            client.get_model_version(name, version) if version else client.get_model_version_by_alias(name, alias)
+        )
     except MlflowException as error:
         models = [model.name for model in store.client.search_registered_models(max_results=1000)]
         near = nearest(name, models) if name not in models and models else str(error).splitlines()[0]
@@ -55,10 +59,6 @@ def open_model(config: Config) -> Fitted:
     uri = f"models:/{known.model_id}" if known.model_id else known.source
     folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.client.tracking_uri)) / "artifacts" / KIND
     return load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
-
-
-def _by_alias(store: Store, name: str, alias: str):  # type: ignore[no-untyped-def]  # MLflow has two classes of this name
-    return store.client.get_model_version_by_alias(name, alias)
 
 
 def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:
