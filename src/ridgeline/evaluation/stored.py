@@ -68,9 +68,12 @@ class StoredStudy:
         return read_stored(self.job(number) / ".hydra" / "config.yaml", allowed, modules, places)
 
     def idle_in(self, params: Mapping[str, Any]) -> list[Idle]:
-        """The keys without effect in the first trial with these parameters."""
+        """The keys without effect in the first trial with these parameters; none is known of one that was trained on
+        another machine, whose folder is not here."""
         number = self._numbers.get(tuple(params.items()))
-        return [] if number is None else list(idle_keys(self.config_of(number)))
+        if number is None or not self.job(number).is_dir():
+            return []
+        return list(idle_keys(self.config_of(number)))
 
     @cached_property
     def _numbers(self) -> dict[tuple[tuple[str, Any], ...], int]:

@@ -63,6 +63,7 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
     server = server_of(stored.config)
     confirmed = read_confirmed(stored.folder)
     missing = dict[str, str]()
+    params = {t.number: t.params for t in frozen}
     return Story(
         name=stored.name,
         metric=stored.config.metric,
@@ -76,7 +77,7 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
         predicted=predicted(stored, confirmed, missing),
         confirmed=confirmed,
         confirm_command=stored.line.follow("confirm", stored.name),
-        commands={t.number: stored.line.retrain(t.params) for t in frozen if t.state == TrialState.COMPLETE},
+        retrain=lambda number: stored.line.retrain(params[number]),
         server=server or LOCAL_UI,
         how_to_look=ui_command(stored.config),
         made=how_made(stored, tags, confirmed.record if confirmed else None),

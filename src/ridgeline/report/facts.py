@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -153,8 +153,9 @@ class Story:
 
     `settings` are what is ranked: where a seed is swept, all trials of a setting are one of them; else they are the
     `trials`. `curves` and `weights` are by the network's name: baseline, best, over-regularized. `missing` says in one
-    sentence each why a part is not there. `commands` retrain a trial. `importance` are shares by key, or why there are
-    none. `server`: where runs open in MLflow; `how_to_look`: what starts it there, None where it runs by itself.
+    sentence each why a part is not there. `retrain` gives the command that trains the trial of this number again: it is
+    asked for the rows that are shown. `importance` are shares by key, or why there are none. `server`: where runs open
+    in MLflow; `how_to_look`: what starts it there, None where it runs by itself.
     """
 
     name: str
@@ -169,7 +170,7 @@ class Story:
     predicted: Predicted | PredictedNumbers | None
     confirmed: Confirmed | None
     confirm_command: str
-    commands: Mapping[int, str]
+    retrain: Callable[[int], str]
     server: str
     how_to_look: str | None
     made: Sequence[tuple[str, str]]

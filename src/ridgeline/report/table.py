@@ -68,7 +68,7 @@ def row(story: Story, trial: Trial) -> Row:
         deviation = notation.number(trial.deviation, aligned=True)
         first += [Cell(deviation, _sorted_by(trial.deviation)), Cell(str(trial.seeds), str(trial.seeds))]
     cells = [*first, *params, *measured, Cell(seconds, seconds), run]
-    return Row(cells, story.commands[trial.number], trial.run_id)
+    return Row(cells, story.retrain(trial.number), trial.run_id)
 
 
 def told(story: Story) -> str:
