@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from ridgeline.config import AugmentationConfig
@@ -14,10 +16,11 @@ from ridgeline.config.batchable import is_batchable
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.augmentation import Augmentation
+from ridgeline.regularizers.erasing import Erasing
 from ridgeline.report.curves import augmentation_figure
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
-from ridgeline.stack.samples import samples_RMHW
+from ridgeline.stack.samples import samples_RMCHW
 from settings import effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
 
@@ -137,11 +140,68 @@ def test_validation_sees_images_as_they_are(images: Splits) -> None:
     assert result.history[-1]["val/loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
+def coloured(images: Splits, n: int = 64) -> tuple[Splits, Splits]:
+    """The first images as grey, and in colour: the channels are one and the same ink on papers of three colours."""
+    grey_NI = images.train.x_NI[:n]
+    x_NI = torch.cat([grey_NI, 2 * grey_NI + 1, grey_NI - 3], dim=1)
+    train = Split(x_NI, images.train.y_N[:n])
+    grey = replace(images, train=Split(grey_NI, images.train.y_N[:n]))
+    return grey, replace(images, train=train, image_shape=(3, 8, 8))
+
+
+@pytest.mark.parametrize("knob", [*KNOBS, "all"])
+def test_channels_of_a_colour_image_are_changed_alike(images: Splits, knob: str) -> None:
+    """So that the second channel is what the grey image becomes, where that is lit; light is added in equal amounts."""
+    config = augmented(KNOBS if knob == "all" else {knob: KNOBS[knob]})
+    changed = []
+    for splits in coloured(images):
+        batch = Batch(splits.train.x_NI[None].clone(), splits.train.y_N[None], [7], [3])
+        for kind in (Augmentation, Erasing):
+            effect = effect_of(Stack([config], splits), kind)
+            if effect.is_on(config):
+                effect.on_batch(batch)
+        changed.append(batch.x_KBI)
+    grey_KBP, (red_KBP, green_KBP, blue_KBP) = changed[0], changed[1].chunk(3, dim=2)
+    assert not torch.equal(grey_KBP[0], images.train.x_NI[:64])
+    torch.testing.assert_close(red_KBP, grey_KBP, rtol=0, atol=1e-5)
+    torch.testing.assert_close(blue_KBP, grey_KBP - 3, rtol=0, atol=1e-5)
+    if knob not in ("brightness", "all"):
+        torch.testing.assert_close(green_KBP, 2 * grey_KBP + 1, rtol=0, atol=1e-5)
+
+
+def test_a_colour_image_is_turned_moved_and_scaled_as_scipy_does_it(images: Splits) -> None:
+    """Backwards, from each pixel of the result: about the centre, by linear interpolation, black beyond the edge."""
+    _, splits = coloured(images, n=4)
+    stack = Stack([augmented({"rotate": 30.0, "scale": 0.2, "shift": 0.25, "flip": 1.0})], splits)
+    numbers = {"turn": 0.4, "size": -0.3, "right": 0.2, "down": -0.1}
+    uniform = [torch.full((1, 4), numbers.get(name, 0.0)) for name in ORDER]
+    ours = effect_of(stack, Augmentation).augmented_UBI(splits.train.x_NI[None], uniform)[0].view(4, 3, 8, 8)
+    angle, scale = np.deg2rad(2 * 0.4 * 30), 1 + 2 * -0.3 * 0.2
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])  # clockwise, of (right, down)
+    backwards = np.linalg.inv(turn @ np.diag([-scale, scale]))[::-1, ::-1]  # of (down, right), as scipy has axes
+    moved, centre = 8 * np.array([2 * -0.1 * 0.25, 2 * 0.2 * 0.25]), np.array([3.5, 3.5])
+    offset = centre - backwards @ (centre + moved)
+    for image_CHW, found_CHW in zip(splits.train.x_NI.view(4, 3, 8, 8), ours, strict=True):
+        for c in range(3):
+            black = splits.train.x_NI.view(4, 3, 64)[:, c].min()
+            ink_HW = (image_CHW[c] - black).double().numpy()
+            expected_HW = affine_transform(ink_HW, backwards, offset, order=1, mode="grid-constant") + black.item()
+            np.testing.assert_allclose(found_CHW[c].numpy(), expected_HW, atol=1e-4)
+
+
 def test_picture_shows_images_and_their_draws(images: Splits) -> None:
-    samples = samples_RMHW(augmented(KNOBS, seed=3), images)
-    assert samples.shape == (5, 10, 8, 8)
-    assert torch.equal(samples[0].flatten(1), images.train.x_NI[:10])
+    samples = samples_RMCHW(augmented(KNOBS, seed=3), images)
+    assert samples.shape == (5, 10, 1, 8, 8)
+    own_MI = images.scaler.undo(images.train.x_NI[:10].numpy())
+    assert torch.equal(samples[0].flatten(1), torch.from_numpy(own_MI))
     assert all(not torch.equal(samples[r], samples[s]) for r in range(5) for s in range(r))
     figure = augmentation_figure(samples.numpy())
     assert len(figure.axes) == 50
     assert figure.get_figwidth() * figure.dpi >= 800
+
+
+def test_picture_shows_colours() -> None:
+    images_RMCHW = np.zeros((1, 1, 3, 2, 2))
+    images_RMCHW[0, 0, 0], images_RMCHW[0, 0, 2, 1] = 200.0, 100.0
+    (axes,) = augmentation_figure(images_RMCHW).axes
+    assert axes.images[0].get_array().tolist() == [[[255, 0, 0]] * 2, [[255, 0, 128]] * 2]

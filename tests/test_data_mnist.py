@@ -109,7 +109,7 @@ def test_the_files_become_flat_pixels_between_0_and_1(folder, contents):
     assert np.allclose(loaded.validation.x_NI, pixels[80:] / 255, atol=1e-7)
     assert (loaded.train.x_NI.min(), loaded.train.x_NI.max()) == (0, 1)
     assert loaded.train.y_N.tolist() == [*range(10)] * 8
-    assert loaded.image_shape == (28, 28)
+    assert loaded.image_shape == (1, 28, 28)
     assert loaded.description.examples == (80, 20, 20)
 
 

@@ -56,7 +56,7 @@ def test_tensors_are_what_the_description_says(config):
         assert split.y_N.unique().tolist() == list(range(description.classes))
     assert len(opened(config).y_N) == description.examples.test
     assert (loaded.n_features, loaded.n_classes) == (description.features, description.classes)
-    assert loaded.image_shape == ((8, 8) if config.name == "digits" else None)
+    assert loaded.image_shape == ((1, 8, 8) if config.name == "digits" else None)
 
 
 def test_splits_hold_the_source_rows_with_their_labels():

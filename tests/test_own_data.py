@@ -33,6 +33,8 @@ def load(n: int = 60, seed: int = 0, found: str = "table"):
     given = {
         "table": (x_NI, labels_N),
         "images": (x_NI.reshape(n, 2, 2), labels_N),
+        "colours": (np.stack([x_NI.reshape(n, 2, 2)] * 3, axis=3), labels_N),
+        "colours first": (np.stack([x_NI.reshape(n, 2, 2)] * 3, axis=1), labels_N),
         "nothing": None,
         "texts": (labels_N[:, None], labels_N),
         "a column": (x_NI[:, 0], labels_N),
@@ -92,7 +94,10 @@ def test_examples_are_split_by_class_and_scaled_by_the_train_split(tree: dict[st
     assert splits.train.x_NI.mean(0).abs().max() < 1e-6
     source = read_source(config.data)
     np.testing.assert_array_equal(source.y_N, (source.x_NI[:, 0] > 3).astype(int))  # no, yes: in the labels' order
-    assert read_source(parsed(tree, found="images").data).image_shape == (2, 2)
+    assert read_source(parsed(tree, found="images").data).image_shape == (1, 2, 2)
+    last, first = (read_source(parsed(tree, found=found).data) for found in ("colours", "colours first"))
+    assert last.image_shape == first.image_shape == (3, 2, 2)
+    np.testing.assert_array_equal(last.x_NI, first.x_NI)
 
 
 def test_numbers_with_a_point_are_regression_which_task_has_to_say(tree: dict[str, Any]) -> None:
@@ -206,7 +211,7 @@ def test_our_seed_is_given_to_it_and_other_arguments_are_other_data(tree: dict[s
     [
         ("nothing", r"gives \(features, targets\)` must hold, but got own_data_of_a_test.load\(\)=NoneType"),
         ("texts", "gives features that are numbers` must hold"),
-        ("a column", r"gives features \(N, I\), or images \(N, H, W\)` must hold, .*=shape \(60,\)"),
+        ("a column", r"gives features \(N, I\), or images \(N, H, W\) or \(N, C, H, W\)` must hold, .*=shape \(60,\)"),
         ("fewer targets", r"gives a target for each of 60 examples` must hold, .*=shape \(59,\)"),
         ("a hole", r"gives features that are finite in float32` must hold, .*=1 that are not"),
         ("no example", r"gives an example and a feature or more` must hold, .*=shape \(0, 4\)"),
@@ -219,8 +224,8 @@ def test_our_seed_is_given_to_it_and_other_arguments_are_other_data(tree: dict[s
         ("a missing label", r"gives a target for each example` must hold, .*=1 that are missing"),
         ("several kinds", r"gives targets of one kind` must hold, .*=int and str"),
         ("one class", r"gives targets of two classes or more` must hold, .*=\[0\]"),
-        ("a fault", r"`data can be built` must hold, .*: KeyError: 'a fault' \(own_data_of_a_test.py, line 44\)"),
-        ("no file", r"FileNotFoundError: .* 'not_there.csv' \(own_data_of_a_test.py, line 43\)\.$"),
+        ("a fault", r"`data can be built` must hold, .*: KeyError: 'a fault' \(own_data_of_a_test.py, line 46\)"),
+        ("no file", r"FileNotFoundError: .* 'not_there.csv' \(own_data_of_a_test.py, line 45\)\.$"),
     ],
 )
 def test_what_is_no_data_is_refused_in_one_line(found: str, rule: str, tree: dict[str, Any]) -> None:

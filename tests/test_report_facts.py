@@ -103,7 +103,7 @@ def test_classes_are_called_on_the_page_as_the_user_calls_them() -> None:
     for picture in predictions(seen)[:2]:
         assert "ill" in picture
         assert "well" in picture
-    images = Examples(np.eye(4)[:1], np.array([0]), np.array([1]), np.array([0.2]), (2, 2))
+    images = Examples(np.eye(4)[:1], np.array([0]), np.array([1]), np.array([0.2]), (1, 2, 2))
     assert [(one.label, one.predicted) for one in confused(images, ("ill", "well"))] == [("ill", "well")]
 
 

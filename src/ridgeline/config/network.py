@@ -64,9 +64,9 @@ class NetworkConfig:
         it."""
         return iter(())
 
-    def example_shape(self, n_inputs: int, image: tuple[int, int] | None) -> tuple[int, ...]:
+    def example_shape(self, n_inputs: int, image: tuple[int, int, int] | None) -> tuple[int, ...]:
         """Of an example as the network gets it: a row, or (channels, height, width)."""
-        return (1, *image) if image is not None and self.takes_images else (n_inputs,)
+        return image if image is not None and self.takes_images else (n_inputs,)
 
     def check_data(self, name: str) -> None:
         """Raise ConfigError for a data set that the network is not for."""

@@ -77,7 +77,7 @@ class ArraySplits:
     validation: ArraySplit
     scalers: tuple[Scaler, ...]
     n_classes: int
-    image_shape: tuple[int, int] | None
+    image_shape: tuple[int, int, int] | None
     description: DataDescription
 
 

@@ -1,6 +1,6 @@
 """The examples that a function of the user's own gives: `data._target_=mine.load`.
 
-N examples, I features; images of H rows and W columns.
+N examples, I features; images of C channels, H rows and W columns.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import numpy as np
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
+from ridgeline.data.image_rows import as_rows
 from ridgeline.data.targets import Targets, read_targets
 
 
 class OwnExamples(NamedTuple):
-    """Features (N, I) float32; targets (N,) with the names of their classes, as `read_targets` gives them; and (H, W)
-    where the function gives images (N, H, W)."""
+    """Features (N, I) float32; targets (N,) with the names of their classes, as `read_targets` gives them; (C, H, W) of
+    an image, where the function gives images."""
 
     x_NI: np.ndarray
     targets: Targets
-    image_shape: tuple[int, int] | None
+    image_shape: tuple[int, int, int] | None
 
 
 def read_own(config: DataConfig) -> OwnExamples:
@@ -37,8 +38,8 @@ def read_own(config: DataConfig) -> OwnExamples:
     x = _features(given[0], path)
     y_N = _array(given[1], "targets", path)
     _check(y_N.ndim == 1 and len(y_N) == len(x), f"a target for each of {len(x)} examples", path, f"shape {y_N.shape}")
-    shape = (int(x.shape[1]), int(x.shape[2])) if x.ndim == 3 else None
-    return OwnExamples(x.reshape(len(x), -1), read_targets(y_N, config.task, path), shape)
+    x_NI, shape = as_rows(x)
+    return OwnExamples(x_NI, read_targets(y_N, config.task, path), shape)
 
 
 def takes(config: DataConfig, name: str) -> bool:
@@ -75,7 +76,7 @@ def _features(given: Any, path: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         found = _column_of_text(given) or _said(error)
         raise ConfigError(f"`data._target_ gives {rule}` must hold, but {path}() has {found}.") from None
-    _check(x.ndim in (2, 3), "features (N, I), or images (N, H, W)", path, f"shape {x.shape}")
+    _check(x.ndim in (2, 3, 4), "features (N, I), or images (N, H, W) or (N, C, H, W)", path, f"shape {x.shape}")
     _check(x.size > 0, "an example and a feature or more", path, f"shape {x.shape}")
     n_not = int(np.count_nonzero(~np.isfinite(x)))
     _check(n_not == 0, "features that are finite in float32", path, f"{n_not} that are not")

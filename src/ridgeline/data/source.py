@@ -35,6 +35,7 @@ class Source:
     The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
     of what was read, as hex; of a table with what its columns become. `examples` is that of its files and its target
     alone, so that the same rows are known again. `class_names`: what the user calls the classes, if these have names.
+    `image_shape`: (C, H, W) of an image, whose features are its pixels in that order, one channel after the other.
 
     A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`; `table` says how
     it was read. `groups_N` numbers the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64,
@@ -45,7 +46,7 @@ class Source:
     x_NI: np.ndarray | None
     y_N: np.ndarray
     content: str
-    image_shape: tuple[int, int] | None = None
+    image_shape: tuple[int, int, int] | None = None
     n_test: int = 0
     class_names: tuple[str, ...] = ()
     table: TableFacts | None = None

@@ -45,7 +45,7 @@ def _read(config: DataConfig) -> Source:
     if config.name == "mnist":
         x_NI, y_N, n_test, digests = read_mnist(config.root)
         content = _digest(json.dumps(digests, sort_keys=True).encode())
-        return Source(x_NI, y_N, content, (28, 28), n_test, numbered(int(y_N.max()) + 1))
+        return Source(x_NI, y_N, content, (1, 28, 28), n_test, numbered(int(y_N.max()) + 1))
     if isinstance(config, TableConfig):
         from ridgeline.data.table import read_table_source  # pandas, which other data do without
 
@@ -62,7 +62,7 @@ def _read(config: DataConfig) -> Source:
     load = {"digits": datasets.load_digits, "breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}
     known = load[config.name]()
     names = tuple(str(name) for name in known.target_names)
-    return _of_arrays(known.data, known.target, (8, 8) if config.name == "digits" else None, names)
+    return _of_arrays(known.data, known.target, (1, 8, 8) if config.name == "digits" else None, names)
 
 
 def _make(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,10 @@ def _make(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _of_arrays(
-    x_NI: np.ndarray, y_N: np.ndarray, image_shape: tuple[int, int] | None = None, class_names: tuple[str, ...] = ()
+    x_NI: np.ndarray,
+    y_N: np.ndarray,
+    image_shape: tuple[int, int, int] | None = None,
+    class_names: tuple[str, ...] = (),
 ) -> Source:
     """`class_names`: where there are none and the targets are classes, their numbers."""
     x_NI = np.ascontiguousarray(x_NI, np.float32)

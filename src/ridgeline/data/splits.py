@@ -72,7 +72,7 @@ class Splits:
     validation: Split
     scalers: tuple[Scaler, ...]
     n_classes: int
-    image_shape: tuple[int, int] | None
+    image_shape: tuple[int, int, int] | None
     description: DataDescription
 
     @property

@@ -163,5 +163,5 @@ def _examples(folder: Path) -> Examples | None:
     if not path.exists():
         return None
     held = load_file(path)
-    height, width = (int(edge) for edge in held.pop("image_shape"))
-    return Examples(**held, shape=(height, width))
+    n_channels, height, width = (1, *map(int, held.pop("image_shape")))[-3:]  # once it was (H, W), of one channel
+    return Examples(**held, shape=(n_channels, height, width))

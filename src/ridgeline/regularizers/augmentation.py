@@ -1,6 +1,7 @@
 """The keys of the group `augmentation` but `erase`: images of a training batch, turned, moved and lit at random.
 
-K fits, U of them augmented, B batch, I inputs (pixels of one channel), P random numbers an image.
+K fits, U of them augmented, F folds, B batch, I inputs: an image's pixels, one of its C channels after the other; H and
+W its sides, P random numbers an image.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from ridgeline.config import Config
 
-IMAGES = ("digits", "mnist", "own")
+IMAGES = ("digits", "mnist", "own", "images", "arrays")
 """Data of images, and those of the user's own, which may be: once they are read, it is known."""
 
-SCALES = ("none", "all")
+SCALES = ("none", "all", "channel")
 
 NUMBERS = 10
 """Random numbers that a warp takes, whichever of them are used: so an amount does not change another's draws."""
@@ -58,30 +59,36 @@ class AugmentationSettings(Settings):
 
 
 def require_images(config: Config) -> None:
-    """Of one channel, in which a moved pixel means in its new place what it meant before."""
+    """In which a moved pixel means in its new place what it meant before."""
     name, standardize = config.data.name, config.data.standardize
-    require(name in IMAGES, "augmentation only of images (data=digits, data=mnist or one's own)", "data.name", name)
-    rule = "data.standardize is none or all with augmentation"
+    require(
+        name in IMAGES,
+        "augmentation only of images (data=images, arrays, digits, mnist or one's own)",
+        "data.name",
+        name,
+    )
+    rule = "data.standardize is none, all or channel with augmentation"
     require(standardize in SCALES, rule, "data.standardize", standardize)
 
 
 class Augmentation(Effect):
-    """One warp of the whole batch on the device; each fit by its own amounts and seed."""
+    """One warp of the whole batch on the device, the same for all channels of an image; each fit by its own amounts and
+    seed."""
 
     order = 30
     settings = AugmentationSettings
 
     def attach(self, fits: Fits) -> None:
         super().attach(fits)
-        self._background_F = background_F(fits)
+        self._background_FC = background_FC(fits)
 
     def load(self, configs: Sequence[Config]) -> None:
         import torch
 
-        example = self._background_F
+        example = self._background_FC
         self._used = [k for k, config in enumerate(configs) if self.is_on(config)]
         self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
-        self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
+        self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
         self._amount_U1 = {
             field.name: torch.tensor(
                 [[getattr(configs[k].augmentation, field.name)] for k in self._used],
@@ -110,7 +117,7 @@ class Augmentation(Effect):
         turn, size, right, down, side, part, part_right, part_down, light, contrast = uniform
         amount = self._amount_U1
         assert self.fits.splits.image_shape is not None, "the configuration was checked"
-        height, width = self.fits.splits.image_shape
+        n_channels, height, width = self.fits.splits.image_shape
         zoom = 1 / (1 - (part + 0.5) * amount["crop"])
         scale = (1 + 2 * size * amount["scale"]) * zoom
         mirrored = torch.where(side + 0.5 < amount["flip"], -scale, scale)
@@ -125,14 +132,18 @@ class Augmentation(Effect):
             torch.stack([mirrored, scale], dim=2).flatten(0, 1),
             (2 * turn * amount["rotate"]).flatten(),
         )
-        ink = (x_UBI - self._background_U11).view(-1, 1, height, width)  # beyond the edge there is none
+        pixels_UBCP = x_UBI.unflatten(2, (n_channels, height * width))
+        ink = (pixels_UBCP - self._background_U1C1).view(-1, n_channels, height, width)  # beyond the edge there is none
         moved_UBI = warp_affine(ink, matrices[:, :2], (height, width), align_corners=True).view(x_UBI.shape)
         moved_UBI.mul_((1 + 2 * contrast * amount["contrast"]).unsqueeze(2))
-        return moved_UBI.add_((2 * light * amount["brightness"]).unsqueeze(2)).add_(self._background_U11)
+        moved_UBI.add_((2 * light * amount["brightness"]).unsqueeze(2))
+        moved_UBI.view(pixels_UBCP.shape).add_(self._background_U1C1)
+        return moved_UBI
 
 
-def background_F(fits: Fits) -> Tensor:
-    """A pixel without ink in each fold, on whatever scale."""
-    train = fits.splits.train
-    least_F: Tensor = train.x_NI.view(fits.splits.folds, -1).amin(dim=1)
-    return least_F
+def background_FC(fits: Fits) -> Tensor:
+    """A pixel without ink in each fold, on whatever scale: the least value of each channel."""
+    splits = fits.splits
+    n_channels = 1 if splits.image_shape is None else splits.image_shape[0]  # of a table nobody will ask
+    least_FC: Tensor = splits.train.x_NI.view(splits.folds, splits.train.n, n_channels, -1).amin(dim=(1, 3))
+    return least_FC

@@ -1,7 +1,7 @@
 """augmentation.erase: rectangles of training images erased at random (Zhong et al. 2020).
 
-K fits, U of them erasing, F folds, B batch, I inputs (pixels of one channel), H and W an image's sides, P random
-numbers of one.
+K fits, U of them erasing, F folds, B batch, I inputs: an image's pixels, one of its C channels after the other; H and W
+its sides, P random numbers of one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.checking import require
-from ridgeline.regularizers.augmentation import background_F, require_images
+from ridgeline.regularizers.augmentation import background_FC, require_images
 from ridgeline.regularizers.effect import Batch, Effect, Fits
 from ridgeline.strengths import Settings, strength
 
@@ -55,15 +55,15 @@ class Erasing(Effect):
 
     def attach(self, fits: Fits) -> None:
         super().attach(fits)
-        self._background_F = background_F(fits)
+        self._background_FC = background_FC(fits)
 
     def load(self, configs: Sequence[Config]) -> None:
         import torch
 
-        example = self._background_F
+        example = self._background_FC
         self._used = [k for k, config in enumerate(configs) if self.is_on(config)]
         self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
-        self._background_U11 = example[self._used_U % len(example)].view(-1, 1, 1)
+        self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
         rates = [[configs[k].augmentation.erase] for k in self._used]
         self._rate_U1 = torch.tensor(rates, dtype=example.dtype, device=example.device)
 
@@ -77,17 +77,19 @@ class Erasing(Effect):
         seeds, steps = ([numbers[k] for k in self._used] for numbers in (batch.seeds, batch.steps))
         words = self.fits.noise.bits_KN(seeds, steps, [True] * u, b * NUMBERS // 2, Purpose.ERASING)
         uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_KBI.dtype).mul_(2.0**-32).add_(0.5)  # in [0, 1]
-        erased_UBI = self._erased_UBI(uniform_UBP.unbind(dim=2))
+        erased_UB1P = self._erased_UBP(uniform_UBP.unbind(dim=2)).unsqueeze(2)
         kept_UBI = x_KBI.index_select(0, self._used_U)
-        x_KBI.index_copy_(0, self._used_U, torch.where(erased_UBI, self._background_U11, kept_UBI))
+        kept_UBCP = kept_UBI.unflatten(2, (self._background_U1C1.shape[2], -1))
+        changed_UBCP = torch.where(erased_UB1P, self._background_U1C1, kept_UBCP)
+        x_KBI.index_copy_(0, self._used_U, changed_UBCP.flatten(2))
 
-    def _erased_UBI(self, uniform: Sequence[Tensor]) -> Tensor:
-        """Whether a pixel is erased."""
+    def _erased_UBP(self, uniform: Sequence[Tensor]) -> Tensor:
+        """Whether a pixel is erased, in all channels."""
         import torch
 
         happens, area, ratio, stands, down, right = uniform
         assert self.fits.splits.image_shape is not None, "the configuration was checked"
-        height, width = self.fits.splits.image_shape
+        _, height, width = self.fits.splits.image_shape
         pixels = height * width * (AREA[0] + area * (AREA[1] - AREA[0]))
         part = RATIO[0] + ratio * (RATIO[1] - RATIO[0])
         short, long = (pixels * part).sqrt_(), (pixels / part).sqrt_()

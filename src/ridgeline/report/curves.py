@@ -1,6 +1,6 @@
 """Pictures of one fit, as pixels for MLflow and job folders: its curves, and what augmentation makes of its images.
 
-R rows, M images of H by W pixels.
+R rows, M images of C channels and H by W pixels.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ridgeline.report.axes import DPI, count_axis, log_axis, needs_log
+from ridgeline.report.pixels import as_shown
 
 LABELS = {
     "loss": (1.0, "loss (mean data loss of an example)"),
@@ -69,14 +70,14 @@ def curve_figure(
     return figure
 
 
-def augmentation_figure(images_RMHW: np.ndarray) -> Figure:
-    """A column an image: the image itself on top, below it a draw of augmentation a row. All on one grey scale."""
-    n_rows, n_images = images_RMHW.shape[:2]
+def augmentation_figure(images_RMCHW: np.ndarray) -> Figure:
+    """A column an image: the image itself on top, below it a draw of augmentation a row. All on one scale."""
+    n_rows, n_images = images_RMCHW.shape[:2]
     figure = Figure(figsize=(max(8.0, n_images), 1.1 * n_rows + 0.5), dpi=DPI, layout="constrained")
-    limits = {"vmin": float(images_RMHW[0].min()), "vmax": float(images_RMHW[0].max())}
+    low, high = float(images_RMCHW[0].min()), float(images_RMCHW[0].max())
     for row, axes_row in enumerate(figure.subplots(n_rows, n_images, squeeze=False)):
-        for axes, image_HW in zip(axes_row, images_RMHW[row], strict=True):
-            axes.imshow(image_HW, cmap="gray", **limits)
+        for axes, image_CHW in zip(axes_row, images_RMCHW[row], strict=True):
+            axes.imshow(as_shown(image_CHW, low, high), cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
         axes_row[0].set_ylabel("image" if row == 0 else f"draw {row}", fontsize="small")
     figure.suptitle("Training images and what augmentation makes of them", fontsize="medium")

@@ -115,13 +115,13 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Examples:
-    """Test images that the best network gets most wrong. `probability_M`: of the true class."""
+    """Test images that the best network gets most wrong. `probability_M`: of the true class. `shape`: (C, H, W)."""
 
     x_MI: np.ndarray
     label_M: np.ndarray
     predicted_M: np.ndarray
     probability_M: np.ndarray
-    shape: tuple[int, int]
+    shape: tuple[int, int, int]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from ridgeline.report.facts import Boundary, Examples
+from ridgeline.report.pixels import as_shown
 from ridgeline.report.vector import FAINT, HEIGHT, MANY, WIDTH, panel, svg
 
 MOST_EXAMPLES = 24
@@ -33,17 +34,17 @@ def boundaries(seen: Boundary) -> list[str]:
 
 
 def confused(examples: Examples, class_names: Sequence[str] = ()) -> list[Picture]:
-    """The images that are taken for another class, each stretched from black to white."""
+    """The images that are taken for another class. Each grey one goes from black to white, others have one scale."""
 
     def name(number: int) -> str:
         return class_names[number] if class_names else str(number)
 
     found = []
     rows = zip(examples.x_MI, examples.label_M, examples.predicted_M, examples.probability_M, strict=True)
+    is_grey = examples.shape[0] == 1
     for x_I, label, predicted, probability in list(rows)[:MOST_EXAMPLES]:
-        pixels_HW = x_I.reshape(examples.shape).astype(np.float64)
-        low, high = pixels_HW.min(), pixels_HW.max()
-        uri = _png((pixels_HW - low) / (high - low if high > low else 1))
+        scale = x_I if is_grey else examples.x_MI
+        uri = _png(as_shown(x_I.reshape(examples.shape), scale.min(), scale.max()))
         found.append(Picture(uri, name(int(label)), name(int(predicted)), float(probability)))
     return found
 
@@ -72,10 +73,9 @@ def _boundary(seen: Boundary, name: str) -> str:
         return svg(figure, f"decision boundary of the {name} network with the test points")
 
 
-def _png(pixels_HW: np.ndarray) -> str:
+def _png(pixels: np.ndarray) -> str:
     from PIL import Image
 
-    image = Image.fromarray((255 * pixels_HW).round().astype(np.uint8))
     written = BytesIO()
-    image.save(written, "PNG")
+    Image.fromarray(pixels).save(written, "PNG")
     return "data:image/png;base64," + base64.b64encode(written.getvalue()).decode()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ridgeline.tables.encoding import Encoder
 
 SHAPE, CLASSES = "shape", "classes"
-"""In the metadata of the tensors: inputs, an image's height and width, outputs; and what the classes are called."""
+"""In the metadata of the tensors: inputs, (C, H, W) of an image, outputs; and what the classes are called."""
 SEED = "seed."
 """What the names of the tensors begin with that are of another seed."""
 OWN_CODE = "own_code"
@@ -142,7 +142,10 @@ def load_fitted(folder: Path, allowed: Sequence[str] = ()) -> Fitted:
         seed, _, own = name.removeprefix(SEED).partition(".")
         others.setdefault(seed, {})[own] = tensors.pop(name)
     layout = None if scaler.encoder is None else scaler.encoder.layout
-    shape = Shape(n_inputs, None if image is None else (image[0], image[1]), n_outputs, layout)
+    if image is not None:
+        n_channels, height, width = (1, *image)[-3:]  # once it was (H, W), of one channel
+        image = (n_channels, height, width)
+    shape = Shape(n_inputs, image, n_outputs, layout)
     config = read_stored(folder / CONFIG, allowed, str(code) if code.is_dir() else None)
     return Fitted(config, tensors, scaler, shape, class_names, tuple(others[seed] for seed in sorted(others, key=int)))
 

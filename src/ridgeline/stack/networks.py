@@ -34,11 +34,11 @@ EXAMPLES = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """What data and task ask of a network: `image` is an image's height and width, `layout` what each input of a
+    """What data and task ask of a network: `image` is (C, H, W) of an image, `layout` what each input of a
     table's row is; `other_layouts`: the same of the folds after the first, which differ in their quantiles."""
 
     n_inputs: int
-    image: tuple[int, int] | None
+    image: tuple[int, int, int] | None
     n_outputs: int
     layout: Layout | None = None
     other_layouts: tuple[Layout, ...] = ()

@@ -1,10 +1,12 @@
-"""What augmentation makes of training images, to be looked at. R rows of M images, H and W their sides."""
+"""What augmentation makes of training images, to be looked at. R rows of M images of C
+channels, H and W their sides."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ridgeline.config import Config
@@ -13,8 +15,9 @@ from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.regularizers import Batch, all_effects
 
 
-def samples_RMHW(config: Config, splits: Splits, n_images: int = 10, n_draws: int = 4) -> Tensor:
-    """The first training images, and below them what the fit's first steps may make of them: R = 1 + n_draws rows."""
+def samples_RMCHW(config: Config, splits: Splits, n_images: int = 10, n_draws: int = 4) -> Tensor:
+    """The first training images, and below them what the fit's first steps may make of them: R = 1 + n_draws rows, in
+    the data's own units."""
     assert splits.image_shape is not None
     fits: Any = SimpleNamespace(noise=KeyedNoise(splits.train.x_NI.device), splits=splits)
     x_MI, y_M = splits.train.x_NI[:n_images], splits.train.y_N[:n_images]
@@ -25,4 +28,5 @@ def samples_RMHW(config: Config, splits: Splits, n_images: int = 10, n_draws: in
             effect.load([config])
             for step in range(n_draws):
                 effect.on_batch(Batch(x_RMI[step + 1].unsqueeze(0), y_M.unsqueeze(0), [config.seed], [step]))
-    return x_RMI.view(1 + n_draws, len(x_MI), *splits.image_shape).cpu()
+    own_RMI = torch.from_numpy(splits.scalers[0].undo(x_RMI.flatten(0, 1).cpu().numpy()))
+    return own_RMI.view(1 + n_draws, len(x_MI), *splits.image_shape)

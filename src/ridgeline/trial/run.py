@@ -16,7 +16,7 @@ from ridgeline.data import load_splits
 from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.device import is_out_of_memory, pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
-from ridgeline.stack.samples import samples_RMHW
+from ridgeline.stack.samples import samples_RMCHW
 from ridgeline.tracking import Run, Tracker, TrackingError
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
         run.log_figure(curve_figure(result.history, result.best_epoch, metric=config.metric), "curves.png")
         if config.augmentation.is_on:
-            run.log_figure(augmentation_figure(samples_RMHW(config, splits).numpy()), "augmented.png")
+            run.log_figure(augmentation_figure(samples_RMCHW(config, splits).numpy()), "augmented.png")
         run.log_file(job_dir / "weights.safetensors", "weights")
     return result
 
