@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from mlflow.exceptions import MlflowException
 
 from champions import confirmed
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.places import ROOT
 from ridgeline.config import Config, parse
 from ridgeline.data import load_splits
 from ridgeline.evaluation import scoring
@@ -117,9 +121,7 @@ def test_a_file_of_any_length_is_predicted_in_pieces(
     monkeypatch.setattr(scoring, "ROWS", 40)
     new, out = tmp_path / "new.csv", tmp_path / "p.csv"
     registered.frame.drop(columns=["bought", "price"]).to_csv(new, index=False)
-    assert (
-        predict_file(open_model(replace(registered.config, model="ridgeline-shop@champion")), str(new), out, "id") == N
-    )
+    assert predict_file(open_model("ridgeline-shop@champion", registered.config), str(new), out, "id") == N
     found, whole = pd.read_csv(out), predictions(registered.fitted, registered.frame)
     assert list(found.columns) == ["id", "prediction", "probability_no", "probability_yes"]
     assert (found["id"] == registered.frame["id"]).all()
@@ -139,9 +141,26 @@ def test_what_cannot_be_predicted_leaves_no_file(registered: Registered, tmp_pat
 
 def test_a_model_that_is_not_there_is_refused_with_the_nearest(registered: Registered) -> None:
     with pytest.raises(ConfigError, match=r"got model=ridgeline-shopp\. Did you mean ridgeline-shop\?"):
-        open_model(replace(registered.config, model="ridgeline-shopp"))
+        open_model("ridgeline-shopp", registered.config)
     with pytest.raises(ConfigError, match=r"model is NAME@ALIAS, NAME/VERSION or NAME"):
-        open_model(replace(registered.config, model="a/b/c"))
+        open_model("a/b/c", registered.config)
+
+
+def test_a_models_name_is_taken_where_model_is_a_group_of_choices_too(tmp_path: Path) -> None:
+    mine = tmp_path / "conf" / "model" / "mnist.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("_target_: mine.Lit\n")
+
+    def typed(*words: str) -> subprocess.CompletedProcess[str]:
+        script = str(ROOT / "pipelines" / "predict.py")
+        return subprocess.run([sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True)
+
+    shown = yaml.safe_load(typed("model=ridgeline-shop@champion", "keep=[id]", "--cfg", "job").stdout)
+    assert (shown["model"], shown["keep"]) == ({"name": "ridgeline-shop@champion"}, ["id"])
+    assert "trainer" not in shown
+    refused = typed("model=ridgeline-shop@champion", "data.path=new.csv", "out=new.csv")
+    assert refused.stderr.splitlines()[-1].startswith("error: `out is another file than data.path` must hold")
+    assert typed("--help").stdout.count("\n") < 20
 
 
 def test_numbers_come_with_the_spread_of_the_seeds_and_in_their_own_unit(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ def test_what_belongs_to_the_study_is_not_used_and_may_name_its_sampler():
     assert config == small(regularization__l2=0.25)
 
 
+def test_a_configuration_from_before_predict_had_its_own_is_read():
+    assert read_stored(stored(model=None, out=None, keep=[])) == small(regularization__l2=0.25)
+
+
 def test_references_to_other_keys_are_resolved_and_nothing_else():
     stops = {"early_stopping": {"monitor": "${metric}", "patience": 3}}
     config = read_stored(stored(callbacks=stops, metric="val/error", runs="${oc.env:RIDGELINE_RUNS,mlruns}"))

@@ -6,7 +6,7 @@ N rows, C classes.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class Champion:
             if confirmed is not None and confirmed.record["verdict"]["word"] == HARMS:
                 why = "regularization harms, so its winner was not registered."
             raise ConfigError(f"`the study has a champion` must hold, but got none of {stored.name}: {why}")
-        return cls(tag, open_model(replace(stored.config, model=tag)))
+        return cls(tag, open_model(tag, stored.config))
 
     @cached_property
     def classes(self) -> np.ndarray:

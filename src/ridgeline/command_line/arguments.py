@@ -117,6 +117,13 @@ def with_targets(arguments: Sequence[str]) -> list[str]:
     return [*(f"{root}=own" for root in own), *map(added, arguments, keys)]
 
 
+def with_names(arguments: Arguments) -> list[str]:
+    """The overrides of a pipeline that reads a model's name: Hydra would look for `model=NAME` in conf/model/."""
+    readable = {str(override.input_line) for override in arguments.parsed}  # of the others Hydra says what is wrong
+    named = [re.sub(r"^(\+*)model=", r"\1model.name=", line) for line in arguments.overrides]
+    return [own if line in readable else line for line, own in zip(arguments.overrides, named, strict=True)]
+
+
 def _refuse(message: str) -> NoReturn:
     raise ConfigError(f"The command line cannot be read: {message}.")
 

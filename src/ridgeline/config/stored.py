@@ -21,6 +21,8 @@ from ridgeline.target import KNOWN, add_folder, targets_in
 
 UNUSED = ("runs", "search", "tracking", "trial")
 """What a study has and its trials, trained again or served, do not use. Its sampler is Optuna's."""
+OF_PREDICT: Mapping[str, Any] = {"model": None, "out": None, "keep": []}
+"""What a configuration said for predict.py, and a stored one may still, before that had one of its own."""
 RESOLVER = re.compile(r"\$\{[^{}]*:")
 """As in `${oc.env:SECRET}`, which reads what is none of a configuration's business."""
 
@@ -46,7 +48,7 @@ def read_stored(
         raise ConfigError(f"{where} cannot be read: {_reason(error)}") from error
     if not isinstance(tree, Mapping):
         raise ConfigError(f"`{where} is a group of keys` must hold, but got {' '.join(str(tree).split())[:80]}.")
-    tree = {str(key): value for key, value in tree.items() if key not in UNUSED}
+    tree = of_today({str(key): value for key, value in tree.items() if key not in UNUSED})
     if "${" in str(tree):
         tree = _resolved(tree, where)
     if import_path is not None:
@@ -55,6 +57,11 @@ def read_stored(
         tree["data"] = {**tree["data"], **places}
     check_targets(tree, allowed)
     return parse(tree)
+
+
+def of_today(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored mapping without what configurations said before, and no longer do."""
+    return {key: value for key, value in tree.items() if key not in OF_PREDICT or value != OF_PREDICT[key]}
 
 
 def check_targets(tree: Mapping[str, Any], allowed: Sequence[str] = ()) -> None:

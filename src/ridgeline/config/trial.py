@@ -43,7 +43,6 @@ class Config:
 
     `metric`: what a study optimizes and the restored weights are best at, the loss or a figure of `ridgeline.tasks`.
     `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
-    `model`, `out` and `keep` are pipelines/predict.py's: which model, where what it predicts goes, with which columns.
     `debug`: what pipelines/train.py checks instead of training. `import_path`: the folder of the user's own modules,
     which a `_target_` may name.
     """
@@ -71,9 +70,6 @@ class Config:
     import_path: str | None = aside(None)
     study: str | None = of_entry_point(None)
     report: str | None = of_entry_point(None)
-    model: str | None = of_entry_point(None)
-    out: str | None = of_entry_point(None)
-    keep: str | tuple[str, ...] = of_entry_point(())
     debug: Literal["gradcheck", "monotone", "overfit"] | None = of_entry_point(None)
 
     def check(self) -> None:

@@ -21,14 +21,24 @@ from ridgeline.command_line.outputs import require_folder
 from ridgeline.command_line.paths import settle, with_absolute_paths
 from ridgeline.config import Config, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
+from ridgeline.config.predict import PredictConfig, parse_predict
 from ridgeline.entry_points.mistakes import one_line, one_line_errors
 from ridgeline.trial.messages import opening_words
 
 
 def checked(cfg: DictConfig) -> Config:
     """The checked configuration of what Hydra composed."""
+    return parse(_resolved(cfg))
+
+
+def checked_prediction(cfg: DictConfig) -> PredictConfig:
+    """Of what Hydra composed of conf/predict.yaml."""
+    return parse_predict(_resolved(cfg))
+
+
+def _resolved(cfg: DictConfig) -> dict[str, Any]:
     try:
-        return parse(with_absolute_paths(plain(cfg)))
+        return with_absolute_paths(plain(cfg))
     except OmegaConfBaseException as error:  # a reference that leads nowhere
         raise ConfigError(one_line(error)) from error
 

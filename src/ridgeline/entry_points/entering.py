@@ -24,6 +24,7 @@ from ridgeline.command_line.arguments import (
     check_arguments,
     check_arguments_without_trial,
     read_arguments,
+    with_names,
     with_targets,
 )
 from ridgeline.command_line.commands import called, command
@@ -54,8 +55,11 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
     _run(task)
 
 
-def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = False) -> None:
-    """Run a pipeline's task that trains no trial. `of_study`: it follows a study, whose data may lie elsewhere now."""
+def enter_without_trial(
+    task: Callable[[DictConfig], Any], *, of_study: bool = False, config_name: str = "config"
+) -> None:
+    """Run a pipeline's task that trains no trial. `of_study`: it follows a study, whose data may lie elsewhere now.
+    `config_name`: the file of conf/ that it is composed from."""
 
     @functools.wraps(task)
     def refusing(cfg: DictConfig) -> Any:
@@ -63,11 +67,11 @@ def enter_without_trial(task: Callable[[DictConfig], Any], *, of_study: bool = F
             return task(cfg)
 
     arguments = _read(lambda arguments: check_arguments_without_trial(arguments, called(Path(sys.argv[0]))))
-    overrides = with_targets(arguments.overrides)
+    overrides = with_targets(arguments.overrides) if config_name == "config" else with_names(arguments)
     if of_study:  # whose data need not be those that the configuration here has
         overrides = [re.sub(rf"^\+*(?=data\.({'|'.join(PLACES)})=)", "++", override) for override in overrides]
     sys.argv[1:] = [*overrides, *WITHOUT_A_TRIAL, *arguments.options]
-    _run(refusing)
+    _run(refusing, config_name)
 
 
 def _read(check: Callable[[Arguments], None]) -> Arguments:
@@ -87,7 +91,7 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
     return arguments
 
 
-def _run(task: Callable[[DictConfig], Any]) -> None:
+def _run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
     """Run the task as a Hydra app. Each of Hydra's errors becomes one line."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
     if not os.environ.get("RIDGELINE_RUNS", "").strip():
@@ -97,7 +101,7 @@ def _run(task: Callable[[DictConfig], Any]) -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(config_path=str(own_conf.enter()), config_name="config", version_base="1.3")(task)()
+        hydra.main(config_path=str(own_conf.enter()), config_name=config_name, version_base="1.3")(task)()
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and not wants_traceback:
             refuse(f"Nothing more can be written: {error.strerror}.", code=1)

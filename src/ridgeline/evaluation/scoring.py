@@ -20,12 +20,12 @@ from tqdm import tqdm
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
-from ridgeline.config import Config, TableConfig
+from ridgeline.config import TableConfig
 from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
 from ridgeline.tables.reading import read_chunks
 from ridgeline.tracking.champion import ALIAS
 from ridgeline.tracking.logged_model import KIND
-from ridgeline.tracking.store import open_store
+from ridgeline.tracking.store import Keeping, open_store
 
 ROWS = 20_000
 """How many rows are read, predicted and written at a time."""
@@ -34,15 +34,16 @@ LEVEL = 0.95
 ALL = "all"
 
 
-def open_model(config: Config) -> Fitted:
-    """The registered model that `model` names: `NAME@ALIAS`, `NAME/VERSION` or `NAME`, whose champion is meant.
+def open_model(model: str, config: Keeping) -> Fitted:
+    """The registered model that `model` names, in the store of `config`: `NAME@ALIAS`, `NAME/VERSION` or `NAME`, whose
+    champion is meant.
 
     Raises ConfigError where there is none.
     """
-    given = str(config.model).removeprefix("models:/")
+    given = model.removeprefix("models:/")
     found = re.fullmatch(r"([^@/]+)(?:@([^@/]+)|/(\d+))?", given)
     rule = "model is NAME@ALIAS, NAME/VERSION or NAME"
-    require(found is not None, rule, "model", config.model)
+    require(found is not None, rule, "model", model)
     assert found is not None
     name, alias, version = found[1], found[2] or ALIAS, found[3]
     store = open_store(config)
@@ -55,7 +56,7 @@ def open_model(config: Config) -> Fitted:
         models = [model.name for model in store.client.search_registered_models(max_results=1000)]
         near = nearest(name, models) if name not in models and models else str(error).splitlines()[0]
         near = near if models else f"There is none yet. To make one: {command('confirm', 'study=NAME')}."
-        raise ConfigError(f"`model is registered` must hold, but got model={config.model}. {near}") from None
+        raise ConfigError(f"`model is registered` must hold, but got model={model}. {near}") from None
     uri = f"models:/{known.model_id}" if known.model_id else known.source
     folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.client.tracking_uri)) / "artifacts" / KIND
     return load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it

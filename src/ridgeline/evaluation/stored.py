@@ -22,7 +22,7 @@ from ridgeline.command_line.paths import IMPORT_PATH, with_absolute_paths
 from ridgeline.config import Config, parse
 from ridgeline.config.data import PLACES
 from ridgeline.config.idle import Idle, idle_keys
-from ridgeline.config.stored import check_targets, read_stored
+from ridgeline.config.stored import check_targets, of_today, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore, swept_keys
 from ridgeline.search.folder import MASTER, study_folder
 from ridgeline.search.job_folder import job_folder
@@ -102,7 +102,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     name, runs = find_study(asked, study), Path(asked.runs).absolute()
     master = OmegaConf.load(runs / "studies" / name / MASTER)
     assert isinstance(master, DictConfig)
-    tree, allowed = plain(master), asked.tracking.allowed_targets
+    tree, allowed = of_today(plain(master)), asked.tracking.allowed_targets
     # Studies from before have relative paths, which were meant where they were started.
     tree = with_absolute_paths(tree, Path(master.hydra.runtime.cwd))
     if asked.import_path is not None:

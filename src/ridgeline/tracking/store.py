@@ -6,13 +6,13 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from ridgeline.command_line.commands import Where, look_at
 from ridgeline.command_line.passwords import hidden, revealed
 from ridgeline.command_line.places import STORE
-from ridgeline.config import Config
+from ridgeline.config import TrackingConfig
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:///"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """The tag without which the MLflow UI opens the experiment as one of language models."""
+
+
+class Keeping(Protocol):
+    """The part of a configuration that says where runs and models are kept."""
+
+    @property
+    def runs(self) -> str: ...
+
+    @property
+    def tracking(self) -> TrackingConfig: ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Store:
     experiment_id: str
 
 
-def store_uri(config: Config) -> str:
+def store_uri(config: Keeping) -> str:
     """`tracking.uri` with its password, or the SQLite store in the runs folder. A path to a file is made absolute."""
     uri = revealed(config.tracking.uri) if config.tracking.uri is not None else None
     if uri is None:
@@ -40,18 +50,18 @@ def store_uri(config: Config) -> str:
     return uri
 
 
-def how_to_look(config: Config) -> str:
+def how_to_look(config: Keeping) -> str:
     """What to type or open, here and now, to see the runs."""
     return server_of(config) or f"{ui_command(config, where='here')}, then http://127.0.0.1:5000"
 
 
-def ui_command(config: Config, *, where: Where = "anywhere") -> str | None:
+def ui_command(config: Keeping, *, where: Where = "anywhere") -> str | None:
     """The shell command that starts the MLflow UI; None where a server shows the runs."""
     uri = store_uri(config)
     return look_at(Path(uri.removeprefix(SQLITE)), where=where) if uri.startswith(SQLITE) else None
 
 
-def server_of(config: Config) -> str | None:
+def server_of(config: Keeping) -> str | None:
     """The address of the MLflow server, without user and password; None where the store is a file."""
     parts = urlsplit(hidden(store_uri(config)))
     if parts.scheme not in ("http", "https"):
@@ -59,7 +69,7 @@ def server_of(config: Config) -> str | None:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
-def open_store(config: Config) -> Store:
+def open_store(config: Keeping) -> Store:
     """Open the store; create what is missing: the tables, the experiment. Several processes may do so at once.
 
     The artifacts of an SQLite store lie in the runs folder, by absolute path; a server chooses for itself.
