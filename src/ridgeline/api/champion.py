@@ -32,6 +32,7 @@ class Champion:
     @classmethod
     def of(cls, stored: StoredStudy) -> Champion:
         """The version that confirming this study has registered. Raises ConfigError where there is none."""
+        from ridgeline.data import has_test_split
         from ridgeline.evaluation.confirm_folder import read_confirmed
         from ridgeline.evaluation.scoring import open_model
         from ridgeline.evaluation.verdict import HARMS
@@ -46,6 +47,8 @@ class Champion:
             why = f"study.confirm() registers one, or: {command('confirm', f'study={stored.name}')}"
             if confirmed is not None and confirmed.record["verdict"]["word"] == HARMS:
                 why = "regularization harms, so its winner was not registered."
+            if not has_test_split(stored.config.data):
+                why = "its data have no test split, so it cannot be confirmed; study.best_fitted() is its best network."
             raise ConfigError(f"`the study has a champion` must hold, but got none of {stored.name}: {why}")
         return cls(tag, open_model(tag, stored.config))
 

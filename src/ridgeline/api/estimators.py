@@ -34,7 +34,7 @@ from sklearn.utils.validation import (
 )
 
 from ridgeline.api.asked import Range
-from ridgeline.api.estimator_splits import divided
+from ridgeline.api.estimator_splits import VALIDATION, divided
 from ridgeline.api.given import as_frame, as_pandas
 from ridgeline.api.studies import search
 from ridgeline.checking import require
@@ -77,6 +77,7 @@ class _Regularized(BaseEstimator):
         target, split, weight = _free_names(frame)
         table = frame.iloc[rows].assign(**{target: y_N[rows], split: splits})
         given = [f"task={task}", setting("data.split_column", split), setting("seed", seed % 2**16)]
+        given += [setting("data.train", 1 - VALIDATION), setting("data.validation", VALIDATION)]  # and none to test
         given += [setting("search.seed", seed % 2**16), "tracking.keep_weights=1"]
         if weight_N is not None:
             table[weight] = weight_N[rows]
@@ -131,8 +132,9 @@ class RegularizedClassifier(ClassifierMixin, _Regularized):
     """A network with as much regularization as these data need: `fit` is a study of `n_trials`.
 
     `network`, `space` and `overrides` are those of `ridgeline.search`. A fifth of the rows validates: it chooses the
-    trial, and the epoch whose weights stay. `runs`: the folder that the study is recorded in; without it a temporary
-    one, which goes with the process. `random_state` decides the split, the draws and the initialization.
+    trial, and the epoch whose weights stay. No row is held back to test, so that the study cannot be confirmed. `runs`:
+    the folder that it is recorded in; without it a temporary one, which goes with the process. `random_state` decides
+    the split, the draws and the initialization.
 
     After `fit`: `classes_`, `best_params_`, `best_value_`, `study_name_`, `n_features_in_`, `feature_names_in_`.
     """
@@ -223,7 +225,7 @@ def _made(process: int) -> Path:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """An estimator says nothing: what a study prints is about commands, and its warnings are of its test split."""
+    """An estimator says nothing: what a study prints is about commands."""
     ours = logging.getLogger("ridgeline")
     before = ours.level
     ours.setLevel(logging.ERROR)

@@ -30,6 +30,12 @@ OPEN = ("own", "table")
 """Those that may be either."""
 
 
+def task_of_data(name: str, task: str) -> Task:
+    """What is predicted of the data set of this name; of one that is open, classification unless `task` says so."""
+    is_regression = name in REGRESSION or (name in OPEN and task == "regression")
+    return "regression" if is_regression else "classification"
+
+
 @dataclass(frozen=True)
 class OwnSource(Target):
     """A function of the user's own that gives all examples: features and targets, one row or item for each."""
@@ -84,7 +90,7 @@ class DataConfig:
         total = self.train + self.validation
         require(total <= 1 + 1e-9, "data.train + data.validation <= 1", "data.train + data.validation", total)
         if not self.has_test_split:
-            require(total < 1 - 1e-9, "data.train + data.validation < 1", "data.train + data.validation", total)
+            require(self.draws_test, "data.train + data.validation < 1", "data.train + data.validation", total)
         require(self.folds is None or self.folds >= 2, "data.folds >= 2 (or null)", "data.folds", self.folds)
         if self.examples is not None:
             require(self.examples >= 20, "data.examples >= 20", "data.examples", self.examples)
@@ -94,14 +100,18 @@ class DataConfig:
 
     @property
     def has_test_split(self) -> bool:
-        """Whether the data bring their test split along, so that train and validation split may share all others."""
+        """Whether the data may bring a test split along, so that train and validation split may share all others."""
         return self.name == "mnist"
 
     @property
+    def draws_test(self) -> bool:
+        """Whether train and validation split leave something to test, where the data bring no test split along."""
+        return self.train + self.validation < 1 - 1e-9
+
+    @property
     def predicted(self) -> Task:
-        """What is predicted of these data; of own ones and tables, classification unless `task` says so."""
-        is_regression = self.name in REGRESSION or (self.name in OPEN and self.task == "regression")
-        return "regression" if is_regression else "classification"
+        """What is predicted of these data."""
+        return task_of_data(self.name, self.task)
 
     @property
     def title(self) -> str:

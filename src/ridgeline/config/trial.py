@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ridgeline.checking import COPIED, OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
 from ridgeline.config.callbacks import CallbacksConfig
-from ridgeline.config.data import OPEN, REGRESSION, DataConfig
+from ridgeline.config.data import OPEN, DataConfig, task_of_data
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig
@@ -157,9 +157,7 @@ def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
         return tree  # which is refused
     if loss.get("name", AUTO) != AUTO or is_target(loss):
         return tree
-    of_data = data.get("name") in OPEN and tree.get("task") == "regression"
-    is_regression = data.get("name") in REGRESSION or of_data
-    task: Task = "regression" if is_regression else "classification"
+    task = task_of_data(str(data.get("name")), tree.get("task", "auto"))
     return {**tree, "loss": {**loss, "name": usual_loss(task)}}
 
 

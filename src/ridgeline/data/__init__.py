@@ -8,7 +8,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.data.array_splits import DataDescription, Examples
-from ridgeline.data.arrays import check_again, describe, load_arrays, require_same
+from ridgeline.data.arrays import (
+    check_again,
+    describe,
+    has_test_split,
+    load_arrays,
+    require_same,
+    require_test_split,
+)
 from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
@@ -27,11 +34,13 @@ __all__ = [
     "check_again",
     "check_leaks",
     "describe",
+    "has_test_split",
     "load_arrays",
     "load_splits",
     "look_at",
     "note_reuse",
     "require_same",
+    "require_test_split",
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ridgeline.checking import require
-from ridgeline.config import DataConfig, TableConfig
+from ridgeline.config import ConfigError, DataConfig, TableConfig
 from ridgeline.data.array_splits import (
     ArraySplit,
     ArraySplits,
@@ -50,6 +50,19 @@ def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
 def describe(config: DataConfig) -> DataDescription:
     """What the data set is. Raises ConfigError as `load_arrays` does."""
     return load_arrays(config).description
+
+
+def has_test_split(config: DataConfig) -> bool:
+    """Whether confirming can measure: data that name their splits may have none that tests."""
+    return config.draws_test or describe(config).examples.test > 0
+
+
+def require_test_split(config: DataConfig) -> None:
+    """Raise ConfigError where there is none."""
+    if not has_test_split(config):
+        column, shares = getattr(config, "split_column", None), "data.train + data.validation = 1"
+        found = f"no row of data.split_column={column} that tests, and {shares}, which leaves none"
+        raise ConfigError(f"`the data have a test split, on which confirming measures,` must hold, but got {found}.")
 
 
 def check_again(config: DataConfig) -> None:

@@ -10,6 +10,7 @@ from ridgeline.data.given import VALIDATION
 from ridgeline.data.rows import (
     RowNumbers,
     asked,
+    lacks_test,
     ordering_times,
     pool_and_test,
     require_every_class,
@@ -32,8 +33,9 @@ def fold_rows(source: Source, config: DataConfig) -> list[RowNumbers]:
     _require_enough(pool, source, config)
     folds = _by_time(pool, source, config) if source.times_N is not None else _all_others(pool, source, config)
     found = [RowNumbers(train, validation, test) for train, validation in folds]
+    why, has_test = f"{asked(source, config)} data.folds={config.folds}", not lacks_test(source, config)
     for rows in found:
-        require_every_class(rows, source, f"{asked(source, config)} data.folds={config.folds}")
+        require_every_class(rows, source, why, has_test=has_test)
     return found
 
 

@@ -16,7 +16,8 @@ from ridgeline.data.source import Source
 
 @dataclass(frozen=True)
 class RowNumbers:
-    """Row numbers of a source, ascending, int64. The splits share none, but for `data.fit_on=train_validation`."""
+    """Row numbers of a source, ascending, int64. The splits share none, but for `data.fit_on=train_validation`. There
+    may be no test split, where the data name their splits: see `lacks_test`."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -38,11 +39,17 @@ def split_rows(source: Source, config: DataConfig) -> RowNumbers:
         fraction = config.train + config.validation
         train, validation = _divide(pool, round(len(pool) * config.train / fraction), source, config)
     rows = RowNumbers(train, validation, test)
-    _require_whole_groups(rows, source)
-    require_every_class(rows, source, asked(source, config))
+    has_test = not lacks_test(source, config)
+    _require_whole_groups(rows, source, has_test=has_test)
+    require_every_class(rows, source, asked(source, config), has_test=has_test)
     if config.fit_on == "train_validation":
         return RowNumbers(np.sort(np.concatenate([train, validation])), validation, test)
     return rows
+
+
+def lacks_test(source: Source, config: DataConfig) -> bool:
+    """Whether there is no test split: the data name the splits and none of it, and the shares leave nothing to it."""
+    return source.given_N is not None and not (source.given_N == TEST).any() and not config.draws_test
 
 
 def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +79,7 @@ def _apart(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     fraction = config.train + config.validation
     if source.given_N is not None:
         train, validation, test = (np.flatnonzero(source.given_N == split) for split in (TRAIN, VALIDATION, TEST))
-        if len(test) == 0:
+        if len(test) == 0 and not lacks_test(source, config):
             train, test = _divide(train, round(fraction * len(train)), source, config, for_test=True)
         return np.sort(np.concatenate([train, validation])), test
     free, test = np.split(np.arange(len(source.y_N)), [len(source.y_N) - source.n_test])
@@ -142,7 +149,7 @@ def _alone(source: Source, rows: np.ndarray) -> str | None:
     return f"the class {source.class_names[alone[0]]} has one example{more}."
 
 
-def _require_whole_groups(rows: RowNumbers, source: Source) -> None:
+def _require_whole_groups(rows: RowNumbers, source: Source, *, has_test: bool) -> None:
     """Raise ConfigError where the splits that the data name have a group in two of them, or the test split has one
     group: from that no interval can be told."""
     if source.groups_N is None:
@@ -153,13 +160,15 @@ def _require_whole_groups(rows: RowNumbers, source: Source) -> None:
         rule = "each group of data.group_on is in one split"
         require(both == 0, rule, f"groups in both {one} and {other}", both)
     rule = "the test split has two groups of data.group_on or more"
-    require(len(groups["test"]) > 1, rule, "groups", len(groups["test"]))
+    require(not has_test or len(groups["test"]) > 1, rule, "groups", len(groups["test"]))
 
 
-def require_every_class(rows: RowNumbers, source: Source, why: str) -> None:
+def require_every_class(rows: RowNumbers, source: Source, why: str, *, has_test: bool) -> None:
     """Raise ConfigError if a split lacks a class, or in regression has no two targets that differ. `why`: the settings
     that made the splits."""
     for split, own in vars(rows).items():
+        if split == "test" and not has_test:
+            continue
         found = len(np.unique(source.y_N[own]))
         if found < max(2, source.n_classes):
             rule = f"the {split} split holds all {source.n_classes} classes"

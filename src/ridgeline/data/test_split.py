@@ -18,6 +18,7 @@ import torch
 
 from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import take_rows
+from ridgeline.data.arrays import require_test_split
 from ridgeline.data.ledger import record
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaler import scaler_of
@@ -56,10 +57,11 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     """The test split that belongs to `load_splits(config)`, standardized alike, on the CPU; `data.folds` play no part.
 
     That it is opened is written to `ledger`, a file of one JSON object a line, before a label is given away. Raises
-    SplitLocked outside of `confirming`.
+    SplitLocked outside of `confirming`, ConfigError where there is no test split.
     """
     if not _CONFIRMING.get():
         raise SplitLocked
+    require_test_split(config)
     source = read_source(config)
     rows = split_rows(source, config)
     known = source.examples or source.content

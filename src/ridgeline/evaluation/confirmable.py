@@ -1,4 +1,5 @@
-"""Can a study be confirmed? A trial is complete, all saw the same examples, and the data are still the same."""
+"""Can a study be confirmed? A trial is complete, all saw the same examples, and the data are still the same and have a
+test split."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import DataConfig, as_tree
-from ridgeline.data import describe
+from ridgeline.data import describe, require_test_split
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.search.ranking import best_settings, ran
 
@@ -22,6 +23,7 @@ def check(stored: StoredStudy) -> None:
     rule = "the study trains on the train split alone"
     if stored.config.data.fit_on != "train":
         raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
+    require_test_split(stored.config.data)
     if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     _check_one_split(stored)

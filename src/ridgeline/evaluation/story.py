@@ -11,9 +11,10 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from ridgeline.checking import require
+from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.outputs import require_writable, write_whole
 from ridgeline.config import Config
+from ridgeline.data import has_test_split
 from ridgeline.evaluation.compared import curves_of, weights_by_name
 from ridgeline.evaluation.confirm_folder import read_confirmed
 from ridgeline.evaluation.origin import how_made
@@ -76,13 +77,20 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
         weights=weights_by_name(stored, confirmed, missing),
         predicted=predicted(stored, confirmed, missing),
         confirmed=confirmed,
-        confirm_command=stored.line.follow("confirm", stored.name),
+        confirm_command=stored.line.follow("confirm", stored.name) if _may_confirm(stored) else None,
         retrain=lambda number: stored.line.retrain(params[number]),
         server=server or LOCAL_UI,
         how_to_look=ui_command(stored.config),
         made=how_made(stored, tags, confirmed.record if confirmed else None),
         missing=missing,
     )
+
+
+def _may_confirm(stored: StoredStudy) -> bool:
+    try:
+        return has_test_split(stored.config.data)
+    except (ConfigError, OSError):  # the page takes no data that have gone
+        return True
 
 
 def _axes(space: Sequence[Dimension]) -> list[Axis]:

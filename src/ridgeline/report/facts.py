@@ -169,7 +169,7 @@ class Story:
     weights: Mapping[str, Weights]
     predicted: Predicted | PredictedNumbers | None
     confirmed: Confirmed | None
-    confirm_command: str
+    confirm_command: str | None
     retrain: Callable[[int], str]
     server: str
     how_to_look: str | None

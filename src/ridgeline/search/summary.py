@@ -11,6 +11,7 @@ from optuna.study import Study
 
 from ridgeline.command_line.numbers import number
 from ridgeline.config import Config
+from ridgeline.data import has_test_split
 from ridgeline.report.notation import counted
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
@@ -34,7 +35,8 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
         words += ["", *aligned(_rows(best[:ROWS], config, [d.key for d in line.space])), ""]
         words += [f"Stands for the best:   {which(best[0], config)}"] * (n_seeds > 1)
         words += [f"Train the best again:  {line.retrain(best[0].trial.params, where='here')}"]
-        words += [f"Does it help?          {line.follow('confirm', study.study_name, where='here')}"]
+        if has_test_split(config.data):
+            words += [f"Does it help?          {line.follow('confirm', study.study_name, where='here')}"]
         words += [f"As a page:             {line.follow('report', study.study_name, where='here')}"]
     words += [f"Results:               {folder}"]
     words += [f"Look at it:            {look_at_study(config, study.study_name)}"]
@@ -102,9 +104,10 @@ def study_note(study: Study, config: Config, line: CommandLine, folder: Path, ta
     commands += [f"Go on (for more trials, with a larger `search.n_trials`): {_code(line.again())}"]
     if best:
         seeds = f" ({which(best[0], config)})" if best[0].seeds > 1 else ""
+        tests = has_test_split(config.data)
         commands += [
             f"Train the best again{seeds}: {_code(line.retrain(params))}",
-            f"Confirm it on the test split: {_code(line.follow('confirm', study.study_name))}",
+            *[f"Confirm it on the test split: {_code(line.follow('confirm', study.study_name))}"] * tests,
             f"One page about it: {_code(line.follow('report', study.study_name))}",
         ]
     commands += [f"Folder: `{folder}`"]
