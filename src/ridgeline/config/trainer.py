@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ridgeline.checking import aside, course, require
-
-Precision = Literal["32-true", "tf32", "bf16-mixed"]
-"""Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`."""
+from ridgeline.config.precision import Precision
 
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """How long, in which batches, on what. Null: the full batch, as many threads as pay. Intervals are in seconds."""
+    """How long, in which batches, on what. Null: the full batch, as many threads as pay. Intervals are in seconds.
+
+    `precision`: `auto` never gets here: `parse` makes of it what it is on this machine.
+    """
 
     max_epochs: int = 30
     batch_size: int | None = 128

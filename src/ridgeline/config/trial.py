@@ -15,6 +15,7 @@ from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig, OwnOptimizerConfig
 from ridgeline.config.own_code import own_targets
+from ridgeline.config.precision import with_precision
 from ridgeline.config.regularization import AugmentationConfig, RegularizationConfig
 from ridgeline.config.search import SearchConfig
 from ridgeline.config.table import Orders, table_task
@@ -137,7 +138,7 @@ def parse(tree: Mapping[str, Any]) -> Config:
     if own_targets(tree):  # the sampler of a search is looked for when it is needed
         add_folder(folder)
     with modules_in(folder):
-        return build(Config, _with_loss(_with_task(tree)), "")
+        return build(Config, with_precision(_with_loss(_with_task(tree))), "")
 
 
 def _with_task(tree: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from ridgeline.command_line.commands import key_of
 from ridgeline.command_line.composed import as_typed, conceal_config, plain
 from ridgeline.command_line.outputs import require_folder
 from ridgeline.command_line.paths import settle, with_absolute_paths
+from ridgeline.command_line.precision import settle_precision
 from ridgeline.config import Config, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.config.predict import PredictConfig, parse_predict
@@ -80,7 +81,7 @@ class RefuseBadInput(Callback):
 
 def check_single(config: DictConfig) -> Config:
     """Raise ConfigError for a single run that cannot begin, or of which a typed key is without effect."""
-    settle(config)
+    settle_precision(config, settle(config))
     parsed = checked(config)
     refuse_idle(typed_keys(as_typed(config.hydra.overrides.task)), idle_keys(parsed))
     require_folder(config.hydra.run.dir, "hydra.run.dir")

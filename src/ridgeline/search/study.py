@@ -19,6 +19,7 @@ from ridgeline.command_line.commands import setting
 from ridgeline.command_line.composed import conceal_study
 from ridgeline.command_line.passwords import conceal_tree
 from ridgeline.command_line.paths import settle
+from ridgeline.command_line.precision import settle_precision
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
 from ridgeline.search.folder import MASTER, locked, study_folder
@@ -86,7 +87,14 @@ def written_out(master: DictConfig, arguments: Sequence[str]) -> list[str]:
 
     They have no secrets, absolute paths, and values instead of references that are the same in all trials.
     """
-    return settle(master, write_out(master, conceal_study(master, arguments)))
+    settled = settle(master, write_out(master, conceal_study(master, arguments)))
+    return settle_precision(master, settled, before=_begun(master))
+
+
+def _begun(master: DictConfig) -> Path | None:
+    """What an earlier start of a study with a name of its own has composed, if there was one."""
+    name = OmegaConf.select(master, "search.study_name")
+    return None if name is None else Path(master.runs) / "studies" / str(name) / MASTER
 
 
 def _warn(plan: Plan) -> None:
