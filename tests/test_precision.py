@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from ridgeline.config import precision as of_config
+from ridgeline.config.precision import choose
+from ridgeline.config.stored import read_stored
 from ridgeline.data import Splits
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import predict
 from settings import small
+from sweeping import Studies
 
 KNOBS = [
     {"seed": 1, "regularization__l2": 1e-3, "regularization__dropout": [0.3, 0.1]},
@@ -90,3 +96,48 @@ def test_weights_too_small_for_full_precision_are_zero_alone_and_stacked(digits:
     # is taken away, so that the smallest that are left stay as they are.
     assert (alone.weights["linears.0.weight"][:, 0].abs() < 2 * tiny).all()
     assert torch.full((1,), 1e-40).mul(1.0) != 0  # elsewhere they are what they were
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool, float], None]]:
+    """Sets what `auto` finds: whether the processor has products in bfloat16, and how many times as fast they are."""
+
+    def set_to(has_flag: bool, ratio: float) -> None:
+        choose.cache_clear()
+        monkeypatch.setattr(of_config, "_has_flag", lambda: has_flag)
+        monkeypatch.setattr(of_config, "_ratio", lambda device: ratio)
+
+    yield set_to
+    choose.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("has_flag", "ratio", "precision"),
+    [(True, 2.0, "bf16-mixed"), (True, 1.1, "32-true"), (False, 9.0, "32-true")],
+)
+def test_auto_is_bfloat16_where_its_products_pay(
+    measured: Callable[[bool, float], None], has_flag: bool, ratio: float, precision: str
+) -> None:
+    measured(has_flag, ratio)
+    assert small(trainer__precision="auto", trainer__accelerator="cpu").trainer.precision == precision
+
+
+def test_auto_is_measured_on_this_machine() -> None:
+    ratio = of_config._ratio(torch.device("cpu"))
+    assert 0 < ratio < 100
+
+
+@pytest.mark.verify
+def test_study_keeps_the_precision_that_it_began_with(
+    measured: Callable[[bool, float], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studies, said = Studies(tmp_path / "runs", tmp_path / "mlflow.db"), list[str]()
+    for n_trials, ratio in ((3, 2.0), (5, 0.5)):
+        measured(True, ratio)
+        typed = ["search=random", "search.study_name=kept", f"search.n_trials={n_trials}", "trainer.precision=auto"]
+        folder = studies.run(*typed, "trainer.accelerator=cpu")
+        said.append(capsys.readouterr().out.splitlines()[0])
+    assert said[0] == "Products are in bfloat16 (trainer.precision=auto: in bfloat16 they are 2.0 times as fast here)."
+    assert said[1] == "Products are as the study began: trainer.precision=bf16-mixed."
+    stored = [read_stored(folder / f"jobs/{number}/.hydra/config.yaml") for number in range(5)]
+    assert {config.trainer.precision for config in stored} == {"bf16-mixed"}
