@@ -11,6 +11,7 @@ from ridgeline.checking import ConfigError
 from ridgeline.config.callbacks import CallbacksConfig, ScheduleConfig
 from ridgeline.config.data import DataConfig
 from ridgeline.config.entry_points import ConfirmConfig
+from ridgeline.config.images import ImagesConfig
 from ridgeline.config.lr_schedule import LRScheduleConfig
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig
@@ -29,6 +30,7 @@ __all__ = [
     "ConfigError",
     "ConfirmConfig",
     "DataConfig",
+    "ImagesConfig",
     "LRScheduleConfig",
     "NetworkConfig",
     "OptimizerConfig",

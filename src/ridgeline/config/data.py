@@ -26,7 +26,7 @@ PLACES = ("root", "path", "test_path")
 STORED = "ridgeline.tables.arrays.load"
 """Gives the examples that `ridgeline.search` has written into a file."""
 
-OPEN = ("own", "table")
+OPEN = ("own", "table", "images")
 """Those that may be either."""
 
 
@@ -34,6 +34,13 @@ def task_of_data(name: str, task: str) -> Task:
     """What is predicted of the data set of this name; of one that is open, classification unless `task` says so."""
     is_regression = name in REGRESSION or (name in OPEN and task == "regression")
     return "regression" if is_regression else "classification"
+
+
+CLASSES: dict[Any, tuple[str, str]] = {
+    "table": ("ridgeline.config.table", "TableConfig"),
+    "images": ("ridgeline.config.images", "ImagesConfig"),
+}
+"""Where the settings of a data set are that has some of its own."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,13 @@ class DataConfig:
     `source` gives the examples with data=own. `task` is the configuration's own, of data that leave it open.
     """
 
-    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table"]
+    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table", "images"]
     seed: int = 0
     split: Literal["auto", "stratified", "random", "first"] = "auto"
     train: float = 0.6
     validation: float = 0.2
     folds: int | None = None
-    standardize: Literal["none", "feature", "all", "zca"] = "feature"
+    standardize: Literal["none", "feature", "all", "channel", "zca"] = "feature"
     zca_epsilon: float = 0.01
     examples: int | None = None
     noise: float | None = None
@@ -75,11 +82,13 @@ class DataConfig:
 
     @classmethod
     def choose(cls, tree: Any, path: str) -> type[DataConfig]:
-        """The settings of the data set that is named: a table has more of them."""
-        if not isinstance(tree, Mapping) or tree.get("name") != "table":
+        """The settings of the data set that is named: those of the user's own files have more of them."""
+        name = tree.get("name") if isinstance(tree, Mapping) else None
+        if name not in CLASSES:
             return cls
-        chosen: type[DataConfig] = importlib.import_module("ridgeline.config.table").TableConfig
-        return chosen
+        module, chosen = CLASSES[name]
+        found: type[DataConfig] = getattr(importlib.import_module(module), chosen)
+        return found
 
     def check(self) -> None:
         rule = "data._target_ is given with data=own"

@@ -111,21 +111,23 @@ def table_task(data: Mapping[str, Any]) -> Task:
 
     Raises ConfigError for a file or a column that is not there.
     """
-    from ridgeline.tables.files import find_files
-    from ridgeline.tables.notes import TABLES, code_of, noted
-
     config = build(DataConfig, data, "data")
     assert isinstance(config, TableConfig)
-    assert config.path is not None
-    path, target = config.path, str(config.target)
+    return column_task(str(config.path), str(config.target), config.missing, config.strings)
+
+
+def column_task(path: str, target: str, missing: tuple[str, ...] = (), strings: tuple[str, ...] = ()) -> Task:
+    """What a column of a file asks for. Raises ConfigError for a file or a column that is not there."""
+    from ridgeline.tables.files import find_files
+    from ridgeline.tables.notes import TABLES, code_of, noted
 
     def read() -> str:
         from ridgeline.tables.frames import open_table  # pandas, which nobody else waits for
         from ridgeline.tables.target import column_of, task_of
 
-        frame = open_table(path, missing=config.missing, strings=config.strings).frame
+        frame = open_table(path, missing=missing, strings=strings).frame
         return task_of(column_of(frame, target, "data.target"))[0]
 
-    question = ["task", target, config.missing, config.strings, code_of(TABLES)]
+    question = ["task", target, missing, strings, code_of(TABLES)]
     found: Task = noted(question, find_files(path, "data.path"), read)
     return found

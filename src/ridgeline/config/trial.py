@@ -11,6 +11,7 @@ from ridgeline.checking import COPIED, OF_TARGET, TARGETS, aside, batchable, bui
 from ridgeline.config.callbacks import CallbacksConfig
 from ridgeline.config.data import OPEN, DataConfig, task_of_data
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
+from ridgeline.config.images import images_task
 from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig, OwnOptimizerConfig
@@ -24,6 +25,9 @@ from ridgeline.config.trainer import TrainerConfig
 from ridgeline.target import Target, add_folder, is_target, modules_in
 from ridgeline.tasks.figures import check_metric, larger_is_better, measured
 from ridgeline.tasks.losses import AUTO, CrossEntropy, Loss, Task, usual_loss
+
+TOLD = {"table": table_task, "images": images_task}
+"""The data that tell their task, and the functions that ask them."""
 
 TWO_CLASSES = ("breast_cancer", "moons")
 """The data sets that a single logit can tell apart."""
@@ -146,8 +150,8 @@ def _with_task(tree: Mapping[str, Any]) -> Mapping[str, Any]:
     data, task = tree.get("data", {}), tree.get("task", "auto")
     if not isinstance(data, Mapping) or data.get("name") not in OPEN:
         return tree
-    if data["name"] == "table" and task == "auto":
-        task = table_task(data)
+    if data["name"] in TOLD and task == "auto":
+        task = TOLD[data["name"]](data)
     return {**tree, "task": task, "data": {**data, "task": task}}
 
 

@@ -55,7 +55,8 @@ class DataDescription:
 
 
 class ArraySplit(NamedTuple):
-    """Standardized features (N, I) float32 and targets (N,): labels int64, or in regression standardized, float32.
+    """Standardized features (N, I) float32 and targets (N,): labels int64, or in regression standardized, float32. Of
+    images that are kept as bytes, these, uint8, as they are: the scaler's mean and deviation are for each batch.
 
     Of several folds, one fold comes after the other.
 
@@ -82,8 +83,11 @@ class ArraySplits:
 
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
-    """The standardized examples of `rows`: copies, so that a split's storage holds no other row."""
+    """The standardized examples of `rows`, or their bytes: copies, so that a split's storage holds no other row."""
     y_N, w_N = take_targets(source, rows, scaler)
+    if source.is_bytes:
+        assert source.x_NI is not None
+        return ArraySplit(source.x_NI[rows], y_N, w_N=w_N)
     return ArraySplit(scaler.apply(source.features(rows)), y_N, w_N=w_N)
 
 

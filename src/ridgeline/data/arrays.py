@@ -32,6 +32,10 @@ def load_arrays(config: DataConfig) -> ArraySplits:
 
         return load_encoded(config)
     source = read_source(config)
+    if source.is_bytes:
+        from ridgeline.data.pixels import load_pixels  # and with it the cache
+
+        return load_pixels(source, config)
     folds = fold_rows(source, config)
     scalers = tuple(scaler_of(source, rows.train, config) for rows in folds)
     train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])

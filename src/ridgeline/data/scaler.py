@@ -1,6 +1,6 @@
 """Standardization and whitening with statistics of the train split, of features and, in regression, of targets.
 
-N examples, I features.
+N examples, M of them, I features; of images C channels, P pixels, V values of a byte.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.checking import require
 from ridgeline.config import DataConfig, TableConfig
 from ridgeline.data.source import Source
 
 if TYPE_CHECKING:
     from ridgeline.tables.encoding import Encoder
+
+OF_VALUES = ("none", "all", "channel")
+"""Ways to standardize for which it is enough to know how often each value occurs."""
+CHUNK = 1024
+"""Images that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Scaler:
         """`x`: features (N, I) float32, or a frame with the columns of the table."""
         if self.encoder is not None:
             return self.encoder.apply(x_NI)
-        scaled_NI: np.ndarray = (x_NI - self.mean_I) / self.std_I
+        scaled_NI: np.ndarray = (x_NI - self.mean_I) / self.std_I  # of bytes too: they become float32
         return scaled_NI if self.whitening_II is None else scaled_NI @ self.whitening_II
 
     def undo(self, x_NI: np.ndarray) -> np.ndarray:
@@ -64,16 +70,25 @@ class Scaler:
         return {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
 
 
-def scaler_of(source: Source, rows: np.ndarray, config: DataConfig, known: np.ndarray | None = None) -> Scaler:
+def scaler_of(
+    source: Source,
+    rows: np.ndarray,
+    config: DataConfig,
+    known: np.ndarray | None = None,
+    counts_CV: np.ndarray | None = None,
+) -> Scaler:
     """The statistics of these rows, features and targets.
 
     `known`: the rows of a table whose categories are known; None: these alone. Folds have the same ones, and so the
-    same features.
+    same features. `counts`: of images as bytes, what `count_values` gives for these rows, if it is known.
     """
     if source.frame is not None:
         scaler = _encoding(source, rows, config, rows if known is None else known)
+    elif source.is_bytes:
+        counts_CV = count_values(source, rows) if counts_CV is None else counts_CV
+        scaler = scaler_of_values(counts_CV, source.n_features, config.standardize)
     else:
-        scaler = fit_scaler(source.features(rows), config)
+        scaler = fit_scaler(source.features(rows), config, source.image_shape)
     if source.task == "classification":
         return scaler
     y_N = source.y_N[rows]
@@ -94,8 +109,35 @@ def _encoding(source: Source, rows: np.ndarray, config: DataConfig, known: np.nd
     return Scaler(np.zeros(n_features, np.float32), np.ones(n_features, np.float32), encoder=encoder)
 
 
-def fit_scaler(x_NI: np.ndarray, config: DataConfig) -> Scaler:
-    """The statistics of `x_NI`: for each feature, or one mean and one deviation for all, or (`none`) 0 and 1.
+def count_values(source: Source, rows: np.ndarray) -> np.ndarray:
+    """(C, V) How often each value of a byte occurs in each channel of these images."""
+    assert source.x_NI is not None
+    assert source.image_shape is not None
+    n_channels = source.image_shape[0]
+    counts_CV = np.zeros((n_channels, 256), np.int64)
+    for start in range(0, len(rows), CHUNK):
+        x_MCP = source.x_NI[rows[start : start + CHUNK]].reshape(-1, n_channels, source.x_NI.shape[1] // n_channels)
+        for c in range(n_channels):
+            counts_CV[c] += np.bincount(x_MCP[:, c].ravel(), minlength=256)
+    return counts_CV
+
+
+def scaler_of_values(counts_CV: np.ndarray, n_features: int, standardize: str) -> Scaler:
+    """The statistics of images as bytes, exact however many they are. `none` brings them into [0, 1]."""
+    if standardize == "none":
+        return Scaler(np.zeros(n_features, np.float32), np.full(n_features, 255, np.float32))
+    counts_CV = counts_CV.sum(axis=0, keepdims=True) if standardize == "all" else counts_CV
+    values_V, count_C = np.arange(256), counts_CV.sum(axis=1)
+    mean_C = counts_CV @ values_V / count_C
+    variance_C = (counts_CV * np.square(values_V - mean_C[:, None])).sum(axis=1) / count_C
+    std_C = np.where(variance_C == 0, 1, np.sqrt(variance_C))
+    mean_I, std_I = (np.repeat(own_C.astype(np.float32), n_features // len(own_C)) for own_C in (mean_C, std_C))
+    return Scaler(mean_I, std_I)
+
+
+def fit_scaler(x_NI: np.ndarray, config: DataConfig, image_shape: tuple[int, ...] | None = None) -> Scaler:
+    """The statistics of `x_NI`: for each feature, or one mean and one deviation for all, or for each channel of images
+    whose `image_shape` is (C, H, W), or (`none`) 0 and 1.
 
     zca (Bell, Sejnowski 1997): U (D + epsilon)^(-1/2) U^T with the eigenvectors U and eigenvalues D of the covariance,
     the whitening that changes x least. Keras has the same formula, with an epsilon of 1e-6.
@@ -110,6 +152,13 @@ def fit_scaler(x_NI: np.ndarray, config: DataConfig) -> Scaler:
         return Scaler(mean_I.astype(np.float32), np.ones(n_features, np.float32), whitening_II)
     if config.standardize == "none":
         return Scaler(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+    if config.standardize == "channel":
+        rule = "data.standardize=channel only of images"
+        require(image_shape is not None, rule, "data.name", config.name)
+        assert image_shape is not None
+        x_NCP = x_NI.reshape(len(x_NI), image_shape[0], -1)
+        own = [fit_scaler(x_NCP[:, c], replace(config, standardize="all")) for c in range(image_shape[0])]
+        return Scaler(np.concatenate([one.mean_I for one in own]), np.concatenate([one.std_I for one in own]))
     axis = 0 if config.standardize == "feature" else None
     # Sums of float32 are exact in float64, so that the deviation of a constant is exactly 0.
     mean = np.float32(np.mean(x_NI, axis, dtype=np.float64))

@@ -5,6 +5,7 @@ A source holds every row, the test split's too: nothing outside this package rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ridgeline.tasks.losses import Task
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ridgeline.images.reading import Survey
     from ridgeline.tables.columns import Column
     from ridgeline.tables.target import Target
 
@@ -29,8 +31,20 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class ImageFacts:
+    """`names`: what each image is called. `survey`: what was found in their files. `bad`: the files that were left out,
+    and why. `said`: what else was understood, in lines."""
+
+    names: Sequence[str]
+    survey: Survey
+    bad: tuple[tuple[str, str], ...]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Source:
-    """All examples in their own order: features float32; labels int64 from 0 to C-1, or in regression numbers, float64.
+    """All examples in their own order: features float32, or of images bytes, uint8, as an array or a map of a file;
+    labels int64 from 0 to C-1, or in regression numbers, float64.
 
     The last `n_test` rows are the official test split (0: there is none, the split makes one). `content` is the SHA-256
     of what was read, as hex; of a table with what its columns become. `examples` is that of its files and its target
@@ -57,6 +71,7 @@ class Source:
     weights_N: np.ndarray | None = None
     given_N: np.ndarray | None = None
     examples: str | None = None
+    images: ImageFacts | None = None
 
     def features(self, rows: np.ndarray) -> Any:
         """Of these rows, as a scaler takes them: an array (N, I), or a frame."""
@@ -64,6 +79,17 @@ class Source:
             return self.frame.iloc[rows]
         assert self.x_NI is not None
         return self.x_NI[rows]
+
+    @property
+    def n_features(self) -> int:
+        """Of an array."""
+        assert self.x_NI is not None
+        return int(self.x_NI.shape[1])
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether the examples are images that are kept as bytes."""
+        return self.x_NI is not None and self.x_NI.dtype == np.uint8
 
     @property
     def task(self) -> Task:

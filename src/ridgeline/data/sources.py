@@ -1,4 +1,4 @@
-"""Where examples come from: what is bundled with scikit-learn, what is made, MNIST, the user's own.
+"""Where examples come from: what is bundled with scikit-learn, what is made, MNIST, files, the user's own.
 
 N examples, I features.
 """
@@ -11,17 +11,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from ridgeline.config import ConfigError, DataConfig, TableConfig
+from ridgeline.config import ConfigError, DataConfig, ImagesConfig, TableConfig
 from ridgeline.config.data import MADE
 from ridgeline.data.given import TEST
 from ridgeline.data.mnist import read_mnist
 from ridgeline.data.own import read_own, takes
+from ridgeline.data.scaler import OF_VALUES
 from ridgeline.data.source import Source, task_of
 
 
 def read_source(config: DataConfig) -> Source:
     """The examples that `data.name` means. Raises ConfigError for a bad file, or a key without effect."""
     source = _read(config)
+    if source.is_bytes and config.standardize not in OF_VALUES:
+        assert source.x_NI is not None
+        source = replace(source, x_NI=np.asarray(source.x_NI, np.float32))
     if not config.permute_labels:
         return source
     draw, order_N = np.random.default_rng(config.seed), np.arange(len(source.y_N))
@@ -35,8 +39,10 @@ def read_source(config: DataConfig) -> Source:
 def _read(config: DataConfig) -> Source:
     for name in ("path", "test_path"):
         place = getattr(config, name)
-        if place is not None and config.name != "table" and not takes(config, name):
-            raise ConfigError(f"`data.{name} only with data=table` must hold, but got data.{name}={place}.")
+        if place is not None and config.name not in ("table", "images") and not takes(config, name):
+            raise ConfigError(
+                f"`data.{name} only with data=table or data=images` must hold, but got data.{name}={place}."
+            )
     if config.root is not None and config.name != "mnist" and not takes(config, "root"):
         raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
     if config.noise is not None and config.name not in MADE and not takes(config, "noise"):
@@ -50,6 +56,10 @@ def _read(config: DataConfig) -> Source:
         from ridgeline.data.table import read_table_source  # pandas, which other data do without
 
         return read_table_source(config)
+    if isinstance(config, ImagesConfig):
+        from ridgeline.data.images import read_images  # Pillow
+
+        return read_images(config)
     if config.name == "own":
         own = read_own(config)
         return _of_arrays(own.x_NI, own.targets.y_N, own.image_shape, own.targets.class_names)

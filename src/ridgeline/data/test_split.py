@@ -68,6 +68,7 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     split = hashlib.sha256(known.encode() + rows.test.astype("<i8").tobytes()).hexdigest()
     when, earlier = record(ledger, split, by)
     opening = Opening(split, len(earlier) + 1, when, dict(by), tuple(earlier))
-    test = as_tensors(take_rows(source, rows.test, scaler_of(source, rows.train, config)))
+    scaler = scaler_of(source, rows.train, config)
+    test = as_tensors(take_rows(source, rows.test, scaler), [scaler])
     groups_N = None if source.groups_N is None else torch.from_numpy(source.groups_N[rows.test])
     return replace(test, groups_N=groups_N), opening

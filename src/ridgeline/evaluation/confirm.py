@@ -67,7 +67,7 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
     others = tuple(fit.weights for fit in arm.fits[1:SEEDS]) if is_regression else ()
     names, encoder = splits.description.class_names, splits.scaler.encoder
     fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler, shape_of(splits), names, others)
-    example = splits.scaler.undo(splits.train.x_NI[:EXAMPLES].numpy()) if encoder is None else encoder.example
+    example = splits.own_units(splits.train.x_NI[:EXAMPLES]).numpy() if encoder is None else encoder.example
     with Tracker(stored.config) as tracker:
         run = tracker.reopen(run_id)
         run.log_metrics(dict(_numbers("confirm", found.record)))

@@ -44,7 +44,7 @@ def _confused(config: Config, probabilities_SNC: np.ndarray, test: Split) -> dic
     splits = load_splits(config.data)
     assert splits.image_shape is not None
     return {
-        "x_MI": torch.from_numpy(splits.scaler.undo(test.x_NI[chosen_M].numpy())),
+        "x_MI": splits.own_units(test.x_NI[chosen_M]),
         "label_M": test.y_N[chosen_M],
         "predicted_M": torch.from_numpy(mean_NC.argmax(axis=1))[chosen_M],
         "probability_M": torch.from_numpy(own_N.copy())[chosen_M],
@@ -54,13 +54,13 @@ def _confused(config: Config, probabilities_SNC: np.ndarray, test: Split) -> dic
 
 def _boundary(arms: Mapping[str, Arm], test: Split) -> dict[str, Tensor]:
     """Mean probabilities over a plane of two features, in the data's own units."""
-    scaler = load_splits(arms[BEST].config.data).scaler
-    points_N2 = torch.from_numpy(scaler.undo(test.x_NI.numpy()))
+    splits = load_splits(arms[BEST].config.data)
+    points_N2 = splits.own_units(test.x_NI)
     low, high = points_N2.min(dim=0).values, points_N2.max(dim=0).values
     margin = 0.15 * (high - low)
     x_G, y_G = (torch.linspace(float(low[i] - margin[i]), float(high[i] + margin[i]), GRID) for i in (0, 1))
     y_GG, x_GG = torch.meshgrid(y_G, x_G, indexing="ij")
-    grid_N2 = torch.from_numpy(scaler.apply(torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1).numpy()))
+    grid_N2 = torch.from_numpy(splits.scaler.apply(torch.stack([x_GG.flatten(), y_GG.flatten()], dim=1).numpy()))
     means = {
         f"{name}_GGC": logits_KNC(arm.config, [fit.weights for fit in arm.fits], grid_N2).softmax(dim=2).mean(dim=0)
         for name, arm in arms.items()

@@ -10,7 +10,7 @@ from torch import Tensor
 from ridgeline.config import Config
 from ridgeline.data import Split, Splits
 from ridgeline.stack.batches import Slices
-from ridgeline.stack.networks import shape_of, stacked_network
+from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.precision import predict
 from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC, mean_K
 from ridgeline.tasks.figures import FIGURES
@@ -27,7 +27,7 @@ def examples_of(split: Split, piece: slice, k: int) -> tuple[Tensor, Tensor, Ten
         values_FB = values_N.unflatten(0, (split.folds, split.n))[:, piece]
         return values_FB.expand(k // split.folds, *values_FB.shape).flatten(0, 1)  # of one fold a view, no copy
 
-    return of(split.x_NI), of(split.y_N), None if split.w_N is None else of(split.w_N)
+    return split.piece_KBI(piece, k), of(split.y_N), None if split.w_N is None else of(split.w_N)
 
 
 def data_loss_of(config: Config, splits: Splits, k: int) -> DataLoss:
@@ -36,7 +36,8 @@ def data_loss_of(config: Config, splits: Splits, k: int) -> DataLoss:
         return DataLoss(config.loss)
     train, shape = splits.train, (splits.folds, splits.train.n)
     weights_FN = None if train.w_N is None else train.w_N.unflatten(0, shape)
-    weights_FC = balanced_weights_FC(train.y_N.unflatten(0, shape), splits.n_classes, train.x_NI, weights_FN)
+    like = torch.empty(0, dtype=train.dtype, device=train.x_NI.device)
+    weights_FC = balanced_weights_FC(train.y_N.unflatten(0, shape), splits.n_classes, like, weights_FN)
     return DataLoss(config.loss, weights_FC.repeat(k // splits.folds, 1))
 
 
@@ -51,7 +52,7 @@ class Measures:
         self.names = ("loss", *names)
         self._figures = [FIGURES[name] for name in names]
         self._sizes = list(split.sizes or (split.n,)) * (k // split.folds)
-        self._sums_MK = torch.zeros(len(self.names), k, dtype=split.x_NI.dtype, device=split.x_NI.device)
+        self._sums_MK = torch.zeros(len(self.names), k, dtype=split.dtype, device=split.x_NI.device)
         stds = [scaler.target_std for scaler in splits.scalers]
         self._unit_K = self._sums_MK.new_tensor([1.0 if std is None else float(std) for std in stds]).repeat(
             k // len(stds)
@@ -129,8 +130,8 @@ def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits)
 
     The fits are those of whole trials, fold after fold.
     """
-    k, x_NI = len(rows_KS), splits.train.x_NI
-    network = stacked_network(config, k, x_NI, shape_of(splits)).eval()
+    k = len(rows_KS)
+    network = stacked_network(config, k, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits)).eval()
     network.rows.state_KS.copy_(torch.stack(list(rows_KS)))
     data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
     measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ridgeline.config import Config, ConfigError
@@ -29,7 +28,7 @@ from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import EVALUATION_BATCH, Measures, data_loss_of, examples_of
-from ridgeline.stack.networks import shape_of, stacked_network
+from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.optimizers import RowOptimizer
 from ridgeline.stack.own_optimizer import OwnRowOptimizer
 from ridgeline.stack.precision import predict
@@ -51,9 +50,8 @@ class Stack(pl.LightningModule):
         self.splits = splits
         self.records = [FitRecord() for _ in self.configs]
         self._shared = configs[0]
-        x_NI = splits.train.x_NI
-        k, device = len(self.configs), x_NI.device
-        self.network = stacked_network(configs[0], k, x_NI, shape_of(splits))
+        k, device = len(self.configs), splits.train.x_NI.device
+        self.network = stacked_network(configs[0], k, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits))
         self.rows = self.network.rows
         self.n_penalized = n_penalized(configs[0], self.network)
         own = configs[0].optimizer
@@ -127,8 +125,7 @@ class Stack(pl.LightningModule):
         """Each fit's mean data loss over these examples, with the noise of the step that comes; its outputs; and the
         batch as the effects left it."""
         train = self.splits.train
-        # An embedding is a gather of rows, four times as fast as indexing.
-        x_KBI, targets_KB = F.embedding(positions_KB, train.x_NI), train.y_N[positions_KB]
+        x_KBI, targets_KB = train.batch_KBI(positions_KB), train.y_N[positions_KB]
         weights_KB = None if train.w_N is None else train.w_N[positions_KB]
         batch = Batch(x_KBI, targets_KB, self.seeds, self.steps, weights_KB=weights_KB)
         for effect in self._on:

@@ -75,7 +75,7 @@ def check_network(config: Config) -> None:
     """Raise ConfigError for a network that does not fit the data, or lacks what the regularizers act on."""
     splits, own = load_splits(config.data), config.regularization
     try:
-        known = known_network(config.network, splits.train.x_NI, shape_of(splits))
+        known = known_network(config.network, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits))
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -119,7 +119,7 @@ def _check_codes(config: Config, layout: Layout | None) -> None:
 def way_of(config: Config) -> str:
     """One line: which way the fits of this network are trained, and why."""
     splits = load_splits(config.data)
-    known = known_network(config.network, splits.train.x_NI, shape_of(splits))
+    known = known_network(config.network, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits))
     if known.choice.way == "looped":
         return known.choice.why
     batch = min(config.trainer.batch_size or splits.train.n, splits.train.n)

@@ -155,5 +155,5 @@ def _difference(ours: Tensor, theirs: Tensor) -> float:
 
 def _few(splits: Splits) -> Splits:
     """The first examples, without folds."""
-    few = Split(splits.train.x_NI[:EXAMPLES], splits.train.y_N[:EXAMPLES])
+    few = Split(splits.train.features_MI(slice(EXAMPLES)), splits.train.y_N[:EXAMPLES])
     return replace(splits, train=few, validation=few, scalers=splits.scalers[:1])

@@ -16,7 +16,7 @@ from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.data import Splits
 from ridgeline.networks.stacking import randomness
 from ridgeline.networks.stacking.rows import Rows
-from ridgeline.stack.networks import shape_of, stacked_network
+from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.target import reason
 
 
@@ -73,7 +73,7 @@ def check_optimizer(config: Config, splits: Splits) -> None:
     own = config.optimizer
     assert isinstance(own, OwnOptimizerConfig)
     with randomness.restored():
-        rows = stacked_network(config, 1, splits.train.x_NI, shape_of(splits)).rows
+        rows = stacked_network(config, 1, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits)).rows
         try:
             optimizer = OwnRowOptimizer(own, rows)
             rows.grads_KP.fill_(1e-3)

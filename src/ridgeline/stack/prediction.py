@@ -10,17 +10,21 @@ from torch import Tensor
 from ridgeline.config import Config
 from ridgeline.data import load_splits
 from ridgeline.stack.evaluation import EVALUATION_BATCH
-from ridgeline.stack.networks import shape_of, stacked_network
+from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.precision import predict
 
 
 @torch.no_grad()
 def logits_KNC(config: Config, weights: Sequence[Mapping[str, Tensor]], x_NI: Tensor) -> Tensor:
-    """Of fits with the structure of `config`, whose tensors are named as `FitResult.weights` has them; dropout off."""
+    """Of fits with the structure of `config`, whose tensors are named as `FitResult.weights` has them; dropout off.
+
+    `x`: features, or bytes as the splits of `config` have them.
+    """
     splits = load_splits(config.data)
-    examples_NI = splits.train.x_NI.to(x_NI.device, x_NI.dtype)
+    dtype = x_NI.dtype if x_NI.is_floating_point() else splits.train.dtype
+    examples_NI = splits.train.features_MI(slice(EXAMPLES)).to(x_NI.device, dtype)
     network = stacked_network(config, len(weights), examples_NI, shape_of(splits)).eval()
     for k, own in enumerate(weights):
         network.load_state(k, own)
-    pieces = [x_BI.expand(len(weights), -1, -1) for x_BI in x_NI.split(EVALUATION_BATCH)]
+    pieces = [splits.train.standardized(x_BI).expand(len(weights), -1, -1) for x_BI in x_NI.split(EVALUATION_BATCH)]
     return torch.cat([predict(network, x_KBI, config.trainer.precision) for x_KBI in pieces], dim=1)

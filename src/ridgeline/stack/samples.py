@@ -20,7 +20,7 @@ def samples_RMCHW(config: Config, splits: Splits, n_images: int = 10, n_draws: i
     the data's own units."""
     assert splits.image_shape is not None
     fits: Any = SimpleNamespace(noise=KeyedNoise(splits.train.x_NI.device), splits=splits)
-    x_MI, y_M = splits.train.x_NI[:n_images], splits.train.y_N[:n_images]
+    x_MI, y_M = splits.train.features_MI(slice(n_images)), splits.train.y_N[:n_images]
     x_RMI = x_MI.repeat(1 + n_draws, 1, 1)
     for effect in all_effects():
         if effect.settings is not None and effect.settings.group == "augmentation" and effect.is_on(config):

@@ -13,7 +13,7 @@ from ridgeline.data import Splits, load_splits
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.evaluation import EVALUATION_BATCH
 from ridgeline.stack.limits import machine_memory
-from ridgeline.stack.networks import known_network, shape_of
+from ridgeline.stack.networks import EXAMPLES, known_network, shape_of
 
 MIB = 2**20
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -72,7 +72,7 @@ def _bytes_held(config: Config, splits: Splits) -> int:
 
 def _sizes(config: Config, splits: Splits) -> tuple[int, int]:
     """Values of an example in all layers, and parameters."""
-    found = known_network(config.network, splits.train.x_NI, shape_of(splits)).survey
+    found = known_network(config.network, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits)).survey
     return found.n_values, found.n_parameters
 
 

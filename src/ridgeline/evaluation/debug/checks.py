@@ -33,7 +33,7 @@ def few_examples(config: Config, n: int) -> Splits:
     else:
         rank_N = F.one_hot(y_N).cumsum(0).gather(1, y_N.unsqueeze(1)).squeeze(1)  # of each within its class
         chosen_N = torch.argsort(rank_N, stable=True)[:n]
-    few = Split(splits.train.x_NI[chosen_N], y_N[chosen_N]).double()
+    few = Split(splits.train.features_MI(chosen_N), y_N[chosen_N]).double()
     return replace(splits, train=few, validation=few)
 
 
