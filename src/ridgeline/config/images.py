@@ -32,7 +32,7 @@ class ImagesConfig(DataConfig):
     split_column: str | None = None
     image_size: int | tuple[int, ...] | None = None
     channels: Literal["auto", 1, 3] = "auto"
-    standardize: Literal["none", "all", "channel"] = "channel"  # type: ignore[assignment]
+    standardize: Literal["none", "all", "channel"] = "channel"
     on_error: Literal["refuse", "skip"] = "refuse"
     leaks: Literal["warn", "refuse"] = "warn"
 

@@ -145,5 +145,4 @@ def background_FC(fits: Fits) -> Tensor:
     """A pixel without ink in each fold, on whatever scale: the least value of each channel."""
     splits = fits.splits
     n_channels = 1 if splits.image_shape is None else splits.image_shape[0]  # of a table nobody will ask
-    least_FC: Tensor = splits.train.x_NI.view(splits.folds, splits.train.n, n_channels, -1).amin(dim=(1, 3))
-    return least_FC
+    return splits.train.least_FC(n_channels)
