@@ -16,6 +16,10 @@ from typing import Any, ClassVar, Literal, Self
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.target import Target
 
+BATCHES = "whose batches are as its own code gets them"
+LOSS = "whose own code computes the loss"
+"""Why a strength does not act on a LightningModule of the user's own: see `Strength.not_on_module`."""
+
 LEAST_KEPT = 2.0**-16
 """The least share of units or weights that a mask keeps: 16 random bits decide on each."""
 
@@ -28,12 +32,14 @@ class Strength:
 
     `schedule`: the callback that multiplies it. `forms`: the keys that say how it acts. `is_noise`: training draws
     random numbers for it. `in_objective`: a step still goes along the gradient of the objective that is measured.
+    `not_on_module`: why it cannot act on a LightningModule of the user's own; None: it acts on one too.
     """
 
     schedule: Schedule | None = None
     forms: tuple[str, ...] = ()
     is_noise: bool = False
     in_objective: bool = True
+    not_on_module: str | None = None
 
 
 def strength(default: float | None = 0.0, **known: Any) -> Any:
@@ -58,6 +64,9 @@ class Settings:
     def check_beside(self, config: Any) -> None:
         """The same for the rules that the rest of the configuration brings."""
 
+    def check_on_module(self, config: Any) -> None:
+        """The same where a LightningModule of the user's own is trained, beside what its strengths say themselves."""
+
     def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         """The same for the network itself, which has so many layers with weights that can be penalized, and so many
         dropout layers."""
@@ -79,6 +88,12 @@ class OwnEffect(Target):
         _check_moments(self, key)
         return super()._checked(own)
 
+    def methods(self) -> list[str]:
+        """What it has beside that which every `Effect` has."""
+        mro = self.find().__mro__  # type: ignore[attr-defined]
+        effect = next(place for place, base in enumerate(mro) if base.__name__ == "Effect")
+        return [name for base in mro[:effect] for name, value in vars(base).items() if callable(value)]
+
 
 SILENT = ("attach", "is_on", "values_K", "after_validation", "state", "load_state")
 """Methods of an `Effect` that change nothing of a training by themselves."""
@@ -90,7 +105,7 @@ def _check_moments(target: OwnEffect, key: str) -> None:
     mro = target.find().__mro__  # type: ignore[attr-defined]
     effect = next(base for base in mro if base.__name__ == "Effect")
     moments = [name for name, value in vars(effect).items() if callable(value) and not name.startswith("_")]
-    names = [name for base in mro[: mro.index(effect)] for name, value in vars(base).items() if callable(value)]
+    names = target.methods()
     for name in names:
         is_like_one = MOMENT.match(name) or difflib.get_close_matches(name, moments, cutoff=0.8)
         if name not in moments and not name.startswith("_") and is_like_one:
@@ -113,6 +128,15 @@ class Group:
     def check_beside(self, config: Any) -> None:
         for kind in self.kinds:
             kind.check_beside(self, config)  # type: ignore[arg-type]
+
+    def check_on_module(self, config: Any) -> None:
+        """Raise ConfigError for a strength that cannot act on a LightningModule of the user's own."""
+        for name, known in strengths_of(self).items():
+            value, key = getattr(self, name), f"{self.kinds[0].group}.{name}"
+            holds = known.not_on_module is None or not is_positive(value)
+            require(holds, f"{key} == 0 with model, {known.not_on_module},", key, value)
+        for kind in self.kinds:
+            kind.check_on_module(self, config)  # type: ignore[arg-type]
 
     def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         """The rules that the network itself brings."""

@@ -11,8 +11,8 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-from ridgeline.checking import targets
-from ridgeline.strengths import Group, OwnEffect, Settings
+from ridgeline.checking import require, targets
+from ridgeline.strengths import BATCHES, Group, OwnEffect, Settings
 
 FOLDER = "ridgeline.regularizers"
 
@@ -37,6 +37,12 @@ class RegularizationConfig(Group, *_REGULARIZATION[::-1]):  # type: ignore[misc]
     def strengths_on(self) -> dict[str, Any]:
         """Those that are more than 0, by key; and the user's effects."""
         return {**super().strengths_on(), **dict(self.own)}
+
+    def check_on_module(self, config: Any) -> None:
+        super().check_on_module(config)
+        for name, target in self.own:
+            key, rule = f"regularization.{name}", f"regularization.{name} has no on_batch with model, {BATCHES},"
+            require("on_batch" not in target.methods(), rule, f"{key}._target_", target.path)
 
     kinds = _REGULARIZATION
 

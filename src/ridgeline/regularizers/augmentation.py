@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect, Fits
-from ridgeline.strengths import Settings, strength
+from ridgeline.strengths import BATCHES, Settings, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,13 +37,13 @@ class AugmentationSettings(Settings):
     """
 
     group = "augmentation"
-    rotate: float = strength(is_noise=True)
-    scale: float = strength(is_noise=True)
-    shift: float = strength(is_noise=True)
-    flip: float = strength(is_noise=True)
-    crop: float = strength(is_noise=True)
-    brightness: float = strength(is_noise=True)
-    contrast: float = strength(is_noise=True)
+    rotate: float = strength(is_noise=True, not_on_module=BATCHES)
+    scale: float = strength(is_noise=True, not_on_module=BATCHES)
+    shift: float = strength(is_noise=True, not_on_module=BATCHES)
+    flip: float = strength(is_noise=True, not_on_module=BATCHES)
+    crop: float = strength(is_noise=True, not_on_module=BATCHES)
+    brightness: float = strength(is_noise=True, not_on_module=BATCHES)
+    contrast: float = strength(is_noise=True, not_on_module=BATCHES)
 
     def check(self) -> None:
         for name, most in {"rotate": 180, "shift": 1, "flip": 1, "contrast": 1}.items():

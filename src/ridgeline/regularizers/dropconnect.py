@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class DropConnectSettings(Settings):
     """`dropconnect`: the rate."""
 
-    dropconnect: float = strength(schedule="dropout_schedule", is_noise=True)
+    dropconnect: float = strength(
+        schedule="dropout_schedule", is_noise=True, not_on_module="whose layers draw no masks of their weights"
+    )
 
     def check(self) -> None:
         require_rate("regularization.dropconnect", self.dropconnect)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect
-from ridgeline.strengths import Settings, require_rate, strength
+from ridgeline.strengths import BATCHES, Settings, require_rate, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
@@ -23,7 +23,7 @@ class DropoutSettings(Settings):
     the network's author gave it, which in our own is 0. `input_dropout`: that of the features."""
 
     dropout: float | tuple[float, ...] | None = strength(None, schedule="dropout_schedule", is_noise=True)
-    input_dropout: float = strength(schedule="dropout_schedule", is_noise=True)
+    input_dropout: float = strength(schedule="dropout_schedule", is_noise=True, not_on_module=BATCHES)
 
     def check(self) -> None:
         require_rate("regularization.dropout", 0.0 if self.dropout is None else self.dropout)

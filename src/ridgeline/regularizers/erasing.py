@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ridgeline.checking import require
 from ridgeline.regularizers.augmentation import background_FC, require_images
 from ridgeline.regularizers.effect import Batch, Effect, Fits
-from ridgeline.strengths import Settings, strength
+from ridgeline.strengths import BATCHES, Settings, strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ class ErasingSettings(Settings):
     """`erase`: the probability of a rectangle."""
 
     group = "augmentation"
-    erase: float = strength(is_noise=True)
+    erase: float = strength(is_noise=True, not_on_module=BATCHES)
 
     def check(self) -> None:
         key = "augmentation.erase"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.regularizers.effect import Effect, Fits
 from ridgeline.regularizers.l1 import require_known_steps
-from ridgeline.regularizers.penalized import hidden_layers
+from ridgeline.regularizers.penalized import UNKNOWN_OUTPUT, hidden_layers
 from ridgeline.strengths import Settings, require_at_least_0, require_hidden_layers, require_layers, strength
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ NEWTON_STEPS = 5
 class GroupLassoSettings(Settings):
     """`group_lasso`: the penalty's strength, on hidden units alone."""
 
-    group_lasso: float = strength(schedule="penalty_schedule", forms=("l1_form",))
+    group_lasso: float = strength(
+        schedule="penalty_schedule", forms=("l1_form",), not_on_module=f"where {UNKNOWN_OUTPUT}"
+    )
 
     def check(self) -> None:
         require_at_least_0("regularization.group_lasso", self.group_lasso)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Batch, Effect
-from ridgeline.strengths import Settings, require_at_least_0, strength
+from ridgeline.strengths import BATCHES, Settings, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class InputNoiseSettings(Settings):
     """`input_noise`: the standard deviation."""
 
-    input_noise: float = strength(is_noise=True)
+    input_noise: float = strength(is_noise=True, not_on_module=BATCHES)
 
     def check(self) -> None:
         require_at_least_0("regularization.input_noise", self.input_noise)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect
-from ridgeline.strengths import Settings, require_share, strength
+from ridgeline.strengths import LOSS, Settings, require_share, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class LabelSmoothingSettings(Settings):
     """`label_smoothing`: the share s."""
 
-    label_smoothing: float = strength()
+    label_smoothing: float = strength(not_on_module=LOSS)
 
     def check(self) -> None:
         require_share("regularization.label_smoothing", self.label_smoothing)

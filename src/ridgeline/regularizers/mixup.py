@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ridgeline.regularizers.effect import Batch, Effect
-from ridgeline.strengths import Settings, require_at_least_0, strength
+from ridgeline.strengths import LOSS, Settings, require_at_least_0, strength
 
 if TYPE_CHECKING:
     from ridgeline.config import Config
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MixupSettings(Settings):
     """`mixup`: alpha of the Beta distribution that shares are drawn from."""
 
-    mixup: float = strength(is_noise=True)
+    mixup: float = strength(is_noise=True, not_on_module=LOSS)
 
     def check(self) -> None:
         require_at_least_0("regularization.mixup", self.mixup)

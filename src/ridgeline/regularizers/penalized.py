@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ridgeline.config import Config
 
 
+UNKNOWN_OUTPUT = "it is not known which layer is the output's"
+"""Of a LightningModule, whose steps may call its layers in any order."""
+
+
 @dataclass(frozen=True)
 class PenalizedSettings(Settings):
     """`penalize`: on which layers' weights the penalties that read it act: on all, or not on the output layer's."""
@@ -25,6 +29,10 @@ class PenalizedSettings(Settings):
         rule = "regularization.penalize == all without hidden layers"
         holds = self.penalize == "all" or config.network.n_hidden != 0
         require(holds, rule, "regularization.penalize", self.penalize)
+
+    def check_on_module(self, config: Config) -> None:
+        rule = f"regularization.penalize == all with model, where {UNKNOWN_OUTPUT},"
+        require(self.penalize == "all", rule, "regularization.penalize", self.penalize)
 
 
 def n_penalized(config: Config, network: Any) -> int:

@@ -28,7 +28,9 @@ of your own does nothing by itself: `class DropPath(nn.Identity): ...`."""
 class StochasticDepthSettings(Settings):
     """`stochastic_depth`: the rate of the last block; the l-th of L has l / L of it, as in the source."""
 
-    stochastic_depth: float = strength(schedule="dropout_schedule", is_noise=True)
+    stochastic_depth: float = strength(
+        schedule="dropout_schedule", is_noise=True, not_on_module="whose residual blocks have rates of their own"
+    )
 
     def check(self) -> None:
         require_rate("regularization.stochastic_depth", self.stochastic_depth)

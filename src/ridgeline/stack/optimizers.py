@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from ridgeline.config import Config, OptimizerConfig
 from ridgeline.networks.stacking.rows import Rows
+from ridgeline.stack.step_sizes import adam_correction, of_adam_, of_sgd
 
 LONG_ROW = 100_000
 """Weights of a fit from which a pass over them for the l2 penalty costs more than a call of the optimizer a fit."""
@@ -93,19 +93,16 @@ class RowOptimizer:
     def step_sizes_KW(self, n: int, steps_K: Sequence[int]) -> Tensor:
         """By how much a step moves each of a row's first `n` values for a lasting gradient of 1; (K, 1) if all alike.
 
-        `steps` counts each row's steps, the last included. Momentum adds up to 1 / (1 - momentum) gradients; Adam
-        divides by the root of its second moment. So a step of another kind, taken in these sizes, is weighed against
-        the gradient as it stands in J.
+        `steps` counts each row's steps, the last included.
         """
         lr_K = [knobs[0]["lr"] for knobs in self._knobs]
         if self._shared.name == "sgd":
             return self._column_K1(
-                [lr / (1 - knobs[0]["momentum"]) for lr, knobs in zip(lr_K, self._knobs, strict=True)]
+                [of_sgd(lr, knobs[0]["momentum"]) for lr, knobs in zip(lr_K, self._knobs, strict=True)]
             )
         sizes_KW = torch.stack([self.torch_optimizer.state[row[0]]["exp_avg_sq"][:n] for row in self._parts])
-        corrections = [1 / math.sqrt(1 - self._shared.betas[1] ** steps) for steps in steps_K]
-        sizes_KW.sqrt_().mul_(self._column_K1(corrections)).add_(self._shared.eps)
-        return torch.div(self._column_K1(lr_K), sizes_KW, out=sizes_KW)
+        corrections_K1 = self._column_K1([adam_correction(self._shared.betas[1], steps) for steps in steps_K])
+        return of_adam_(sizes_KW, self._column_K1(lr_K), corrections_K1, self._shared.eps)
 
     def _column_K1(self, values_K: Sequence[float]) -> Tensor:
         example = self._parts[0][0]
