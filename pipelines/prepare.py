@@ -17,7 +17,9 @@ from ridgeline.entry_points import checked, enter_without_trial, require_overrid
 def prepare(cfg: DictConfig) -> None:
     require_overrides_of("data", "task", "import_path", "experiment", "prepare")
     from ridgeline.config import TableConfig
-    from ridgeline.data import check_leaks, describe, look_at  # NumPy and scikit-learn, which --help need not wait for
+
+    # NumPy and scikit-learn, which --help need not wait for
+    from ridgeline.data import check_leaks, describe, load_arrays, look_at
 
     config = checked(cfg)
     data, overview = describe(config.data), None
@@ -25,6 +27,7 @@ def prepare(cfg: DictConfig) -> None:
         overview = look_at(config.data)
         check_leaks(config.data)
         print("\n".join(overview.lines))
+    print("".join(f"{note}\n" for note in load_arrays(config.data).notes), end="")
     classes = f", {data.classes} classes" if config.predicted == "classification" else ""
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")

@@ -12,8 +12,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.commands import setting
 from ridgeline.command_line.outputs import draft_of, require_folder
 from ridgeline.config.data import STORED
+from ridgeline.data.loaders import read_module
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,14 +102,6 @@ def write_frame(frame: pd.DataFrame, name: str, runs: Path) -> Path:
     return _write(whole.getvalue(), f"{_as_name(name)}-{{}}.parquet", runs)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The examples of one split."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-
 def _of_table(path: str, target: str) -> list[str]:
     return ["data=table", setting("data.path", path), setting("data.target", target)]
 
@@ -130,51 +122,30 @@ def _of_pair(x: Any, y: Any, target: str | None, runs: Path) -> list[str]:
     return _of_frame(frame.assign(**{name: y_N}), name, runs)
 
 
-def _of_images(x: np.ndarray, y_N: np.ndarray, runs: Path, more: Iterable[str] = ()) -> list[str]:
-    """Examples with a height and a width, which no table has."""
+def _of_images(x: np.ndarray, y_N: np.ndarray, runs: Path, splits_N: np.ndarray | None = None) -> list[str]:
+    """Examples with a height and a width, which no table has; `splits_N`: the names of the splits that they are in."""
     x = x[:, 0] if x.ndim == 4 and x.shape[1] == 1 else x
-    require(x.ndim == 3, "X is rows, or images (N, H, W) of one channel", "X", f"shape {x.shape}")
+    require(x.ndim in (3, 4), "X is rows, or images (N, H, W), (N, C, H, W) or (N, H, W, C)", "X", f"shape {x.shape}")
     require(y_N.shape == (len(x),), f"y has a target for each of {len(x)} images", "y", f"shape {y_N.shape}")
     x, y_N = x.astype(np.float32, copy=False), np.asarray(y_N.tolist())  # texts, instead of objects
+    arrays = {"x": x, "y": y_N} | ({} if splits_N is None else {"split": splits_N})
     whole = io.BytesIO()
-    np.savez(whole, x=x, y=y_N)
-    contents = str((x.shape, y_N.dtype.str)).encode() + x.tobytes() + y_N.tobytes()  # a .npz has its time in it
+    np.savez(whole, **arrays)  # type: ignore[arg-type]
+    contents = str((x.shape, y_N.dtype.str)).encode()  # a .npz has its time in it
+    contents += b"".join(array.tobytes() for array in arrays.values())
     path = _write(whole.getvalue(), "images-{}.npz", runs, contents)
-    return [f"data._target_={STORED}", setting("data.path", str(path)), *more]
+    return [f"data._target_={STORED}", setting("data.path", str(path))]
 
 
 def _of_module(module: Any, target: str | None, runs: Path) -> list[str]:
-    """The examples of a LightningDataModule, in the splits that it has; without a test split one is drawn."""
-    module.prepare_data()
-    parts: dict[str, _Part] = {}
-    for name, stage, loader in zip(SPLITS, ("fit", "fit", "test"), ("train", "val", "test"), strict=True):
-        given = _loader_of(module, stage, f"{loader}_dataloader")
-        if given is not None:
-            parts[name] = _Part(*_pair_of(getattr(given, "dataset", given)))
-    require("train" in parts, "a LightningDataModule has a train_dataloader", "data", type(module).__name__)
-    x = np.concatenate([part.x for part in parts.values()])
-    y_N = np.concatenate([part.y for part in parts.values()])
+    """The examples of a LightningDataModule, in the splits that it has."""
+    read = read_module(module, type(module).__name__, 0, with_test=True)
+    x, y_N = (np.concatenate([split[i] for split in read.splits.values()]) for i in (0, 1))
+    splits_N = np.array(SPLITS)[read.given_N]
     if x.ndim > 2:
-        if set(parts) != set(SPLITS):
-            return _of_images(x, y_N, runs)
-        shares = [setting(f"data.{name}", len(parts[name].y) / len(y_N)) for name in SPLITS[:2]]
-        return _of_images(x, y_N, runs, ["data.split=first", *shares])
-    frame, name = as_frame(x), target or TARGET
-    names = np.repeat(list(parts), [len(part.y) for part in parts.values()])
-    frame = frame.assign(**{name: y_N, SPLIT: names})
-    return [*_of_frame(frame, name, runs), setting("data.split_column", SPLIT)]
-
-
-def _loader_of(module: Any, stage: str, name: str) -> Any:
-    """The loader of a split; None where the module has none."""
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException
-
-    if getattr(module, "setup", None) is not None:
-        module.setup(stage)
-    try:
-        return getattr(module, name)()
-    except (AttributeError, NotImplementedError, MisconfigurationException):
-        return None
+        return _of_images(x, y_N, runs, splits_N)
+    frame = as_frame(x).assign(**{target or TARGET: y_N, SPLIT: splits_N})
+    return [*_of_frame(frame, target or TARGET, runs), setting("data.split_column", SPLIT)]
 
 
 def _pair_of(dataset: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -45,9 +45,15 @@ CLASSES: dict[Any, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class OwnSource(Target):
-    """A function of the user's own that gives all examples: features and targets, one row or item for each."""
+    """A function of the user's own that gives all examples: features and targets, one row or item for each; or a
+    LightningDataModule."""
 
     GIVEN = ("seed", "root", "noise", "path", "test_path")
+
+    @property
+    def is_data_module(self) -> bool:
+        """Whether it names a LightningDataModule, or what has the loaders of one."""
+        return hasattr(self.find(), "train_dataloader")
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class DataConfig:
     @property
     def has_test_split(self) -> bool:
         """Whether the data may bring a test split along, so that train and validation split may share all others."""
-        return self.name == "mnist"
+        return self.name == "mnist" or (self.source is not None and self.source.is_data_module)
 
     @property
     def draws_test(self) -> bool:

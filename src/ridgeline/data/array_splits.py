@@ -72,7 +72,8 @@ class ArraySplit(NamedTuple):
 
 @dataclass(frozen=True)
 class ArraySplits:
-    """What a search may see. The test split is counted in the description, and is nowhere in here."""
+    """What a search may see. The test split is counted in the description, and is nowhere in here. `notes`: as `Source`
+    has them."""
 
     train: ArraySplit
     validation: ArraySplit
@@ -80,6 +81,7 @@ class ArraySplits:
     n_classes: int
     image_shape: tuple[int, int, int] | None
     description: DataDescription
+    notes: tuple[str, ...] = ()
 
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:

@@ -41,7 +41,7 @@ def load_arrays(config: DataConfig) -> ArraySplits:
     train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])
     validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalers, strict=True)])
     described = describe_rows(source, folds, config, train.x_NI.shape[1])
-    return ArraySplits(train, validation, scalers, source.n_classes, source.image_shape, described)
+    return ArraySplits(train, validation, scalers, source.n_classes, source.image_shape, described, source.notes)
 
 
 def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:

@@ -41,7 +41,7 @@ def fold_rows(source: Source, config: DataConfig) -> list[RowNumbers]:
 
 def _require_enough(pool: np.ndarray, source: Source, config: DataConfig) -> None:
     named = source.given_N is not None and bool((source.given_N == VALIDATION).any())
-    rule = "data.folds=null where data.split_column names the validation split"
+    rule = "data.folds=null where the data name their validation split"
     require(not named, rule, "data.folds", config.folds)
     if source.task == "classification":
         most = int(np.bincount(source.y_N[pool], minlength=source.n_classes).min())

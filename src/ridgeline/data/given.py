@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,14 +27,24 @@ def read_split_names(column: pd.Series, key: str) -> np.ndarray:
 
     Raises ConfigError for a name that says nothing of the kind, and where no row trains.
     """
-    known = {word: split for split, words in WRITTEN.items() for word in words}
-    names, splits = column.tolist(), dict[Any, int]()
+    names = column.tolist()
     for name in dict.fromkeys(names):
-        split = known.get("".join(letter for letter in str(name).lower() if letter.isalpha()))
-        if split is None:
+        if _split_of(name) is None:
             rule, row = f"{key} holds train, validation or test in each row", column.index[names.index(name)] + 1
             raise ConfigError(f"`{rule}` must hold, but got {column.name} with {name} in row {row}.")
-        splits[name] = split
+    return number_splits(names, key, column.name)
+
+
+def number_splits(names: Sequence[Any], key: str, shown: object = None) -> np.ndarray:
+    """(N,) The same of names that stand in no column. `shown`: what is named as the value."""
+    splits = {name: _split_of(name) for name in dict.fromkeys(names)}
+    for name, split in splits.items():
+        require(split is not None, f"{key} is train, validation or test", key, name)
     given_N = np.array([splits[name] for name in names], np.int8)
-    require(bool((given_N == TRAIN).any()), f"{key} holds train in some row", key, column.name)
+    require(bool((given_N == TRAIN).any()), f"{key} holds train in some row", key, shown or "none")
     return given_N
+
+
+def _split_of(name: Any) -> int | None:
+    known = {word: split for split, words in WRITTEN.items() for word in words}
+    return known.get("".join(letter for letter in str(name).lower() if letter.isalpha()))

@@ -1,4 +1,4 @@
-"""The examples that a function of the user's own gives: `data._target_=mine.load`.
+"""The examples that a function or a LightningDataModule of the user's own gives: `data._target_=mine.load`.
 
 N examples, I features; images of C channels, H rows and W columns.
 """
@@ -6,40 +6,88 @@ N examples, I features; images of C channels, H rows and W columns.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
+from ridgeline.data.loaders import ModuleExamples, read_module
+from ridgeline.data.given import TEST, VALIDATION, number_splits
 from ridgeline.data.image_rows import as_rows
 from ridgeline.data.targets import Targets, read_targets
 
 
 class OwnExamples(NamedTuple):
     """Features (N, I) float32; targets (N,) with the names of their classes, as `read_targets` gives them; (C, H, W) of
-    an image, where the function gives images."""
+    an image, where the code gives images. `given_N`, `n_locked` and `notes` as in `Source`."""
 
     x_NI: np.ndarray
     targets: Targets
     image_shape: tuple[int, int, int] | None
+    given_N: np.ndarray | None = None
+    n_locked: int = 0
+    notes: tuple[str, ...] = ()
 
 
-def read_own(config: DataConfig) -> OwnExamples:
-    """Raises ConfigError, one line, where the function fails or gives something else than examples."""
+def read_own(config: DataConfig, *, with_test: bool) -> OwnExamples:
+    """Raises ConfigError, one line, where the code fails or gives something else than examples.
+
+    Without `with_test` no example of the test split that a LightningDataModule brings along is read.
+    """
     assert config.source is not None
-    places = {name: getattr(config, name) for name in ("path", "test_path") if getattr(config, name) is not None}
+    ours = {name: getattr(config, name) for name in config.source.GIVEN if getattr(config, name) is not None}
     # A file that the function opens lies relative to its folder, wherever the command is pasted later.
     with contextlib.chdir(config.source.folder or "."):
-        given = config.source.build(seed=config.seed, root=config.root, noise=config.noise, **places)
+        given = config.source.build(**ours)
+        if config.source.is_data_module:
+            return _of_module(read_module(given, config.title, config.seed, with_test=with_test), config)
     path = config.title
-    is_pair = isinstance(given, (tuple, list)) and len(given) == 2
-    _check(is_pair, "(features, targets)", path, type(given).__name__)
-    x = _features(given[0], path)
-    y_N = _array(given[1], "targets", path)
+    is_whole = isinstance(given, (tuple, list)) and len(given) in (2, 3)
+    _check(is_whole, "(features, targets)", path, type(given).__name__)
+    found = _examples(given[0], given[1], config)
+    return found if len(given) == 2 else found._replace(given_N=_splits(given[2], len(found.x_NI), path))
+
+
+def _examples(features: Any, targets: Any, config: DataConfig) -> OwnExamples:
+    path = config.title
+    x = _features(features, path)
+    y_N = _array(targets, "targets", path)
     _check(y_N.ndim == 1 and len(y_N) == len(x), f"a target for each of {len(x)} examples", path, f"shape {y_N.shape}")
     x_NI, shape = as_rows(x)
     return OwnExamples(x_NI, read_targets(y_N, config.task, path), shape)
+
+
+def _splits(given: Any, n: int, path: str) -> np.ndarray:
+    names_N = _array(given, "splits", path)
+    _check(names_N.shape == (n,), f"a split for each of {n} examples", path, f"shape {names_N.shape}")
+    return number_splits(names_N.tolist(), f"the split that {path}() gives")
+
+
+def _of_module(module: ModuleExamples, config: DataConfig) -> OwnExamples:
+    """All that was read; the classes are those of the splits that a search sees."""
+    splits, path = module.splits, config.title
+    x, y_N = (np.concatenate([split[i] for split in splits.values()]) for i in (0, 1))
+    found = _examples(x, y_N, config)
+    if TEST in splits:
+        seen = read_targets(y_N[module.given_N != TEST], config.task, path)
+        new = sorted(set(found.targets.class_names) - set(seen.class_names))
+        _check(not new, "no class in its test split alone", path, ", ".join(new))
+    return found._replace(given_N=module.given_N, n_locked=module.n_test, notes=tuple(_notes(module, config)))
+
+
+def _notes(module: ModuleExamples, config: DataConfig) -> Iterator[str]:
+    """What is taken otherwise than its Trainer would take it, or is not there."""
+    path, total = config.title, config.train + config.validation
+    drawn = f"drawn with data.seed={config.seed}"
+    if module.is_drawn:
+        yield f"{path} draws its examples anew each time they are read, and they are read once, {drawn}."
+    if module.n_test == 0 and total < 1:
+        yield f"{path} has no test_dataloader: {1 - total:.0%} of its train examples test, {drawn}."
+    if VALIDATION not in module.splits:
+        share = config.validation / total
+        yield f"{path} has no val_dataloader: {share:.0%} of the examples left to train validate, {drawn}."
 
 
 def takes(config: DataConfig, name: str) -> bool:

@@ -49,7 +49,9 @@ def split_rows(source: Source, config: DataConfig) -> RowNumbers:
 
 def lacks_test(source: Source, config: DataConfig) -> bool:
     """Whether there is no test split: the data name the splits and none of it, and the shares leave nothing to it."""
-    return source.given_N is not None and not (source.given_N == TEST).any() and not config.draws_test
+    if source.given_N is None or source.n_locked:
+        return False
+    return not (source.given_N == TEST).any() and not config.draws_test
 
 
 def pool_and_test(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -79,6 +81,8 @@ def _apart(source: Source, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     fraction = config.train + config.validation
     if source.given_N is not None:
         train, validation, test = (np.flatnonzero(source.given_N == split) for split in (TRAIN, VALIDATION, TEST))
+        if source.n_locked:  # they come last, be they in here or not
+            test = len(train) + len(validation) + np.arange(source.n_locked)
         if len(test) == 0 and not lacks_test(source, config):
             train, test = _divide(train, round(fraction * len(train)), source, config, for_test=True)
         return np.sort(np.concatenate([train, validation])), test
@@ -165,9 +169,9 @@ def _require_whole_groups(rows: RowNumbers, source: Source, *, has_test: bool) -
 
 def require_every_class(rows: RowNumbers, source: Source, why: str, *, has_test: bool) -> None:
     """Raise ConfigError if a split lacks a class, or in regression has no two targets that differ. `why`: the settings
-    that made the splits."""
+    that made the splits. A test split that is locked has what it has."""
     for split, own in vars(rows).items():
-        if split == "test" and not has_test:
+        if split == "test" and (source.n_locked or not has_test):
             continue
         found = len(np.unique(source.y_N[own]))
         if found < max(2, source.n_classes):

@@ -55,6 +55,9 @@ class Source:
     it was read. `groups_N` numbers the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64,
     says how much each counts; `given_N` which split each is in, as `data.given` has it: None where there is nothing of
     the kind.
+
+    `n_locked`: the test split has so many examples, which come last and are not in here before it is opened. `notes`:
+    what whoever begins a study should be told of these data, in sentences.
     """
 
     x_NI: np.ndarray | None
@@ -72,6 +75,8 @@ class Source:
     given_N: np.ndarray | None = None
     examples: str | None = None
     images: ImageFacts | None = None
+    n_locked: int = 0
+    notes: tuple[str, ...] = ()
 
     def features(self, rows: np.ndarray) -> Any:
         """Of these rows, as a scaler takes them: an array (N, I), or a frame."""

@@ -20,9 +20,12 @@ from ridgeline.data.scaler import OF_VALUES
 from ridgeline.data.source import Source, task_of
 
 
-def read_source(config: DataConfig) -> Source:
-    """The examples that `data.name` means. Raises ConfigError for a bad file, or a key without effect."""
-    source = _read(config)
+def read_source(config: DataConfig, *, with_test: bool = False) -> Source:
+    """The examples that `data.name` means. Raises ConfigError for a bad file, or a key without effect.
+
+    `with_test`: those of the test split too, where data bring it along in a place of its own.
+    """
+    source = _read(config, with_test=with_test)
     if source.is_bytes and config.standardize not in OF_VALUES:
         assert source.x_NI is not None
         source = replace(source, x_NI=np.asarray(source.x_NI, np.float32))
@@ -36,7 +39,7 @@ def read_source(config: DataConfig) -> Source:
     return replace(source, y_N=source.y_N[order_N], content=content, examples=None)  # no labels that anybody knows
 
 
-def _read(config: DataConfig) -> Source:
+def _read(config: DataConfig, *, with_test: bool) -> Source:
     for name in ("path", "test_path"):
         place = getattr(config, name)
         if place is not None and config.name not in ("table", "images") and not takes(config, name):
@@ -61,8 +64,12 @@ def _read(config: DataConfig) -> Source:
 
         return read_images(config)
     if config.name == "own":
-        own = read_own(config)
-        return _of_arrays(own.x_NI, own.targets.y_N, own.image_shape, own.targets.class_names)
+        own = read_own(config, with_test=with_test)
+        found = _of_arrays(own.x_NI, own.targets.y_N, own.image_shape, own.targets.class_names)
+        if own.given_N is None:
+            return found
+        content = _digest(found.content.encode(), own.given_N.tobytes())
+        return replace(found, content=content, given_N=own.given_N, n_locked=own.n_locked, notes=own.notes)
     if config.name in MADE:
         return _of_arrays(*_make(config))
     from sklearn import datasets  # takes a second, which MNIST need not wait for

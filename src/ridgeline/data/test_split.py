@@ -62,7 +62,7 @@ def open_test_split(config: DataConfig, ledger: Path, by: Mapping[str, Any]) -> 
     if not _CONFIRMING.get():
         raise SplitLocked
     require_test_split(config)
-    source = read_source(config)
+    source = read_source(config, with_test=True)
     rows = split_rows(source, config)
     known = source.examples or source.content
     split = hashlib.sha256(known.encode() + rows.test.astype("<i8").tobytes()).hexdigest()

@@ -64,7 +64,7 @@ class RefuseBadInput(Callback):
     for studies."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        from ridgeline.trial.requirements import leaks_of
+        from ridgeline.trial.requirements import warnings_of
 
         conceal_config(config)  # of which the job's files are made
         try:
@@ -75,8 +75,8 @@ class RefuseBadInput(Callback):
             raise SystemExit(1) from None
         given = as_typed(config.hydra.overrides.task)
         print(opening_words(parsed, given, config.hydra.run.dir), flush=True)
-        for leak in leaks_of(parsed):
-            print(f"warning: {leak}", file=sys.stderr)
+        for warning in warnings_of(parsed):
+            print(f"warning: {warning}", file=sys.stderr)
 
 
 def check_single(config: DictConfig) -> Config:

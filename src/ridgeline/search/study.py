@@ -35,7 +35,7 @@ from ridgeline.search.stored import open_study
 from ridgeline.search.summary import closing_words
 from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
-from ridgeline.trial.requirements import leaks_of
+from ridgeline.trial.requirements import warnings_of
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ def _begun(master: DictConfig) -> Path | None:
 def _warn(plan: Plan) -> None:
     """Warn of what is allowed but is hardly meant; after all that is refused."""
     search = plan.config.search
-    for leak in leaks_of(plan.config):
-        log.warning(leak)
+    for warning in warnings_of(plan.config):
+        log.warning(warning)
     if plan.grid is None and plan.n_trials <= search.n_startup_trials:
         start = f"search.n_startup_trials={search.n_startup_trials}"
         log.warning(f"All {plan.n_trials} trials are of the quasi-random start ({start}): none is the sampler's.")

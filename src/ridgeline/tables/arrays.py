@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def load(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Features and targets of a .npz file that has them as `x` and `y`."""
+def load(path: str) -> tuple[np.ndarray, ...]:
+    """Features and targets of a .npz file that has them as `x` and `y`; and `split`, if it has that."""
     with np.load(path, allow_pickle=False) as file:
-        return file["x"], file["y"]
+        return tuple(file[name] for name in ("x", "y", "split") if name in file)

@@ -26,16 +26,17 @@ def check_surroundings(config: Config) -> DataDescription:
     require_folder(config.runs, "runs")
     found = describe(config.data)
     check_again(config.data)
-    leaks_of(config)
+    warnings_of(config)
     check_trainer(config, found)
     check_store(config)
     return found
 
 
-def leaks_of(config: Config) -> list[str]:
-    """What in a table would flatter every network, in lines. Raises ConfigError with `data.leaks=refuse`."""
+def warnings_of(config: Config) -> list[str]:
+    """In lines: what in a table would flatter every network, and what is taken of a LightningDataModule otherwise than
+    a Trainer would. Raises ConfigError with `data.leaks=refuse`."""
     data = config.data
-    return [str(leak) for leak in check_leaks(data)] if isinstance(data, TableConfig) else []
+    return [str(leak) for leak in check_leaks(data)] if isinstance(data, TableConfig) else [*load_arrays(data).notes]
 
 
 def check_trainer(config: Config, data: DataDescription) -> None:
