@@ -13,9 +13,9 @@ import numpy as np
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
-from ridgeline.data.loaders import ModuleExamples, read_module
 from ridgeline.data.given import TEST, VALIDATION, number_splits
 from ridgeline.data.image_rows import as_rows
+from ridgeline.data.loaders import ModuleExamples, read_module
 from ridgeline.data.targets import Targets, read_targets
 
 
