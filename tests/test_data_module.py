@@ -13,7 +13,7 @@ import torch
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config, as_tree, parse
-from ridgeline.data import check_again, describe, load_arrays, load_splits
+from ridgeline.data import check_again, describe, load_arrays, load_splits, require_test_split
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.stack.fitting import fit
 from ridgeline.trial.requirements import check_surroundings, warnings_of
@@ -185,6 +185,13 @@ def test_splits_that_it_lacks_are_drawn_from_those_that_train_and_it_is_said(tre
         f"{path} has no test_dataloader: 20% of its train examples test, drawn with data.seed=0.",
         f"{path} has no val_dataloader: 25% of the examples left to train validate, drawn with data.seed=0.",
     )
+
+
+def test_a_module_without_a_test_split_cannot_be_confirmed_where_the_shares_leave_none(tree: dict[str, Any]) -> None:
+    config = parsed(tree, _target_="data_module_of_a_test.Without", train=0.8)
+    assert describe(config.data).examples == (72, 18, 0)
+    with pytest.raises(ConfigError, match=r"have a test split, .* but got no row of data_module_of_a_test.Without"):
+        require_test_split(config.data)
 
 
 def test_examples_of_a_subset_sampler_are_those_of_the_subset(tree: dict[str, Any]) -> None:

@@ -65,7 +65,8 @@ def require_test_split(config: DataConfig) -> None:
     """Raise ConfigError where there is none."""
     if not has_test_split(config):
         column, shares = getattr(config, "split_column", None), "data.train + data.validation = 1"
-        found = f"no row of data.split_column={column} that tests, and {shares}, which leaves none"
+        where = config.title if column is None else f"data.split_column={column}"
+        found = f"no row of {where} that tests, and {shares}, which leaves none"
         raise ConfigError(f"`the data have a test split, on which confirming measures,` must hold, but got {found}.")
 
 

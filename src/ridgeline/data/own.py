@@ -83,7 +83,7 @@ def _notes(module: ModuleExamples, config: DataConfig) -> Iterator[str]:
     drawn = f"drawn with data.seed={config.seed}"
     if module.is_drawn:
         yield f"{path} draws its examples anew each time they are read, and they are read once, {drawn}."
-    if module.n_test == 0 and total < 1:
+    if module.n_test == 0 and config.draws_test:
         yield f"{path} has no test_dataloader: {1 - total:.0%} of its train examples test, {drawn}."
     if VALIDATION not in module.splits:
         share = config.validation / total
