@@ -181,7 +181,7 @@ def test_key_with_an_effect_in_one_trial_is_taken_and_left_out_of_the_command_of
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("data=wíne", "some of its characters need quotes, 'data='\"'\"'wíne'\"'\"''."),
+        ("data=wíne", "some of its characters need quotes, \"data='wíne'\"."),
         ("wíne", "an argument is KEY=VALUE."),
         ("", "`` cannot be read: an argument is KEY=VALUE."),
     ],

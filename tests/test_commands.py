@@ -13,12 +13,14 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 
 from ridgeline.command_line import commands
-from ridgeline.command_line.commands import command, look_at, runs_setting, setting
+from ridgeline.command_line.commands import command, look_at, runs_setting
 from ridgeline.command_line.composed import plain
 from ridgeline.command_line.places import ROOT
+from ridgeline.quoting import pasted, setting
 from sweeping import Studies
 
 HOSTILE = "a b's (1) =$x é"
@@ -41,12 +43,19 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", TEXTS)
+QUOTED = [HOSTILE, "back\\", "\\'", "two\\\\' ' \\x", "''", "\\\\"]
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *QUOTED[2:]])
 def test_a_value_reaches_hydra_as_it_is(text: str) -> None:
     """Through the shell's grammar, Hydra's, and the references of OmegaConf."""
     *_, argument = shlex.split(command("train", setting("tracking.experiment", text)))
     value = OverridesParser.create().parse_override(argument).value()
     assert OmegaConf.create({"experiment": value, "seed": 0}).experiment == text
+    (argument,) = shlex.split(pasted("data.drop", [text, "id"]))
+    assert OmegaConf.create(OverridesParser.create().parse_override(argument).value())[0] == text
+    if text in QUOTED:
+        assert setting("key", text) == f"key={QuotedString(text, Quote.single).with_quotes()}"
 
 
 def test_values_of_every_kind_reach_hydra_as_they_are() -> None:

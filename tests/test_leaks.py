@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import TableConfig, parse
@@ -83,11 +85,27 @@ def test_what_else_looks_wrong_has_a_line_with_its_cure(frame: pd.DataFrame, tmp
     frame["when"] = pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d")
     frame["grade"] = np.random.default_rng(3).integers(1, 6, N)
     lines = said(table(frame, tmp_path, "grade"))
-    assert "the column row looks like an identifier (400 values in 400 rows): data.drop=[row]." in lines
+    assert "the column row looks like an identifier (400 values in 400 rows): 'data.drop=[row]'." in lines
     assert "data.time_on=when" in lines
     assert (
         "the 5 whole numbers of grade are taken for classes: if they are amounts or grades, task=regression." in lines
     )
+
+
+@pytest.mark.parametrize("name", ["my fee", "a=b", "it's $5 [net]", "fee"])
+def test_a_cure_is_an_argument_for_the_shell_and_for_hydra(name: str, frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame[f"{name} user"] = np.arange(N) // 4
+    frame[name] = (frame["bought"] == "yes") + np.random.default_rng(2).normal(0, 0.1, N)
+    frame[f"{name} id"] = np.arange(N)
+    frame[f"{name} day"] = pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d")
+    arguments = [word for finding in findings(table(frame, tmp_path)) for word in shlex.split(finding.cure)]
+    found = [OverridesParser.create().parse_override(word) for word in arguments if word.startswith("data.")]
+    assert {(one.key_or_group, str(one.value())) for one in found} >= {
+        ("data.drop", str([name])),
+        ("data.drop", str([f"{name} id"])),
+        ("data.group_on", f"{name} user"),
+        ("data.time_on", f"{name} day"),
+    }
 
 
 def test_the_overview_has_a_line_for_each_column_and_says_what_is_left_out(frame: pd.DataFrame, tmp_path: Path) -> None:

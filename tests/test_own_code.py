@@ -144,7 +144,7 @@ def test_a_stored_study_that_swept_targets_is_opened_again(nets):
     assert tried == {(f"own_nets.{name}", width) for name in ("net", "other") for width in ("4", "8")}
     asked = parse(tree_of({**SMALL, "runs": str(nets.runs), "tracking.allowed_targets": ["own_nets."]}))
     assert open_study(asked, folder.name).config.network.path == "own_nets.net"
-    with pytest.raises(ConfigError, match=r"To allow it: tracking\.allowed_targets="):
+    with pytest.raises(ConfigError, match=r"To allow it: 'tracking\.allowed_targets="):
         open_study(replace(asked, tracking=replace(asked.tracking, allowed_targets=())), folder.name)
 
 
@@ -157,7 +157,7 @@ def test_a_fitted_network_takes_its_own_code_along(tmp_path):
     fitted = Fitted(config, result.weights, splits.scaler, shape_of(splits))
     fitted.save(tmp_path)
     assert (tmp_path / "own_code" / "modules.py").read_text() == (Path(__file__).parent / "modules.py").read_text()
-    with pytest.raises(ConfigError, match=r"To allow it: tracking.allowed_targets=\[modules\.\]"):
+    with pytest.raises(ConfigError, match=r"To allow it: 'tracking.allowed_targets=\[modules\.\]"):
         load_fitted(tmp_path)
     again, x_NI = load_fitted(tmp_path, packages_in(tmp_path)), splits.scaler.undo(splits.validation.x_NI.numpy())
     np.testing.assert_array_equal(again.predict(x_NI), fitted.predict(x_NI))

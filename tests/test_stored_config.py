@@ -63,7 +63,7 @@ def test_other_targets_are_refused_in_one_line_that_says_how_to_allow_them(targe
         read_stored(stored(network={"_target_": target}))
     line = str(error.value)
     assert f"got {key}={target}" in line
-    assert "To allow it: tracking.allowed_targets=[" in line
+    assert "To allow it: 'tracking.allowed_targets=[" in line
     assert "\n" not in line
 
 

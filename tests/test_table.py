@@ -124,7 +124,9 @@ def test_times_of_a_file_are_read_in_one_format_or_in_the_declared_one(file: Pat
         config = parsed(file, "bought", data={"time_on": "day", **data}).data
         return split_rows(read_source(config), config).test.tolist()
 
-    with pytest.raises(ConfigError, match=r"could be %m/%d/%Y or %d/%m/%Y; data\.dates=\[day:%d/%m/%Y\] says which"):
+    with pytest.raises(
+        ConfigError, match=r"could be %m/%d/%Y or %d/%m/%Y; \"data\.dates=\['day:%d/%m/%Y'\]\" says which"
+    ):
         latest(days)
     by_month = sorted(range(N), key=lambda row: (row % 12, row // 12))
     assert latest(days, dates=["day:%d/%m/%Y"]) == sorted(by_month[-24:])

@@ -76,7 +76,7 @@ def test_a_date_with_two_readings_has_the_month_first_and_says_so():
     ("declared", "line"),
     [
         ({"numeric": ["a"]}, "`a is a number` must hold, but got a=x in row 2."),
-        ({"dates": ["a"]}, "`a is a date` must hold, but got a=1 in row 1. Its format: data.dates=[a:%d/%m/%Y]."),
+        ({"dates": ["a"]}, "`a is a date` must hold, but got a=1 in row 1. Its format: \"data.dates=['a:%d/%m/%Y']\"."),
         ({"dates": ["a:%Y"]}, "`a is a date like 2024` must hold, but got a=1 in row 1."),
         ({"drop": ["b"]}, "`data.drop names columns` must hold, but got b. There is: a."),
         ({"ordered": {"a": ["1", "y"]}}, "`data.ordered.a has every value` must hold, but x is not in [1, y]."),

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.command_line.commands import setting
 from ridgeline.command_line.places import ROOT
+from ridgeline.quoting import setting
 from ridgeline.search.identity import code_hash
 
 pytestmark = pytest.mark.verify

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.command_line.commands import key_of, setting
+from ridgeline.command_line.commands import key_of
 from ridgeline.command_line.places import CONF
+from ridgeline.quoting import setting
 from ridgeline.target import TARGET
 
 Range = Sequence[Any] | str | int | float | bool | None

@@ -15,7 +15,6 @@ import numpy as np
 
 from ridgeline.api.given import as_array, as_frame
 from ridgeline.checking import ConfigError, require
-from ridgeline.command_line.commands import command
 from ridgeline.evaluation.stored import StoredStudy
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Champion:
                 tag = tracker.tags_of(stored.run_id).get("ridgeline.champion")
         if tag is None:
             confirmed = read_confirmed(stored.folder)
-            why = f"study.confirm() registers one, or: {command('confirm', f'study={stored.name}')}"
+            why = f"study.confirm() registers one, or: {stored.line.follow('confirm', stored.name)}"
             if confirmed is not None and confirmed.record["verdict"]["word"] == HARMS:
                 why = "regularization harms, so its winner was not registered."
             if not has_test_split(stored.config.data):

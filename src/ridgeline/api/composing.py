@@ -16,13 +16,13 @@ from omegaconf import DictConfig
 from ridgeline.checking import ConfigError
 from ridgeline.command_line import own_conf
 from ridgeline.command_line.arguments import check_arguments, read_arguments, with_targets
-from ridgeline.command_line.commands import setting
 from ridgeline.command_line.composed import as_typed, conceal_argument
 from ridgeline.command_line.paths import readable
 from ridgeline.command_line.places import RUNS
 from ridgeline.config import Config
 from ridgeline.entry_points import checked, one_line
 from ridgeline.entry_points.mistakes import is_mistake
+from ridgeline.quoting import setting
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from ridgeline.api.estimator_splits import VALIDATION, divided
 from ridgeline.api.given import as_frame, as_pandas
 from ridgeline.api.studies import search
 from ridgeline.checking import require
-from ridgeline.command_line.commands import setting
+from ridgeline.quoting import setting
 
 if TYPE_CHECKING:
     from ridgeline.stack.fitted import Fitted

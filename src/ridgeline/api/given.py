@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.command_line.commands import setting
 from ridgeline.command_line.outputs import draft_of, require_folder
 from ridgeline.config.data import STORED
 from ridgeline.data.loaders import read_module
+from ridgeline.quoting import setting
 
 if TYPE_CHECKING:
     import pandas as pd

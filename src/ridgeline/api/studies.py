@@ -17,10 +17,11 @@ from ridgeline.api.champion import Champion
 from ridgeline.api.composing import compose, composed, one_line_mistakes, runs_folder
 from ridgeline.api.given import data_settings
 from ridgeline.checking import ConfigError, build
-from ridgeline.command_line.commands import key_of, setting
+from ridgeline.command_line.commands import key_of
 from ridgeline.config import Config, ConfirmConfig, as_tree
 from ridgeline.entry_points import checked, one_trial
 from ridgeline.evaluation.stored import StoredStudy, open_study
+from ridgeline.quoting import setting
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.ranking import best_settings, ran
 

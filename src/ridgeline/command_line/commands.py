@@ -1,7 +1,7 @@
 """Every command that is printed, logged, written into MLflow or put onto a page is made here, so that it can be pasted.
 
-A command is read by two grammars: the shell's, and Hydra's for each argument. `setting` quotes for Hydra, `command` for
-the shell.
+A command is read by two grammars: the shell's, and Hydra's for each argument. `ridgeline.quoting` quotes for Hydra,
+`command` for the shell.
 
 A command is short where the project's own folder is the working directory and `python` is the one that runs;
 anywhere else, and in what is read later, it names the interpreter and the script by their absolute paths.
@@ -20,18 +20,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 
 from ridgeline.command_line.composed import as_typed
 from ridgeline.command_line.places import CONF, CONSOLE, HOME, IS_CHECKOUT, RUNS, STORE
+from ridgeline.quoting import setting
 
 WHERE_TO_WRITE = re.compile(r"[+~]*hydra\.(run|sweep|mode|output_subdir)\b")
 """Settings of Hydra that another start has its own of."""
 
 Where = Literal["here", "anywhere", "project"]
-
-PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
-"""Text that Hydra reads as it stands."""
 
 
 def command(pipeline: str | Path, *arguments: str, where: Where = "here") -> str:
@@ -71,30 +68,9 @@ def upgrade(store: Path) -> str:
     return f"Keep a copy of it, then: {command}"
 
 
-def setting(key: str, value: Any) -> str:
-    """`key=value` in Hydra's grammar, for a value of any kind: text that does not read as it stands is quoted."""
-    return f"{key}={_written(value)}"
-
-
 def key_of(override: str) -> str:
     """The key that an override sets, adds or deletes."""
     return override.lstrip("+~").partition("=")[0]
-
-
-def _written(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_written, value)) + "]"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    text = str(value)
-    if PLAIN.fullmatch(text) and not _is_number(text) and text.lower() not in ("null", "true", "false"):
-        return text
-    # An interpolation in a quoted value is still one; a text that looks like one is meant as it stands.
-    return str(QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes())
 
 
 def started_with(hydra: Any) -> tuple[list[str], list[str]]:
@@ -160,14 +136,6 @@ def _console(where: Where) -> list[str]:
         return [sys.executable, "-m", "ridgeline"]
     found = shutil.which("ridgeline")
     return ["ridgeline" if where == "here" and found and os.path.abspath(found) == started else started]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @functools.cache

@@ -18,10 +18,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
-from ridgeline.command_line.commands import key_of, setting
+from ridgeline.command_line.commands import key_of
 from ridgeline.command_line.composed import as_typed, unresolved
 from ridgeline.config.data import PLACES
 from ridgeline.config.own_code import own_targets
+from ridgeline.quoting import setting
 
 IMPORT_PATH = "import_path"
 DATA = tuple(f"data.{name}" for name in PLACES)

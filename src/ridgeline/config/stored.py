@@ -17,6 +17,7 @@ import yaml
 
 from ridgeline.checking import ConfigError
 from ridgeline.config.trial import Config, parse
+from ridgeline.quoting import pasted
 from ridgeline.target import KNOWN, add_folder, targets_in
 
 UNUSED = ("runs", "search", "tracking", "trial")
@@ -100,7 +101,7 @@ def _reason(error: Exception) -> str:
 
 def _refuse(key: str, name: str, prefixes: Sequence[str], outside: str, how: str) -> None:
     rule = f"{key} of a stored configuration in {{{', '.join(prefixes)}}}"
-    allow = f"tracking.allowed_targets=[{outside.partition('.')[0]}.]"
+    allow = pasted("tracking.allowed_targets", [f"{outside.partition('.')[0]}."])
     raise ConfigError(f"`{rule}` must hold, but got {key}={name}{how}. To allow it: {allow}.")
 
 

@@ -16,6 +16,7 @@ from ridgeline.config.data import DataConfig
 from ridgeline.config.table import TableConfig
 from ridgeline.data.given import read_split_names
 from ridgeline.data.source import Source, TableFacts
+from ridgeline.quoting import pasted
 from ridgeline.tables.columns import understand, with_format
 from ridgeline.tables.dates import ISO, as_dates, formats_of
 from ridgeline.tables.finite import require_finite, require_numbers
@@ -130,7 +131,7 @@ def _times(column: pd.Series, key: str, form: str | None) -> np.ndarray:
     others = [one for one in forms[1:] if not np.array_equal(_seconds(column, one), first_N)]
     if others:
         could = f"{column.iloc[0]}, which could be {forms[0]} or {others[0]}"
-        cure = f"data.dates=[{column.name}:{others[0]}] says which"
+        cure = f"{pasted('data.dates', [f'{column.name}:{others[0]}'])} says which"
         raise ConfigError(f"`{key} has dates of one format` must hold, but got {column.name} with {could}; {cure}.")
     return first_N
 

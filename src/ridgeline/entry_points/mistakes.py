@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
 from ridgeline.checking import ConfigError, nearest, unknown_choice, unknown_key
-from ridgeline.command_line.commands import setting
 from ridgeline.command_line.places import CONF
+from ridgeline.quoting import pasted
 
 
 def refuse(line: str, code: int = 2) -> NoReturn:
@@ -98,5 +97,5 @@ def _unreadable(argument: str, reason: str) -> str:
     if not key or not equals or not key.isascii():
         reason = "an argument is KEY=VALUE"
     elif reason.startswith("LexerNoViableAlt"):
-        reason = f"some of its characters need quotes, {shlex.quote(setting(key, value))}"
+        reason = f"some of its characters need quotes, {pasted(key, value)}"
     return f"`{argument}` cannot be read: {reason}."

@@ -18,12 +18,13 @@ from optuna.distributions import BaseDistribution
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.arguments import ONLY_OF_STUDIES, typed_keys
-from ridgeline.command_line.commands import Where, command, key_of, runs_setting, setting, started_with
+from ridgeline.command_line.commands import Where, command, key_of, runs_setting, started_with
 from ridgeline.command_line.composed import as_typed, unresolved
 from ridgeline.command_line.places import ROOT
 from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.config.idle import Idle, may_be_idle, names
 from ridgeline.config.own_code import own_packages, own_targets
+from ridgeline.quoting import setting
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)

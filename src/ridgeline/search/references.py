@@ -20,8 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.arguments import parse_overrides
-from ridgeline.command_line.commands import key_of, setting
+from ridgeline.command_line.commands import key_of
 from ridgeline.config.deciding import NOT_TRAINED
+from ridgeline.quoting import setting
 from ridgeline.search.space import Dimension
 
 # Braces of a reference in an override are escaped where Hydra has written it.

@@ -15,11 +15,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
-from ridgeline.command_line.commands import setting
 from ridgeline.command_line.composed import conceal_study
 from ridgeline.command_line.passwords import conceal_tree
 from ridgeline.command_line.paths import settle
 from ridgeline.command_line.precision import settle_precision
+from ridgeline.quoting import setting
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
 from ridgeline.search.folder import MASTER, locked, study_folder

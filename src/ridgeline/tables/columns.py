@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ridgeline.checking import ConfigError, nearest
+from ridgeline.quoting import pasted
 from ridgeline.tables.dates import FORMATS, ISO, NUMBERS, as_dates, example_of, formats_of
 from ridgeline.tables.values import as_numbers, bad_value, counted, is_number, key_of, plain, require_plain
 
@@ -136,7 +137,8 @@ def _refuse_dates(column: pd.Series, texts: Sequence[str]) -> None:
     if forms:
         as_dates(column, forms[0])
     row = int(column.notna().to_numpy().argmax())
-    raise ConfigError(f"{bad_value(column, 'is a date', row)} Its format: data.dates=[{column.name}:%d/%m/%Y].")
+    cure = pasted("data.dates", [f"{column.name}:%d/%m/%Y"])
+    raise ConfigError(f"{bad_value(column, 'is a date', row)} Its format: {cure}.")
 
 
 def _said(forms: Sequence[str]) -> str:

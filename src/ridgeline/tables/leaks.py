@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ridgeline.quoting import pasted
 from ridgeline.tables.columns import Column
 from ridgeline.tables.values import Columns
 
@@ -61,7 +62,9 @@ def giveaways(frame: Columns, columns: Sequence[Column], y_N: np.ndarray, is_reg
         if told >= GIVEN_AWAY:
             kind = "R2" if is_regression else "scaled balanced accuracy"
             what = f"the column {column.name} gives the target away (by itself {told:.3f} of 1 in {kind})"
-            found.append(Finding(what, f"if it is known only afterwards, data.drop=[{column.name}]", is_leak=True))
+            found.append(
+                Finding(what, f"if it is known only afterwards, {pasted('data.drop', [column.name])}", is_leak=True)
+            )
     return found
 
 
@@ -101,7 +104,7 @@ def identifiers(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Finding]
             what = (
                 f"the column {column.name} looks like an identifier ({values.nunique()} values in {len(values)} rows)"
             )
-            found.append(Finding(what, f"data.drop=[{column.name}]"))
+            found.append(Finding(what, pasted("data.drop", [column.name])))
     return found
 
 
@@ -139,7 +142,7 @@ def groups(frame: pd.DataFrame, columns: Sequence[Column], train: np.ndarray, te
         shared = set(values.iloc[train].dropna()) & set(values.iloc[test].dropna())
         if shared:
             what = f"{len(shared)} groups of the column {column.name} are in the train and in the test split"
-            found.append(Finding(what, f"data.group_on={column.name} keeps each in one", is_leak=True))
+            found.append(Finding(what, f"{pasted('data.group_on', column.name)} keeps each in one", is_leak=True))
     return found
 
 
@@ -149,7 +152,7 @@ def dates(columns: Sequence[Column]) -> list[Finding]:
     if not names:
         return []
     what = f"the rows have dates ({', '.join(names)}), and the splits are drawn at random"
-    return [Finding(what, f"if the future is to be predicted, data.time_on={names[0]}")]
+    return [Finding(what, f"if the future is to be predicted, {pasted('data.time_on', names[0])}")]
 
 
 def of_target(y: pd.Series, is_regression: bool) -> list[Finding]:
