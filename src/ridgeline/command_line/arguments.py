@@ -19,7 +19,7 @@ from ridgeline.command_line.places import CONF
 from ridgeline.config.deciding import OF_ENTRY_POINTS
 from ridgeline.target import TARGET
 
-OF_STUDIES = r"search|tracking\.(keep_weights|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
+OF_STUDIES = r"search(?!\.direction\b)|tracking\.(keep_weights|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
 ONLY_OF_STUDIES = re.compile(rf"[+~]*({OF_STUDIES})\b")
 """Settings that a trial alone does not take."""
 

@@ -66,6 +66,7 @@ class DataConfig:
     `root`, `path` and `test_path` say where the examples lie.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
     `source` gives the examples with data=own. `task` is the configuration's own, of data that leave it open.
+    `as_module`: it is a LightningDataModule, which the Trainer gets as it is, for a module of the user's own trains.
     """
 
     name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table", "images"]
@@ -85,6 +86,7 @@ class DataConfig:
     test_path: str | None = aside(None)
     source: OwnSource | None = field(default=None, metadata=OF_TARGET)
     task: Literal["auto", "classification", "regression"] = field(default="auto", metadata=COPIED)
+    as_module: bool = field(default=False, metadata=COPIED)
 
     @classmethod
     def choose(cls, tree: Any, path: str) -> type[DataConfig]:
@@ -99,6 +101,10 @@ class DataConfig:
     def check(self) -> None:
         rule = "data._target_ is given with data=own"
         require((self.source is not None) == (self.name == "own"), rule, "data.name", self.name)
+        if self.as_module:
+            assert self.source is not None
+            rule = "data._target_ is a LightningDataModule with a model"
+            require(self.source.is_data_module, rule, "data._target_", self.source.path)
         require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)
         require(0 < self.train < 1, "0 < data.train < 1", "data.train", self.train)
         require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
