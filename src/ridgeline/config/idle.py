@@ -77,7 +77,7 @@ def may_be_idle(argument: str) -> bool:
     key = argument.lstrip("+~").partition("=")[0].replace("/", ".")
     forms = (f"regularization.{name}" for name in forms_of(RegularizationConfig))
     known = ("callbacks", "lr_schedule", *OF_DATA, *(f"optimizer.{name}" for name in OPTIMIZERS), *forms)
-    return key.partition(".")[0] in INSTEAD or any(f"{key}.".startswith(f"{one}.") for one in known)
+    return key.startswith("network.") or any(f"{key}.".startswith(f"{one}.") for one in known)
 
 
 def _beside_model(model: OwnModel) -> Iterator[Idle]:
