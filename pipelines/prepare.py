@@ -2,6 +2,7 @@
 
 python pipelines/prepare.py
 python pipelines/prepare.py data=table data.path=churn.csv data.target=churn
+python pipelines/prepare.py data=arrays data.path=x.npz prepare.sheet=sheet.png augmentation.rotate=15
 python pipelines/prepare.py data=mnist data.root=FOLDER prepare.summary=data.json
 """
 
@@ -15,8 +16,9 @@ from ridgeline.entry_points import checked, enter_without_trial, require_overrid
 
 
 def prepare(cfg: DictConfig) -> None:
-    require_overrides_of("data", "task", "import_path", "experiment", "prepare")
-    from ridgeline.config import TableConfig
+    require_overrides_of("data", "task", "import_path", "experiment", "prepare", "augmentation", "seed")
+    from ridgeline.arrays.examples import find_examples
+    from ridgeline.config import ArraysConfig, TableConfig
 
     # NumPy and scikit-learn, which --help need not wait for
     from ridgeline.data import check_leaks, describe, load_arrays, look_at
@@ -27,6 +29,8 @@ def prepare(cfg: DictConfig) -> None:
         overview = look_at(config.data)
         check_leaks(config.data)
         print("\n".join(overview.lines))
+    if isinstance(config.data, ArraysConfig):
+        print(f"arrays: {find_examples(config.data.place).said}")
     print("".join(f"{note}\n" for note in load_arrays(config.data).notes), end="")
     classes = f", {data.classes} classes" if config.predicted == "classification" else ""
     print(f"{data.name}: {data.features} features{classes}")
@@ -34,6 +38,15 @@ def prepare(cfg: DictConfig) -> None:
     print(f"hash: {data.hash}")
     if overview is not None:
         print("\n".join(["", *map(str, overview.findings)] if overview.findings else ["", "Nothing looks wrong."]))
+    if config.prepare.sheet is not None:
+        from ridgeline.trial.contact_sheet import write_contact_sheet  # torch, which nothing else here needs
+
+        write_contact_sheet(config, Path(config.prepare.sheet))
+        print(f"written: {config.prepare.sheet}")
+    elif load_arrays(config.data).image_shape is not None:
+        print(
+            "to see some of each class: prepare.sheet=sheet.png; as they are augmented, with augmentation.flip=0.5 say"
+        )
     if config.prepare.summary is not None:
         # No path and no time: the same data give the same bytes.
         content = dataclasses.asdict(data) | {"examples": data.examples._asdict()}

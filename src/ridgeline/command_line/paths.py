@@ -30,6 +30,7 @@ FILES = (
     "runs",
     IMPORT_PATH,
     "prepare.summary",
+    "prepare.sheet",
     *DATA,
     "trainer.ckpt_path",
     "search.summary",

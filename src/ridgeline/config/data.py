@@ -20,14 +20,17 @@ REGRESSION = ("diabetes", "friedman")
 """The data sets whose targets are numbers."""
 
 
-PLACES = ("root", "path", "test_path")
+PLACES = ("root", "path", "test_path", "targets", "test_targets")
 """Keys that say where data lie, which may be elsewhere when a study is confirmed."""
 
 STORED = "ridgeline.tables.arrays.load"
 """Gives the examples that `ridgeline.search` has written into a file."""
 
-OPEN = ("own", "table", "images")
-"""Those that may be either."""
+OF_FILES = ("table", "images", "arrays")
+"""Those that lie where `data.path` says."""
+
+OPEN = ("own", *OF_FILES)
+"""Those whose targets may be classes or numbers."""
 
 
 def task_of_data(name: str, task: str) -> Task:
@@ -39,6 +42,7 @@ def task_of_data(name: str, task: str) -> Task:
 CLASSES: dict[Any, tuple[str, str]] = {
     "table": ("ridgeline.config.table", "TableConfig"),
     "images": ("ridgeline.config.images", "ImagesConfig"),
+    "arrays": ("ridgeline.config.arrays", "ArraysConfig"),
 }
 """Where the settings of a data set are that has some of its own."""
 
@@ -69,7 +73,19 @@ class DataConfig:
     `as_module`: it is a LightningDataModule, which the Trainer gets as it is, for a module of the user's own trains.
     """
 
-    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table", "images"]
+    name: Literal[
+        "digits",
+        "breast_cancer",
+        "wine",
+        "moons",
+        "mnist",
+        "diabetes",
+        "friedman",
+        "own",
+        "table",
+        "images",
+        "arrays",
+    ]
     seed: int = 0
     split: Literal["auto", "stratified", "random", "first"] = "auto"
     train: float = 0.6

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.checking import COPIED, OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
+from ridgeline.config.arrays import told_by_arrays
 from ridgeline.config.callbacks import CallbacksConfig, refuse_ours
 from ridgeline.config.data import OPEN, DataConfig, task_of_data
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
@@ -200,12 +201,14 @@ def _with_module(data: Any) -> Any:
 
 
 def _with_task(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The mapping in which data that may be of either task have it; where a table is to tell, its target does."""
+    """The mapping in which data that may be of either task have it; where a file is to tell, its targets do."""
     data, task = tree.get("data", {}), tree.get("task", "auto")
     if not isinstance(data, Mapping) or data.get("name") not in OPEN:
         return tree
     if data["name"] in TOLD and task == "auto":
         task = TOLD[data["name"]](data)
+    if data["name"] == "arrays":
+        task, data = told_by_arrays(data, task)
     return {**tree, "task": task, "data": {**data, "task": task}}
 
 
