@@ -1,8 +1,9 @@
-"""Load and verify the data set (MNIST is downloaded once), and say what it is; of a table, what was understood of it.
+"""Load and verify the data set (MNIST is downloaded once), and say what it is; of your files, what was understood.
 
 python pipelines/prepare.py
 python pipelines/prepare.py data=table data.path=churn.csv data.target=churn
 python pipelines/prepare.py data=arrays data.path=x.npz prepare.sheet=sheet.png augmentation.rotate=15
+python pipelines/prepare.py data=images data.path=FOLDER
 python pipelines/prepare.py data=mnist data.root=FOLDER prepare.summary=data.json
 """
 
@@ -18,14 +19,14 @@ from ridgeline.entry_points import checked, enter_without_trial, require_overrid
 def prepare(cfg: DictConfig) -> None:
     require_overrides_of("data", "task", "import_path", "experiment", "prepare", "augmentation", "seed")
     from ridgeline.arrays.examples import find_examples
-    from ridgeline.config import ArraysConfig, TableConfig
+    from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 
     # NumPy and scikit-learn, which --help need not wait for
     from ridgeline.data import check_leaks, describe, load_arrays, look_at
 
     config = checked(cfg)
     data, overview = describe(config.data), None
-    if isinstance(config.data, TableConfig):
+    if isinstance(config.data, (TableConfig, ImagesConfig)):
         overview = look_at(config.data)
         check_leaks(config.data)
         print("\n".join(overview.lines))
@@ -51,7 +52,8 @@ def prepare(cfg: DictConfig) -> None:
         # No path and no time: the same data give the same bytes.
         content = dataclasses.asdict(data) | {"examples": data.examples._asdict()}
         if overview is not None:
-            content |= {"columns": overview.columns, "findings": [dataclasses.asdict(one) for one in overview.findings]}
+            content |= {"columns": overview.columns} if overview.columns else {}
+            content |= {"findings": [dataclasses.asdict(one) for one in overview.findings]}
         path = Path(config.prepare.summary)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
-from ridgeline.config import Config, ConfigError, TableConfig
+from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
@@ -33,10 +33,9 @@ def check_surroundings(config: Config) -> DataDescription:
 
 
 def warnings_of(config: Config) -> list[str]:
-    """In lines: what in a table would flatter every network, and what is taken of a LightningDataModule otherwise than
+    """In lines: what in the data would flatter every network, and what is taken of a LightningDataModule otherwise than
     a Trainer would. Raises ConfigError with `data.leaks=refuse`."""
-    data = config.data
-    return [str(leak) for leak in check_leaks(data)] if isinstance(data, TableConfig) else [*load_arrays(data).notes]
+    return [*map(str, check_leaks(config.data)), *load_arrays(config.data).notes]
 
 
 def check_trainer(config: Config, data: DataDescription) -> None:
