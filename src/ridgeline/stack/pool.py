@@ -1,5 +1,4 @@
-"""Workers on this machine: processes with a pipe each. They are no daemons, which may have no processes of their own:
-a DataLoader of the user's may."""
+"""Workers on this machine: processes with a pipe each."""
 
 from __future__ import annotations
 
@@ -7,20 +6,15 @@ import atexit
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING
 
 from ridgeline.stack.server import SERVED, start_server, without_script
 from ridgeline.stack.workers import Workers
-
-if TYPE_CHECKING:
-    from ridgeline.stack.alone import Train
 
 
 class Pool(Workers):
     """Forked from the server that has imported what they need."""
 
-    def __init__(self, n: int, train: Train) -> None:
-        self._train = train
+    def __init__(self, n: int) -> None:
         self._processes: dict[int, BaseProcess] = {}
         atexit.register(self._end)  # before Python asks them to end by a signal, and waits
         super().__init__(n)
@@ -30,7 +24,7 @@ class Pool(Workers):
         connections: list[Connection] = []
         for worker in workers:
             ours, theirs = SERVED.Pipe()
-            process = SERVED.Process(target=_work, args=(theirs, self._train))
+            process = SERVED.Process(target=_work, args=(theirs,), daemon=True)
             with without_script():
                 process.start()
             self._processes[worker] = process  # now that it is one: Ctrl-C may come at any moment
@@ -53,7 +47,7 @@ class Pool(Workers):
             process.join()
 
 
-def _work(connection: Connection, train: Train) -> None:
+def _work(connection: Connection) -> None:
     from ridgeline.stack.worker import work  # and with it Lightning, which this process does not need
 
-    work(connection, train)
+    work(connection)
