@@ -27,6 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.entry_points import ROOT, one_trial
+from ridgeline.lightning.alone import train_alone
 from ridgeline.search.ask_tell import AskTell
 from ridgeline.search.launching import StackSettings
 from ridgeline.search.plan import Plan
@@ -137,7 +138,7 @@ def studies(fixed: Sequence[str]) -> Iterator[Studies]:
     logging.getLogger("ridgeline").setLevel(logging.WARNING)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     quiet = ["tracking.keep_weights=0", "trainer.enable_progress_bar=false"]
-    pool, before = KeptPool(cores()), (AskTell.ask, StackSettings.start, Records.log_results)
+    pool, before = KeptPool(cores(), train_alone), (AskTell.ask, StackSettings.start, Records.log_results)
     ask = AskTell.ask
     try:
         with tempfile.TemporaryDirectory(prefix="ridgeline-template-") as name:

@@ -226,7 +226,7 @@ def test_a_broken_file_is_named_or_left_out(tmp_path: Path) -> None:
 def test_images_of_several_sizes_need_one_that_is_asked_for(tmp_path: Path) -> None:
     place = folder(tmp_path / "pets", n=20)
     drawn(1, (5, 7)).save(place / "cats/big.png")
-    with pytest.raises(ConfigError, match=r"2 sizes from 5x7 to 8x8, most of them 8x8 \(40 of 41\); data.image_size=8"):
+    with pytest.raises(ConfigError, match=r"2 sizes from 5x7 to 8x8, most often 8x8 \(40 of 41\); data.image_size=8"):
         load_splits(data_of(place))
     assert load_splits(data_of(place, image_size=6)).image_shape == (3, 6, 6)
     assert load_splits(data_of(place, image_size=[4, 6], channels=1)).image_shape == (1, 4, 6)

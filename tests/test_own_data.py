@@ -15,6 +15,7 @@ from ridgeline.config import Config, DataConfig, as_tree, parse
 from ridgeline.config.batchable import structure
 from ridgeline.data import check_again, describe, load_splits
 from ridgeline.data.sources import read_source
+from ridgeline.lightning.alone import train_alone
 from ridgeline.stack.messages import Begin, Broken, receive
 from ridgeline.stack.worker import _answer
 from ridgeline.trial.requirements import check_trainer
@@ -157,7 +158,7 @@ def test_a_function_that_draws_anew_at_each_call_is_refused(tree: dict[str, Any]
 def test_a_worker_that_reads_other_examples_trains_nothing(tree: dict[str, Any]) -> None:
     """A function that depends on the process it is called in: on the order of a set, say."""
     ours, theirs = Pipe()
-    _answer(theirs, Begin({0: parsed(tree)}, data="another hash"))
+    _answer(theirs, Begin({0: parsed(tree)}, data="another hash"), train_alone)
     said = receive(ours)
     assert isinstance(said, Broken)
     assert "gives the same examples at each call" in said.reason

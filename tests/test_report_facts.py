@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 from ridgeline.evaluation.compared import kept_of_best
@@ -105,6 +108,17 @@ def test_classes_are_called_on_the_page_as_the_user_calls_them() -> None:
         assert "well" in picture
     images = Examples(np.eye(4)[:1], np.array([0]), np.array([1]), np.array([0.2]), (1, 2, 2))
     assert [(one.label, one.predicted) for one in confused(images, ("ill", "well"))] == [("ill", "well")]
+
+
+def test_confused_images_are_shown_in_their_colours() -> None:
+    """All on one scale, so that colours can be compared; grey ones each from black to white."""
+    x_MI = np.array([[0, 0, 255, 255, 0, 0], [51, 51, 51, 51, 51, 51]], np.float32)  # (C, H, W) = (3, 1, 2)
+    labels = np.array([0, 1]), np.array([1, 0]), np.array([0.2, 0.3])
+    images = confused(Examples(x_MI, *labels, (3, 1, 2)), ("sea", "ash"))
+    shown = [Image.open(BytesIO(b64decode(one.source.partition(",")[2]))) for one in images]
+    assert [list(image.convert("RGB").getdata()) for image in shown] == [[(0, 255, 0)] * 2, [(51, 51, 51)] * 2]
+    (grey, _) = confused(Examples(x_MI, *labels, (1, 2, 3)))
+    assert Image.open(BytesIO(b64decode(grey.source.partition(",")[2]))).getextrema() == (0, 255)
 
 
 def test_no_mistake_in_few_examples_is_not_certainty() -> None:

@@ -13,6 +13,7 @@ import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
+from ridgeline.lightning.alone import train_alone
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
 from ridgeline.stack.pool import Pool
@@ -66,7 +67,7 @@ class Log:
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
     """Two workers for all tests: a stream leaves them as it found them."""
-    with Pool(2) as pool:
+    with Pool(2, train_alone) as pool:
         yield pool
 
 
@@ -309,7 +310,7 @@ def large(number: int) -> Config:
 
 def test_stack_too_large_for_the_memory_is_halved_and_a_fit_alone_fails(caplog: pytest.LogCaptureFixture) -> None:
     configs = [large(number) for number in range(10)]
-    with Pool(1) as pool:
+    with Pool(1, train_alone) as pool:
         process = pool._processes[0]
         stream([small()], pool, slots=1)
         with room(pool, 8):

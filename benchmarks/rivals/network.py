@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -12,21 +14,21 @@ from zoo import ResidualMLP
 def network_of(workload: Workload) -> nn.Module:
     """What a workload's name of a network means; flat rows go in."""
     if workload.network == "cnn":
-        return build_cnn()
+        return build_cnn(math.isqrt(workload.sizes[0] // workload.channels), workload.channels)
     if workload.network == "residual":
         return ResidualMLP(workload.sizes[0], workload.sizes[-1])
     return build_network(workload.sizes)
 
 
-def build_cnn() -> nn.Sequential:
-    """Two convolutions with pooling and a dense layer, for MNIST, as any tutorial has them."""
+def build_cnn(side: int, n_channels: int) -> nn.Sequential:
+    """Two convolutions with pooling and a dense layer, for square images, as any tutorial has them."""
     first, second = CHANNELS
     layers = [
-        nn.Unflatten(1, (1, 28, 28)),
-        *(nn.Conv2d(1, first, KERNEL, padding="same"), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Unflatten(1, (n_channels, side, side)),
+        *(nn.Conv2d(n_channels, first, KERNEL, padding="same"), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(first, second, KERNEL, padding="same"), nn.ReLU(), nn.MaxPool2d(2)),
         nn.Flatten(),
-        *(nn.Linear(second * 7 * 7, DENSE), nn.ReLU(), nn.Dropout(DROPOUT)),
+        *(nn.Linear(second * (side // 4) ** 2, DENSE), nn.ReLU(), nn.Dropout(DROPOUT)),
         nn.Linear(DENSE, 10),
     ]
     for layer in layers:

@@ -37,6 +37,7 @@ class Workload:
     full_epochs: int
     full_train: int
     network: str = "mlp"
+    channels: int = 1
 
     @property
     def full_steps(self) -> int:

@@ -65,7 +65,7 @@ def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
 
 
 NAMED_BY_TARGET = {
-    **{group: group for group in ("data", "network", "loss", "optimizer", "lr_schedule")},
+    **{group: group for group in ("data", "model", "network", "loss", "optimizer", "lr_schedule")},
     **{f"search/{part}": f"search.{part}" for part in ("sampler", "pruner")},
     **{group: f"{group}.mine" for group in ("regularization", "callbacks")},
 }
@@ -115,7 +115,7 @@ def build(cls: Any, tree: Any, path: str) -> Any:
     hints = _hints(cls)
     tree = _with_target(tree, fields)
     own = {name: fields.pop(name).metadata[TARGETS] for name in list(fields) if TARGETS in fields[name].metadata}
-    named = [str(key) for key in tree if own and key not in fields and is_target(tree[key])]
+    named = [str(key) for key in tree if own and is_target(tree[key])]  # under whatever name, `early_stopping` too
     for key in tree:
         if key not in fields and key not in named:
             raise ConfigError(unknown_key(_join(path, str(key)), fields))
@@ -123,7 +123,7 @@ def build(cls: Any, tree: Any, path: str) -> Any:
         name: tuple((key, kind.read(tree[key], _join(path, key))) for key in named) for name, kind in own.items()
     }
     for name, f in fields.items():
-        if name in tree:
+        if name in tree and name not in named:
             key = path if f.metadata == OF_TARGET else _join(path, name)
             values[name] = convert(hints[name], tree[name], key)
         elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:

@@ -133,6 +133,12 @@ class Target:
         return {name: _frozen(value, hints.get(name), f"{self.key}.{name}") for name, value in own.items()}
 
 
+def of_lightning(found: Any, name: str) -> bool:
+    """Whether a class is derived from the one of this name in Lightning, whichever of its two packages is installed."""
+    bases = [(base.__name__, base.__module__.partition(".")[0]) for base in getattr(found, "__mro__", ())]
+    return any((name, package) in bases for package in ("pytorch_lightning", "lightning"))
+
+
 def is_own(path: str) -> bool:
     """Whether what it names is of a module of the user's own."""
     return not path.startswith((*KNOWN, "optuna."))

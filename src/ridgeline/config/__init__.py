@@ -8,6 +8,7 @@ only in such fields can be trained as one stack.
 from __future__ import annotations
 
 from ridgeline.checking import ConfigError
+from ridgeline.config.arrays import ArraysConfig
 from ridgeline.config.callbacks import CallbacksConfig, ScheduleConfig
 from ridgeline.config.data import DataConfig
 from ridgeline.config.entry_points import ConfirmConfig
@@ -24,6 +25,7 @@ from ridgeline.config.trial import TWO_CLASSES, Config, TrialConfig, as_tree, pa
 
 __all__ = [
     "TWO_CLASSES",
+    "ArraysConfig",
     "AugmentationConfig",
     "CallbacksConfig",
     "Config",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from ridgeline.checking import ConfigError, batchable, require, targets
-from ridgeline.target import KNOWN, TARGET, Target, is_target
+from ridgeline.target import KNOWN, TARGET, Target, is_target, of_lightning
 
 
 @dataclass(frozen=True)
@@ -81,23 +81,27 @@ class OwnCallback(Target):
 
     @classmethod
     def read(cls, tree: Any, key: str) -> Self:
-        if is_target(tree) and str(tree[TARGET]).startswith(KNOWN):
-            _refuse_ours(
-                [str(tree[TARGET]).rpartition(".")[2]], key, tree[TARGET]
-            )  # before its arguments are asked for
         target = super().read(tree, key)
-        bases = [(base.__name__, base.__module__.partition(".")[0]) for base in getattr(target.find(), "__mro__", ())]
-        holds = not bases or ("Callback", "pytorch_lightning") in bases or ("Callback", "lightning") in bases
+        holds = not isinstance(target.find(), type) or of_lightning(target.find(), "Callback")
         require(holds, f"{key}._target_ is a Callback of Lightning", f"{key}._target_", target.path)
-        _refuse_ours([name for name, _ in bases], key, target.path)
         return target
 
 
-def _refuse_ours(names: Iterable[str], key: str, path: str) -> None:
-    for name in names:
-        if name in OURS:
-            rule = f"{key}.{TARGET} is no {name}, for {OURS[name]},"
-            raise ConfigError(f"`{rule}` must hold, but got {key}.{TARGET}={path}.")
+def refuse_ours(callbacks: Any) -> None:
+    """Raise ConfigError for a callback of `OURS`, or of a class of one, in the plain mapping of the group.
+
+    A LightningModule of the user's own takes them all.
+    """
+    for name, tree in callbacks.items() if isinstance(callbacks, Mapping) else ():
+        path = tree[TARGET] if is_target(tree) else None
+        if not isinstance(path, str):
+            continue
+        key, names = f"callbacks.{name}.{TARGET}", [path.rpartition(".")[2]] if path.startswith(KNOWN) else []
+        if not set(names) & set(OURS):
+            names = [base.__name__ for base in getattr(Target(path, key=f"callbacks.{name}").find(), "__mro__", ())]
+        for known in names:
+            if known in OURS:
+                raise ConfigError(f"`{key} is no {known}, for {OURS[known]},` must hold, but got {key}={path}.")
 
 
 @dataclass(frozen=True)

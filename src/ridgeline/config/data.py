@@ -20,14 +20,17 @@ REGRESSION = ("diabetes", "friedman")
 """The data sets whose targets are numbers."""
 
 
-PLACES = ("root", "path", "test_path")
+PLACES = ("root", "path", "test_path", "targets", "test_targets")
 """Keys that say where data lie, which may be elsewhere when a study is confirmed."""
 
 STORED = "ridgeline.tables.arrays.load"
 """Gives the examples that `ridgeline.search` has written into a file."""
 
-OPEN = ("own", "table", "images")
-"""Those that may be either."""
+OF_FILES = ("table", "images", "arrays")
+"""Those that lie where `data.path` says."""
+
+OPEN = ("own", *OF_FILES)
+"""Those whose targets may be classes or numbers."""
 
 
 def task_of_data(name: str, task: str) -> Task:
@@ -39,6 +42,7 @@ def task_of_data(name: str, task: str) -> Task:
 CLASSES: dict[Any, tuple[str, str]] = {
     "table": ("ridgeline.config.table", "TableConfig"),
     "images": ("ridgeline.config.images", "ImagesConfig"),
+    "arrays": ("ridgeline.config.arrays", "ArraysConfig"),
 }
 """Where the settings of a data set are that has some of its own."""
 
@@ -66,9 +70,22 @@ class DataConfig:
     `root`, `path` and `test_path` say where the examples lie.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
     `source` gives the examples with data=own. `task` is the configuration's own, of data that leave it open.
+    `as_module`: it is a LightningDataModule, which the Trainer gets as it is, for a module of the user's own trains.
     """
 
-    name: Literal["digits", "breast_cancer", "wine", "moons", "mnist", "diabetes", "friedman", "own", "table", "images"]
+    name: Literal[
+        "digits",
+        "breast_cancer",
+        "wine",
+        "moons",
+        "mnist",
+        "diabetes",
+        "friedman",
+        "own",
+        "table",
+        "images",
+        "arrays",
+    ]
     seed: int = 0
     split: Literal["auto", "stratified", "random", "first"] = "auto"
     train: float = 0.6
@@ -85,6 +102,7 @@ class DataConfig:
     test_path: str | None = aside(None)
     source: OwnSource | None = field(default=None, metadata=OF_TARGET)
     task: Literal["auto", "classification", "regression"] = field(default="auto", metadata=COPIED)
+    as_module: bool = field(default=False, metadata=COPIED)
 
     @classmethod
     def choose(cls, tree: Any, path: str) -> type[DataConfig]:
@@ -99,6 +117,10 @@ class DataConfig:
     def check(self) -> None:
         rule = "data._target_ is given with data=own"
         require((self.source is not None) == (self.name == "own"), rule, "data.name", self.name)
+        if self.as_module:
+            assert self.source is not None
+            rule = "data._target_ is a LightningDataModule with a model"
+            require(self.source.is_data_module, rule, "data._target_", self.source.path)
         require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)
         require(0 < self.train < 1, "0 < data.train < 1", "data.train", self.train)
         require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)

@@ -9,13 +9,17 @@ from ridgeline.checking import require
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """Of pipelines/prepare.py. `summary`: a JSON file that gets what it says (for DVC); null: none."""
+    """Of pipelines/prepare.py. `summary`: a JSON file that gets what it says (for DVC); `sheet`: a PNG that gets some
+    images of each class, and the same ones augmented where that is on; null: none."""
 
     summary: str | None = None
+    sheet: str | None = None
 
     def check(self) -> None:
         ends = self.summary is None or self.summary.endswith(".json")
         require(ends, "prepare.summary ends in .json", "prepare.summary", self.summary)
+        ends = self.sheet is None or self.sheet.endswith(".png")
+        require(ends, "prepare.sheet ends in .png", "prepare.sheet", self.sheet)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ridgeline.checking import ConfigError
 from ridgeline.config.callbacks import ScheduleConfig
 from ridgeline.config.data import MADE
+from ridgeline.config.model import INSTEAD, OwnModel
 from ridgeline.config.regularization import RegularizationConfig
 from ridgeline.config.trial import Config
 from ridgeline.strengths import forms_of, strengths_of
@@ -41,6 +42,9 @@ class Idle:
 
 
 def idle_keys(config: Config) -> Iterator[Idle]:
+    if config.model is not None:
+        yield from _beside_model(config.model)
+        return
     yield from (Idle(*idle) for idle in config.network.idle())
     yield from _of_optimizer(config)
     yield from _of_data(config)
@@ -74,6 +78,11 @@ def may_be_idle(argument: str) -> bool:
     forms = (f"regularization.{name}" for name in forms_of(RegularizationConfig))
     known = ("callbacks", "lr_schedule", *OF_DATA, *(f"optimizer.{name}" for name in OPTIMIZERS), *forms)
     return key.startswith("network.") or any(f"{key}.".startswith(f"{one}.") for one in known)
+
+
+def _beside_model(model: OwnModel) -> Iterator[Idle]:
+    for group in INSTEAD:
+        yield Idle(group, "model is null", f"model={model.path}")
 
 
 def _of_optimizer(config: Config) -> Iterator[Idle]:

@@ -49,7 +49,10 @@ def read_stored(
         raise ConfigError(f"{where} cannot be read: {_reason(error)}") from error
     if not isinstance(tree, Mapping):
         raise ConfigError(f"`{where} is a group of keys` must hold, but got {' '.join(str(tree).split())[:80]}.")
+    search = tree.get("search")
     tree = of_today({str(key): value for key, value in tree.items() if key not in UNUSED})
+    if isinstance(search, Mapping) and search.get("direction") is not None:  # which decides what is restored
+        tree.setdefault("goal", search["direction"])
     if "${" in str(tree):
         tree = _resolved(tree, where)
     if import_path is not None:

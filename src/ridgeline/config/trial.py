@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ridgeline.checking import COPIED, OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
-from ridgeline.config.callbacks import CallbacksConfig
+from ridgeline.config.arrays import told_by_arrays
+from ridgeline.config.callbacks import CallbacksConfig, refuse_ours
 from ridgeline.config.data import OPEN, DataConfig, task_of_data
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
-from ridgeline.config.foreign import at_home
 from ridgeline.config.images import images_task
 from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
+from ridgeline.config.model import OwnModel
 from ridgeline.config.network import NetworkConfig
 from ridgeline.config.optimizer import OptimizerConfig, OwnOptimizerConfig
 from ridgeline.config.own_code import own_targets
@@ -23,8 +24,8 @@ from ridgeline.config.search import SearchConfig
 from ridgeline.config.table import Orders, table_task
 from ridgeline.config.tracking import TrackingConfig
 from ridgeline.config.trainer import TrainerConfig
-from ridgeline.target import Target, add_folder, is_target, modules_in
-from ridgeline.tasks.figures import check_metric, larger_is_better, measured
+from ridgeline.target import TARGET, Target, add_folder, is_target, modules_in
+from ridgeline.tasks.figures import check_metric, is_known, larger_is_better, measured
 from ridgeline.tasks.losses import AUTO, CrossEntropy, Loss, Task, usual_loss
 
 TOLD = {"table": table_task, "images": images_task}
@@ -48,16 +49,20 @@ class Config:
     """One trial. `seed` keys initialization, order and noise of the fit.
 
     `metric`: what a study optimizes and the restored weights are best at, the loss or a figure of `ridgeline.tasks`.
+    `model`: a LightningModule of the user's own, which trains in the place of `network` and what belongs to it;
+    `metric` is then anything that it logs, and `goal` says which way that is better, as `search.direction` does.
     `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
     `debug`: what pipelines/train.py checks instead of training. `import_path`: the folder of the user's own modules,
-    which a `_target_` may name. `paths`: what files of other projects refer to, and nothing else reads.
+    which a `_target_` may name.
     """
 
     data: DataConfig
     network: NetworkConfig
     optimizer: OptimizerConfig
+    model: OwnModel | None = None
     task: Literal["auto", "classification", "regression"] = "auto"
     metric: str = "val/loss"
+    goal: Literal["minimize", "maximize"] | None = None
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: Loss = field(default_factory=CrossEntropy)
@@ -74,7 +79,6 @@ class Config:
     seed: int = batchable(0)
     runs: str = aside("mlruns")
     import_path: str | None = aside(None)
-    paths: Mapping[str, Any] = aside(default_factory=dict, hash=False)
     study: str | None = of_entry_point(None)
     report: str | None = of_entry_point(None)
     debug: Literal["gradcheck", "monotone", "overfit"] | None = of_entry_point(None)
@@ -94,13 +98,27 @@ class Config:
                 self.metric.startswith("train/"), rule.format("metric is of the train split"), "metric", self.metric
             )
             require(self.data.n_folds == 1, rule.format("data.folds is null"), "data.folds", self.data.folds)
-        self.network.check_data(self.data.name)
         if self.trains_alone:
             rule = "data.folds is null with callbacks of one's own"
             require(self.data.folds is None, rule, "data.folds", self.data.folds)
+        if self.model is not None:
+            self._check_model()
+            return
+        self.network.check_data(self.data.name)
         self.regularization.check_beside(self)
         self.augmentation.check_beside(self)
         self._check_task()
+
+    def _check_model(self) -> None:
+        """The rules of a module of the user's own."""
+        require(self.debug is None, "debug is null with a model of one's own", "debug", self.debug)
+        require(self.data.as_module, "data._target_ is a LightningDataModule with a model", "data", self.data.title)
+        known = self.goal is not None or is_known(self.metric)
+        rule = f"search.direction in {{minimize, maximize}} is given with metric={self.metric}"
+        require(known, rule, "search.direction", "null")
+        for name in self.regularization.strengths_on():
+            key = f"regularization.{name}"
+            require(False, f"{key} is 0 with a model", key, getattr(self.regularization, name))
 
     def _check_task(self) -> None:
         """The rules between the task, its loss and its figures."""
@@ -125,35 +143,72 @@ class Config:
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
         """Of the metric."""
-        return "maximize" if larger_is_better(self.metric) else "minimize"
+        return self.direction_of(self.metric)
+
+    def direction_of(self, metric: str) -> Literal["minimize", "maximize"]:
+        """Which way a number that is measured is better."""
+        if self.goal is not None and (metric == self.metric or not is_known(metric)):
+            return self.goal
+        return "maximize" if larger_is_better(metric) else "minimize"
+
+    @property
+    def network_name(self) -> str:
+        """What trains: the network, or the module of the user's own."""
+        return self.network.name if self.model is None else self.model.path
 
     def measured(self, split: str) -> tuple[str, ...]:
         """The figures that are measured after each epoch on `train` or `val`."""
         stopping = self.callbacks.early_stopping
+        if self.model is not None:  # it measures what it likes
+            return ()
         return measured(split, self.predicted, [self.metric, *([stopping.monitor] if stopping else [])])
 
     @property
     def trains_alone(self) -> bool:
-        """Whether it takes a Trainer of its own, which a callback of the user's expects, and so no stack."""
-        return len(self.callbacks.own) > 0
+        """Whether it takes a Trainer of its own, as a module or a callback of the user's does, and so no stack."""
+        return self.model is not None or len(self.callbacks.own) > 0
 
 
 def parse(tree: Mapping[str, Any]) -> Config:
     """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
-    folder, tree = tree.get("import_path"), at_home(tree)
+    folder = tree.get("import_path")
     if own_targets(tree):  # the sampler of a search is looked for when it is needed
         add_folder(folder)
     with modules_in(folder):
+        tree = _with_model(tree)
+        if tree["model"] is None:
+            refuse_ours(tree.get("callbacks"))
         return build(Config, with_precision(_with_loss(_with_task(tree))), "")
 
 
+def _with_model(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The mapping in which `model` is null where there is none, and which says what follows from one."""
+    model, data, search = (tree.get(name) for name in ("model", "data", "search"))
+    if isinstance(data, Mapping) and is_target(data) and "name" not in data:  # a file of a project of the user's
+        tree = {**tree, "data": {"name": "own", **data}}
+    if not is_target(model):
+        bare = model is None or (isinstance(model, Mapping) and not {key for key in model if key != TARGET})
+        return {**tree, "model": None if bare else model}
+    goal = search.get("direction") if isinstance(search, Mapping) else None
+    return {**tree, "goal": goal or tree.get("goal"), "data": _with_module(tree["data"])}
+
+
+def _with_module(data: Any) -> Any:
+    """The mapping that says whether a LightningDataModule goes to the Trainer as it is."""
+    if not isinstance(data, Mapping) or not is_target(data):
+        return data
+    return {**data, "as_module": True}
+
+
 def _with_task(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The mapping in which data that may be of either task have it; where a table is to tell, its target does."""
+    """The mapping in which data that may be of either task have it; where a file is to tell, its targets do."""
     data, task = tree.get("data", {}), tree.get("task", "auto")
     if not isinstance(data, Mapping) or data.get("name") not in OPEN:
         return tree
     if data["name"] in TOLD and task == "auto":
         task = TOLD[data["name"]](data)
+    if data["name"] == "arrays":
+        task, data = told_by_arrays(data, task)
     return {**tree, "task": task, "data": {**data, "task": task}}
 
 

@@ -17,6 +17,7 @@ from ridgeline.data.array_splits import (
     take_rows,
 )
 from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.data_module import describe_module
 from ridgeline.data.scaler import scaler_of
 from ridgeline.data.sources import read_source
 
@@ -53,7 +54,7 @@ def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
 
 def describe(config: DataConfig) -> DataDescription:
     """What the data set is. Raises ConfigError as `load_arrays` does."""
-    return load_arrays(config).description
+    return describe_module(config) if config.as_module else load_arrays(config).description
 
 
 def has_test_split(config: DataConfig) -> bool:
@@ -73,7 +74,7 @@ def require_test_split(config: DataConfig) -> None:
 def check_again(config: DataConfig) -> None:
     """Raise ConfigError where a function of the user's own gives other examples when it is called again: each process
     of a study calls it, and so does whoever confirms the study."""
-    if config.source is not None:
+    if config.source is not None and not config.as_module:
         require_same(load_arrays.__wrapped__(config).description, describe(config).hash)
 
 

@@ -36,10 +36,10 @@ from ridgeline.data.findings import find
 from ridgeline.data.scaler import Scaler, scaler_of
 from ridgeline.data.source import Source
 from ridgeline.data.sources import read_source
+from ridgeline.finding import Finding
 from ridgeline.tables.encoding import CHUNK, Encoder
 from ridgeline.tables.files import find_files
 from ridgeline.tables.frames import forget_tables
-from ridgeline.tables.leaks import Finding
 from ridgeline.tables.notes import TABLES, code_of, hash_of
 
 ABOUT, ENCODER = "about.json", "encoder."

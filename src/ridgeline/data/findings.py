@@ -5,7 +5,8 @@ from __future__ import annotations
 from ridgeline.config import TableConfig
 from ridgeline.data.rows import RowNumbers
 from ridgeline.data.source import Source
-from ridgeline.tables.leaks import Finding, dates, giveaways, groups, identifiers, of_target, twins
+from ridgeline.finding import Finding
+from ridgeline.tables.leaks import dates, giveaways, groups, identifiers, of_target, twins
 from ridgeline.tables.values import SomeRows
 
 

@@ -123,7 +123,7 @@ def _size(known: Survey, config: ImagesConfig) -> tuple[int, int]:
         (height, width), count = known.sizes[0]
         total = sum(count for _, count in known.sizes)
         found = (
-            f"{len(sizes)} sizes from {_written(by_area[0])} to {_written(by_area[-1])}, most of them"
+            f"{len(sizes)} sizes from {_written(by_area[0])} to {_written(by_area[-1])}, most often"
             f" {_written((height, width))} ({count} of {total}); data.image_size={min(height, width)} makes them one"
         )
         rule = "all images have one size, or data.image_size is given,"
@@ -146,7 +146,8 @@ def _refuse_bad(bad: Sequence[tuple[int, str]], listing: Listing, config: Images
         raise ConfigError(f"`{rule}` must hold, but got data.path={config.path}: {listing.names[number]}: {why}.")
     if bad and config.on_error == "refuse":
         number, why = bad[0]
-        more = f" {len(bad) - 1} others are bad too." if len(bad) > 1 else ""
+        others = f"{len(bad) - 1} other file{'s' if len(bad) > 2 else ''}"
+        more = f" {others} cannot be read either." if len(bad) > 1 else ""
         cure = f"data.on_error=skip leaves {'it' if len(bad) == 1 else 'them'} out"
         rule = "each file can be read as an image"
         raise ConfigError(f"`{rule}` must hold, but got {listing.names[number]}: {why}.{more} {cure}.")

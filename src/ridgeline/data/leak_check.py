@@ -1,24 +1,31 @@
-"""What looks wrong in a table, as it was found when the table was encoded, and what is refused of it."""
+"""What looks wrong in a table or in images, as it was found when they were read, and what is refused of it."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import TableConfig
-from ridgeline.data.encoded import load_findings
-from ridgeline.tables.leaks import Finding
+from ridgeline.config import DataConfig, ImagesConfig, TableConfig
+from ridgeline.finding import Finding
 
 
 @lru_cache(maxsize=4)
-def findings(config: TableConfig) -> tuple[Finding, ...]:
-    """The worst first; read once per process."""
-    return load_findings(config)
+def findings(config: DataConfig) -> tuple[Finding, ...]:
+    """The worst first; read once per process. Of other data there are none."""
+    if isinstance(config, TableConfig):
+        from ridgeline.data.encoded import load_findings  # pandas, which other data do without
+
+        return load_findings(config)
+    if isinstance(config, ImagesConfig):
+        from ridgeline.data.image_leaks import image_leaks
+
+        return image_leaks(config)
+    return ()
 
 
-def check_leaks(config: TableConfig) -> tuple[Finding, ...]:
+def check_leaks(config: DataConfig) -> tuple[Finding, ...]:
     """The leaks. Raises ConfigError for the first one with `data.leaks=refuse`."""
     leaks = tuple(finding for finding in findings(config) if finding.is_leak)
-    if leaks and config.leaks == "refuse":
+    if leaks and getattr(config, "leaks", None) == "refuse":
         raise ConfigError(f"`no leak with data.leaks=refuse` must hold, but {leaks[0]}")
     return leaks

@@ -8,12 +8,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import math
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from ridgeline.arrays.idx import parse_idx
 from ridgeline.cache import cache_folder
 from ridgeline.config import ConfigError
 
@@ -47,7 +47,7 @@ def read_mnist(root: str | None) -> tuple[np.ndarray, np.ndarray, int, dict[str,
 
 
 def _read_idx(folder: Path, name: str) -> np.ndarray:
-    """The verified array of one IDX file: two zeros, 8 for uint8, the rank, each size (big-endian int32), the bytes."""
+    """The verified array of one IDX file."""
     path = next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
     if path is None:
         raise ConfigError(f"`data.root holds {name} or {name}.gz` must hold, but got data.root={folder}.")
@@ -65,15 +65,13 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
         require(False, "is a whole gzip file")
     except OSError as error:
         require(False, f"can be read ({error.strerror})")
-    rank = content[3] if len(content) > 3 else 0
-    start = 4 + 4 * rank
-    require(content[:3] == b"\0\0\x08" and len(content) >= start, "is an IDX file of bytes")
-    shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">i4"))
-    size = start + math.prod(shape)
-    require(len(content) == size, f"has {size} bytes (it has {len(content)})")
+    try:
+        array = parse_idx(content)
+    except ValueError as error:
+        raise ConfigError(f"`{path.name} {error}` must hold, but got data.root={folder}.") from None
     found = hashlib.sha256(content).hexdigest()
     require(found == SHA256[name], f"has the SHA-256 {SHA256[name]} uncompressed (it has {found})")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return array
 
 
 def _download() -> Path:

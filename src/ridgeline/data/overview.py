@@ -1,21 +1,20 @@
-"""What was understood of a table, before anything trains: its columns, its target, its splits, and what looks wrong."""
+"""What was understood of a table or of images, before anything trains: columns, target, splits, what looks wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ridgeline.config import TableConfig
+from ridgeline.config import ImagesConfig, TableConfig
 from ridgeline.data.arrays import load_arrays
 from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.leak_check import findings
 from ridgeline.data.source import Source, TableFacts
 from ridgeline.data.sources import read_source
+from ridgeline.finding import Overview
 from ridgeline.tables.columns import Column
-from ridgeline.tables.leaks import Finding
 
 SHOWN = 60
 """Of how many columns at most there is a line. `prepare.summary` has all of them."""
@@ -23,18 +22,12 @@ HEAD = ("column", "role", "missing", "values", "becomes", "why")
 WIDEST = 56
 
 
-@dataclass(frozen=True)
-class Overview:
-    """`lines`: what was understood, in words and a table. `findings`: what looks wrong. `columns`: all of them, with
-    the shares of missing values and the numbers of different ones."""
+def look_at(config: TableConfig | ImagesConfig) -> Overview:
+    """Of all that there is, but for the targets, which are those of the train and the validation split."""
+    if isinstance(config, ImagesConfig):
+        from ridgeline.data.image_overview import look_at_images
 
-    lines: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    columns: tuple[dict[str, str | float | int], ...]
-
-
-def look_at(config: TableConfig) -> Overview:
-    """Of the whole file, but for the targets, which are those of the train and the validation split."""
+        return look_at_images(config)
     source = read_source(config)
     rows = fold_rows(source, config)[0]
     encoder = load_arrays(config).scalers[0].encoder

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ridgeline.arrays.rows import as_rows
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
 from ridgeline.data.given import TEST, VALIDATION, number_splits
-from ridgeline.data.image_rows import as_rows
 from ridgeline.data.loaders import ModuleExamples, read_module
-from ridgeline.data.targets import Targets, read_targets
+from ridgeline.data.targets import Giver, Targets, read_targets
 
 
 class OwnExamples(NamedTuple):
@@ -56,7 +56,11 @@ def _examples(features: Any, targets: Any, config: DataConfig) -> OwnExamples:
     y_N = _array(targets, "targets", path)
     _check(y_N.ndim == 1 and len(y_N) == len(x), f"a target for each of {len(x)} examples", path, f"shape {y_N.shape}")
     x_NI, shape = as_rows(x)
-    return OwnExamples(x_NI, read_targets(y_N, config.task, path), shape)
+    return OwnExamples(x_NI, read_targets(y_N, config.task, _giver(path)), shape)
+
+
+def _giver(path: str) -> Giver:
+    return Giver(path, "data._target_ gives", f"{path}()")
 
 
 def _splits(given: Any, n: int, path: str) -> np.ndarray:
@@ -71,7 +75,7 @@ def _of_module(module: ModuleExamples, config: DataConfig) -> OwnExamples:
     x, y_N = (np.concatenate([split[i] for split in splits.values()]) for i in (0, 1))
     found = _examples(x, y_N, config)
     if TEST in splits:
-        seen = read_targets(y_N[module.given_N != TEST], config.task, path)
+        seen = read_targets(y_N[module.given_N != TEST], config.task, _giver(path))
         new = sorted(set(found.targets.class_names) - set(seen.class_names))
         _check(not new, "no class in its test split alone", path, ", ".join(new))
     return found._replace(given_N=module.given_N, n_locked=module.n_test, notes=tuple(_notes(module, config)))

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ridgeline.config import ConfigError, DataConfig, ImagesConfig, TableConfig
-from ridgeline.config.data import MADE
+from ridgeline.config import ArraysConfig, ConfigError, DataConfig, ImagesConfig, TableConfig
+from ridgeline.config.data import MADE, OF_FILES
 from ridgeline.data.given import TEST
 from ridgeline.data.mnist import read_mnist
 from ridgeline.data.own import read_own, takes
@@ -42,10 +42,9 @@ def read_source(config: DataConfig, *, with_test: bool = False) -> Source:
 def _read(config: DataConfig, *, with_test: bool) -> Source:
     for name in ("path", "test_path"):
         place = getattr(config, name)
-        if place is not None and config.name not in ("table", "images") and not takes(config, name):
-            raise ConfigError(
-                f"`data.{name} only with data=table or data=images` must hold, but got data.{name}={place}."
-            )
+        if place is not None and config.name not in OF_FILES and not takes(config, name):
+            rule = f"data.{name} only with data in {{{', '.join(OF_FILES)}}}"
+            raise ConfigError(f"`{rule}` must hold, but got data.{name}={place}.")
     if config.root is not None and config.name != "mnist" and not takes(config, "root"):
         raise ConfigError(f"`data.root only with data=mnist` must hold, but got data.root={config.root}.")
     if config.noise is not None and config.name not in MADE and not takes(config, "noise"):
@@ -63,6 +62,10 @@ def _read(config: DataConfig, *, with_test: bool) -> Source:
         from ridgeline.data.images import read_images  # Pillow
 
         return read_images(config)
+    if isinstance(config, ArraysConfig):
+        from ridgeline.data.array_source import read_array_source
+
+        return read_array_source(config)
     if config.name == "own":
         own = read_own(config, with_test=with_test)
         found = _of_arrays(own.x_NI, own.targets.y_N, own.image_shape, own.targets.class_names)

@@ -34,33 +34,42 @@ class Targets(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def read_targets(given_N: np.ndarray, task: Task | Literal["auto"], name: str) -> Targets:
+class Giver(NamedTuple):
+    """Where targets come from, in the words of an error: what the data are called, who gives what is refused, and what
+    that was then: `data._target_ gives` a rule, but got `mine.load()=` a value."""
+
+    name: str
+    gives: str
+    got: str
+
+
+def read_targets(given_N: np.ndarray, task: Task | Literal["auto"], giver: Giver) -> Targets:
     """`task`: what the user says; auto: labels are classes, and numbers with a point are refused with what to say.
 
-    `name`: what the data are called. Raises ConfigError, one line, for what is no target of the task.
+    Raises ConfigError, one line, for what is no target of the task.
     """
-    values_N, kind = _values(given_N, name)
+    values_N, kind = _values(given_N, giver)
     if task == "regression":
-        return Targets(_as_numbers(values_N, name), ())
+        return Targets(_as_numbers(values_N, giver), ())
     if task == "auto":
-        _require_classes(values_N, kind, name)
+        _require_classes(values_N, kind, giver)
     if kind == "numbers":
-        raise _refusal("targets that are labels or whole numbers with task=classification", _listed(values_N), name)
+        raise _refusal("targets that are labels or whole numbers with task=classification", _listed(values_N), giver)
     labels, numbers_N = np.unique(values_N, return_inverse=True)
     if len(labels) < 2:
-        raise _refusal("targets of two classes or more", _listed(labels), name)
+        raise _refusal("targets of two classes or more", _listed(labels), giver)
     names = tuple(_text(label, kind) for label in labels.tolist())
     return Targets(numbers_N.astype(np.int64), names)
 
 
-def _values(given_N: np.ndarray, name: str) -> tuple[np.ndarray, Kind]:
+def _values(given_N: np.ndarray, giver: Giver) -> tuple[np.ndarray, Kind]:
     """The targets as an array of one kind: text, truth values, or numbers."""
     if given_N.dtype.kind in "OfmM":
         n_missing = sum(map(_is_missing, given_N.tolist()))
         if n_missing:
-            raise _refusal("a target for each example", f"{n_missing} that are missing", name)
+            raise _refusal("a target for each example", f"{n_missing} that are missing", giver)
     if given_N.dtype.kind == "O":
-        given_N = _of_one_kind(given_N, name)
+        given_N = _of_one_kind(given_N, giver)
     if given_N.dtype.kind in "iu":
         return given_N, "whole numbers"
     if given_N.dtype.kind == "f":
@@ -68,11 +77,11 @@ def _values(given_N: np.ndarray, name: str) -> tuple[np.ndarray, Kind]:
             is_whole = bool((given_N == np.trunc(given_N)).all()) and bool((np.abs(given_N) < 2**53).all())
         return given_N, "whole numbers" if is_whole else "numbers"
     if given_N.dtype.kind not in "bUS":
-        raise _refusal("targets that are labels or numbers", _listed(given_N), name)
+        raise _refusal("targets that are labels or numbers", _listed(given_N), giver)
     return given_N, "labels"
 
 
-def _of_one_kind(given_N: np.ndarray, name: str) -> np.ndarray:
+def _of_one_kind(given_N: np.ndarray, giver: Giver) -> np.ndarray:
     """Of Python objects an array of text, truth values or numbers."""
     values = given_N.tolist()
     if all(isinstance(value, (bool, np.bool_)) for value in values):
@@ -83,7 +92,7 @@ def _of_one_kind(given_N: np.ndarray, name: str) -> np.ndarray:
     if all(isinstance(value, (str, bytes)) for value in values):
         return np.asarray([value.decode(errors="replace") if isinstance(value, bytes) else value for value in values])
     kinds = sorted({type(value).__name__ for value in values})
-    raise _refusal("targets of one kind", " and ".join(kinds), name)
+    raise _refusal("targets of one kind", " and ".join(kinds), giver)
 
 
 def _is_missing(value: Any) -> bool:
@@ -93,15 +102,15 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, (float, np.floating, Decimal)) and bool(value != value)
 
 
-def _as_numbers(values_N: np.ndarray, name: str) -> np.ndarray:
+def _as_numbers(values_N: np.ndarray, giver: Giver) -> np.ndarray:
     try:
         y_N = values_N.astype(np.float64)
     except ValueError:
         no_number = next(value for value in values_N.tolist() if not _reads_as_number(value))
-        raise _refusal("targets that are numbers with task=regression", repr(no_number), name) from None
+        raise _refusal("targets that are numbers with task=regression", repr(no_number), giver) from None
     n_huge = int(np.count_nonzero(~(np.abs(y_N) <= LARGEST)))
     if n_huge:
-        raise _refusal("targets that are finite in float32", f"{n_huge} that are not", name)
+        raise _refusal("targets that are finite in float32", f"{n_huge} that are not", giver)
     return y_N
 
 
@@ -113,7 +122,7 @@ def _reads_as_number(value: Any) -> bool:
     return True
 
 
-def _require_classes(values_N: np.ndarray, kind: Kind, name: str) -> None:
+def _require_classes(values_N: np.ndarray, kind: Kind, giver: Giver) -> None:
     """Refuse what may be no classes, where `task` does not say."""
     labels, n = np.unique(values_N), len(values_N)
     are_few = len(labels) <= max(FEW, n // EXAMPLES_OF_A_CLASS)
@@ -123,9 +132,9 @@ def _require_classes(values_N: np.ndarray, kind: Kind, name: str) -> None:
     if kind == "labels" and not all(map(_reads_as_number, labels.tolist())):
         return
     if kind == "numbers" or (is_float and not are_few):
-        raise ConfigError(f"`task=regression with the targets of {name}` must hold, but got task=auto.")
+        raise ConfigError(f"`task=regression with the targets of {giver.name}` must hold, but got task=auto.")
     what = f"{len(labels)} different numbers in {n} examples, {_listed(labels)}"
-    rule = f"task is classification or regression with the targets of {name}"
+    rule = f"task is classification or regression with the targets of {giver.name}"
     raise ConfigError(f"`{rule}` must hold, for they are {what}, but got task=auto.")
 
 
@@ -135,8 +144,8 @@ def _text(label: Any, kind: Kind) -> str:
     return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
-def _refusal(rule: str, found: str, name: str) -> ConfigError:
-    return ConfigError(f"`data._target_ gives {rule}` must hold, but got {name}()={found}.")
+def _refusal(rule: str, found: str, giver: Giver) -> ConfigError:
+    return ConfigError(f"`{giver.gives} {rule}` must hold, but got {giver.got}={found}.")
 
 
 def _listed(values: np.ndarray) -> str:

@@ -133,7 +133,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
 
 def _places(config: Config) -> dict[str, str]:
     """Where the data lie, by the keys that say it."""
-    return {name: getattr(config.data, name) for name in PLACES if getattr(config.data, name) is not None}
+    return {name: place for name in PLACES if (place := getattr(config.data, name, None)) is not None}
 
 
 def _name_in(summary: Path) -> str:

@@ -16,6 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ridgeline.checking import ConfigError, build, require
+from ridgeline.lightning.alone import train_alone
 from ridgeline.search.endings import Recorded
 from ridgeline.search.plan import Plan
 
@@ -83,10 +84,10 @@ class StackSettings:
         if self.backend == "ray":
             from ridgeline.stack.ray_pool import RayPool
 
-            return RayPool(n, self.address, gpu=gpu)
+            return RayPool(n, train_alone, self.address, gpu=gpu)
         from ridgeline.stack.pool import Pool
 
-        return Pool(n)
+        return Pool(n, train_alone)
 
 
 def stack_settings(master: DictConfig) -> StackSettings | None:

@@ -49,7 +49,7 @@ class OpenTrials:
         """Take in the row of an epoch; whether the trial is to be pruned after it."""
         self.runs[fit.number].log_epoch(*epoch_metrics(row))
         self.curves.setdefault(fit.number, []).append(row)
-        value = row[self.trials.plan.config.metric]
+        value = row.get(self.trials.plan.config.metric, math.nan)  # a module of the user's logs it when it likes
         if self.pruning is None or not math.isfinite(value):
             return False
         return self.pruning.prunes(fit.number, fit.epochs, value, (fit.start + fit.epochs, fit.slot))
@@ -81,7 +81,8 @@ class OpenTrials:
         """The metric after so many epochs, which Optuna stores where a study has a pruner."""
         if self.pruning is None:
             return {}
-        values = {n: row[self.trials.plan.config.metric] for n, row in enumerate(curve, start=1)}
+        metric = self.trials.plan.config.metric
+        values = {n: row.get(metric, math.nan) for n, row in enumerate(curve, start=1)}
         return {n: value for n, value in values.items() if math.isfinite(value)}
 
 

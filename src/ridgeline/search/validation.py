@@ -29,6 +29,7 @@ from ridgeline.search.repeats import searched
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import check_enqueue
 from ridgeline.search.trees import Combination, Trees, compose, is_argument, is_there, tree_with
+from ridgeline.target import Target, targets_in
 from ridgeline.tasks.losses import OwnLoss
 
 MOST_COMBINATIONS = 2000
@@ -78,22 +79,29 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             trainer = config.trainer
             asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
             needs = _asked_of_layers(config), bool(config.augmentation.strengths_on()), _tried(config)
-            by_size.setdefault((config.data, config.network, *needs, *asked), config)
-            networks[config.network.name] = None
+            trains = config.network if config.model is None else _skeleton(config.model)
+            by_size.setdefault((config.data, trains, *needs, *asked), config)
+            networks[config.network_name] = None
             idle = still_idle(idle, config)
         for d in keys:  # known, but not in the chosen file: Hydra would refuse it in the job
             if d.prefix == "" and not is_there(base.tree, d.key) and not is_argument(base.tree, d.key):
                 raise ConfigError(f"`{d.key}` is not in the chosen configuration: to add it, write +{d.key}={d.text}.")
-    structural = [d.key for place, d in enumerate(groups) if _tells_apart(place, structures)]
+    alone = all(config.trains_alone for config in structures.values())  # then there is no stack to share
+    structural = [d.key for place, d in enumerate(groups) if not alone and _tells_apart(place, structures)]
     followers = {key for base in composed.values() for key in base.followers if key.split(".")[0] not in NOT_TRAINED}
-    structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not is_batchable(key)]
+    structural += [key for key in [*(d.key for d in keys), *sorted(followers)] if not alone and not is_batchable(key)]
     trees, examples = Trees(groups, keys, composed), (list(by_data.values()), list(by_size.values()))
     return Checked(trees, structural, *examples, list(networks), list((idle or {}).values()), own_sources(own.values()))
 
 
+def _skeleton(model: Target) -> tuple[Any, ...]:
+    """What a module of the user's own is made of, whatever numbers it is given: one of each such is tried."""
+    return tuple(targets_in(model.tree()))
+
+
 def _asked_of_layers(config: Config) -> tuple[Any, ...]:
     """What a network of the user's own must have for this configuration: layers that regularizers act on."""
-    if config.network.n_hidden is not None:
+    if config.model is None and config.network.n_hidden is not None:
         return ()
     dropout = config.regularization.dropout
     return (*config.regularization.strengths_on(), len(dropout) if isinstance(dropout, tuple) else None)
@@ -178,6 +186,10 @@ def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:
             f"search.n_trials >= {seeds * len(search.enqueue)}, a trial for each seed of each entry of search.enqueue,"
         )
         require((search.n_trials or 0) >= seeds * len(search.enqueue), rule, "search.n_trials", search.n_trials)
-    if config.metric.endswith("/loss") and any(d.key.split(".")[0] == "loss" for d in line.space):
+    if (
+        config.model is None
+        and config.metric.endswith("/loss")
+        and any(d.key.split(".")[0] == "loss" for d in line.space)
+    ):
         which = config.metric.replace("loss", config.measured("val")[0])
         raise ConfigError(f"`metric={which}` must hold where `loss` is swept, but got metric={config.metric}.")

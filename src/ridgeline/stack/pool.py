@@ -1,4 +1,5 @@
-"""Workers on this machine: processes with a pipe each."""
+"""Workers on this machine: processes with a pipe each. They are no daemons, which may have no processes of their own:
+a DataLoader of the user's may."""
 
 from __future__ import annotations
 
@@ -6,15 +7,20 @@ import atexit
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from ridgeline.stack.server import SERVED, start_server, without_script
 from ridgeline.stack.workers import Workers
+
+if TYPE_CHECKING:
+    from ridgeline.stack.alone import Train
 
 
 class Pool(Workers):
     """Forked from the server that has imported what they need."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, train: Train) -> None:
+        self._train = train
         self._processes: dict[int, BaseProcess] = {}
         atexit.register(self._end)  # before Python asks them to end by a signal, and waits
         super().__init__(n)
@@ -24,7 +30,7 @@ class Pool(Workers):
         connections: list[Connection] = []
         for worker in workers:
             ours, theirs = SERVED.Pipe()
-            process = SERVED.Process(target=_work, args=(theirs,), daemon=True)
+            process = SERVED.Process(target=_work, args=(theirs, self._train))
             with without_script():
                 process.start()
             self._processes[worker] = process  # now that it is one: Ctrl-C may come at any moment
@@ -47,7 +53,7 @@ class Pool(Workers):
             process.join()
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, train: Train) -> None:
     from ridgeline.stack.worker import work  # and with it Lightning, which this process does not need
 
-    work(connection)
+    work(connection, train)

@@ -14,11 +14,14 @@ import socket
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.stack.messages import receive, send
 from ridgeline.stack.ray_cluster import connect
 from ridgeline.stack.workers import Workers
+
+if TYPE_CHECKING:
+    from ridgeline.stack.alone import Train
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 30
@@ -30,7 +33,8 @@ log = logging.getLogger(__name__)
 class RayPool(Workers):
     """Each holds one core of the cluster, or one GPU and the core that drives it."""
 
-    def __init__(self, n: int, address: str | None = None, *, gpu: bool = False) -> None:
+    def __init__(self, n: int, train: Train, address: str | None = None, *, gpu: bool = False) -> None:
+        self._train = train
         self._is_ours = connect(address, cores=n)
         import ray
 
@@ -50,7 +54,7 @@ class RayPool(Workers):
         options = {"num_cpus": 1, "num_gpus": int(self._gpu), "max_retries": 0}
         task = self._ray.remote(**options)(_work)
         for worker in workers:
-            given = (self._listener.address, self._key, worker, os.getcwd(), self._gpu)
+            given = (self._listener.address, self._key, worker, os.getcwd(), self._gpu, self._train)
             self._tasks[worker] = task.remote(*given)
         connections: dict[int, Connection] = {}
         waited = 0
@@ -112,7 +116,7 @@ def _tune(connection: Connection) -> None:
                 peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _work(address: tuple[str, int], key: bytes, worker: int, folder: str, gpu: bool) -> None:
+def _work(address: tuple[str, int], key: bytes, worker: int, folder: str, gpu: bool, train: Train) -> None:
     """The task: connects before it imports for seconds, so that a lost worker is told from a slow one."""
     if not gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -124,4 +128,4 @@ def _work(address: tuple[str, int], key: bytes, worker: int, folder: str, gpu: b
         send(connection, (worker, socket.gethostname(), os.getpid()))
         from ridgeline.stack.worker import work
 
-        work(connection)
+        work(connection, train)

@@ -1,5 +1,4 @@
-"""What augmentation makes of training images, to be looked at. R rows of M images of C
-channels, H and W their sides."""
+"""What augmentation makes of training images, to be looked at. R rows of M images, C channels, H and W their sides."""
 
 from __future__ import annotations
 
@@ -14,13 +13,15 @@ from ridgeline.data import Splits
 from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.regularizers import Batch, all_effects
 
+FIRST = slice(10)
 
-def samples_RMCHW(config: Config, splits: Splits, n_images: int = 10, n_draws: int = 4) -> Tensor:
-    """The first training images, and below them what the fit's first steps may make of them: R = 1 + n_draws rows, in
+
+def samples_RMCHW(config: Config, splits: Splits, rows: slice | Tensor = FIRST, n_draws: int = 4) -> Tensor:
+    """Some training images, and below them what the fit's first steps may make of them: R = 1 + n_draws rows, in
     the data's own units."""
     assert splits.image_shape is not None
     fits: Any = SimpleNamespace(noise=KeyedNoise(splits.train.x_NI.device), splits=splits)
-    x_MI, y_M = splits.train.features_MI(slice(n_images)), splits.train.y_N[:n_images]
+    x_MI, y_M = splits.train.features_MI(rows), splits.train.y_N[rows]
     x_RMI = x_MI.repeat(1 + n_draws, 1, 1)
     for effect in all_effects():
         if effect.settings is not None and effect.settings.group == "augmentation" and effect.is_on(config):

@@ -72,9 +72,9 @@ class Stream:
             self._interrupts.check()
             slot = min(self._fits, key=lambda slot: (self._fits[slot].start + self._fits[slot].epochs, slot))
             fit = self._fits[slot]
-            if not fit.rows:
+            if not fit.rows and fit.result is None:
                 return
-            prune = self._tell(fit)
+            prune = self._tell(fit) if fit.rows else False  # a fit may fail within an epoch, and has no row of it
             is_last = fit.result is not None and not fit.rows
             fit.outcome = fit.result if is_last else Pruned() if prune else None
             if fit.outcome is not None:

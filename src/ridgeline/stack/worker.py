@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 
 from ridgeline.data import load_splits, require_same
-from ridgeline.stack.alone import Alone
+from ridgeline.stack.alone import Alone, Train
 from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.collect import collect
 from ridgeline.stack.device import give_back_memory, is_out_of_memory, keep_freed_memory, pick_device
@@ -24,8 +24,8 @@ from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products, no_denormals
 
 
-def work(connection: Connection) -> None:
-    """The process: stacks until the pipe closes."""
+def work(connection: Connection, train: Train) -> None:
+    """The process: stacks until the pipe closes. `train` is for fits that train alone."""
     leave_to_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -33,14 +33,14 @@ def work(connection: Connection) -> None:
         while True:
             message = receive(connection)
             if isinstance(message, Begin):  # anything else was meant for a stack that is gone
-                _answer(connection, message)
+                _answer(connection, message, train)
     except (EOFError, BrokenPipeError):
         return
 
 
-def _answer(connection: Connection, begin: Begin) -> None:
+def _answer(connection: Connection, begin: Begin, train: Train) -> None:
     alone = next(iter(begin.configs.values())).trains_alone
-    slots = Alone(connection, begin) if alone else Refill(connection, list(begin.configs))
+    slots = Alone(connection, begin, train) if alone else Refill(connection, list(begin.configs))
     try:
         if isinstance(slots, Alone):
             slots.run()

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from ridgeline.finding import Finding
 from ridgeline.quoting import pasted
 from ridgeline.tables.columns import Column
 from ridgeline.tables.values import Columns
@@ -27,18 +27,6 @@ GROUP_NAME = re.compile(
     re.IGNORECASE,
 )
 """Names of columns whose values say what belongs together."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that looks wrong, and what can be done about it. `is_leak`: it flatters networks on the test split."""
-
-    what: str
-    cure: str
-    is_leak: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.cure}."
 
 
 def giveaways(frame: Columns, columns: Sequence[Column], y_N: np.ndarray, is_regression: bool) -> list[Finding]:

@@ -213,6 +213,12 @@ def larger_is_better(metric: str) -> bool:
     return name in FIGURES and FIGURES[name].larger_is_better
 
 
+def is_known(metric: str) -> bool:
+    """Whether a metric is one that Ridgeline measures: the loss or a figure of training or validation."""
+    split, _, name = metric.partition("/")
+    return split in SPLITS and (name == "loss" or name in FIGURES)
+
+
 def check_metric(metric: str, task: Task, key: str, *, has_weights: bool = False) -> None:
     """Raise ConfigError unless the metric is the loss or a figure of this task, of training or validation, and one of
     examples with weights where these have some."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +19,12 @@ LAST = {"final/": "values/", "fold/": "values/fold/", "confirm/": "verdict/"}
 gets a prefix that comes after `train/` and `val/`."""
 
 
+REFUSED = re.compile(r"[^\w\-. :/]")
+
+
 def metric_name(name: str) -> str:
-    """`values/val_loss` of `final/val_loss`."""
+    """`values/val_loss` of `final/val_loss`. A module of the user's own may log names that MLflow refuses: `acc@5`."""
+    name = REFUSED.sub("_", name)
     for prefix, last in LAST.items():
         if name.startswith(prefix):
             return last + name.removeprefix(prefix)

@@ -39,7 +39,8 @@ class View:
 def study_view(study: str, config: Config, keys: Sequence[str]) -> View:
     """The trials of a study, the best first."""
     columns = [f"metrics.{final(config.metric)}", *(f"params.{key}" for key in keys[:MOST_KEYS])]
-    others = ("val_loss", f"val_{config.measured('val')[0]}", "gap", "best_epoch")
+    ours = ["val_loss", f"val_{config.measured('val')[0]}", "gap"] if config.model is None else []
+    others = [*ours, "best_epoch"]
     columns += [column for other in others if (column := f"metrics.values/{other}") not in columns]
     where = f"tags.`ridgeline.study` = '{study}' and tags.`ridgeline.kind` = 'trial'"
     return View(study, where, columns, largest_first=config.direction == "maximize")

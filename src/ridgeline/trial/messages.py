@@ -15,7 +15,7 @@ from ridgeline.tracking.names import run_place
 
 def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str:
     """One line: what trains, for how long, with which settings, into which folder. `arguments`: as they were typed."""
-    what = f"{config.network.name} on {config.data.title}"
+    what = f"{config.network_name} on {config.data.title}"
     if config.debug is not None:
         return f"Checking {config.debug} of {what}; nothing is written"
     kind = "Training" if config.trainer.ckpt_path is None else "Going on to train"
@@ -28,7 +28,8 @@ def opening_words(config: Config, arguments: Sequence[str], job_dir: str) -> str
 def closing_words(config: Config, outcome: Mapping[str, Any]) -> str:
     """Its numbers, where they are, how to look at them. `outcome`: a `ridgeline.trial.run.Outcome`."""
     final = outcome["metrics"]
-    kept = "best" if config.trainer.restore_best else "last"
+    if config.model is not None:
+        return "\n".join(["", f"{config.metric}: {outcome['value']:.6g}", *_where(config, outcome)])
     rows, folds, values = list[str](), config.data.n_folds, list[str]()
     for name in ("loss", *config.measured("val")):
         train, validation = (shown(name, final[f"final/{split}_{name}"]) for split in ("train", "val"))
@@ -42,10 +43,17 @@ def closing_words(config: Config, outcome: Mapping[str, Any]) -> str:
             f"{'':12}{'train':>10}{'validation':>12}",
             *rows,
             *values,
-            f"Weights of epoch {outcome['best_epoch']}, the {kept} of {outcome['epochs']} by {config.metric};"
-            f" trained in {outcome['seconds']:.1f} s.",
-            f"Files: {outcome['job_dir']}",
-            f"Run:   {run_place(Path(outcome['job_dir']))}, in MLflow's experiment {config.tracking.experiment}",
-            f"Look:  {look_at_run(config, outcome['run_id'])}",
+            *_where(config, outcome),
         ]
     )
+
+
+def _where(config: Config, outcome: Mapping[str, Any]) -> list[str]:
+    kept = "best" if config.trainer.restore_best else "last"
+    return [
+        f"Weights of epoch {outcome['best_epoch']}, the {kept} of {outcome['epochs']} by {config.metric};"
+        f" trained in {outcome['seconds']:.1f} s.",
+        f"Files: {outcome['job_dir']}",
+        f"Run:   {run_place(Path(outcome['job_dir']))}, in MLflow's experiment {config.tracking.experiment}",
+        f"Look:  {look_at_run(config, outcome['run_id'])}",
+    ]

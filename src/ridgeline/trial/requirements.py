@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
-from ridgeline.config import Config, ConfigError, TableConfig
+from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
@@ -33,16 +33,17 @@ def check_surroundings(config: Config) -> DataDescription:
 
 
 def warnings_of(config: Config) -> list[str]:
-    """In lines: what in a table would flatter every network, and what is taken of a LightningDataModule otherwise than
+    """In lines: what in the data would flatter every network, and what is taken of a LightningDataModule otherwise than
     a Trainer would. Raises ConfigError with `data.leaks=refuse`."""
-    data = config.data
-    return [str(leak) for leak in check_leaks(data)] if isinstance(data, TableConfig) else [*load_arrays(data).notes]
+    return [*map(str, check_leaks(config.data)), *load_arrays(config.data).notes]
 
 
 def check_trainer(config: Config, data: DataDescription) -> None:
     """Raise ConfigError where the checkpoint is not there, the data are of another task, or this machine lacks what is
     asked for."""
     _check_settings(config)
+    if config.model is not None:
+        return
     require(config.predicted == data.task, f"task={data.task} with the targets of {data.name}", "task", config.task)
     network, image = config.network, load_arrays(config.data).image_shape
     network.check_shape(network.example_shape(data.features, image))
@@ -66,7 +67,11 @@ def asks_torch(config: Config) -> bool:
     is_own = (
         isinstance(config.loss, OwnLoss) or isinstance(config.network, OwnNetwork) or bool(config.regularization.own)
     )
-    is_own |= isinstance(config.optimizer, OwnOptimizerConfig) or isinstance(config.lr_schedule, OwnScheduleConfig)
+    is_own |= (
+        config.model is not None
+        or isinstance(config.optimizer, OwnOptimizerConfig)
+        or isinstance(config.lr_schedule, OwnScheduleConfig)
+    )
     return is_own or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
 
 
@@ -90,6 +95,11 @@ def check_device(config: Config) -> None:
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
+    if config.model is not None:
+        from ridgeline.lightning.rehearsal import rehearse
+
+        rehearse(config)
+        return
     config.loss.prove(config.predicted, describe(config.data).n_outputs, pick_device(config))
     if isinstance(config.network, OwnNetwork):
         check_network(config)

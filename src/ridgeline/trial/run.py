@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ridgeline.config import Config
-from ridgeline.data import load_splits
+from ridgeline.data import describe, load_splits
+from ridgeline.lightning.alone import train_here
 from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.device import is_out_of_memory, pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
@@ -45,10 +46,10 @@ def run_trial(config: Config, job_dir: Path) -> Outcome:
     Raises TrialFailed where it diverged or found no memory; its run is closed as FAILED first. TrackingError where
     nothing could be begun.
     """
-    splits, result, unwritten = load_splits(config.data, pick_device(config)), None, None
+    description, result, unwritten = describe(config.data), None, None
     try:
         with Tracker(config) as tracker:
-            run = tracker.start_trial(config, splits.description, job_dir)
+            run = tracker.start_trial(config, description, job_dir)
             result = _tracked(config, tracker, run, job_dir)
     except TrackingError as error:
         if result is None:
@@ -74,11 +75,8 @@ def _tracked(config: Config, tracker: Tracker, run: Run, job_dir: Path) -> FitRe
 
 
 def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
-    from ridgeline.stack.fitting import fit  # and with it Lightning, which a process that streams does not need
-
-    splits = load_splits(config.data, pick_device(config))
     try:
-        (result,) = fit([config], splits, listener=lambda _, row: run.log_epoch(*epoch_metrics(row)), job_dir=job_dir)
+        result = train_here(config, lambda row: run.log_epoch(*epoch_metrics(row)), job_dir)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -88,7 +86,8 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
         raise TrialFailed(result.failure)
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
         run.log_figure(curve_figure(result.history, result.best_epoch, metric=config.metric), "curves.png")
-        if config.augmentation.is_on:
+        if config.model is None and config.augmentation.is_on:
+            splits = load_splits(config.data, pick_device(config))
             run.log_figure(augmentation_figure(samples_RMCHW(config, splits).numpy()), "augmented.png")
         run.log_file(job_dir / "weights.safetensors", "weights")
     return result
@@ -96,7 +95,8 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
 
 def keep_fit(result: FitResult, run: Run, job_dir: Path) -> None:
     """The curve and the weights as files in the job folder, the final metrics in the run. Raises OSError."""
-    write_history(job_dir / HISTORY, result.history)
+    if result.history:
+        write_history(job_dir / HISTORY, result.history)
     if result.failure is None:
         try:
             save_file(result.weights, job_dir / "weights.safetensors")
@@ -126,7 +126,8 @@ def epoch_metrics(row: Row) -> tuple[int, dict[str, float]]:
 def write_history(path: Path, history: Sequence[Row]) -> None:
     """One line an epoch, numbers in full precision."""
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        names = dict.fromkeys(name for row in history for name in row)
+        writer = csv.DictWriter(file, fieldnames=list(names))
         writer.writeheader()
         writer.writerows(history)
 

@@ -1,0 +1,40 @@
+"""Images that are in two splits: looked for once, and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ridgeline.cache import cache_folder, made_once
+from ridgeline.config import DataConfig
+from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.sources import read_source
+from ridgeline.finding import Finding
+from ridgeline.images.decoded import code
+from ridgeline.images.twins import Twins, twins
+
+FOUND = "twins.json"
+
+
+def image_leaks(config: DataConfig) -> tuple[Finding, ...]:
+    """Of the splits, or those of the first fold."""
+    source = read_source(config)
+    assert source.image_shape is not None
+    rows, shape = fold_rows(source, config)[0], source.image_shape
+    splits = [rows.train, rows.validation, rows.test]
+    if config.n_folds > 1 or config.fit_on == "train_validation":  # what validates trains as well
+        splits = [np.union1d(rows.train, rows.validation), rows.validation[:0], rows.test]
+    digest = hashlib.sha256(f"{source.content} {code()}".encode())
+    for own in splits:
+        digest.update(f" {len(own)} ".encode() + own.astype("<i8").tobytes())
+
+    def make(draft: Path) -> None:
+        found = twins(source.features, shape, *splits)
+        (draft / FOUND).write_text(json.dumps([vars(one) for one in found]))
+
+    folder = made_once(cache_folder() / "twins" / digest.hexdigest()[:32], make)
+    names = source.images.names if source.images is not None else [f"image {i}" for i in np.arange(len(source.y_N))]
+    return tuple(Twins(**one).finding(names) for one in json.loads((folder / FOUND).read_text()))

@@ -1,0 +1,60 @@
+"""A module of the user's own is tried with one batch before anything is written, so that a mistake is told at once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ridgeline.checking import ConfigError, require
+from ridgeline.config import Config
+from ridgeline.lightning.curve import DEFAULT_MONITOR, Curve
+from ridgeline.lightning.data import open_data
+from ridgeline.lightning.package import as_callback, package_of
+from ridgeline.lightning.training import build_module, build_trainer, own_callbacks
+from ridgeline.stack.fitting import quiet_lightning
+from ridgeline.target import reason
+
+
+def rehearse(config: Config) -> None:
+    """Train one batch and validate one. Raises ConfigError, one line, for what the user's code raises, and where it
+    does not log what the study asks for."""
+    assert config.model is not None
+    package = package_of(config)
+    curve = as_callback(Curve, package)(config)
+    before = {name: os.environ.get(name) for name in SEEDS}
+    with quiet_lightning(), tempfile.TemporaryDirectory(prefix="ridgeline_") as folder, _isolated(package):
+        try:
+            package.seed_everything(config.seed, workers=True, verbose=False)
+            data, module = open_data(config), build_module(config)
+            callbacks = [own for own in own_callbacks(config) if not isinstance(own, package.callbacks.Checkpoint)]
+            few = {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1, "enable_progress_bar": False}
+            build_trainer(config, package, [*callbacks, curve], Path(folder), **few).fit(module, datamodule=data)
+        except ConfigError:
+            raise
+        except Exception as error:
+            shown = f"model._target_={config.model.path}"
+            raise ConfigError(f"`model trains one batch` must hold, but got {shown}: {reason(error)}.") from error
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                os.environ |= {name: value} if value is not None else {}
+    logged = sorted({name for row in curve.history for name in row} - {"epoch"})
+    stopping = config.callbacks.early_stopping
+    asked = {"metric": config.metric}
+    if stopping is not None and stopping.monitor != DEFAULT_MONITOR:
+        asked["callbacks.early_stopping.monitor"] = stopping.monitor
+    for key, name in asked.items():
+        rule = f"{key} is logged by {config.model.path}, as are {', '.join(logged)}," if logged else f"{key} is logged"
+        require(name in logged, rule, key, name)
+
+
+SEEDS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
+"""Variables that seeding leaves behind."""
+
+
+def _isolated(package: Any) -> Any:
+    """What is drawn inside is as if it had not been drawn."""
+    utilities = __import__(f"{package.__name__}.utilities.seed", fromlist=["isolate_rng"])
+    return utilities.isolate_rng()

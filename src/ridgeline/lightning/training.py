@@ -1,0 +1,145 @@
+"""A LightningModule of the user's own is trained by an ordinary Trainer, as `Trainer.fit` would with its seed."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ridgeline.checking import ConfigError, require
+from ridgeline.config import Config
+from ridgeline.lightning.curve import Curve
+from ridgeline.lightning.data import open_data
+from ridgeline.lightning.numbers import numbers_logger
+from ridgeline.lightning.package import as_callback, package_of
+from ridgeline.stack.device import give_back_memory, is_out_of_memory, pick_device
+from ridgeline.stack.fitting import quiet_lightning
+from ridgeline.stack.precision import float32_products
+from ridgeline.stack.records import FitResult, Row
+from ridgeline.target import reason
+
+
+def fit_module(
+    config: Config,
+    *,
+    go_on: Callable[[Row], bool] | None = None,
+    listener: Callable[[Row], None] | None = None,
+    job_dir: Path | None = None,
+) -> FitResult:
+    """Train the module on its data. `go_on` and `listener` are `Curve`'s; the Trainer writes into `job_dir`.
+
+    What the user's code raises is the `failure` of the result, in one line.
+    """
+    started = time.monotonic()
+    package = package_of(config)
+    curve = as_callback(Curve, package)(config, go_on=go_on, listener=listener, folder=job_dir)
+    with quiet_lightning(), _threads(config.trainer.num_threads), _folder(job_dir) as folder:
+        try:
+            trainer = _train(config, package, curve, folder)
+            curve.end = curve.end or ("callback" if trainer.should_stop else "max_epochs")
+        except Exception as error:
+            if error is curve.parting:
+                raise
+            curve.failure, curve.end = _failure(error), "failed"
+    give_back_memory()
+    return _result(config, curve, time.monotonic() - started)
+
+
+def build_trainer(config: Config, package: Any, callbacks: Sequence[Any], folder: Path, **more: Any) -> Any:
+    """An ordinary Trainer: what it does is the configuration's `trainer`, whatever environment it is started in."""
+    settings = {
+        "max_epochs": config.trainer.max_epochs,
+        "precision": "32-true" if config.trainer.precision == "tf32" else config.trainer.precision,
+        "enable_progress_bar": config.trainer.enable_progress_bar,
+        "devices": 1,
+        **more,
+    }
+    environment = __import__(f"{package.__name__}.plugins.environments", fromlist=["LightningEnvironment"])
+    return package.Trainer(
+        accelerator="gpu" if pick_device(config).type == "cuda" else "cpu",
+        plugins=[environment.LightningEnvironment()],
+        callbacks=list(callbacks),
+        logger=numbers_logger(package),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+        **settings,
+    )
+
+
+def build_module(config: Config) -> Any:
+    """The user's module. Raises ConfigError, one line, for what its code raises."""
+    assert config.model is not None
+    module = config.model.build()
+    rule = "model._target_ gives a LightningModule"
+    require(hasattr(module, "training_step"), rule, "model._target_", config.model.path)
+    return module
+
+
+def own_callbacks(config: Config) -> list[Any]:
+    """The user's."""
+    return [target.build() for _, target in config.callbacks.own]
+
+
+def _train(config: Config, package: Any, curve: Any, folder: Path) -> Any:
+    package.seed_everything(config.seed, workers=True, verbose=False)
+    data = open_data(config)
+    module = build_module(config)
+    trainer = build_trainer(config, package, [*own_callbacks(config), curve], folder)
+    with float32_products(config.trainer.precision):
+        trainer.fit(module, datamodule=data, ckpt_path=config.trainer.ckpt_path, weights_only=False)
+    return trainer
+
+
+def _failure(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return f"it needs more memory than there is ({' '.join(str(error).split())})"
+    return str(error) if isinstance(error, ConfigError) else reason(error)
+
+
+def _result(config: Config, curve: Curve, seconds: float) -> FitResult:
+    failure, metrics, value = curve.failure, dict[str, float](), math.nan
+    if failure is None and curve.end != "pruned" and curve.best_epoch == 0:
+        logged = sorted({name for row in curve.history for name in row} - {"epoch"})
+        failure = f"{config.metric} was never logged, only {', '.join(logged) or 'nothing'}"
+    if failure is None and curve.best_epoch > 0:
+        row = curve.history[curve.best_epoch - 1]
+        value = row[config.metric]
+        metrics = {f"final/{name.replace('/', '_')}": known for name, known in row.items() if name != "epoch"}
+    return FitResult(
+        config=config,
+        value=value,
+        best_epoch=curve.best_epoch,
+        end=curve.end or "max_epochs",
+        failure=failure,
+        history=curve.history,
+        metrics=metrics,
+        weights={} if failure else curve.weights,
+        seconds=seconds,
+    )
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _folder(job_dir: Path | None) -> Iterator[Path]:
+    """Where the Trainer and its callbacks write; without a job what they write is let go."""
+    if job_dir is not None:
+        yield job_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="ridgeline_") as folder:
+        yield Path(folder)
