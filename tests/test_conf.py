@@ -72,6 +72,7 @@ def test_every_group_is_tried() -> None:
     assert {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} == {
         *GROUPS,
         "experiment",
+        "paths",
         "trainer",
         "hydra",
     }

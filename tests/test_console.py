@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from hydra._internal.utils import create_config_search_path
+from omegaconf import OmegaConf
 
 from ridgeline import __main__ as console
 from ridgeline.checking import ConfigError
 from ridgeline.command_line import commands, own_conf, places, ui
 from ridgeline.command_line.arguments import read_arguments
-from ridgeline.command_line.commands import called, command, look_at, runs_setting
+from ridgeline.command_line.commands import called, command, look_at, runs_setting, started_with
 from ridgeline.tracking import provenance
 
 HOSTILE = "a b's (1) =$x é"
@@ -152,6 +153,21 @@ def test_conf_of_the_working_directory_is_searched_before_ours(tmp_path: Path) -
     ):
         shown = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
         assert f"hidden:\n- {hidden}\n" in shown
+
+
+def test_a_folder_of_config_dir_is_searched_before_ours_and_before_conf(tmp_path: Path) -> None:
+    """Hydra itself would look there last, and take our file of the same name without a word."""
+    for folder, hidden in (("conf", 7), ("configs", 5)):
+        network = tmp_path / folder / "network"
+        network.mkdir(parents=True)
+        (network / "mlp.yaml").write_text(f"name: mlp\nhidden: [{hidden}]\n")
+    start = [sys.executable, str(places.ROOT / "pipelines" / "train.py"), "--config-dir", "configs"]
+    shown = subprocess.run([*start, "--cfg", "all"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    composed = OmegaConf.create(shown)
+    assert composed.network.hidden == [5]
+    assert composed.optimizer.name == "adam"  # all other files are ours
+    options, _ = started_with(composed.hydra)
+    assert options == [f"--config-dir={tmp_path}/configs", f"--config-path={tmp_path}/conf"]
 
 
 def test_a_named_folder_of_configuration_is_one_of_the_working_directory(

@@ -58,9 +58,19 @@ def test_a_home_that_nobody_has_is_one_line() -> None:
 
 
 def test_every_key_of_the_configuration_that_holds_a_path_is_known() -> None:
-    keys = OmegaConf.to_container(composed(), resolve=False)
-    assert isinstance(keys, dict)
-    assert all(key.partition(".")[0] in keys for key in PATHS)
+    of_predict = OmegaConf.load(ROOT / "conf" / "predict.yaml")
+    assert all(key.partition(".")[0] in {*composed(), *of_predict} for key in PATHS)
+
+
+def test_a_folder_that_files_of_another_project_refer_to_is_absolute_where_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROJECT_ROOT", raising=False)
+    config = composed("+data.data_dir=${paths.data_dir}")
+    assert f"++paths.root_dir={tmp_path}" in settle(config)
+    assert config.data.data_dir == f"{tmp_path}/data/"
+    assert not any("root_dir" in argument for argument in settle(composed()))
 
 
 def test_what_jobs_are_composed_of_is_absolute_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ Hydra imports this module at every start, for `--help` too, so what the study ne
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
@@ -18,7 +19,13 @@ ConfigStore.instance().store(group="hydra/sweeper", name="ridgeline", node=SETTI
 
 
 class RidgelineSweeper(Sweeper):
-    """Runs the study that the configuration's `search` and the command line describe."""
+    """Runs the study that the configuration's `search` and the command line describe.
+
+    What a file says to Hydra's Optuna plugin is read by `ridgeline.search.optuna_plugin`, not here.
+    """
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.given = hydra_context, task_function, config

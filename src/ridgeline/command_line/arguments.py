@@ -17,6 +17,7 @@ from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.commands import key_of
 from ridgeline.command_line.places import CONF
 from ridgeline.config.deciding import OF_ENTRY_POINTS
+from ridgeline.config.foreign import refuse_typed
 from ridgeline.target import TARGET
 
 OF_STUDIES = r"search(?!\.direction\b)|tracking\.(keep_weights|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
@@ -45,7 +46,7 @@ class Arguments:
     """Overrides and options, separated, since Hydra allows no option between overrides.
 
     `shows`: something is shown and nothing runs. `parsed`: the overrides that can be read. `conf`: the folder that
-    `--config-path` names.
+    `--config-path` names, `before` that of `--config-dir`.
     """
 
     overrides: list[str]
@@ -54,6 +55,7 @@ class Arguments:
     multirun: bool
     shows: bool
     conf: str | None
+    before: str | None
 
 
 def read_arguments(words: Sequence[str]) -> Arguments:
@@ -79,6 +81,7 @@ def read_arguments(words: Sequence[str]) -> Arguments:
         multirun=found.multirun or "MULTIRUN" in mode,
         shows=any(getattr(found, name) for name in SHOWING),
         conf=found.config_path,
+        before=found.config_dir,
     )
 
 
@@ -183,6 +186,7 @@ def check_override(override: Override) -> None:
     if not key:
         raise ConfigError(f"`{line}` cannot be read: an argument is KEY=VALUE.")
     check_key(key, line)
+    refuse_typed(key, line)
     _check_choices(override)
     if not override.is_delete() and not override.is_sweep_override() and override.value() == {}:
         what = f": ~{key}.KEY leaves one out" if key == "search.params" else ""
@@ -204,13 +208,23 @@ def check_key(key: str, line: str) -> None:
             f"A study has its own folder, runs/studies/NAME, but got {line}: set runs=... or search.study_name=NAME."
         )
     if re.match(r"hydra\.sweeper\b", key):
-        raise ConfigError(f"A study has its own sweeper, but got {line}: choose search=bayes, random or grid.")
+        raise ConfigError(f"A study has its own sweeper, but got {line}: {_instead(key)}.")
     if re.match(r"hydra\.(job\.(num|id)|runtime|overrides)\b", key):
         raise ConfigError(f"`{key}` is for Hydra to set, but got {line}.")
     if line.startswith("~") and not any(f"{key}.".startswith(f"{known}.") for known in MAY_BE_DELETED):
         raise ConfigError(
             f"`{key}` cannot be left out, for its default would take its place: give a value, not {line}."
         )
+
+
+def _instead(key: str) -> str:
+    """What to type for a setting of another sweeper, of Hydra's Optuna plugin say."""
+    name = key.removeprefix("hydra.sweeper").lstrip(".")
+    if name.startswith("params."):
+        return f"type {name.removeprefix('params.')}=... by itself"
+    if name == "sampler":
+        return "choose search/sampler=tpe, or another"
+    return f"it is search.{name} here" if name else "choose search=bayes, random or grid"
 
 
 def choices(override: Override) -> list[str]:

@@ -79,7 +79,7 @@ def started_with(hydra: Any) -> tuple[list[str], list[str]]:
 
     `hydra`: that node of what was composed, or of what a study has stored.
     """
-    options = []
+    options = list[str]()
     for source in hydra.runtime.config_sources:
         if source.provider == "command-line":
             options.append(f"--config-dir={source.path}")
@@ -91,6 +91,7 @@ def started_with(hydra: Any) -> tuple[list[str], list[str]]:
     listed = [s for s in hydra.runtime.config_sources if s.provider == "hydra.searchpath in main"]
     if any(s.schema == "file" and not Path(s.path).is_absolute() for s in listed):  # a file's, relative to where it ran
         own.append(setting("hydra.searchpath", [f"{s.schema}://{s.path}" for s in listed]))
+    options = list(dict.fromkeys(options))  # Hydra looks into a folder of --config-dir a second time, after all others
     return options, [_absolute_searchpath(o, Path(hydra.runtime.cwd)) for o in own]
 
 

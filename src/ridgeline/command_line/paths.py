@@ -25,10 +25,13 @@ from ridgeline.config.own_code import own_targets
 from ridgeline.quoting import setting
 
 IMPORT_PATH = "import_path"
+ROOT_DIR = "paths.root_dir"
+"""What files of another project refer to; elsewhere it would be another folder."""
 DATA = tuple(f"data.{name}" for name in PLACES)
 FILES = (
     "runs",
     IMPORT_PATH,
+    ROOT_DIR,
     "prepare.summary",
     "prepare.sheet",
     *DATA,
@@ -44,7 +47,7 @@ STORAGE, STORE, STUDY = "search.storage", "tracking.uri", "study"
 PATHS = (*FILES, STORAGE, STORE, STUDY)
 """Every key that may be a path. A storage may be a URL, a store is one, a study may be a name."""
 
-OF_JOBS = ("runs", IMPORT_PATH, *DATA, "trainer.ckpt_path", STORE)
+OF_JOBS = ("runs", IMPORT_PATH, ROOT_DIR, *DATA, "trainer.ckpt_path", STORE)
 """The paths that each job of a study reads."""
 
 SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!file:)([^?]+)(.*)", re.DOTALL)
@@ -89,6 +92,8 @@ def settle(config: DictConfig, arguments: Sequence[str] | None = None) -> list[s
     """
     settled = as_typed(config.hydra.overrides.task) if arguments is None else list(arguments)
     for key in PATHS:
+        if key == ROOT_DIR and not _refers_to_paths(config):
+            continue
         try:
             given = OmegaConf.select(config, key)
         except OmegaConfBaseException:  # whoever reads the key says what is wrong with it
@@ -107,6 +112,10 @@ def settle(config: DictConfig, arguments: Sequence[str] | None = None) -> list[s
             settled.append(setting(f"++{key}", place))
     config.hydra.overrides.task = settled
     return settled
+
+
+def _refers_to_paths(config: DictConfig) -> bool:
+    return "${paths." in str({key: node for key, node in unresolved(config).items() if key != "paths"})
 
 
 def readable(argument: str) -> str:

@@ -12,6 +12,7 @@ from ridgeline.config.arrays import told_by_arrays
 from ridgeline.config.callbacks import CallbacksConfig, refuse_ours
 from ridgeline.config.data import OPEN, DataConfig, task_of_data
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
+from ridgeline.config.foreign import at_home
 from ridgeline.config.images import images_task
 from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.model import OwnModel
@@ -53,7 +54,7 @@ class Config:
     `metric` is then anything that it logs, and `goal` says which way that is better, as `search.direction` does.
     `study` and `report` are read by the entry points that follow a study: which one, and where a copy of its page goes.
     `debug`: what pipelines/train.py checks instead of training. `import_path`: the folder of the user's own modules,
-    which a `_target_` may name.
+    which a `_target_` may name. `paths`: what files of other projects refer to, and nothing else reads.
     """
 
     data: DataConfig
@@ -79,6 +80,7 @@ class Config:
     seed: int = batchable(0)
     runs: str = aside("mlruns")
     import_path: str | None = aside(None)
+    paths: Mapping[str, Any] = aside(default_factory=dict, hash=False)
     study: str | None = of_entry_point(None)
     report: str | None = of_entry_point(None)
     debug: Literal["gradcheck", "monotone", "overfit"] | None = of_entry_point(None)
@@ -171,7 +173,7 @@ class Config:
 
 def parse(tree: Mapping[str, Any]) -> Config:
     """The checked configuration of a plain, resolved mapping. ConfigError, one line, at the first broken rule."""
-    folder = tree.get("import_path")
+    folder, tree = tree.get("import_path"), at_home(tree)
     if own_targets(tree):  # the sampler of a search is looked for when it is needed
         add_folder(folder)
     with modules_in(folder):

@@ -16,11 +16,12 @@ from omegaconf.errors import OmegaConfBaseException
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.arguments import typed_keys
 from ridgeline.command_line.commands import key_of
-from ridgeline.command_line.composed import as_typed, conceal_config, plain
+from ridgeline.command_line.composed import as_typed, conceal_config, plain, unresolved
 from ridgeline.command_line.outputs import require_folder
 from ridgeline.command_line.paths import settle, with_absolute_paths
 from ridgeline.command_line.precision import settle_precision
 from ridgeline.config import Config, parse
+from ridgeline.config.foreign import words_on_unused
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.config.predict import PredictConfig, parse_predict
 from ridgeline.entry_points.mistakes import one_line, one_line_errors
@@ -75,6 +76,8 @@ class RefuseBadInput(Callback):
             raise SystemExit(1) from None
         given = as_typed(config.hydra.overrides.task)
         print(opening_words(parsed, given, config.hydra.run.dir), flush=True)
+        for line in words_on_unused(unresolved(config)):
+            print(line, flush=True)
         for warning in warnings_of(parsed):
             print(f"warning: {warning}", file=sys.stderr)
 

@@ -52,7 +52,7 @@ def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run the pipeline that trains as a Hydra app. A user's mistake ends in one line and exit code 2."""
     arguments = _read(check_arguments)
     sys.argv[1:] = [*with_targets(arguments.overrides), *arguments.options]
-    _run(task)
+    _run(task, arguments)
 
 
 def enter_without_trial(
@@ -71,7 +71,7 @@ def enter_without_trial(
     if of_study:  # whose data need not be those that the configuration here has
         overrides = [re.sub(rf"^\+*(?=data\.({'|'.join(PLACES)})=)", "++", override) for override in overrides]
     sys.argv[1:] = [*overrides, *WITHOUT_A_TRIAL, *arguments.options]
-    _run(refusing, config_name)
+    _run(refusing, arguments, config_name)
 
 
 def _read(check: Callable[[Arguments], None]) -> Arguments:
@@ -91,7 +91,7 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
     return arguments
 
 
-def _run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None:
+def _run(task: Callable[[DictConfig], Any], arguments: Arguments, config_name: str = "config") -> None:
     """Run the task as a Hydra app. Each of Hydra's errors becomes one line."""
     atexit.register(gc.freeze)  # the interpreter then ends without looking through millions of objects: a second less
     if not os.environ.get("RIDGELINE_RUNS", "").strip():
@@ -101,7 +101,8 @@ def _run(task: Callable[[DictConfig], Any], config_name: str = "config") -> None
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(config_path=str(own_conf.enter()), config_name=config_name, version_base="1.3")(task)()
+        main = str(own_conf.enter(arguments.before))
+        hydra.main(config_path=main, config_name=config_name, version_base="1.3")(task)()
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and not wants_traceback:
             refuse(f"Nothing more can be written: {error.strerror}.", code=1)

@@ -94,6 +94,8 @@ class CommandLine:
         own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
         own += [setting(f"++{key}", value) for key, value in more.items()]
         hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
+        if any(key_of(override) == "hparams_search" for override in own):  # whose file asks for many trials
+            hydra.append("hydra.mode=RUN")
         given = [*self.start.options, *hydra, *self.start.search, *runs_setting(self.start.runs), *own]
         return command(self.start.script, *given, where=where)
 

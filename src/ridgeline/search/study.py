@@ -19,12 +19,14 @@ from ridgeline.command_line.composed import conceal_study
 from ridgeline.command_line.passwords import conceal_tree
 from ridgeline.command_line.paths import settle
 from ridgeline.command_line.precision import settle_precision
+from ridgeline.config.foreign import words_on_unused
 from ridgeline.quoting import setting
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
 from ridgeline.search.folder import MASTER, locked, study_folder
 from ridgeline.search.holder import StudyPlace, held
 from ridgeline.search.launching import Launcher, make_launcher, stack_settings
+from ridgeline.search.optuna_plugin import with_its_search
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan, make_plan
 from ridgeline.search.progress import opening_words
@@ -45,6 +47,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
 
     Raises ConfigError, with nothing written, at a mistake; StudyStopped when it was interrupted or too much failed.
     """
+    master, arguments = with_its_search(context.config_loader, master, arguments)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = stack_settings(master)
@@ -65,7 +68,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         if settings is not None and settings.backend == "local":
             start_server()  # it imports on another core what workers need; now that nothing is refused any more
         _warn(plan)
-        print(opening_words(plan, study, folder, launcher), flush=True)
+        print("\n".join([opening_words(plan, study, folder, launcher), *words_on_unused(plan.trees.first)]), flush=True)
         if len(ran(study)) >= plan.n_trials and _is_reported(study):
             write_results(study, plan.config, plan.line, folder)
         else:
