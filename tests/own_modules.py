@@ -76,3 +76,10 @@ class Lit(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         make = self.hparams["optimizer"] or (lambda params: torch.optim.Adam(params, self.hparams["lr"]))
         return make(self.parameters())
+
+
+class Wide(Lit):
+    """Its layers do not fit together."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Sequential(nn.Linear(4, 8), nn.Linear(9, 3)))

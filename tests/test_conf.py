@@ -25,6 +25,7 @@ GROUPS = [
     "debug",
     "loss",
     "lr_schedule",
+    "model",
     "network",
     "optimizer",
     "regularization",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ridgeline.checking import COPIED, OF_TARGET, aside, require
 from ridgeline.target import Target
@@ -39,10 +39,14 @@ def task_of_data(name: str, task: str) -> Task:
     return "regression" if is_regression else "classification"
 
 
+MODULE = "module"
+"""The name of data that are a LightningDataModule, which a module of the user's own trains on."""
+
 CLASSES: dict[Any, tuple[str, str]] = {
     "table": ("ridgeline.config.table", "TableConfig"),
     "images": ("ridgeline.config.images", "ImagesConfig"),
     "arrays": ("ridgeline.config.arrays", "ArraysConfig"),
+    MODULE: ("ridgeline.config.data_module", "ModuleConfig"),
 }
 """Where the settings of a data set are that has some of its own."""
 
@@ -52,7 +56,7 @@ class OwnSource(Target):
     """A function of the user's own that gives all examples: features and targets, one row or item for each; or a
     LightningDataModule."""
 
-    GIVEN = ("seed", "root", "noise", "path", "test_path")
+    GIVEN: ClassVar[tuple[str, ...]] = ("seed", "root", "noise", "path", "test_path")
 
     @property
     def is_data_module(self) -> bool:
@@ -70,7 +74,6 @@ class DataConfig:
     `root`, `path` and `test_path` say where the examples lie.
     `permute_labels` deals the labels out at random, so that there is nothing to learn: the control experiment.
     `source` gives the examples with data=own. `task` is the configuration's own, of data that leave it open.
-    `as_module`: it is a LightningDataModule, which the Trainer gets as it is, for a module of the user's own trains.
     """
 
     name: Literal[
@@ -85,6 +88,7 @@ class DataConfig:
         "table",
         "images",
         "arrays",
+        "module",
     ]
     seed: int = 0
     split: Literal["auto", "stratified", "random", "first"] = "auto"
@@ -102,7 +106,6 @@ class DataConfig:
     test_path: str | None = aside(None)
     source: OwnSource | None = field(default=None, metadata=OF_TARGET)
     task: Literal["auto", "classification", "regression"] = field(default="auto", metadata=COPIED)
-    as_module: bool = field(default=False, metadata=COPIED)
 
     @classmethod
     def choose(cls, tree: Any, path: str) -> type[DataConfig]:
@@ -117,10 +120,6 @@ class DataConfig:
     def check(self) -> None:
         rule = "data._target_ is given with data=own"
         require((self.source is not None) == (self.name == "own"), rule, "data.name", self.name)
-        if self.as_module:
-            assert self.source is not None
-            rule = "data._target_ is a LightningDataModule with a model"
-            require(self.source.is_data_module, rule, "data._target_", self.source.path)
         require(0 <= self.seed < 2**31, "0 <= data.seed < 2**31", "data.seed", self.seed)
         require(0 < self.train < 1, "0 < data.train < 1", "data.train", self.train)
         require(0 < self.validation < 1, "0 < data.validation < 1", "data.validation", self.validation)
@@ -134,6 +133,11 @@ class DataConfig:
         require(0 < self.zca_epsilon < math.inf, "0 < data.zca_epsilon < inf", "data.zca_epsilon", self.zca_epsilon)
         if self.noise is not None:
             require(0 <= self.noise <= 1e6, "0 <= data.noise <= 1e6", "data.noise", self.noise)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether they are a LightningDataModule that the Trainer gets as it is."""
+        return False
 
     @property
     def has_test_split(self) -> bool:

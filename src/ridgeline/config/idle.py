@@ -43,7 +43,8 @@ class Idle:
 
 def idle_keys(config: Config) -> Iterator[Idle]:
     if config.model is not None:
-        yield from _beside_model(config.model)
+        yield from _beside_model(config, config.model)
+        yield from _of_stopping(config)
         return
     yield from (Idle(*idle) for idle in config.network.idle())
     yield from _of_optimizer(config)
@@ -80,9 +81,12 @@ def may_be_idle(argument: str) -> bool:
     return key.startswith("network.") or any(f"{key}.".startswith(f"{one}.") for one in known)
 
 
-def _beside_model(model: OwnModel) -> Iterator[Idle]:
-    for group in INSTEAD:
-        yield Idle(group, "model is null", f"model={model.path}")
+def _beside_model(config: Config, model: OwnModel) -> Iterator[Idle]:
+    """A module of the user's own does the work of whole groups, and their DataModule that of others."""
+    for key in (*INSTEAD, "task", "callbacks.diagnostics"):
+        yield Idle(key, "model is null", f"model={model.path}")
+    if config.data.is_module:
+        yield Idle("trainer.batch_size", "data are no LightningDataModule", f"data={config.data.title}")
 
 
 def _of_optimizer(config: Config) -> Iterator[Idle]:
@@ -120,6 +124,11 @@ def _of_schedules(config: Config) -> Iterator[Idle]:
             yield Idle(key, *_none_of(multiplied))
         elif (broken := _never_changes(key, schedule, epochs)) is not None:
             yield Idle(key, *broken)
+    yield from _of_stopping(config)
+
+
+def _of_stopping(config: Config) -> Iterator[Idle]:
+    epochs = config.trainer.max_epochs
     stopping = config.callbacks.early_stopping
     if stopping is not None and stopping.patience + stopping.start_from_epoch >= epochs:
         key = "callbacks.early_stopping.patience"

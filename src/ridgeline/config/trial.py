@@ -10,7 +10,8 @@ from typing import Any, Literal
 from ridgeline.checking import COPIED, OF_TARGET, TARGETS, aside, batchable, build, of_entry_point, require
 from ridgeline.config.arrays import told_by_arrays
 from ridgeline.config.callbacks import CallbacksConfig, refuse_ours
-from ridgeline.config.data import OPEN, DataConfig, task_of_data
+from ridgeline.config.data import MODULE, OPEN, DataConfig, OwnSource, task_of_data
+from ridgeline.config.data_module import ModuleConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.config.foreign import at_home
 from ridgeline.config.images import images_task
@@ -114,10 +115,15 @@ class Config:
     def _check_model(self) -> None:
         """The rules of a module of the user's own."""
         require(self.debug is None, "debug is null with a model of one's own", "debug", self.debug)
-        require(self.data.as_module, "data._target_ is a LightningDataModule with a model", "data", self.data.title)
+        require(self.data.is_module, "data._target_ is a LightningDataModule with a model", "data", self.data.title)
         known = self.goal is not None or is_known(self.metric)
         rule = f"search.direction in {{minimize, maximize}} is given with metric={self.metric}"
         require(known, rule, "search.direction", "null")
+        stopping = self.callbacks.early_stopping
+        if stopping is not None:
+            key, other = "callbacks.early_stopping.monitor", "callbacks.NAME._target_=...EarlyStopping takes any other"
+            holds = stopping.monitor == self.metric or is_known(stopping.monitor)
+            require(holds, f"{key} is {self.metric}, val/loss or the like ({other})", key, stopping.monitor)
         for name in self.regularization.strengths_on():
             key = f"regularization.{name}"
             require(False, f"{key} is 0 with a model", key, getattr(self.regularization, name))
@@ -149,7 +155,7 @@ class Config:
 
     def direction_of(self, metric: str) -> Literal["minimize", "maximize"]:
         """Which way a number that is measured is better."""
-        if self.goal is not None and (metric == self.metric or not is_known(metric)):
+        if self.goal is not None and metric == self.metric:
             return self.goal
         return "maximize" if larger_is_better(metric) else "minimize"
 
@@ -192,14 +198,13 @@ def _with_model(tree: Mapping[str, Any]) -> Mapping[str, Any]:
         bare = model is None or (isinstance(model, Mapping) and not {key for key in model if key != TARGET})
         return {**tree, "model": None if bare else model}
     goal = search.get("direction") if isinstance(search, Mapping) else None
-    return {**tree, "goal": goal or tree.get("goal"), "data": _with_module(tree["data"])}
+    return {**tree, "goal": goal or tree.get("goal"), "data": _as_module(tree.get("data"))}
 
 
-def _with_module(data: Any) -> Any:
-    """The mapping that says whether a LightningDataModule goes to the Trainer as it is."""
-    if not isinstance(data, Mapping) or not is_target(data):
-        return data
-    return {**data, "as_module": True}
+def _as_module(data: Any) -> Any:
+    """The mapping of a LightningDataModule, which goes to the Trainer as it is."""
+    is_module = is_target(data) and isinstance(data[TARGET], str) and OwnSource(data[TARGET], key="data").is_data_module
+    return {**data, "name": MODULE} if is_module else data
 
 
 def _with_task(tree: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -227,7 +232,7 @@ def _with_loss(tree: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def as_tree(config: Any) -> Any:
     """The plain mapping that `parse` takes."""
-    if isinstance(config, (Target, OwnOptimizerConfig, OwnScheduleConfig, Orders)):
+    if isinstance(config, (Target, OwnOptimizerConfig, OwnScheduleConfig, ModuleConfig, Orders)):
         return config.tree()
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         tree: dict[str, Any] = {}

@@ -54,7 +54,7 @@ def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:
 
 def describe(config: DataConfig) -> DataDescription:
     """What the data set is. Raises ConfigError as `load_arrays` does."""
-    return describe_module(config) if config.as_module else load_arrays(config).description
+    return describe_module(config) if config.is_module else load_arrays(config).description
 
 
 def has_test_split(config: DataConfig) -> bool:
@@ -74,7 +74,7 @@ def require_test_split(config: DataConfig) -> None:
 def check_again(config: DataConfig) -> None:
     """Raise ConfigError where a function of the user's own gives other examples when it is called again: each process
     of a study calls it, and so does whoever confirms the study."""
-    if config.source is not None and not config.as_module:
+    if config.source is not None and not config.is_module:
         require_same(load_arrays.__wrapped__(config).description, describe(config).hash)
 
 

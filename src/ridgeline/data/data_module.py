@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from ridgeline.checking import ConfigError, require
-from ridgeline.config import DataConfig, as_tree
-from ridgeline.config.data import PLACES
+from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import DataDescription, Examples
 from ridgeline.target import reason
 
@@ -28,9 +27,8 @@ FEW = 16
 def open_data_module(config: DataConfig) -> Any:
     """The DataModule itself, before anything is prepared. Raises ConfigError, one line, for what its code raises."""
     assert config.source is not None
-    places = {name: getattr(config, name) for name in PLACES if getattr(config, name) is not None}
     with contextlib.chdir(config.source.folder or "."):  # wherever the command is pasted later
-        module = config.source.build(seed=config.seed, **places)
+        module = config.source.build()
     rule = "data._target_ gives a LightningDataModule"
     require(hasattr(module, "train_dataloader"), rule, "data._target_", config.source.path)
     return module
@@ -50,7 +48,7 @@ def describe_module(config: DataConfig) -> DataDescription:
         module.prepare_data()
         module.setup("fit")
         train, validation = _dataset(module, "train_dataloader"), _dataset(module, "val_dataloader")
-        known = [as_tree(config), _size(train), _size(validation), _fingerprint(validation)]
+        known = [config.title, _size(train), _size(validation), _fingerprint(validation)]
     except ConfigError:
         raise
     except Exception as error:
@@ -59,7 +57,7 @@ def describe_module(config: DataConfig) -> DataDescription:
     finally:
         torch.set_rng_state(before[0])
         np.random.set_state(before[1])
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
     return DataDescription(config.title, Examples(_size(train), _size(validation), 0), 0, 0, digest)
 
 

@@ -17,9 +17,6 @@ from ridgeline.config import Config
 from ridgeline.stack.records import Row
 
 LAST = "last.ckpt"
-DEFAULT_MONITOR = "val/loss"
-"""What early stopping watches unless it is told; of a module that does not log it, the metric."""
-
 State = dict[str, Tensor]
 
 
@@ -119,10 +116,9 @@ class Curve:
         rule = self._config.callbacks.early_stopping
         if rule is None or len(self.history) <= rule.start_from_epoch:
             return
-        name = self._config.metric if rule.monitor == DEFAULT_MONITOR and rule.monitor not in row else rule.monitor
-        if name not in row:
+        if rule.monitor not in row:
             return
-        cost = self._cost(name, row[name])
+        cost = self._cost(rule.monitor, row[rule.monitor])
         if cost < self._to_beat - rule.min_delta:
             self._to_beat, self._waited = cost, 0
             return

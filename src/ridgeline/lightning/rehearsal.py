@@ -9,7 +9,7 @@ from typing import Any
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import Config
-from ridgeline.lightning.curve import DEFAULT_MONITOR, Curve
+from ridgeline.lightning.curve import Curve
 from ridgeline.lightning.data import open_data
 from ridgeline.lightning.package import as_callback, package_of
 from ridgeline.lightning.training import build_module, build_trainer, own_callbacks
@@ -43,7 +43,7 @@ def rehearse(config: Config) -> None:
     logged = sorted({name for row in curve.history for name in row} - {"epoch"})
     stopping = config.callbacks.early_stopping
     asked = {"metric": config.metric}
-    if stopping is not None and stopping.monitor != DEFAULT_MONITOR:
+    if stopping is not None:
         asked["callbacks.early_stopping.monitor"] = stopping.monitor
     for key, name in asked.items():
         rule = f"{key} is logged by {config.model.path}, as are {', '.join(logged)}," if logged else f"{key} is logged"
