@@ -150,6 +150,11 @@ class DataConfig:
         return self.train + self.validation < 1 - 1e-9
 
     @property
+    def places(self) -> dict[str, str]:
+        """Where the data lie, by the names of `PLACES` that say it: some are keys of some data alone."""
+        return {name: place for name in PLACES if (place := getattr(self, name, None)) is not None}
+
+    @property
     def predicted(self) -> Task:
         """What is predicted of these data."""
         return task_of_data(self.name, self.task)

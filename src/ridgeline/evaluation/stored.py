@@ -20,7 +20,6 @@ from ridgeline.command_line.composed import plain
 from ridgeline.command_line.passwords import require_secret
 from ridgeline.command_line.paths import IMPORT_PATH, with_absolute_paths
 from ridgeline.config import Config, parse
-from ridgeline.config.data import PLACES
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, of_today, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore, swept_keys
@@ -64,7 +63,7 @@ class StoredStudy:
         """The configuration that a trial was trained with."""
         allowed, modules = self.config.tracking.allowed_targets, self.config.import_path
         swept = {d.key for d in self.line.space}
-        places = {name: place for name, place in _places(self.config).items() if f"data.{name}" not in swept}
+        places = {name: place for name, place in self.config.data.places.items() if f"data.{name}" not in swept}
         return read_stored(self.job(number) / ".hydra" / "config.yaml", allowed, modules, places)
 
     def idle_in(self, params: Mapping[str, Any]) -> list[Idle]:
@@ -107,7 +106,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     tree = with_absolute_paths(tree, Path(master.hydra.runtime.cwd))
     if asked.import_path is not None:
         tree[IMPORT_PATH] = asked.import_path
-    tree["data"] = {**tree["data"], **_places(asked)}
+    tree["data"] = {**tree["data"], **asked.data.places}
     set_first_targets(tree, swept_keys(master, tree["search"].get("params", {})))
     check_targets(tree, allowed)
     config = replace(parse(tree), runs=str(runs))
@@ -121,7 +120,7 @@ def open_study(asked: Config, study: str) -> StoredStudy:
     found = _load(config, folder)
     space = {key: json_to_distribution(json.dumps(d)) for key, d in found.user_attrs["definition"]["space"].items()}
     line = restore(master, config.search.params, space, str(runs))
-    for name, place in _places(asked).items():
+    for name, place in asked.data.places.items():
         line = line.with_setting(f"data.{name}", place)
     if asked.import_path is not None:
         line = line.with_setting(IMPORT_PATH, asked.import_path)
@@ -129,11 +128,6 @@ def open_study(asked: Config, study: str) -> StoredStudy:
         line = line.of_stage(folder)
     stored = StoredStudy(name, folder, config, line, found)
     return replace(stored, line=replace(line, idle_in=stored.idle_in))
-
-
-def _places(config: Config) -> dict[str, str]:
-    """Where the data lie, by the keys that say it."""
-    return {name: place for name in PLACES if (place := getattr(config.data, name, None)) is not None}
 
 
 def _name_in(summary: Path) -> str:
