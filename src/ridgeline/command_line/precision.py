@@ -10,8 +10,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ridgeline.command_line.commands import key_of, setting
+from ridgeline.command_line.commands import key_of
 from ridgeline.config.precision import AUTO, choose
+from ridgeline.quoting import setting
 
 KEY = "trainer.precision"
 

@@ -53,9 +53,16 @@ def task_of(column: pd.Series) -> tuple[Task, str]:
         return "classification", f"its values are {'true and false' if pd.api.types.is_bool_dtype(known) else 'names'}"
     if not (known == known.round()).all():
         return "regression", "its values are numbers with a fraction"
-    if distinct <= MOST_CLASSES:
+    if distinct <= MOST_CLASSES and not _is_scale(np.unique(known)):
         return "classification", f"its values are {distinct} different whole numbers"
     return "regression", f"its values are {distinct} different numbers"
+
+
+def _is_scale(values: np.ndarray) -> bool:
+    """Whether these whole numbers, sorted, are all of those that a scale has, such as grades from 3 to 9 or 0, 10, ...,
+    100. Classes are numbered from 0 or 1 (of three, from -1); codes that mean something else have gaps."""
+    steps = np.unique(np.diff(values))
+    return len(values) > 2 and len(steps) == 1 and not (steps[0] == 1 and values[0] in (-1, 0, 1))
 
 
 def read_target(column: pd.Series, task: Task, positive: str | None = None) -> Target:
@@ -68,7 +75,8 @@ def read_target(column: pd.Series, task: Task, positive: str | None = None) -> T
     present_N = column.notna().to_numpy()
     missing = int((~present_N).sum())
     require(bool(present_N.any()), f"{key} has values", key, f"{name}, which is missing in all {len(column)} rows")
-    why = task_of(column)[1]
+    found, why = task_of(column)
+    why = why if found == task else f"task={task} says so"
     rows_N = np.flatnonzero(present_N)
     known = column.iloc[rows_N]
     if task == "regression":
