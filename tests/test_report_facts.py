@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from ridgeline.evaluation.compared import kept_of_best
 from ridgeline.evaluation.predicted import describe
+from ridgeline.evaluation.statistics import Sample
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.evaluation.story import gather
 from ridgeline.report.compared import learning_curves
@@ -124,6 +125,22 @@ def test_confused_images_are_shown_in_their_colours() -> None:
 def test_no_mistake_in_few_examples_is_not_certainty() -> None:
     seen = describe("made up", np.array([0] * 36), {"best": np.tile([1.0, 0.0], (1, 36, 1))})
     np.testing.assert_allclose(seen.error_C3["best"][0], [0, 0, 1 - 0.025 ** (1 / 36)])
+
+
+def test_the_error_of_a_class_is_as_sure_as_its_groups_are_many() -> None:
+    draw = np.random.default_rng(0)
+    labels_N, p_SN2 = np.repeat([0, 1], 20), draw.dirichlet([1, 1], (3, 40))
+    copied = np.repeat(np.arange(40), 5)  # which say nothing new: they are a group
+    alone = describe("made up", labels_N, {"best": p_SN2})
+    sample = Sample(copied)
+    grouped = describe("made up", labels_N[copied], {"best": p_SN2[:, copied]}, sample=sample)
+    unknown = describe("made up", labels_N, {"best": p_SN2}, sample=None)
+    np.testing.assert_allclose(grouped.error_C3["best"], alone.error_C3["best"])
+    assert (grouped.by, alone.by, unknown.by) == ("groups of examples", "examples", None)
+    np.testing.assert_allclose(unknown.error_C3["best"][:, 0], alone.error_C3["best"][:, 0])
+    assert np.isnan(unknown.error_C3["best"][:, 1:]).all()
+    assert "95% intervals" in predictions(grouped)[1]
+    assert "95% intervals" not in predictions(unknown)[1]
 
 
 def test_before_confirming_the_best_trial_is_measured_on_validation_and_it_is_said(stored: StoredStudy) -> None:

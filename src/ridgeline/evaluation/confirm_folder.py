@@ -33,6 +33,8 @@ def write(found: Confirmation, record: dict[str, Any], folder: Path) -> list[Pat
     tensors: dict[str, dict[str, Tensor]] = {name: arm.fits[0].weights for name, arm in found.arms.items()}
     predicted = {f"{name}_SNC": torch.from_numpy(own.predictions_SNC) for name, own in found.opened.measured.items()}
     tensors["predictions"] = {"targets_N": torch.from_numpy(found.opened.targets_N), **predicted}
+    if found.opened.sample.groups_N is not None:
+        tensors["predictions"]["groups_N"] = torch.from_numpy(found.opened.sample.groups_N)
     tensors |= found.opened.pictures
     paths = []
     for name, content in tensors.items():
@@ -141,11 +143,12 @@ def read_weights(path: Path) -> np.ndarray:
     return np.concatenate(matrices) if matrices else np.empty(0, np.float32)
 
 
-def read_predictions(study: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Targets (N,) of the test examples, and of each network what its seeds predict: (S, N, C) as in `Measured`."""
+def read_predictions(study: Path) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
+    """Targets (N,) of the test examples; of each network what its seeds predict, (S, N, C) as in `Measured`; and the
+    group of each example, where they are in groups."""
     held = load_file(study / CONFIRMED / "predictions.safetensors")
-    targets_N = held.pop("targets_N")
-    return targets_N, {name: held[f"{name}_SNC"] for name in ("best", "baseline") if f"{name}_SNC" in held}
+    by_network = {name: held[f"{name}_SNC"] for name in ("best", "baseline") if f"{name}_SNC" in held}
+    return held["targets_N"], by_network, held.get("groups_N")
 
 
 def weights_of(study: Path, network: str) -> Path:

@@ -6,6 +6,7 @@ S fits, N examples, C classes, B bins of confidence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from ridgeline.data import load_splits
 from ridgeline.evaluation.arms import predictions_of, targets_of
 from ridgeline.evaluation.compared import NOT_KEPT, kept_of_best
 from ridgeline.evaluation.confirm_folder import read_predictions
-from ridgeline.evaluation.statistics import LEVEL
+from ridgeline.evaluation.statistics import EACH, LEVEL, Sample
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Predicted, PredictedNumbers
 from ridgeline.report.notation import counted
@@ -36,20 +37,27 @@ def predicted(
     try:
         if confirmed is None:
             return _of_best_trial(stored, missing)
-        targets_N, by_network = read_predictions(stored.folder)
+        targets_N, by_network, groups_N = read_predictions(stored.folder)
     except (ConfigError, OSError) as error:
         missing["predictions"] = f"What the networks predict could not be read: {error}"
         return None
     seeds = counted(len(by_network["best"]), "seed")
     where = f"the {counted(len(targets_N), 'test example')}, over {seeds}"
-    return _described(stored.config, where, targets_N, by_network, confirmed.class_names)
+    return _described(stored.config, where, targets_N, by_network, confirmed.class_names, groups_N)
 
 
 def _described(
-    config: Config, where: str, targets_N: np.ndarray, by_network: Mapping[str, np.ndarray], class_names: Sequence[str]
+    config: Config,
+    where: str,
+    targets_N: np.ndarray,
+    by_network: Mapping[str, np.ndarray],
+    class_names: Sequence[str],
+    groups_N: np.ndarray | None = None,
 ) -> Predicted | PredictedNumbers:
     if config.predicted == "classification":
-        return describe(where, targets_N, by_network, class_names)
+        in_groups = getattr(config.data, "group_on", None) is not None
+        sample = None if in_groups and groups_N is None else Sample(groups_N)
+        return describe(where, targets_N, by_network, class_names, sample)
     means = {name: predicted_SN1.mean(axis=0)[:, 0] for name, predicted_SN1 in by_network.items()}
     return PredictedNumbers(where, targets_N, means)
 
@@ -73,19 +81,34 @@ def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | 
 
 
 def describe(
-    where: str, labels_N: np.ndarray, by_network: Mapping[str, np.ndarray], class_names: Sequence[str] = ()
+    where: str,
+    labels_N: np.ndarray,
+    by_network: Mapping[str, np.ndarray],
+    class_names: Sequence[str] = (),
+    sample: Sample | None = EACH,
 ) -> Predicted:
-    """`by_network`: probabilities (S, N, C). `class_names`: none where they are called by their numbers."""
+    """`by_network`: probabilities (S, N, C). `class_names`: none where they are called by their numbers. `sample`:
+    which examples were drawn together; None: some were, and it is not known which."""
     n_classes = next(iter(by_network.values())).shape[2]
     confusion = {name: _confusion_CC(p_SNC, labels_N) for name, p_SNC in by_network.items()}
-    count_C = np.bincount(labels_N, minlength=n_classes)
+    count_C = np.array([_count(labels_N == c, sample) for c in range(n_classes)])
     return Predicted(
         where=where,
         classes=list(class_names) or [str(c) for c in range(n_classes)],
         confusion_CC=confusion,
         error_C3={name: _error_C3(1 - np.diag(own), count_C) for name, own in confusion.items()},
         bins_B3={name: _bins_B3(p_SNC, labels_N) for name, p_SNC in by_network.items()},
+        by=None if sample is None else "examples" if sample.groups_N is None else "groups of examples",
     )
+
+
+def _count(is_own_N: np.ndarray, sample: Sample | None) -> float:
+    """As how many independent ones the examples of a class count: at most as many as there are groups, as if what is
+    in a group were all right or all wrong together. NaN: not known, and with it no interval."""
+    if sample is None or not is_own_N.any():
+        return math.nan if sample is None else 0
+    groups_N = None if sample.groups_N is None else sample.groups_N[is_own_N]
+    return Sample(groups_N).count(int(is_own_N.sum()))
 
 
 def _confusion_CC(p_SNC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
@@ -97,12 +120,13 @@ def _confusion_CC(p_SNC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def _error_C3(error_C: np.ndarray, count_C: np.ndarray) -> np.ndarray:
-    """With the interval of a share of so many examples (Clopper, Pearson 1934), as if a mean over fits were of one."""
+    """With the interval of a share of so many examples (Clopper, Pearson 1934), as if a mean over fits were of one; with
+    groups, of as many as there are groups (Korn, Graubard 1998)."""
     wrong_C, tail = error_C * count_C, (1 - LEVEL) / 2
     with np.errstate(invalid="ignore"):
-        low_C = np.where(wrong_C > 0, stats.beta.ppf(tail, wrong_C, count_C - wrong_C + 1), 0.0)
-        high_C = np.where(wrong_C < count_C, stats.beta.ppf(1 - tail, wrong_C + 1, count_C - wrong_C), 1.0)
-    return np.where(count_C[:, None] > 0, np.stack([error_C, low_C, high_C], 1), np.nan)
+        low_C = np.where(wrong_C != 0, stats.beta.ppf(tail, wrong_C, count_C - wrong_C + 1), 0.0)
+        high_C = np.where(wrong_C != count_C, stats.beta.ppf(1 - tail, wrong_C + 1, count_C - wrong_C), 1.0)
+    return np.where(count_C[:, None] != 0, np.stack([error_C, low_C, high_C], 1), np.nan)
 
 
 def _bins_B3(p_SNC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -82,7 +82,8 @@ class Predicted:
     `where`: which examples, and which networks, in words. By the network's name, over all of its fits: `confusion_CC`,
     of the examples of a class (row) the share that is taken for another (column); `error_C3`, of each class the share
     of wrong ones and its 95% interval; `bins_B3`, the mean confidence, the share of right ones, how many predictions.
-    NaN where there is no example.
+    NaN where there is no example. `by`: of what the intervals count how many a class has; None: there are no intervals,
+    for the examples belong together in groups, and it is not known which is in which.
     """
 
     where: str
@@ -90,6 +91,7 @@ class Predicted:
     confusion_CC: Mapping[str, np.ndarray]
     error_C3: Mapping[str, np.ndarray]
     bins_B3: Mapping[str, np.ndarray]
+    by: Literal["examples", "groups of examples"] | None = "examples"
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def _turned(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _errors(seen: Predicted) -> str:
-    """The share of each class that is taken for another, with its 95% interval."""
+    """The share of each class that is taken for another, with its 95% interval where there is one."""
     n = len(seen.classes)
     with panel(WIDTH, 1.15 * HEIGHT) as (figure, axes):
         for i, (name, error_C3) in enumerate(seen.error_C3.items()):
@@ -107,7 +107,8 @@ def _errors(seen: Predicted) -> str:
         axes.grid(axis="x", visible=False)
         if len(seen.error_C3) > 1:
             axes.legend(ncols=2, loc="upper right")
-        return svg(figure, f"error of each class with 95% intervals, of {' and '.join(seen.error_C3)}")
+        intervals = " with 95% intervals" if seen.by is not None else ""
+        return svg(figure, f"error of each class{intervals}, of {' and '.join(seen.error_C3)}")
 
 
 def _reliability(bins_B3: Mapping[str, np.ndarray]) -> str:
