@@ -120,8 +120,7 @@ def _confusion_CC(p_SNC: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def _error_C3(error_C: np.ndarray, count_C: np.ndarray) -> np.ndarray:
-    """With the interval of a share of so many examples (Clopper, Pearson 1934), as if a mean over fits were of one; with
-    groups, of as many as there are groups (Korn, Graubard 1998)."""
+    """With the interval of a share of so many examples (Clopper, Pearson 1934), as if a mean over fits were of one."""
     wrong_C, tail = error_C * count_C, (1 - LEVEL) / 2
     with np.errstate(invalid="ignore"):
         low_C = np.where(wrong_C != 0, stats.beta.ppf(tail, wrong_C, count_C - wrong_C + 1), 0.0)
