@@ -35,6 +35,8 @@ def check_surroundings(config: Config) -> DataDescription:
 def warnings_of(config: Config) -> list[str]:
     """In lines: what in the data would flatter every network, and what is taken of a LightningDataModule otherwise than
     a Trainer would. Raises ConfigError with `data.leaks=refuse`."""
+    if config.data.is_module:  # which is not read, but goes to the Trainer as it is
+        return []
     return [*map(str, check_leaks(config.data)), *load_arrays(config.data).notes]
 
 
