@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,6 +48,19 @@ def test_several_at_once_make_it_once(tmp_path: Path) -> None:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
     assert (tmp_path / "made").read_text() == "x"
+
+
+def test_what_nobody_has_used_for_90_days_is_deleted_when_something_new_is_kept(tmp_path: Path) -> None:
+    days = {"old": 91, "read again": 91, "younger": 89}
+    for name in days:
+        made_once(tmp_path / name, make)
+    for name, age in days.items():
+        used = time.time() - age * 24 * 3600
+        os.utime(tmp_path / name / "files.json", (used, used))
+    made_once(tmp_path / "read again", make)
+    assert all((tmp_path / name).is_dir() for name in days)  # nothing is deleted where nothing is made
+    made_once(tmp_path / "new", make)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["new", "read again", "younger"]
 
 
 @pytest.mark.parametrize("harm", ["cut", "deleted", "written", "no list"])

@@ -15,7 +15,7 @@ from ridgeline.data import arrays, encoded, load_splits, splits
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaler import scaler_of
 from ridgeline.data.sources import read_source
-from ridgeline.tables import files, frames, notes
+from ridgeline.tables import files, frames, notes, reading
 
 N = 120
 
@@ -66,7 +66,8 @@ def test_what_is_kept_is_what_the_encoder_gives_to_the_last_bit(data: dict[str, 
         assert np.array_equal(loaded.validation.x_NI[place], scaler.apply(source.features(own)))
         assert np.array_equal(loaded.validation.y_N[place], source.y_N[own])
         assert loaded.scalers[i].encoder.stored() == scaler.encoder.stored()
-        assert loaded.scalers[i].apply(source.frame).tobytes() == scaler.apply(source.frame).tobytes()
+        frame = source.features(np.arange(N))
+        assert loaded.scalers[i].apply(frame).tobytes() == scaler.apply(frame).tobytes()
     assert (loaded.train.w_N is not None) == ("weight" in data)
 
 
@@ -86,6 +87,24 @@ def test_a_second_start_reads_nothing_anew(file: Path, monkeypatch: pytest.Monke
     file.rename(file.with_name("other.csv"))
     with pytest.raises(AssertionError, match="the file is read"):
         table(file.with_name("other.csv"))
+
+
+def test_what_is_asked_of_a_table_again_is_read_from_its_columns(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As confirm and prepare ask, which need all rows."""
+    first = read_source(table(file))
+    forget()
+
+    def parse_it(*_: Any) -> None:
+        raise AssertionError("the file is parsed")
+
+    monkeypatch.setattr(reading, "understood", parse_it)
+    again = read_source(table(file))
+    rows = np.array([7, 2, 119])
+    pd.testing.assert_frame_equal(again.features(rows), first.features(rows))
+    pd.testing.assert_frame_equal(again.features(rows), pd.read_csv(file).iloc[rows, :3].reset_index(drop=True))
+    assert (again.content, again.columns) == (first.content, first.columns)
+    with pytest.raises(AssertionError, match="the file is parsed"):
+        read_source(table(file, missing=["Aby"]))
 
 
 def test_another_file_or_setting_is_encoded_anew(file: Path) -> None:

@@ -240,7 +240,10 @@ def test_pieces_of_a_column_take_the_type_that_holds_them(tmp_path: Path, monkey
     n = 2000
     values = ["1"] * n + ["1.5"] * n + ["x"] * n + ["2"] * n
     gaps = [""] * 2 * n + ["word"] * n + ["2024-01-01"] * n
-    pd.DataFrame({"i": range(4 * n), "value": values, "gap": gaps}).to_csv(tmp_path / "a.csv", index=False)
+    late = [""] * 3 * n + ["1.5"] * n
+    pd.DataFrame({"i": range(4 * n), "value": values, "gap": gaps, "late": late}).to_csv(
+        tmp_path / "a.csv", index=False
+    )
     pieces = list(read_chunks(str(tmp_path / "a.csv")))
     whole = pd.concat(pieces)
     assert whole["i"].tolist() == list(range(4 * n)) == whole.index.tolist()
@@ -254,3 +257,4 @@ def test_pieces_of_a_column_take_the_type_that_holds_them(tmp_path: Path, monkey
     frame = read_table(str(tmp_path / "a.csv")).frame
     assert frame["value"].iloc[[0, n, 2 * n, -1]].tolist() == ["1", "1.5", "x", "2"]
     assert frame["gap"].iloc[[2 * n, -1]].tolist() == ["word", "2024-01-01"]
+    assert frame["late"].dtype == np.float64

@@ -1,4 +1,5 @@
-"""The cache: files that can be made again from others, and are kept because that takes long. It may be deleted whole.
+"""The cache: files that can be made again from others, and are kept because that takes long. It may be deleted whole;
+what nobody has used for 90 days is deleted when something new is kept.
 
 What is in it is there as a whole or not at all, whoever is killed and however many ask at once.
 """
@@ -10,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +22,10 @@ from ridgeline.checking import ConfigError
 VARIABLE = "RIDGELINE_CACHE"
 DRAFT = ".part"
 MANIFEST = "files.json"
-"""The files of a folder with their sizes and times: it is written last."""
+"""The files of a folder with their sizes and times: it is written last, and its own time says when the folder was used
+last."""
+UNUSED = 90 * 24 * 3600
+"""Seconds after which a folder that nobody has used is deleted, when another is made beside it."""
 
 
 def cache_folder() -> Path:
@@ -40,11 +45,14 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     One process makes it, and others wait. It is made under another name, so that nobody sees half of it.
     """
     if is_whole(folder):
+        with suppress(OSError):  # somebody else's folder, which one may read
+            os.utime(folder / MANIFEST)
         return folder
     with refusing(), _alone(folder) as is_alone:
         if not is_whole(folder):
             if is_alone:
                 _sweep(folder)
+                _forget_unused(folder)
             draft = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}{DRAFT}")
             draft.mkdir()
             try:
@@ -113,6 +121,16 @@ def _sweep(own: Path) -> None:
             if name != own.name:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _forget_unused(own: Path) -> None:
+    """Delete the folders beside this one that nobody has used for long. Who has mapped a file of them keeps it."""
+    for manifest in own.parent.glob(f"*/{MANIFEST}"):
+        with suppress(OSError), _lock_of(manifest.parent.name, own.parent).open("w") as lock:
+            if manifest.parent != own and manifest.stat().st_mtime < time.time() - UNUSED:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                manifest.unlink()  # first, so that nobody takes what is left for whole
+                shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 def _files(folder: Path) -> dict[str, list[int]]:

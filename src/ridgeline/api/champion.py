@@ -76,10 +76,12 @@ class Champion:
             x_N = as_array(x, "X")
             return x_N.reshape(len(x_N), -1)
         if isinstance(x, (str, os.PathLike)):
-            from ridgeline.tables.reading import read_table
+            import pandas as pd
+
+            from ridgeline.tables.reading import read_chunks
 
             data: Any = self.fitted.config.data
-            return read_table(str(Path(x)), key="X", missing=data.missing, strings=data.strings).frame
+            return pd.concat(read_chunks(str(Path(x)), key="X", missing=data.missing, strings=data.strings))
         return as_frame(x)
 
 

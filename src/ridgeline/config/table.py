@@ -125,8 +125,8 @@ def column_task(path: str, target: str, missing: tuple[str, ...] = (), strings: 
         from ridgeline.tables.frames import open_table  # pandas, which nobody else waits for
         from ridgeline.tables.target import column_of, task_of
 
-        frame = open_table(path, missing=missing, strings=strings).frame
-        return task_of(column_of(frame, target, "data.target"))[0]
+        table = open_table(path, missing=missing, strings=strings).table
+        return task_of(column_of(table, target, "data.target"))[0]
 
     question = ["task", target, missing, strings, code_of(TABLES)]
     found: Task = noted(question, find_files(path, "data.path"), read)

@@ -20,6 +20,9 @@ from ridgeline.data.scaler import Scaler
 from ridgeline.data.source import Source
 from ridgeline.tasks.losses import Task
 
+PIECE = 16_384
+"""So many rows of a table are read and encoded at a time."""
+
 
 class Examples(NamedTuple):
     """How many examples each split has; with folds, those of the first."""
@@ -90,7 +93,12 @@ def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:
     if source.is_bytes:
         assert source.x_NI is not None
         return ArraySplit(source.x_NI[rows], y_N, w_N=w_N)
-    return ArraySplit(scaler.apply(source.features(rows)), y_N, w_N=w_N)
+    if source.frame is None:
+        return ArraySplit(scaler.apply(source.features(rows)), y_N, w_N=w_N)
+    x_NI = np.empty((len(rows), len(scaler.mean_I)), np.float32)
+    for start in range(0, len(rows), PIECE):
+        x_NI[start : start + PIECE] = scaler.apply(source.features(rows[start : start + PIECE]))
+    return ArraySplit(x_NI, y_N, w_N=w_N)
 
 
 def take_targets(source: Source, rows: np.ndarray, scaler: Scaler) -> tuple[np.ndarray, np.ndarray | None]:

@@ -16,8 +16,9 @@ def find(source: Source, rows: RowNumbers, config: TableConfig) -> tuple[Finding
     assert source.table is not None
     frame, columns, is_regression = source.frame, source.columns, source.task == "regression"
     found = giveaways(SomeRows(frame, rows.train), columns, source.y_N[rows.train], is_regression)
-    used = frame[[column.name for column in columns if column.role != "dropped"]]
+    used = [column.name for column in columns if column.role != "dropped"]
     found += twins(
+        frame,
         used,
         rows.train,
         {"validation": rows.validation, "test": rows.test} if not config.folds else {"test": rows.test},

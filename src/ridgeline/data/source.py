@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ridgeline.images.reading import Survey
     from ridgeline.tables.columns import Column
+    from ridgeline.tables.stored import StoredTable
     from ridgeline.tables.target import Target
 
 
@@ -51,10 +52,10 @@ class Source:
     alone, so that the same rows are known again. `class_names`: what the user calls the classes, if these have names.
     `image_shape`: (C, H, W) of an image, whose features are its pixels in that order, one channel after the other.
 
-    A table has no `x_NI` but a `frame` with the features as they are in the file, and its `columns`; `table` says how
-    it was read. `groups_N` numbers the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`, float64,
-    says how much each counts; `given_N` which split each is in, as `data.given` has it: None where there is nothing of
-    the kind.
+    A table has no `x_NI` but a `frame`, which reads the features as they are in the file, and its `columns`; `table`
+    says how it was read. `groups_N` numbers the groups of rows, int64; `times_N` orders the rows, float64; `weights_N`,
+    float64, says how much each counts; `given_N` which split each is in, as `data.given` has it: None where there is
+    nothing of the kind.
 
     `n_locked`: the test split has so many examples, which come last and are not in here before it is opened. `notes`:
     what whoever begins a study should be told of these data, in sentences.
@@ -67,7 +68,7 @@ class Source:
     n_test: int = 0
     class_names: tuple[str, ...] = ()
     table: TableFacts | None = None
-    frame: pd.DataFrame | None = None
+    frame: StoredTable | None = None
     columns: tuple[Column, ...] = ()
     groups_N: np.ndarray | None = None
     times_N: np.ndarray | None = None
@@ -81,7 +82,7 @@ class Source:
     def features(self, rows: np.ndarray) -> Any:
         """Of these rows, as a scaler takes them: an array (N, I), or a frame."""
         if self.frame is not None:
-            return self.frame.iloc[rows]
+            return self.frame.take(rows)
         assert self.x_NI is not None
         return self.x_NI[rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -22,6 +22,7 @@ from ridgeline.tables.dates import ISO, as_dates, formats_of
 from ridgeline.tables.finite import require_finite, require_numbers
 from ridgeline.tables.frames import open_table
 from ridgeline.tables.reading import Reading
+from ridgeline.tables.stored import StoredTable
 from ridgeline.tables.target import column_of, read_target
 
 OF_ROWS = {field.name for field in fields(TableConfig)} - {field.name for field in fields(DataConfig)} - {"leaks"}
@@ -37,18 +38,18 @@ def read_table_source(config: TableConfig) -> Source:
     assert config.target is not None
     reading = open_table(config.path, missing=config.missing, strings=config.strings)
     _require_numbers(reading, config)
-    frame, contents = reading.frame, [reading.content]
+    frame, contents = reading.table, [reading.content]
     n_test = 0
     if config.test_path is not None:
         tested = open_table(config.test_path, key="data.test_path", missing=config.missing, strings=config.strings)
         _require_numbers(tested, config)
-        frame, n_test = _below(frame, tested.frame, config), len(tested.frame)
+        frame, n_test = _below(frame, tested.table, config), len(tested.table)
         contents.append(tested.content)
     target = read_target(column_of(frame, config.target, "data.target"), config.predicted, config.positive)
     own = config.columns_beside_features()
     for key, name in own.items():
         column_of(frame, name, key)
-    features = frame.drop(columns=list(dict.fromkeys(own.values())))
+    features = frame.drop(list(own.values()))
     columns = understand(
         features,
         categorical=config.categorical,
@@ -72,7 +73,7 @@ def read_table_source(config: TableConfig) -> Source:
         n_test=int((kept >= len(frame) - n_test).sum()),
         class_names=target.class_names,
         table=TableFacts(reading.said, frame[config.target], target),
-        frame=features if len(kept) == len(features) else features.iloc[kept].reset_index(drop=True),
+        frame=features if len(kept) == len(features) else replace(features, rows_N=kept),
         columns=columns,
         groups_N=of(config.group_on, _groups, "data.group_on"),
         times_N=of(config.time_on, partial(_times, form=formats.get(str(config.time_on))), "data.time_on"),
@@ -84,12 +85,12 @@ def read_table_source(config: TableConfig) -> Source:
 
 def _require_numbers(reading: Reading, config: TableConfig) -> None:
     """Raise ConfigError, with the line of the file, for what is no number where it must be, and for infinite ones."""
-    names = [name for name in reading.frame.columns if name not in config.drop]
-    require_numbers(reading.frame, [name for name in config.numeric if name in names], reading.place)
-    require_finite(reading.frame, names, reading.place)
+    names = [name for name in reading.table.columns if name not in config.drop]
+    require_numbers(reading.table, [name for name in config.numeric if name in names], reading.place)
+    require_finite(reading.table, names, reading.place)
 
 
-def _below(frame: pd.DataFrame, tested: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
+def _below(frame: StoredTable, tested: StoredTable, config: TableConfig) -> StoredTable:
     """The rows of the test file below the others. Raises ConfigError where it lacks one of their columns."""
     lacking = [str(name) for name in frame.columns if name not in tested.columns]
     if lacking:
@@ -97,7 +98,7 @@ def _below(frame: pd.DataFrame, tested: pd.DataFrame, config: TableConfig) -> pd
         raise ConfigError(
             f"`{rule}` must hold, but got data.test_path={config.test_path} without {', '.join(lacking)}."
         )
-    return pd.concat([frame, tested[list(frame.columns)]], ignore_index=True)
+    return frame.above(tested)
 
 
 def _groups(column: pd.Series, key: str) -> np.ndarray:

@@ -15,7 +15,7 @@ PIECE = 100_000
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null")
 """What stands for a missing value; `None` and `none` do not, for they are often a category."""
 
-NUMBER = r"^\s*(?i:[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?|0x[0-9a-f]+)\s*$"
+NUMBER = r"^\s*(?i:[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf(inity)?|nan)|0x[0-9a-f]+)\s*$"
 TRUTH = r"^\s*(?i:true|false)\s*$"
 
 
@@ -40,8 +40,8 @@ def typed(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
 
 
 def _all_match(column: pa.ChunkedArray, pattern: str) -> bool:
-    """Whether each value that is not missing matches."""
-    return bool(pc.all(pc.match_substring_regex(column, pattern)).as_py())
+    """Whether each value that is not missing matches; also where all are missing."""
+    return bool(pc.all(pc.match_substring_regex(column, pattern), min_count=0).as_py())
 
 
 def _cast(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -50,10 +50,6 @@ def _cast(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(kind)
     return None
-
-
-def are_numbers(cells: list[str]) -> bool:
-    return all(cell in MISSING or re.fullmatch(NUMBER, cell.replace(",", ".")) for cell in cells)
 
 
 def without(column: pa.ChunkedArray, missing: Sequence[str]) -> pa.ChunkedArray:

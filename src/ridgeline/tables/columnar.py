@@ -16,6 +16,9 @@ from ridgeline.tables.cells import PIECE, without
 from ridgeline.tables.dialect import Dialect
 from ridgeline.tables.files import BadTable, is_gzip
 
+BUFFER = 1 << 20
+"""Bytes of each column that are read at a time; without it, all of a group of rows, which may be the whole file."""
+
 
 @contextmanager
 def _whole(kind: str) -> Iterator[None]:
@@ -36,9 +39,6 @@ class Columnar:
     file: Path
     dialect: Dialect
     schema: pa.Schema
-    n_rows: int
-    size: int
-    """Bytes of the values, unpacked, as the file has them."""
 
     @classmethod
     def of(cls, file: Path, kind: str) -> Columnar:
@@ -47,13 +47,11 @@ class Columnar:
         with _whole(kind):
             if kind == "Parquet":
                 with pq.ParquetFile(file) as opened:
-                    schema, n_rows, groups = opened.schema_arrow, opened.metadata.num_rows, opened.metadata
-                    size = sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
+                    schema, n_rows = opened.schema_arrow, opened.metadata.num_rows
             else:
                 with pa.memory_map(str(file)) as mapped, pa.ipc.open_file(mapped) as opened:
-                    batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
-                    sizes = [(batch.num_rows, batch.get_total_buffer_size()) for batch in batches]
-                    schema, n_rows, size = opened.schema, sum(n for n, _ in sizes), sum(size for _, size in sizes)
+                    schema, batches = opened.schema, map(opened.get_batch, range(opened.num_record_batches))
+                    n_rows = sum(batch.num_rows for batch in batches)
         names = [name for name in schema.names if not _is_index(name)]
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
@@ -63,7 +61,7 @@ class Columnar:
         for field in schema:
             if not _is_plain(field.type):
                 raise BadTable("each cell holds one value", f"the column `{field.name}` holds {field.type}.")
-        return cls(file, Dialect(kind), schema, n_rows, size)
+        return cls(file, Dialect(kind), schema)
 
     def checked(self) -> Columnar:
         """What the file's own footer says is all that is asked."""
@@ -73,21 +71,14 @@ class Columnar:
     def names(self) -> list[str]:
         return [name for name in self.schema.names if not _is_index(name)]
 
-    def needs(self) -> int:
-        """Bytes of the columns, at least: eight for a number."""
-        return max(self.n_rows * 8 * len(self.names), self.size)
-
     def place(self, row: int) -> str:
         return f"row {row + 1}"
-
-    def read(self, missing: Sequence[str], strings: Sequence[str]) -> pa.Table:
-        return pa.concat_tables(self.pieces(missing, strings), promote_options="permissive")
 
     def pieces(self, missing: Sequence[str], strings: Sequence[str]) -> Iterator[pa.Table]:
         """The rows in order, some thousands at a time."""
         with _whole(self.dialect.kind):
             if self.dialect.kind == "Parquet":
-                with pq.ParquetFile(self.file) as opened:
+                with pq.ParquetFile(self.file, buffer_size=BUFFER) as opened:
                     for batch in opened.iter_batches(PIECE, columns=self.names):
                         yield self._table(pa.Table.from_batches([batch]), missing, strings)
                 return
@@ -95,6 +86,12 @@ class Columnar:
                 for i in range(opened.num_record_batches):
                     table = pa.Table.from_batches([opened.get_batch(i)]).select(self.names)
                     yield self._table(table, missing, strings)
+
+    def finished(
+        self, name: str, column: pa.ChunkedArray, missing: Sequence[str], strings: Sequence[str]
+    ) -> pa.ChunkedArray:
+        """A column of the pieces is whole as it is: their types are those of the file."""
+        return column
 
     def _table(self, table: pa.Table, missing: Sequence[str], strings: Sequence[str]) -> pa.Table:
         columns = {

@@ -17,6 +17,7 @@ import pandas as pd
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.quoting import pasted
 from ridgeline.tables.dates import FORMATS, ISO, NUMBERS, as_dates, example_of, formats_of
+from ridgeline.tables.stored import Table
 from ridgeline.tables.values import as_numbers, bad_value, counted, is_number, key_of, plain, require_plain
 
 Role = Literal["number", "boolean", "category", "ordered", "date", "text", "dropped"]
@@ -41,7 +42,7 @@ class Column:
 
 
 def understand(
-    frame: pd.DataFrame,
+    frame: Table,
     *,
     categorical: Sequence[str] = (),
     numeric: Sequence[str] = (),

@@ -1,4 +1,4 @@
-"""Tables that are read once: for as long as its files stay as they are, a process reads a table no second time."""
+"""Tables that are opened once: a process asks no second time what is in files that stay as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ridgeline.tables.reading import Reading, read_table
 def open_table(
     path: str, *, key: str = "data.path", missing: Sequence[str] = (), strings: Sequence[str] = ()
 ) -> Reading:
-    """What `read_table` gives. The frame is shared by all who ask: do not write into it."""
+    """What `read_table` gives."""
     return _read(path, key, tuple(missing), tuple(strings), _state(path))
 
 
@@ -34,6 +34,6 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def forget_tables() -> None:
-    """Give the memory of what was read back, as soon as nobody else has it."""
+    """Ask anew, and give back the memory that reading took."""
     _read.cache_clear()
     pa.default_memory_pool().release_unused()

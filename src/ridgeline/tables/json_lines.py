@@ -12,10 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from ridgeline.tables.cells import PIECE, without
+from ridgeline.tables.cells import without
 from ridgeline.tables.charset import encoding_of, likely_encoding
 from ridgeline.tables.dialect import Dialect
-from ridgeline.tables.files import BadTable, is_gzip, text_of, unpacked_size
+from ridgeline.tables.files import BadTable, is_gzip, text_of
+
+AT_ONCE = 10_000
+"""So many records are read at a time: as Python has them, they are many times the file."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +36,32 @@ class JsonLines:
         """The same after a look at all of the file, for its encoding."""
         return replace(self, dialect=replace(self.dialect, encoding=encoding_of(self.file)))
 
-    @cached_property
+    @property
     def names(self) -> list[str]:
-        """All keys, in the order in which they first come."""
-        names = list(dict.fromkeys(key for record, _ in self._records() for key in record))
-        if not names:
-            raise BadTable("the file has columns", "its objects are empty.")
-        return names
+        return list(self._types)
 
-    def needs(self) -> int:
-        """Bytes of the records as Python has them."""
-        return 4 * unpacked_size(self.file)
+    @cached_property
+    def _types(self) -> dict[str, pa.DataType]:
+        """All keys, in the order in which they first come: whole numbers, numbers, truth values or text, as the values
+        are; mixed ones are text."""
+        kinds: dict[str, set[type]] = {}
+        for record, _ in self._records():
+            for name, value in record.items():
+                is_huge = type(value) is int and not -(2**63) <= value < 2**63
+                kinds.setdefault(name, set()).add(float if is_huge else type(value))
+        if not kinds:
+            raise BadTable("the file has columns", "its objects are empty.")
+        return {name: _type(own - {type(None)}) for name, own in kinds.items()}
 
     def place(self, row: int) -> str:
         return f"line {next(line for i, (_, line) in enumerate(self._records()) if i == row)}"
 
-    def read(self, missing: Sequence[str], strings: Sequence[str]) -> pa.Table:
-        return self._table([record for record, _ in self._records()], missing, strings)
-
     def pieces(self, missing: Sequence[str], strings: Sequence[str]) -> Iterator[pa.Table]:
+        """The rows in order, some thousands at a time."""
         records = []
         for record, _ in self._records():
             records.append(record)
-            if len(records) == PIECE:
+            if len(records) == AT_ONCE:
                 yield self._table(records, missing, strings)
                 records = []
         if records:
@@ -83,20 +89,31 @@ class JsonLines:
                 yield record, number
 
     def _table(self, records: list[dict[str, Any]], missing: Sequence[str], strings: Sequence[str]) -> pa.Table:
-        columns = {name: [record.get(name) for record in records] for name in self.names}
-        return pa.table({name: without(_column(values, name in strings), missing) for name, values in columns.items()})
+        types = self._types | dict.fromkeys((name for name in strings if name in self._types), pa.string())
+        columns = {name: _column([record.get(name) for record in records], kind) for name, kind in types.items()}
+        return pa.table({name: without(column, missing) for name, column in columns.items()})
+
+    def finished(
+        self, name: str, column: pa.ChunkedArray, missing: Sequence[str], strings: Sequence[str]
+    ) -> pa.ChunkedArray:
+        """A column of the pieces is whole as it is: their types are those of all values."""
+        return column
 
 
-def _column(values: list[Any], is_text: bool) -> pa.ChunkedArray:
-    """Whole numbers, numbers, truth values, or text, as the values are; mixed ones are text."""
-    kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int} and not is_text and all(value is None or -(2**63) <= value < 2**63 for value in values):
-        return pa.chunked_array([pa.array(values, pa.int64())])
-    if kinds <= {int, float} and not is_text:
-        return pa.chunked_array([pa.array(list(map(_number, values)), pa.float64())])
-    if kinds == {bool} and not is_text:
-        return pa.chunked_array([pa.array(values, pa.bool_())])
-    return pa.chunked_array([pa.array([None if value is None else str(value) for value in values], pa.string())])
+def _type(kinds: set[type]) -> pa.DataType:
+    if kinds == {int}:
+        return pa.int64()
+    if kinds <= {int, float}:
+        return pa.float64()
+    return pa.bool_() if kinds == {bool} else pa.string()
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_string(kind):
+        values = [None if value is None else str(value) for value in values]
+    elif pa.types.is_floating(kind):
+        values = list(map(_number, values))
+    return pa.chunked_array([pa.array(values, kind)])
 
 
 def _number(value: float | None) -> float | None:

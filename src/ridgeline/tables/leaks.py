@@ -14,6 +14,7 @@ import pandas as pd
 from ridgeline.finding import Finding
 from ridgeline.quoting import pasted
 from ridgeline.tables.columns import Column
+from ridgeline.tables.stored import Table
 from ridgeline.tables.values import Columns
 
 ROWS = 5000
@@ -77,7 +78,7 @@ def _told(x_N: np.ndarray, y_N: np.ndarray, fitted: np.ndarray, tried: np.ndarra
     return float((balanced_accuracy_score(y_N[tried], predicted_N) - chance) / (1 - chance))
 
 
-def identifiers(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Finding]:
+def identifiers(frame: Table, columns: Sequence[Column]) -> list[Finding]:
     """The columns that only name the rows: whole numbers in their order, or texts that are all different."""
     found = []
     for column in columns:
@@ -96,10 +97,10 @@ def identifiers(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Finding]
     return found
 
 
-def twins(frame: pd.DataFrame, train: np.ndarray, others: dict[str, np.ndarray]) -> list[Finding]:
-    """How many rows of the other splits have a row of the same features in the train split."""
+def twins(frame: Table, names: Sequence[str], train: np.ndarray, others: dict[str, np.ndarray]) -> list[Finding]:
+    """How many rows of the other splits have a row of the same features, which are called so, in the train split."""
     hashes_N: np.ndarray = np.zeros(len(frame), np.uint64)
-    for name in frame.columns:  # one at a time: as texts, all columns would be many times the table
+    for name in names:  # one at a time: as texts, all columns would be many times the table
         values = frame[name]
         values = values.astype(str) if values.dtype == object else values
         own_N = pd.util.hash_pandas_object(values, index=False).to_numpy(np.uint64)
@@ -115,7 +116,7 @@ def twins(frame: pd.DataFrame, train: np.ndarray, others: dict[str, np.ndarray])
     return found
 
 
-def groups(frame: pd.DataFrame, columns: Sequence[Column], train: np.ndarray, test: np.ndarray) -> list[Finding]:
+def groups(frame: Table, columns: Sequence[Column], train: np.ndarray, test: np.ndarray) -> list[Finding]:
     """The columns whose name and repeated values say what belongs together, where that is in two splits."""
     found = []
     for column in columns:

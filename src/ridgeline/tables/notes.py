@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ridgeline.cache import cache_folder
-from ridgeline.tables.files import content_of
+from ridgeline.cache import cache_folder, refusing, require_space
+from ridgeline.tables.files import content_of, unpacked_size
 
 SETTLED = 2.0
 """Seconds. A file that was written later may be written again in the same tick of the file system's clock."""
+SPOOLED = 2
+"""What is written of a file while its columns are, as a multiple of its own size when unpacked."""
 TABLES = Path(__file__).parent
 MAKERS = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
@@ -41,8 +43,16 @@ def noted(question: Sequence[Any], files: Sequence[Path], answer: Callable[[], A
 
 
 def hash_of(files: Sequence[Path]) -> str:
-    """SHA-256 of the files' bytes, one after the other."""
-    found: str = noted(["content"], files, lambda: content_of(files))
+    """SHA-256 of the files' bytes, one after the other. Raises ConfigError where their columns would not fit on the
+    disk: not even that is asked of such files."""
+
+    def content() -> str:
+        with refusing():
+            cache_folder().mkdir(parents=True, exist_ok=True)
+            require_space(cache_folder(), SPOOLED * sum(map(unpacked_size, files)))
+        return content_of(files)
+
+    found: str = noted(["content"], files, content)
     return found
 
 

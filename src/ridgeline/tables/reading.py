@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ridgeline.cache import cache_folder, made_once
 from ridgeline.checking import ConfigError
 from ridgeline.tables.columnar import Columnar
 from ridgeline.tables.delimited import Text
 from ridgeline.tables.dialect import Dialect
 from ridgeline.tables.files import find_files, kind_of, naming
 from ridgeline.tables.json_lines import JsonLines
-from ridgeline.tables.memory import require_room
-from ridgeline.tables.notes import hash_of
+from ridgeline.tables.notes import TABLES, code_of, hash_of
+from ridgeline.tables.stored import StoredColumns, StoredTable, frame_of
+from ridgeline.tables.storing import Kind, store
 
-Kind: TypeAlias = Text | Columnar | JsonLines
+ABOUT = "about.json"
+"""The names of the columns, and of each file how it was understood and how many rows it has."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,21 @@ class TableFile:
     path: Path
     dialect: Dialect
     n_rows: int
-    source: Kind = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Reading:
     """A table that was read: its rows in the order of the files."""
 
-    frame: pd.DataFrame
+    table: StoredTable
     content: str
     """SHA-256 of the files' bytes, in order."""
     parts: tuple[TableFile, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All of it, in memory."""
+        return self.table.take(np.arange(len(self.table)))
 
     @property
     def dialect(self) -> Dialect:
@@ -60,7 +70,7 @@ class Reading:
         """Where a row of the frame, counted from 0, is found: `line 7 of churn.csv`."""
         for part in self.parts:
             if row < part.n_rows:
-                return f"{part.source.place(row)} of {part.path.name}"
+                return f"{understood(part.path).checked().place(row)} of {part.path.name}"
             row -= part.n_rows
         raise IndexError(row)
 
@@ -76,29 +86,37 @@ def read_table(
 
     `missing`: more texts that stand for a missing value. `strings`: columns of text whose numbers stay text ("007").
     `key` is what the user called the path. Raises ConfigError, of one line, for a file that is no right table.
+
+    The columns are written to the cache once, named by the files' contents and by what is asked here. Whoever reads
+    the table later reads them.
     """
     files = find_files(path, key)
-    sources: list[Kind] = []
     for file in files:
         with naming(key, file):
-            sources.append(understood(file))
-            require_room(sum(source.needs() for source in sources))
-            sources[-1] = sources[-1].checked()
-    _require_same_columns(sources, key)
-    tables = []
-    for source in sources:
-        with naming(key, source.file):
-            tables.append(source.read(missing, strings))
-    mixed = _mixed(tables)
-    if mixed:
-        tables = [source.read(missing, [*strings, *mixed]) for source in sources]
+            kind_of(file)
+    content, sizes = hash_of(files), [file.stat().st_size for file in files]
+    made_by = json.dumps([content, sizes, missing, strings, code_of(TABLES)])
+    folder = cache_folder() / "columns" / hashlib.sha256(made_by.encode()).hexdigest()[:32]
+    made_once(folder, lambda draft: _write(draft, files, key, missing, strings))
+    about = json.loads((folder / ABOUT).read_text())
     parts = tuple(
-        TableFile(source.file, source.dialect, table.num_rows, source)
-        for source, table in zip(sources, tables, strict=True)
+        TableFile(file, Dialect(**dialect), n_rows)
+        for file, dialect, n_rows in zip(files, about["dialects"], about["rows"], strict=True)
     )
-    table = pa.concat_tables([table.select(tables[0].column_names) for table in tables], promote_options="permissive")
-    del tables
-    return Reading(frame_of(table), hash_of(files), parts)
+    names = tuple(about["names"])
+    return Reading(StoredTable(names, (StoredColumns(folder, names, sum(about["rows"])),)), content, parts)
+
+
+def _write(draft: Path, files: Sequence[Path], key: str, missing: Sequence[str], strings: Sequence[str]) -> None:
+    sources, names = [], []
+    for file in files:
+        with naming(key, file):
+            sources.append(understood(file).checked())
+            names.append(sources[-1].names)
+    _require_same_columns(files, names, key)
+    rows = store(sources, draft, key, missing, strings)
+    dialects = [dataclasses.asdict(source.dialect) for source in sources]
+    (draft / ABOUT).write_text(json.dumps({"names": names[0], "dialects": dialects, "rows": rows}))
 
 
 def read_chunks(
@@ -106,13 +124,15 @@ def read_chunks(
 ) -> Iterator[pd.DataFrame]:
     """The rows of `read_table` in pieces of at most `rows`, for files larger than the memory.
 
-    The type of a column is that of the piece: whole numbers in one may be others in the next.
+    The type of a column of text is that of the piece: whole numbers in one may be others in the next.
     """
     files = find_files(path, key)
     start = 0
     for file in files:
         with naming(key, file):
-            for table in understood(file).checked().pieces(missing, strings):
+            source = understood(file).checked()
+            for piece in source.pieces(missing, strings):
+                table = pa.table({name: source.finished(name, piece[name], missing, strings) for name in source.names})
                 for first in range(0, table.num_rows, rows):
                     frame = frame_of(table.slice(first, rows))
                     frame.index = pd.RangeIndex(start, start + len(frame))
@@ -128,34 +148,11 @@ def understood(file: Path) -> Kind:
     return JsonLines.of(file) if kind == "JSON lines" else Columnar.of(file, kind)
 
 
-def frame_of(table: pa.Table) -> pd.DataFrame:
-    """The columns as pandas has them, each moved from the table, not copied beside it where that can be."""
-    return table.to_pandas(split_blocks=True, self_destruct=True, ignore_metadata=True, date_as_object=False)
-
-
-def _require_same_columns(sources: Sequence[Kind], key: str) -> None:
-    first = sources[0]
-    for other in sources[1:]:
-        lacks = [name for name in first.names if name not in other.names]
-        more = [name for name in other.names if name not in first.names]
+def _require_same_columns(files: Sequence[Path], names: Sequence[Sequence[str]], key: str) -> None:
+    for file, own in zip(files[1:], names[1:], strict=True):
+        lacks = [name for name in names[0] if name not in own]
+        more = [name for name in own if name not in names[0]]
         if lacks or more:
             words = [f"lacks {', '.join(lacks[:5])}"] * bool(lacks) + [f"has also {', '.join(more[:5])}"] * bool(more)
-            difference = f"beside {first.file.name}, it {' and '.join(words)}"
-            raise ConfigError(f"`all files have the same columns` must hold, but got {key}={other.file}: {difference}.")
-
-
-def _mixed(tables: Sequence[pa.Table]) -> list[str]:
-    """Columns that are text in one file, and something else in another."""
-    mixed = []
-    for name in tables[0].column_names:
-        kinds = {_kind(table[name]) for table in tables} - {"empty"}
-        if len(kinds) > 1:
-            mixed.append(name)
-    return mixed
-
-
-def _kind(column: pa.ChunkedArray) -> str:
-    if column.null_count == len(column):
-        return "empty"
-    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    return "number" if is_number else str(column.type)
+            difference = f"beside {files[0].name}, it {' and '.join(words)}"
+            raise ConfigError(f"`all files have the same columns` must hold, but got {key}={file}: {difference}.")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.tables.stored import Table
 from ridgeline.tasks.losses import Task
 
 MOST_CLASSES = 20
@@ -37,7 +38,7 @@ class Target:
     rare: tuple[tuple[str, int], ...]
 
 
-def column_of(frame: pd.DataFrame, name: str, key: str) -> pd.Series:
+def column_of(frame: Table, name: str, key: str) -> pd.Series:
     """Raises ConfigError, with the nearest names, for a column that is not there."""
     if name not in frame.columns:
         near = nearest(name, map(str, frame.columns))
@@ -82,17 +83,19 @@ def read_target(column: pd.Series, task: Task, positive: str | None = None) -> T
     if task == "regression":
         require(positive is None, "data.positive only in classification", "data.positive", positive)
         return Target(task, why, _numbers(known, key), (), rows_N, missing, ())
-    texts_N = names_of(known)
-    names, counts = np.unique(texts_N, return_counts=True)
+    number_N, values = pd.factorize(known)  # each value once: texts of Python are many times the column
+    names, name_V = np.unique(names_of(pd.Series(values)), return_inverse=True)
+    names_N = name_V[number_N]
+    counts = np.bincount(names_N)
     rare = tuple((str(n), int(c)) for n, c in zip(names, counts, strict=True) if c < FEWEST_ROWS)
     kept = [str(n) for n, c in zip(names, counts, strict=True) if c >= FEWEST_ROWS]
     left = f"{name} with {', '.join(map(str, kept)) or 'none'}" + (f" and {len(rare)} rarer classes" if rare else "")
     require(len(kept) > 1, f"{key} has two classes of {FEWEST_ROWS} rows or more", key, left)
     ordered = _in_order(kept, positive)
-    number = {name: i for i, name in enumerate(ordered)}
-    is_kept_N = np.isin(texts_N, kept)
-    y_N = np.array([number[text] for text in texts_N[is_kept_N]], np.int64)
-    return Target(task, why, y_N, tuple(ordered), rows_N[is_kept_N], missing, rare)
+    class_of = np.array([ordered.index(name) if name in ordered else -1 for name in map(str, names)], np.int64)
+    y_N = class_of[names_N]
+    is_kept_N = y_N >= 0
+    return Target(task, why, y_N[is_kept_N], tuple(ordered), rows_N[is_kept_N], missing, rare)
 
 
 def names_of(column: pd.Series) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ridgeline.checking import ConfigError
+from ridgeline.tables.stored import Table
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -18,14 +19,14 @@ LARGEST = float(np.finfo(np.float32).max)
 class SomeRows:
     """Rows of a frame, of which a column at a time is copied: a large table is not there twice."""
 
-    frame: pd.DataFrame
+    frame: Table
     rows: np.ndarray
 
     def __getitem__(self, name: str) -> pd.Series:
         return self.frame[name].iloc[self.rows]
 
     def head(self, n: int) -> pd.DataFrame:
-        return self.frame.iloc[self.rows[:n]]
+        return self.frame.take(self.rows[:n])
 
 
 Columns: TypeAlias = pd.DataFrame | SomeRows
@@ -116,6 +117,9 @@ def as_codes(column: pd.Series, codes: Mapping[Any, int]) -> np.ndarray:
     if isinstance(column.dtype, pd.CategoricalDtype):
         of_category = as_codes(pd.Series(column.cat.categories, name=column.name), codes)
         return np.append(of_category, 0)[column.cat.codes.to_numpy()]
+    if isinstance(column.dtype, pd.StringDtype):  # each text once: as Python has them, they are many times the column
+        number_N, texts = pd.factorize(column)
+        return np.append(as_codes(pd.Series(texts, dtype=object), codes), 0)[number_N]
     values = column.tolist()
     try:
         codes_N = np.fromiter((codes.get(value, -1) for value in values), np.int64, len(values))
