@@ -28,17 +28,18 @@ def prepare(cfg: DictConfig) -> None:
     data, overview = describe(config.data), None
     if isinstance(config.data, (TableConfig, ImagesConfig)):
         overview = look_at(config.data)
-        check_leaks(config.data)
         print("\n".join(overview.lines))
     if isinstance(config.data, ArraysConfig):
         print(f"arrays: {find_examples(config.data.place).said}")
+    leaks = check_leaks(config.data)
     print("".join(f"{note}\n" for note in load_arrays(config.data).notes), end="")
     classes = f", {data.classes} classes" if config.predicted == "classification" else ""
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")
-    if overview is not None:
-        print("\n".join(["", *map(str, overview.findings)] if overview.findings else ["", "Nothing looks wrong."]))
+    found = leaks if overview is None else overview.findings
+    if found or overview is not None:
+        print("\n".join(["", *map(str, found)] if found else ["", "Nothing looks wrong."]))
     if config.prepare.sheet is not None:
         from ridgeline.trial.contact_sheet import write_contact_sheet  # torch, which nothing else here needs
 

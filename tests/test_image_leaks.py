@@ -13,6 +13,7 @@ from pictures import data_of, drawn, folder
 from ridgeline.checking import ConfigError
 from ridgeline.data.leak_check import check_leaks, findings
 from ridgeline.images.twins import twins
+from settings import small
 
 
 def photograph(seed: int, side: int = 32) -> Image.Image:
@@ -74,3 +75,14 @@ def test_fold_and_retraining_splits_are_compared_with_the_test_split_alone(tmp_p
     drawn(1).save(place / "cats/50.png")  # cats/01.png
     found = [leak for leak in findings(data_of(place, folds=4)) if "validation" in leak.what]
     assert found == []
+
+
+def test_images_of_arrays_are_named_by_their_place(tmp_path: Path) -> None:
+    x_NHWC = np.stack([np.asarray(photograph(seed)) for seed in range(60)])
+    x_NHWC[50] = x_NHWC[7]
+    y_N = np.arange(60) % 2
+    np.savez(tmp_path / "x.npz", x=x_NHWC[:40], y=y_N[:40], x_test=x_NHWC[40:], y_test=y_N[40:])
+    (leak,) = check_leaks(small(data__name="arrays", data__path=str(tmp_path / "x.npz")).data)
+    assert "1 of 20 images of the test split are in the train or validation split too (image 50 and image 7)" in str(
+        leak
+    )

@@ -18,6 +18,7 @@ from ridgeline.config import DataConfig
 from ridgeline.data.rows import RowNumbers
 from ridgeline.data.scaler import Scaler
 from ridgeline.data.source import Source
+from ridgeline.finding import Finding
 from ridgeline.tasks.losses import Task
 
 PIECE = 16_384
@@ -76,7 +77,7 @@ class ArraySplit(NamedTuple):
 @dataclass(frozen=True)
 class ArraySplits:
     """What a search may see. The test split is counted in the description, and is nowhere in here. `notes`: as `Source`
-    has them."""
+    has them. `findings`: what looks wrong in images."""
 
     train: ArraySplit
     validation: ArraySplit
@@ -85,6 +86,7 @@ class ArraySplits:
     image_shape: tuple[int, int, int] | None
     description: DataDescription
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def take_rows(source: Source, rows: np.ndarray, scaler: Scaler) -> ArraySplit:

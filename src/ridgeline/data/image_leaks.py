@@ -10,8 +10,8 @@ import numpy as np
 
 from ridgeline.cache import cache_folder, made_once
 from ridgeline.config import DataConfig
-from ridgeline.data.cross_validation import fold_rows
-from ridgeline.data.sources import read_source
+from ridgeline.data.rows import RowNumbers
+from ridgeline.data.source import Source
 from ridgeline.finding import Finding
 from ridgeline.images.decoded import code
 from ridgeline.images.twins import Twins, twins
@@ -19,11 +19,10 @@ from ridgeline.images.twins import Twins, twins
 FOUND = "twins.json"
 
 
-def image_leaks(config: DataConfig) -> tuple[Finding, ...]:
-    """Of the splits, or those of the first fold."""
-    source = read_source(config)
+def image_leaks(source: Source, rows: RowNumbers, config: DataConfig) -> tuple[Finding, ...]:
+    """`rows`: of the splits, or those of the first fold."""
     assert source.image_shape is not None
-    rows, shape = fold_rows(source, config)[0], source.image_shape
+    shape = source.image_shape
     splits = [rows.train, rows.validation, rows.test]
     if config.n_folds > 1 or config.fit_on == "train_validation":  # what validates trains as well
         splits = [np.union1d(rows.train, rows.validation), rows.validation[:0], rows.test]

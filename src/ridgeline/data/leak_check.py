@@ -5,22 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ridgeline.checking import ConfigError
-from ridgeline.config import DataConfig, ImagesConfig, TableConfig
+from ridgeline.config import DataConfig, TableConfig
+from ridgeline.data.arrays import load_arrays
 from ridgeline.finding import Finding
 
 
 @lru_cache(maxsize=4)
 def findings(config: DataConfig) -> tuple[Finding, ...]:
-    """The worst first; read once per process. Of other data there are none."""
+    """The worst first; read once per process. Of data that are neither there are none."""
     if isinstance(config, TableConfig):
         from ridgeline.data.encoded import load_findings  # pandas, which other data do without
 
         return load_findings(config)
-    if isinstance(config, ImagesConfig):
-        from ridgeline.data.image_leaks import image_leaks
-
-        return image_leaks(config)
-    return ()
+    return load_arrays(config).findings
 
 
 def check_leaks(config: DataConfig) -> tuple[Finding, ...]:

@@ -16,7 +16,8 @@ from numpy.lib import format as npy
 from ridgeline.cache import cache_folder, made_once, require_space
 from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import ArraySplit, ArraySplits, describe_rows, joined, sizes_of, take_targets
-from ridgeline.data.cross_validation import fold_rows
+from ridgeline.data.image_leaks import image_leaks
+from ridgeline.data.kept_rows import fold_rows_once
 from ridgeline.data.rows import RowNumbers
 from ridgeline.data.scaler import CHUNK, count_values, scaler_of
 from ridgeline.data.source import Source
@@ -31,7 +32,7 @@ def load_pixels(source: Source, config: DataConfig) -> ArraySplits:
 
     Raises ConfigError for bad splits, and where the cache cannot be written.
     """
-    folds = fold_rows(source, config)
+    folds = fold_rows_once(source, config)
     folder = _folder(source, folds)
     scalers = tuple(
         scaler_of(source, rows.train, config, counts_CV=counts_CV)
@@ -48,7 +49,15 @@ def load_pixels(source: Source, config: DataConfig) -> ArraySplits:
         return ArraySplit(x_NI, y_N, sizes_of(rows), joined(weights) if weights else None)
 
     described = describe_rows(source, folds, config, source.n_features)
-    return ArraySplits(mapped("train"), mapped("validation"), scalers, source.n_classes, source.image_shape, described)
+    return ArraySplits(
+        mapped("train"),
+        mapped("validation"),
+        scalers,
+        source.n_classes,
+        source.image_shape,
+        described,
+        findings=image_leaks(source, folds[0], config),
+    )
 
 
 def _folder(source: Source, folds: Sequence[RowNumbers]) -> Path:

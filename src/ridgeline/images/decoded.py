@@ -40,8 +40,8 @@ class Decoded:
 
 def survey_once(files: Sequence[Path]) -> Survey:
     """What is in the files; they are read for that once for as long as they stay as they are."""
-    present = [file for file in files if file.exists()]
     lacking = [number for number, file in enumerate(files) if not file.exists()]
+    present = [file for file in files if file.exists()] if lacking else files
     question = ["images", lacking, code()]
     return Survey.of_tree(noted(question, present, lambda: json.loads(json.dumps(survey(files).tree()))))
 

@@ -129,9 +129,9 @@ def _why(found: FolderOfImages) -> str:
 
 
 def _require_classes(found: FolderOfImages, root: Path, key: str) -> None:
-    names = {
-        split: {c for c, s in zip(found.classes, found.splits, strict=True) if s == split} for split in found.splits
-    }
+    names: dict[str, set[str]] = {split: set() for split in found.splits}
+    for name, split in zip(found.classes, found.splits, strict=True):
+        names[split].add(name)
     every = set().union(*names.values())
     if len(every) < 2:
         raise ConfigError(f"`{key} has two classes or more` must hold, but got {key}={root} with {every.pop()} alone.")
