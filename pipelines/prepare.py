@@ -22,7 +22,7 @@ def prepare(cfg: DictConfig) -> None:
     from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 
     # NumPy and scikit-learn, which --help need not wait for
-    from ridgeline.data import check_leaks, describe, load_arrays, look_at
+    from ridgeline.data import check_leaks, describe, look_at, notes_of
 
     config = checked(cfg)
     data, overview = describe(config.data), None
@@ -32,7 +32,7 @@ def prepare(cfg: DictConfig) -> None:
     if isinstance(config.data, ArraysConfig):
         print(f"arrays: {find_examples(config.data.place).said}")
     leaks = check_leaks(config.data)
-    print("".join(f"{note}\n" for note in load_arrays(config.data).notes), end="")
+    print("".join(f"{note}\n" for note in notes_of(config.data)), end="")
     classes = f", {data.classes} classes" if config.predicted == "classification" else ""
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")

@@ -83,3 +83,32 @@ class Wide(Lit):
 
     def __init__(self) -> None:
         super().__init__(nn.Sequential(nn.Linear(4, 8), nn.Linear(9, 3)))
+
+
+class Sized(Lit):
+    """Made for what there is: rows of numbers, or images."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, hidden: int = 8, dropout: float = 0.0, lr: float = 0.01) -> None:
+        layers = nn.Linear(n_inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_outputs)
+        super().__init__(nn.Sequential(*layers), lr=lr)
+
+
+class OfImages(Lit):
+    def __init__(self, input_shape: tuple[int, ...], n_outputs: int) -> None:
+        channels, height, width = input_shape
+        wide = 4 * (height - 2) * (width - 2)
+        super().__init__(nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(wide, n_outputs)))
+
+
+class OfNumbers(Sized):
+    """Of a number for each example. `squeeze`: without, torch warns that shapes differ."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, squeeze: bool = True) -> None:
+        super().__init__(n_inputs, n_outputs)
+        self.squeeze = squeeze
+
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        x, y = batch
+        predicted = self(x)[:, 0] if self.squeeze else self(x)
+        loss = nn.functional.mse_loss(predicted, y)
+        return loss, loss.sqrt()

@@ -11,9 +11,13 @@ from ridgeline.target import Target, of_lightning
 
 @dataclass(frozen=True)
 class OwnModel(Target):
-    """By `model._target_`. All other keys are its arguments, nested targets among them."""
+    """By `model._target_`. All other keys are its arguments, nested targets among them.
 
-    GIVEN: ClassVar[tuple[str, ...]] = ("n_inputs", "input_shape", "n_outputs")
+    What `GIVEN` names it is given where the examples come from us. Images come as rows only if it asks for `n_inputs`,
+    and not for `input_shape`, as to a network.
+    """
+
+    GIVEN: ClassVar[tuple[str, ...]] = ("n_inputs", "input_shape", "n_outputs", "layout")
 
     @classmethod
     def read(cls, tree: Any, key: str) -> Self:
@@ -22,6 +26,11 @@ class OwnModel(Target):
         holds = not isinstance(found, type) or of_lightning(found, "LightningModule")
         require(holds, f"{key}._target_ is a LightningModule", f"{key}._target_", target.path)
         return target
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether an example of images comes as (channels, height, width), and not as a row."""
+        return self.takes("input_shape") or not self.takes("n_inputs")
 
 
 INSTEAD = ("network", "loss", "optimizer", "lr_schedule", "augmentation")

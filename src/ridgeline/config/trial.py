@@ -115,7 +115,7 @@ class Config:
     def _check_model(self) -> None:
         """The rules of a module of the user's own."""
         require(self.debug is None, "debug is null with a model of one's own", "debug", self.debug)
-        require(self.data.is_module, "data._target_ is a LightningDataModule with a model", "data", self.data.title)
+        require(not self.data.has_weights, "data.weight is null with a model of one's own", "data.weight", "given")
         known = self.goal is not None or is_known(self.metric)
         rule = f"search.direction in {{minimize, maximize}} is given with metric={self.metric}"
         require(known, rule, "search.direction", "null")

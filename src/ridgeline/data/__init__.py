@@ -13,6 +13,7 @@ from ridgeline.data.arrays import (
     describe,
     has_test_split,
     load_arrays,
+    notes_of,
     require_same,
     require_test_split,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "load_splits",
     "look_at",
     "note_reuse",
+    "notes_of",
     "require_same",
     "require_test_split",
 ]

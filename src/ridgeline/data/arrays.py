@@ -57,6 +57,11 @@ def describe(config: DataConfig) -> DataDescription:
     return describe_module(config) if config.is_module else load_arrays(config).description
 
 
+def notes_of(config: DataConfig) -> tuple[str, ...]:
+    """What whoever begins a study should be told of these data, in sentences."""
+    return () if config.is_module else load_arrays(config).notes
+
+
 def has_test_split(config: DataConfig) -> bool:
     """Whether confirming can measure: data that name their splits may have none that tests."""
     return config.draws_test or describe(config).examples.test > 0

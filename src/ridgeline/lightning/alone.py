@@ -40,6 +40,10 @@ def train_alone(config: Config, go_on: Callable[[Row], bool], data: str | None =
         return train_stack_of_one(config, go_on, data)
     from ridgeline.lightning.training import fit_module
 
+    if not config.data.is_module:
+        from ridgeline.data import describe, require_same
+
+        require_same(describe(config.data), data)
     return fit_module(config, go_on=go_on, job_dir=_job_folder(config))
 
 

@@ -20,3 +20,8 @@ def package_of(config: Config) -> Any:
 def as_callback(own: Any, package: Any) -> Any:
     """A class whose methods are hooks as a callback of this package: of its last ones, which see all that is logged."""
     return type(own.__name__, (own, package.callbacks.Checkpoint), {})
+
+
+def as_data_module(own: Any, package: Any) -> Any:
+    """A class with the loaders of a DataModule as one of this package."""
+    return type(own.__name__, (own, package.LightningDataModule), {})

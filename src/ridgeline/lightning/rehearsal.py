@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def rehearse(config: Config) -> None:
     curve = as_callback(Curve, package)(config)
     before = {name: os.environ.get(name) for name in SEEDS}
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="ridgeline_") as folder, _isolated(package):
+        warnings.filterwarnings("error", message="Using a target size")  # torch's word for a sum over all pairs
         try:
             package.seed_everything(config.seed, workers=True, verbose=False)
             data, module = open_data(config), build_module(config)

@@ -18,6 +18,7 @@ from ridgeline.lightning.curve import Curve
 from ridgeline.lightning.data import open_data
 from ridgeline.lightning.numbers import numbers_logger
 from ridgeline.lightning.package import as_callback, package_of
+from ridgeline.lightning.splits import given
 from ridgeline.stack.device import give_back_memory, is_out_of_memory, pick_device
 from ridgeline.stack.fitting import quiet_lightning
 from ridgeline.stack.precision import float32_products
@@ -76,7 +77,7 @@ def build_trainer(config: Config, package: Any, callbacks: Sequence[Any], folder
 def build_module(config: Config) -> Any:
     """The user's module. Raises ConfigError, one line, for what its code raises."""
     assert config.model is not None
-    module = config.model.build()
+    module = config.model.build(**({} if config.data.is_module else given(config)))
     rule = "model._target_ gives a LightningModule"
     require(hasattr(module, "training_step"), rule, "model._target_", config.model.path)
     return module

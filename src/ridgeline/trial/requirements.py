@@ -14,7 +14,7 @@ from ridgeline.config.deciding import training_keys
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
 from ridgeline.config.optimizer import OwnOptimizerConfig
-from ridgeline.data import DataDescription, check_again, check_leaks, describe, load_arrays
+from ridgeline.data import DataDescription, check_again, check_leaks, describe, load_arrays, notes_of
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
 from ridgeline.tracking import check_store
@@ -37,16 +37,18 @@ def warnings_of(config: Config) -> list[str]:
     a Trainer would. Raises ConfigError with `data.leaks=refuse`."""
     if config.data.is_module:  # which is not read, but goes to the Trainer as it is
         return []
-    return [*map(str, check_leaks(config.data)), *load_arrays(config.data).notes]
+    return [*map(str, check_leaks(config.data)), *notes_of(config.data)]
 
 
 def check_trainer(config: Config, data: DataDescription) -> None:
     """Raise ConfigError where the checkpoint is not there, the data are of another task, or this machine lacks what is
     asked for."""
     _check_settings(config)
-    if config.model is not None:
+    if config.data.is_module:  # which says nothing of its targets
         return
     require(config.predicted == data.task, f"task={data.task} with the targets of {data.name}", "task", config.task)
+    if config.model is not None:
+        return
     network, image = config.network, load_arrays(config.data).image_shape
     network.check_shape(network.example_shape(data.features, image))
     augmented = image is not None or not config.augmentation.strengths_on()
