@@ -22,7 +22,7 @@ def prepare(cfg: DictConfig) -> None:
     from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 
     # NumPy and scikit-learn, which --help need not wait for
-    from ridgeline.data import check_leaks, describe, look_at, notes_of
+    from ridgeline.data import check_leaks, describe, load_arrays, look_at, notes_of
 
     config = checked(cfg)
     data, overview = describe(config.data), None
