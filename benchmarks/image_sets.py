@@ -127,9 +127,7 @@ def main() -> None:
     parser.add_argument("--fashion", default="/usr/share/datasets/fashion-mnist", help="the four IDX files")
     parser.add_argument("--only", nargs="+", default=[""], help="studies whose names begin so")
     parser.add_argument("--seeds", type=int, default=5, help="of confirm; 5")
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny, to see whether everything runs"
-    )
+    parser.add_argument("--quick", action="store_true", help="tiny, to see whether everything runs")
     args = parser.parse_args()
     places = {name: str(Path(getattr(args, name)).resolve()) for name in ("sets", "fashion")}
     machine, progress, load = describe_machine(), Progress(), os.getloadavg()[0]

@@ -258,7 +258,7 @@ def test_a_module_given_in_python_keeps_its_splits_as_images(tmp_path: Path, tre
 
     settings = data_settings(module().DataModule(), None, tmp_path)
     path = settings[1].partition("=")[2]
-    config = parsed({**tree, "data": {"_target_": "ridgeline.tables.arrays.load", "name": "own"}}, path=path)
-    assert len(settings) == 2
+    config = parsed({**tree, "data": {"name": "arrays"}}, path=path)
+    assert settings == ["data=arrays", f"data.path={path}"]
     assert np.array(load_arrays(config.data).train.x_NI).shape == (45, 60)
     assert describe(config.data).examples == (45, 15, 31)

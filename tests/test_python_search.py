@@ -15,6 +15,7 @@ import ridgeline
 from ridgeline.api.asked import network_settings, space_settings
 from ridgeline.api.given import data_settings
 from ridgeline.api.studies import Study
+from ridgeline.arrays.examples import Place, find_examples
 from ridgeline.checking import ConfigError
 from ridgeline.search import study as study_module
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
@@ -136,14 +137,16 @@ def test_arrays_tensors_datasets_and_modules_become_one_table(tmp_path: Path) ->
 
 
 def test_images_keep_their_height_and_width(tmp_path: Path) -> None:
-    from ridgeline.tables.arrays import load
-
     x, y = np.random.default_rng(0).random((5, 1, 4, 3)).astype(np.float32), np.array(list("ababa"), object)
     settings = data_settings((x, y), None, tmp_path)
     assert settings == data_settings((x, y), None, tmp_path)
-    again, labels = load(settings[1].partition("=")[2])
-    assert (again == x[:, 0]).all()
-    assert labels.tolist() == list("ababa")
+    found = find_examples(Place(settings[1].partition("=")[2]))
+    assert (settings[0], found.image_shape, found.targets_N.tolist()) == ("data=arrays", (1, 4, 3), list("ababa"))
+    assert (found.parts["train"].x.read() == x).all()
+    colours = (255 * np.random.default_rng(0).random((5, 6, 5, 3))).astype(np.uint8)
+    (_, path) = data_settings((colours, y), None, tmp_path)
+    found = find_examples(Place(path.partition("=")[2]))
+    assert (found.image_shape, found.parts["train"].x.dtype) == ((3, 6, 5), np.uint8)
 
 
 @pytest.mark.parametrize(

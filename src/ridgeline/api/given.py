@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.arrays.examples import SPLITS as ARRAYS
 from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.outputs import draft_of, require_folder
-from ridgeline.config.data import STORED
 from ridgeline.data.loaders import read_module
 from ridgeline.quoting import setting
 
@@ -124,17 +124,19 @@ def _of_pair(x: Any, y: Any, target: str | None, runs: Path) -> list[str]:
 
 def _of_images(x: np.ndarray, y_N: np.ndarray, runs: Path, splits_N: np.ndarray | None = None) -> list[str]:
     """Examples with a height and a width, which no table has; `splits_N`: the names of the splits that they are in."""
-    x = x[:, 0] if x.ndim == 4 and x.shape[1] == 1 else x
     require(x.ndim in (3, 4), "X is rows, or images (N, H, W), (N, C, H, W) or (N, H, W, C)", "X", f"shape {x.shape}")
     require(y_N.shape == (len(x),), f"y has a target for each of {len(x)} images", "y", f"shape {y_N.shape}")
-    x, y_N = x.astype(np.float32, copy=False), np.asarray(y_N.tolist())  # texts, instead of objects
-    arrays = {"x": x, "y": y_N} | ({} if splits_N is None else {"split": splits_N})
+    y_N = np.asarray(y_N.tolist())  # texts, instead of objects
+    arrays = {"x": x, "y": y_N}
+    if splits_N is not None:
+        rows = {split: splits_N == split for split in ARRAYS if split in splits_N}
+        arrays = {ARRAYS[split][i]: (x, y_N)[i][own_N] for split, own_N in rows.items() for i in (0, 1)}
     whole = io.BytesIO()
     np.savez(whole, **arrays)  # type: ignore[arg-type]
-    contents = str((x.shape, y_N.dtype.str)).encode()  # a .npz has its time in it
-    contents += b"".join(array.tobytes() for array in arrays.values())
+    contents = str([(name, own.shape, own.dtype.str) for name, own in arrays.items()]).encode()
+    contents += b"".join(own.tobytes() for own in arrays.values())  # a .npz has its time in it
     path = _write(whole.getvalue(), "images-{}.npz", runs, contents)
-    return [f"data._target_={STORED}", setting("data.path", str(path))]
+    return ["data=arrays", setting("data.path", str(path))]
 
 
 def _of_module(module: Any, target: str | None, runs: Path) -> list[str]:

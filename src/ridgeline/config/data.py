@@ -6,7 +6,6 @@ import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ridgeline.checking import COPIED, OF_TARGET, aside, require
@@ -22,9 +21,6 @@ REGRESSION = ("diabetes", "friedman")
 
 PLACES = ("root", "path", "test_path", "targets", "test_targets")
 """Keys that say where data lie, which may be elsewhere when a study is confirmed."""
-
-STORED = "ridgeline.tables.arrays.load"
-"""Gives the examples that `ridgeline.search` has written into a file."""
 
 OF_FILES = ("table", "images", "arrays")
 """Those that lie where `data.path` says."""
@@ -162,8 +158,6 @@ class DataConfig:
     @property
     def title(self) -> str:
         """What the data set is called where it is spoken of."""
-        if self.source is not None and self.source.path == STORED and self.path is not None:
-            return Path(self.path).stem
         return self.name if self.source is None else self.source.path
 
     @property
