@@ -90,7 +90,10 @@ TARGETS = "targets"
 
 
 def targets(kind: Any) -> Any:
-    """A field that gathers the keys of the user's own in its group, whose names are anything: (name, target) each."""
+    """A field that gathers the keys of the user's own in its group, whose names are anything: (name, target) each.
+
+    `kind.belongs`, where it has that, says which keys: those with a `_target_`, if it does not.
+    """
     return field(default=(), metadata={TARGETS: kind})
 
 
@@ -103,7 +106,7 @@ def build(cls: Any, tree: Any, path: str) -> Any:
     """An object of the frozen dataclass `cls`, of a plain mapping. Raises ConfigError at the first broken rule.
 
     A class may have `choose`, which gives the class that the mapping means; and `read`, which makes its objects itself.
-    A field made by `targets` takes the keys that are no fields and hold a `_target_`.
+    A field made by `targets` takes the keys that are no fields and that it gathers.
     """
     if hasattr(cls, "choose"):
         cls = cls.choose(tree, path)
@@ -115,10 +118,11 @@ def build(cls: Any, tree: Any, path: str) -> Any:
     hints = _hints(cls)
     tree = _with_target(tree, fields)
     own = {name: fields.pop(name).metadata[TARGETS] for name in list(fields) if TARGETS in fields[name].metadata}
-    named = [str(key) for key in tree if own and is_target(tree[key])]  # under whatever name, `early_stopping` too
+    named = [str(key) for key in tree if any(_gathers(kind, str(key), tree[key]) for kind in own.values())]
     for key in tree:
         if key not in fields and key not in named:
-            raise ConfigError(unknown_key(_join(path, str(key)), fields))
+            known = [*fields, *(name for kind in own.values() for name in getattr(kind, "NAMES", ()))]
+            raise ConfigError(unknown_key(_join(path, str(key)), known))
     values: dict[str, Any] = {
         name: tuple((key, kind.read(tree[key], _join(path, key))) for key in named) for name, kind in own.items()
     }
@@ -135,6 +139,12 @@ def build(cls: Any, tree: Any, path: str) -> Any:
         if name not in own:
             _require_range(value, _join(path, name))
     return built
+
+
+def _gathers(kind: Any, key: str, value: Any) -> bool:
+    """Whether a field made by `targets` takes this key: under whatever name, `early_stopping` too."""
+    belongs: bool = kind.belongs(key, value) if hasattr(kind, "belongs") else is_target(value)
+    return belongs
 
 
 def _with_target(tree: Mapping[str, Any], fields: Mapping[str, dataclasses.Field[Any]]) -> Mapping[str, Any]:

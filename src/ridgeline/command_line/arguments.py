@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from ridgeline.command_line.commands import key_of
 from ridgeline.command_line.places import CONF
 from ridgeline.config.deciding import OF_ENTRY_POINTS
 from ridgeline.config.foreign import refuse_typed
+from ridgeline.config.lightning_keys import refuse_ours
+from ridgeline.config.trainer import TrainerConfig
 from ridgeline.target import TARGET
 
 OF_STUDIES = r"search(?!\.direction\b)|tracking\.(keep_weights|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
@@ -37,6 +40,9 @@ SEVERAL = ("callbacks", "experiment")
 
 NAMED = ("data", "network", "optimizer", "lr_schedule", "search")
 """Groups whose key `name` belongs to the chosen file."""
+
+OF_TRAINER = tuple(f"trainer.{f.name}" for f in dataclasses.fields(TrainerConfig))
+"""The keys of that group that a file of ours has."""
 
 MAY_BE_DELETED = ("search.sampler", "search.pruner", "search.params", "hydra")
 
@@ -104,7 +110,7 @@ def typed_keys(lines: Sequence[str]) -> dict[str, list[str]]:
 def with_targets(arguments: Sequence[str]) -> list[str]:
     """The overrides as Hydra takes them: with `network._target_=mine.Net` the keys below `network` are those of
     `mine.Net`, which no file of ours has, so each of them is added; and no other network is chosen. The keys of
-    `data.ordered` are the user's columns, and added too.
+    `data.ordered`, which are the user's columns, and those of Lightning's Trainer are added too.
 
     `conf/network/own.yaml` is what such a choice takes the place of a file of ours with.
     """
@@ -115,7 +121,8 @@ def with_targets(arguments: Sequence[str]) -> list[str]:
 
     def added(argument: str, key: str) -> str:
         is_below = any(key.startswith(f"{root}.") for root in roots) or f"{key}.".startswith("data.ordered.")
-        return f"++{argument}" if is_below and argument[:1] not in "+~" else argument
+        is_added = is_below or (key.startswith("trainer.") and key not in OF_TRAINER)
+        return f"++{argument}" if is_added and argument[:1] not in "+~" else argument
 
     return [*(f"{root}=own" for root in own), *map(added, arguments, keys)]
 
@@ -199,6 +206,7 @@ def check_override(override: Override) -> None:
 def check_key(key: str, line: str) -> None:
     """Raise ConfigError for a key that is set by the pipeline, or by the choice of a file; or deleted."""
     group, _, name = key.partition(".")
+    refuse_ours(key, line)
     if group == "trial":
         raise ConfigError(f"`{key}` is for a study to set, but got {line}.")
     if name == "name" and group in NAMED:

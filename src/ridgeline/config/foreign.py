@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ridgeline.checking import ConfigError, is_target, require
+from ridgeline.config.lightning_keys import OURS
 from ridgeline.target import TARGET
 
 NOT_USED = {
@@ -48,8 +49,9 @@ def not_used(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, why in NOT_USED.items():
         if key in tree:
             yield key, why
-    if is_target(tree.get("trainer")) and "default_root_dir" in tree["trainer"]:
-        yield "trainer.default_root_dir", "a trial writes into its job folder"
+    for key, why in OURS.items():
+        if is_target(tree.get("trainer")) and key in tree["trainer"]:
+            yield f"trainer.{key}", why
     callbacks = tree.get("callbacks")
     for name, node in callbacks.items() if isinstance(callbacks, Mapping) else ():
         path = str(node[TARGET]) if is_target(node) else ""
@@ -70,8 +72,7 @@ def _trainer(trainer: Mapping[str, Any], tree: Mapping[str, Any]) -> Mapping[str
         return trainer
     holds = str(path).startswith(OF_LIGHTNING) and str(path).endswith(".Trainer")
     require(holds, f"trainer.{TARGET} is Lightning's Trainer", f"trainer.{TARGET}", path)
-    device = {"accelerator": "cuda"} if trainer.get("accelerator") == "gpu" else {}
-    return {**{key: value for key, value in trainer.items() if key != TARGET}, **device}
+    return {key: value for key, value in trainer.items() if key != TARGET}
 
 
 def _callbacks(callbacks: Mapping[str, Any], tree: Mapping[str, Any]) -> Mapping[str, Any]:

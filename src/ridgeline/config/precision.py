@@ -12,8 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import torch
 
-Precision = Literal["32-true", "tf32", "bf16-mixed", "auto"]
-"""Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`."""
+Precision = Literal[
+    "32-true",
+    "tf32",
+    "bf16-mixed",
+    "auto",
+    "bf16-true",
+    "16-mixed",
+    "16-true",
+    "64-true",
+    "transformer-engine",
+    "transformer-engine-float16",
+]
+"""Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`. Those behind `auto`
+are of a LightningModule alone."""
 
 AUTO = "auto"
 PAYS = 1.3

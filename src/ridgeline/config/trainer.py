@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from ridgeline.checking import aside, course, require
+from ridgeline.checking import aside, course, require, targets
+from ridgeline.config.lightning_keys import PRECISIONS, LightningKey
 from ridgeline.config.precision import Precision
 
 
@@ -14,6 +15,7 @@ class TrainerConfig:
     """How long, in which batches, on what. Null: the full batch, as many threads as pay. Intervals are in seconds.
 
     `precision`: `auto` never gets here: `parse` makes of it what it is on this machine.
+    `lightning`: the other arguments of Lightning's Trainer that were given, by name.
     """
 
     max_epochs: int = 30
@@ -25,6 +27,7 @@ class TrainerConfig:
     checkpoint_interval: float = aside(60.0)
     ckpt_path: str | None = course(None)
     enable_progress_bar: bool = aside(True)
+    lightning: tuple[tuple[str, Any], ...] = targets(LightningKey)
 
     def check(self) -> None:
         require(self.max_epochs >= 1, "trainer.max_epochs >= 1", "trainer.max_epochs", self.max_epochs)
@@ -38,3 +41,22 @@ class TrainerConfig:
             "trainer.checkpoint_interval",
             self.checkpoint_interval,
         )
+
+    def check_without_model(self) -> None:
+        """Raise ConfigError for what a Trainer of the user's module takes, and one that trains stacks does not."""
+        for name, value in self.lightning:
+            key = f"trainer.{name}"
+            instead = INSTEAD.get(name)
+            rule = f"{key} is given with a model of one's own" + (f" (else {instead})" if instead else "")
+            require(False, rule, key, value)
+        key, known = "trainer.precision", [name for name in get_args(Precision) if name not in PRECISIONS]
+        holds = self.precision in known
+        require(holds, f"{key} in {{{', '.join(known)}}} without a model of one's own", key, self.precision)
+
+
+INSTEAD = {
+    "gradient_clip_val": "optimizer.gradient_clip_val",
+    "accumulate_grad_batches": "trainer.batch_size",
+    "limit_train_batches": "data.examples",
+}
+"""What is there without a model in the place of a key of Lightning's."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ridgeline.checking import require
 from ridgeline.regularizers.effect import Effect
 from ridgeline.strengths import Settings, require_at_least_0, strength
 
@@ -27,6 +28,11 @@ class GradientNoiseSettings(Settings):
 
     def check(self) -> None:
         require_at_least_0("regularization.gradient_noise", self.gradient_noise)
+
+    def check_on_module(self, config: Config) -> None:
+        """It joins the gradients before Lightning clips them."""
+        key, clip = "trainer.gradient_clip_val", dict(config.trainer.lightning).get("gradient_clip_val")
+        require(self.gradient_noise == 0 or not clip, f"{key} is null with regularization.gradient_noise", key, clip)
 
 
 class GradientNoise(Effect):
