@@ -12,12 +12,14 @@ from pytorch_lightning.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ridgeline.config import Config, ConfigError, RegularizationConfig
+import own_modules
+from ridgeline.config import Config, ConfigError, RegularizationConfig, parse
 from ridgeline.lightning.effects import ModuleEffects, make_effects
+from ridgeline.lightning.training import fit_module
 from ridgeline.networks.stacking.noise import KeyedNoise, purpose_of
 from ridgeline.regularizers import Effect, all_effects
 from ridgeline.strengths import strengths_of
-from settings import small
+from settings import SMALL, small, tree
 
 Optimizers = Callable[[Any], torch.optim.Optimizer]
 SGD: Optimizers = lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9)  # noqa: E731
@@ -66,6 +68,14 @@ class Edited(Plain):
         return self.objective(batch) + penalty
 
 
+QUIET: dict[str, Any] = {
+    "max_epochs": 2,
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
 PENALTIES = {"regularization__l1": 0.003, "regularization__l2": 0.02, "regularization__l1_form": "subgradient"}
 
 
@@ -79,16 +89,7 @@ def trained(module: Callable[[], pl.LightningModule], config: Config | None = No
     """What a Trainer makes of it, with the effects of a configuration if there is one."""
     pl.seed_everything(0, verbose=False)
     made = module()
-    trainer = pl.Trainer(
-        **{"max_epochs": 2, **given},
-        accelerator="cpu",
-        callbacks=make_effects(config) if config else [],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=1,
-    )
+    trainer = pl.Trainer(**{**QUIET, **given}, callbacks=make_effects(config) if config else [], num_sanity_val_steps=1)
     trainer.fit(made, loader(), loader(), ckpt_path=None)
     return made
 
@@ -96,6 +97,10 @@ def trained(module: Callable[[], pl.LightningModule], config: Config | None = No
 def assert_equal(ours: pl.LightningModule, theirs: pl.LightningModule, tolerance: float = 1e-6) -> None:
     for name, tensor in theirs.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], tensor, rtol=tolerance, atol=tolerance, msg=name)
+
+
+def effects_of(module: pl.LightningModule) -> ModuleEffects:
+    return next(own for own in module.trainer.callbacks if isinstance(own, ModuleEffects))  # type: ignore[attr-defined]
 
 
 HOW = {
@@ -227,8 +232,7 @@ def test_averaged_weights_are_validated_and_kept_and_training_goes_on_with_its_o
     assert_equal(ours, theirs)
     found = [module.trainer.callback_metrics["val/loss"].item() for module in (ours, theirs)]
     assert found[0] == pytest.approx(found[1], rel=1e-5)
-    (effects,) = [own for own in ours.trainer.callbacks if isinstance(own, ModuleEffects)]  # type: ignore[attr-defined]
-    kept = effects.weights_of(ours)
+    kept = effects_of(ours).weights_of(ours)
     for name, tensor in theirs.average.items():  # type: ignore[union-attr, operator]
         torch.testing.assert_close(kept[name], tensor, rtol=1e-5, atol=1e-6, msg=name)
     assert_equal(ours, theirs)
@@ -241,20 +245,10 @@ def test_a_checkpoint_holds_the_average(tmp_path: Any) -> None:
     half.trainer.save_checkpoint(tmp_path / "half.ckpt")
     pl.seed_everything(0, verbose=False)
     module = Plain()
-    trainer = pl.Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        callbacks=make_effects(config),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = pl.Trainer(**QUIET, callbacks=make_effects(config))
     trainer.fit(module, loader(), loader(), ckpt_path=str(tmp_path / "half.ckpt"), weights_only=False)
-    for one, other in ((whole, module),):
-        kept = [own for m in (one, other) for own in m.trainer.callbacks if isinstance(own, ModuleEffects)]  # type: ignore[attr-defined]
-        first, second = kept[0].weights_of(one), kept[1].weights_of(other)
-        assert all(torch.equal(first[name], second[name]) for name in first)
+    first, second = (effects_of(one).weights_of(one) for one in (whole, module))
+    assert all(torch.equal(first[name], second[name]) for name in first)
     assert_equal(module, whole, tolerance=0.0)
 
 
@@ -384,3 +378,31 @@ def test_an_effect_that_needs_batches_says_that_it_acts_on_no_module() -> None:
         if effect.settings is not None and type(effect).on_batch is not Effect.on_batch:
             acting = [name for name, own in strengths_of(effect.settings).items() if own.not_on_module is None]
             assert acting in ([], ["dropout"]), acting
+
+
+class EditedLit(own_modules.Lit):
+    """The module of the tests with a penalty in its loss."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        weights = [layer.weight for layer in self.net if isinstance(layer, nn.Linear)]
+        penalty = torch.stack([weight.square().sum() for weight in weights]).sum()
+        return super().training_step(batch, batch_idx) + 0.05 / 2 * penalty
+
+
+def test_a_trial_ends_as_a_plain_trainer_ends_with_the_edited_module() -> None:
+    """Its learning curve, by the numbers that the module logs, and the weights that are kept."""
+    ours = tree(
+        {key: value for key, value in SMALL.items() if key.split(".")[0] in ("optimizer", "network", "trainer")}
+    )
+    given = tree({"model._target_": "own_modules.Lit", "data._target_": "own_modules.Blobs", "seed": 3})
+    given |= tree({"regularization.l2": 0.05, "regularization.dropout": 0.4, "metric": "val/loss"})
+    ours["trainer"] |= {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5, "restore_best": False}
+    result = fit_module(parse({**ours, **given}))
+    pl.seed_everything(3, verbose=False)
+    data, module = own_modules.Blobs(), EditedLit(own_modules.Net(dropout=0.4))
+    trainer = pl.Trainer(**{**QUIET, "max_epochs": 3}, accumulate_grad_batches=2, gradient_clip_val=0.5)
+    trainer.fit(module, datamodule=data)
+    assert result.failure is None
+    assert result.value == pytest.approx(float(trainer.callback_metrics["val/loss"]), rel=1e-5)
+    for name, tensor in module.state_dict().items():
+        torch.testing.assert_close(result.weights[name], tensor, rtol=1e-5, atol=1e-6, msg=name)

@@ -27,6 +27,9 @@ Precision = Literal[
 """Of the network's products; the names are Lightning's, and NVIDIA's for what torch calls `high`. Those behind `auto`
 are of a LightningModule alone."""
 
+OF_CUDA = ("tf32", "16-mixed")
+"""A CPU has no such products, or none that pay; Lightning would take others without a word."""
+
 AUTO = "auto"
 PAYS = 1.3
 """So many times as fast as float32 a product must be: what a step does beside its products stays as it is."""

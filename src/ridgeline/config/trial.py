@@ -15,6 +15,7 @@ from ridgeline.config.data_module import ModuleConfig
 from ridgeline.config.entry_points import CaseStudyConfig, ClaimsConfig, ConfirmConfig, PrepareConfig
 from ridgeline.config.foreign import at_home
 from ridgeline.config.images import images_task
+from ridgeline.config.lightning_keys import with_our_names
 from ridgeline.config.lr_schedule import LRScheduleConfig, OwnScheduleConfig
 from ridgeline.config.model import OwnModel
 from ridgeline.config.network import NetworkConfig
@@ -107,6 +108,7 @@ class Config:
         if self.model is not None:
             self._check_model()
             return
+        self.trainer.check_without_model()
         self.network.check_data(self.data.name)
         self.regularization.check_beside(self)
         self.augmentation.check_beside(self)
@@ -124,9 +126,8 @@ class Config:
             key, other = "callbacks.early_stopping.monitor", "callbacks.NAME._target_=...EarlyStopping takes any other"
             holds = stopping.monitor == self.metric or is_known(stopping.monitor)
             require(holds, f"{key} is {self.metric}, val/loss or the like ({other})", key, stopping.monitor)
-        for name in self.regularization.strengths_on():
-            key = f"regularization.{name}"
-            require(False, f"{key} is 0 with a model", key, getattr(self.regularization, name))
+        self.regularization.check_on_module(self)
+        self.augmentation.check_on_module(self)
 
     def _check_task(self) -> None:
         """The rules between the task, its loss and its figures."""
@@ -186,7 +187,7 @@ def parse(tree: Mapping[str, Any]) -> Config:
         tree = _with_model(tree)
         if tree["model"] is None:
             refuse_ours(tree.get("callbacks"))
-        return build(Config, with_precision(_with_loss(_with_task(tree))), "")
+        return build(Config, with_precision(with_our_names(_with_loss(_with_task(tree)))), "")
 
 
 def _with_model(tree: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,16 +7,16 @@ are validated. So a module trains as if its author had written it all into it: t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from ridgeline.config import Config, ConfigError
+from ridgeline.lightning.curve import State, state_of
 from ridgeline.lightning.module_fit import ModuleFit, acts_at, require_known_steps
 from ridgeline.lightning.parts import dropouts_of
 from ridgeline.networks.stacking.dropouts import DropoutOfTorch
@@ -29,6 +29,11 @@ def make_effects(config: Config) -> list[pl.Callback]:
     """What acts on a module with this configuration: nothing, or one callback."""
     own = config.regularization
     return [ModuleEffects(config)] if own.is_on or own.dropout is not None else []
+
+
+def weights_of(effects: Sequence[Any]) -> Callable[[Any], State]:
+    """What gives the tensors that are kept of a module which trains with these callbacks."""
+    return effects[0].weights_of if effects else state_of
 
 
 def effects_on_modules(config: Config) -> list[Effect]:
@@ -102,10 +107,10 @@ class ModuleEffects(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._loaded = state_dict["optimizers"]
 
-    def weights_of(self, module: pl.LightningModule) -> dict[str, Tensor]:
-        """The module's `state_dict`, on the CPU, with the averaged weights in it where there are some."""
+    def weights_of(self, module: pl.LightningModule) -> State:
+        """What is kept of the module: its tensors, with the averaged weights among them where there are some."""
         with self._averaged():
-            return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+            return state_of(module)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from ridgeline.checking import ConfigError, require
 from ridgeline.config import Config
 from ridgeline.lightning.curve import Curve
 from ridgeline.lightning.data import open_data
+from ridgeline.lightning.effects import make_effects
 from ridgeline.lightning.package import as_callback, package_of
 from ridgeline.lightning.training import build_module, build_trainer, own_callbacks
 from ridgeline.stack.fitting import quiet_lightning
@@ -31,8 +32,8 @@ def rehearse(config: Config) -> None:
             package.seed_everything(config.seed, workers=True, verbose=False)
             data, module = open_data(config), build_module(config)
             callbacks = [own for own in own_callbacks(config) if not isinstance(own, package.callbacks.Checkpoint)]
-            few = {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1, "enable_progress_bar": False}
-            build_trainer(config, package, [*callbacks, curve], Path(folder), **few).fit(module, datamodule=data)
+            ours = [*callbacks, *make_effects(config), curve]
+            build_trainer(config, package, ours, Path(folder), **_few(config)).fit(module, datamodule=data)
         except ConfigError:
             raise
         except Exception as error:
@@ -50,6 +51,13 @@ def rehearse(config: Config) -> None:
     for key, name in asked.items():
         rule = f"{key} is logged by {config.model.path}, as are {', '.join(logged)}," if logged else f"{key} is logged"
         require(name in logged, rule, key, name)
+
+
+def _few(config: Config) -> dict[str, Any]:
+    """A batch of each, validated after the first epoch whenever the training itself is."""
+    validates = dict(config.trainer.lightning).get("limit_val_batches") != 0
+    few = {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": int(validates)}
+    return {**few, "check_val_every_n_epoch": 1, "val_check_interval": 1.0, "enable_progress_bar": False}
 
 
 SEEDS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")

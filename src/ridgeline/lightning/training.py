@@ -16,6 +16,7 @@ from ridgeline.checking import ConfigError, require
 from ridgeline.config import Config
 from ridgeline.lightning.curve import Curve
 from ridgeline.lightning.data import open_data
+from ridgeline.lightning.effects import make_effects, weights_of
 from ridgeline.lightning.numbers import numbers_logger
 from ridgeline.lightning.package import as_callback, package_of
 from ridgeline.lightning.splits import given
@@ -39,10 +40,12 @@ def fit_module(
     """
     started = time.monotonic()
     package = package_of(config)
-    curve = as_callback(Curve, package)(config, go_on=go_on, listener=listener, folder=job_dir)
+    effects = make_effects(config)
+    own = {"weights_of": weights_of(effects), "folder": job_dir}
+    curve = as_callback(Curve, package)(config, go_on=go_on, listener=listener, **own)
     with quiet_lightning(), _threads(config.trainer.num_threads), _folder(job_dir) as folder:
         try:
-            trainer = _train(config, package, curve, folder)
+            trainer = _train(config, package, [*effects, curve], folder)
             curve.end = curve.end or ("callback" if trainer.should_stop else "max_epochs")
         except Exception as error:
             if error is curve.parting:
@@ -59,6 +62,8 @@ def build_trainer(config: Config, package: Any, callbacks: Sequence[Any], folder
         "precision": "32-true" if config.trainer.precision == "tf32" else config.trainer.precision,
         "enable_progress_bar": config.trainer.enable_progress_bar,
         "devices": 1,
+        "num_sanity_val_steps": 0,
+        **{name: value for name, value in config.trainer.lightning if value is not None},
         **more,
     }
     environment = __import__(f"{package.__name__}.plugins.environments", fromlist=["LightningEnvironment"])
@@ -68,7 +73,6 @@ def build_trainer(config: Config, package: Any, callbacks: Sequence[Any], folder
         callbacks=list(callbacks),
         logger=numbers_logger(package),
         enable_model_summary=False,
-        num_sanity_val_steps=0,
         default_root_dir=folder,
         **settings,
     )
@@ -88,11 +92,11 @@ def own_callbacks(config: Config) -> list[Any]:
     return [target.build() for _, target in config.callbacks.own]
 
 
-def _train(config: Config, package: Any, curve: Any, folder: Path) -> Any:
+def _train(config: Config, package: Any, ours: Sequence[Any], folder: Path) -> Any:
     package.seed_everything(config.seed, workers=True, verbose=False)
     data = open_data(config)
     module = build_module(config)
-    trainer = build_trainer(config, package, [*own_callbacks(config), curve], folder)
+    trainer = build_trainer(config, package, [*own_callbacks(config), *ours], folder)
     with float32_products(config.trainer.precision):
         trainer.fit(module, datamodule=data, ckpt_path=config.trainer.ckpt_path, weights_only=False)
     return trainer

@@ -77,7 +77,8 @@ def check_values(line: CommandLine, loader: ConfigLoader, master: DictConfig, *,
             structures.setdefault(choices, structure(config))
             by_data.setdefault(config.data, config)
             trainer = config.trainer
-            asked = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
+            machine = trainer.batch_size, trainer.num_threads, trainer.accelerator, trainer.precision, trainer.ckpt_path
+            asked = *machine, trainer.lightning  # a module of the user's own is tried with each of the last ones
             needs = _asked_of_layers(config), bool(config.augmentation.strengths_on()), _tried(config)
             trains = config.network if config.model is None else _skeleton(config.model)
             by_size.setdefault((config.data, trains, *needs, *asked), config)

@@ -13,6 +13,7 @@ import torch
 
 from ridgeline.checking import require
 from ridgeline.config import Config
+from ridgeline.config.precision import OF_CUDA
 
 
 def pick_device(config: Config) -> torch.device:
@@ -21,7 +22,7 @@ def pick_device(config: Config) -> torch.device:
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
-    require(precision != "tf32" or wanted == "cuda", rule, "trainer.precision", precision)
+    require(precision not in OF_CUDA or wanted == "cuda", rule, "trainer.precision", precision)
     return torch.device(wanted)
 
 

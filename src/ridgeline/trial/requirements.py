@@ -14,6 +14,7 @@ from ridgeline.config.deciding import training_keys
 from ridgeline.config.lr_schedule import OwnScheduleConfig
 from ridgeline.config.network import NetworkConfig, OwnNetwork
 from ridgeline.config.optimizer import OwnOptimizerConfig
+from ridgeline.config.precision import OF_CUDA
 from ridgeline.data import DataDescription, check_again, check_leaks, describe, load_arrays, notes_of
 from ridgeline.stack.limits import check_memory, check_processors
 from ridgeline.tasks.losses import OwnLoss
@@ -61,7 +62,7 @@ def _check_settings(config: Config) -> None:
     path, precision, device = config.trainer.ckpt_path, config.trainer.precision, config.trainer.accelerator
     require(path is None or Path(path).is_file(), "trainer.ckpt_path is a file", "trainer.ckpt_path", path)
     rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
-    require(precision != "tf32" or device != "cpu", rule, "trainer.precision", precision)
+    require(precision not in OF_CUDA or device != "cpu", rule, "trainer.precision", precision)
     check_processors(config)
 
 
@@ -76,7 +77,7 @@ def asks_torch(config: Config) -> bool:
         or isinstance(config.optimizer, OwnOptimizerConfig)
         or isinstance(config.lr_schedule, OwnScheduleConfig)
     )
-    return is_own or trainer.accelerator == "cuda" or trainer.precision == "tf32" or trainer.ckpt_path is not None
+    return is_own or trainer.accelerator == "cuda" or trainer.precision in OF_CUDA or trainer.ckpt_path is not None
 
 
 def check(config: Config) -> None:
