@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import own_modules
 from ridgeline.config import Config, ConfigError, RegularizationConfig, parse
+from ridgeline.config.idle import idle_keys
 from ridgeline.lightning.effects import ModuleEffects, make_effects
 from ridgeline.lightning.training import fit_module
 from ridgeline.networks.stacking.noise import KeyedNoise, purpose_of
@@ -380,6 +381,9 @@ def test_an_effect_that_needs_batches_says_that_it_acts_on_no_module() -> None:
             assert acting in ([], ["dropout"]), acting
 
 
+GROUPS = ("optimizer", "network", "trainer")
+
+
 class EditedLit(own_modules.Lit):
     """The module of the tests with a penalty in its loss."""
 
@@ -406,3 +410,13 @@ def test_a_trial_ends_as_a_plain_trainer_ends_with_the_edited_module() -> None:
     assert result.value == pytest.approx(float(trainer.callback_metrics["val/loss"]), rel=1e-5)
     for name, tensor in module.state_dict().items():
         torch.testing.assert_close(result.weights[name], tensor, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_a_form_or_a_schedule_without_a_strength_is_idle_beside_a_module_too() -> None:
+    given = tree({"model._target_": "own_modules.Lit", "data._target_": "own_modules.Blobs", "metric": "val/loss"})
+    ours = tree({key: value for key, value in SMALL.items() if key.split(".")[0] in GROUPS})
+    schedule = {"callbacks": {"penalty_schedule": {"name": "early", "epochs": 1}}}
+    idle = {one.key for one in idle_keys(parse({**ours, **given, **schedule}))}
+    assert {"regularization.l1_form", "callbacks.penalty_schedule", "optimizer", "network"} <= idle
+    acting = {**ours, **given, **schedule, "regularization": {"l1": 0.1}}
+    assert not {"regularization.l1_form", "callbacks.penalty_schedule"} & {one.key for one in idle_keys(parse(acting))}

@@ -44,13 +44,14 @@ class Idle:
 def idle_keys(config: Config) -> Iterator[Idle]:
     if config.model is not None:
         yield from _beside_model(config, config.model)
-        yield from _of_stopping(config)
-        return
-    yield from (Idle(*idle) for idle in config.network.idle())
-    yield from _of_optimizer(config)
-    yield from _of_data(config)
+    else:
+        yield from (Idle(*idle) for idle in config.network.idle())
+        yield from _of_optimizer(config)
+        yield from _of_data(config)
+        yield from _of_learning_rate(config)
     yield from _of_regularization(config)
     yield from _of_schedules(config)
+    yield from _of_stopping(config)
 
 
 def still_idle(before: Mapping[str, Idle] | None, config: Config) -> dict[str, Idle]:
@@ -113,7 +114,6 @@ def _of_regularization(config: Config) -> Iterator[Idle]:
 
 
 def _of_schedules(config: Config) -> Iterator[Idle]:
-    yield from _of_learning_rate(config)
     own, epochs = config.regularization, config.trainer.max_epochs
     for name in ("dropout_schedule", "penalty_schedule"):
         schedule, key = getattr(config.callbacks, name), f"callbacks.{name}"
@@ -124,7 +124,6 @@ def _of_schedules(config: Config) -> Iterator[Idle]:
             yield Idle(key, *_none_of(multiplied))
         elif (broken := _never_changes(key, schedule, epochs)) is not None:
             yield Idle(key, *broken)
-    yield from _of_stopping(config)
 
 
 def _of_stopping(config: Config) -> Iterator[Idle]:
