@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from scipy.ndimage import affine_transform
 from torch import Tensor
 
-from ridgeline.config import AugmentationConfig
+from ridgeline.config import AugmentationConfig, parse
 from ridgeline.config.batchable import is_batchable
 from ridgeline.data import Split, Splits, load_splits
 from ridgeline.regularizers import Batch
@@ -205,3 +206,23 @@ def test_picture_shows_colours() -> None:
     images_RMCHW[0, 0, 0], images_RMCHW[0, 0, 2, 1] = 200.0, 100.0
     (axes,) = augmentation_figure(images_RMCHW).axes
     assert axes.images[0].get_array().tolist() == [[[255, 0, 0]] * 2, [[255, 0, 128]] * 2]
+
+
+def test_a_cnn_of_colour_images_trains_augmented_in_a_stack_as_alone(tmp_path: Path) -> None:
+    """From bytes, each channel by its own mean and deviation."""
+    draw = np.random.default_rng(0)
+    labels_N = np.repeat([0, 1], 60)
+    x_NHW3 = draw.integers(0, 200, (120, 8, 8, 3)) + 50 * (labels_N[:, None, None, None] * [0, 1, 0])
+    np.savez(tmp_path / "x.npz", x=x_NHW3.astype(np.uint8), y=labels_N)
+    others = {"optimizer": {"name": "adam", "lr": 0.01}, "trainer": {"max_epochs": 2, "batch_size": 24}}
+    network = {"name": "cnn", "channels": [4], "head": [8]}
+    tree = {"data": {"name": "arrays", "path": str(tmp_path / "x.npz")}, "network": network, **others}
+    configs = [parse({**tree, "augmentation": KNOBS, "seed": seed}) for seed in range(3)]
+    splits = load_splits(configs[0].data)
+    assert (configs[0].data.standardize, splits.train.x_NI.dtype) == ("channel", torch.uint8)
+    stacked = fit(configs, splits)
+    for config, one in zip(configs[:2], stacked, strict=False):
+        (alone,) = fit([config], splits)
+        for row, same in zip(one.history, alone.history, strict=True):
+            assert row["val/loss"] == pytest.approx(same["val/loss"], rel=1e-3)
+    assert stacked[0].history != fit([parse(tree)], splits)[0].history
