@@ -1,7 +1,8 @@
-"""Predict the rows of a file with a registered model.
+"""Predict the rows of a file, or images, with a registered model.
 
 python pipelines/predict.py model=ridgeline-churn@champion data.path=new.csv out=predictions.csv
 python pipelines/predict.py model=ridgeline-churn data.path=new.csv out=predictions.csv keep=[id]
+python pipelines/predict.py model=ridgeline-pets data.path=FOLDER out=predictions.csv     or data.path='new/*.jpg'
 """
 
 from pathlib import Path

@@ -122,7 +122,7 @@ def test_a_file_of_any_length_is_predicted_in_pieces(
     new, out = tmp_path / "new.csv", tmp_path / "p.csv"
     registered.frame.drop(columns=["bought", "price"]).to_csv(new, index=False)
     assert predict_file(open_model("ridgeline-shop@champion", registered.config), str(new), out, "id") == N
-    found, whole = pd.read_csv(out), predictions(registered.fitted, registered.frame)
+    found, whole = pd.read_csv(out), predictions(registered.fitted, registered.frame, registered.frame.index)
     assert list(found.columns) == ["id", "prediction", "probability_no", "probability_yes"]
     assert (found["id"] == registered.frame["id"]).all()
     assert (found["prediction"] == whole["prediction"]).all()
@@ -168,7 +168,8 @@ def test_numbers_come_with_the_spread_of_the_seeds_and_in_their_own_unit(tmp_pat
     fitted = fitted_of(path, "price", drop=["id", "bought"], split="random")
     fitted.save(tmp_path / "model")
     loaded = load_fitted(tmp_path / "model")
-    found = predictions(loaded, pd.read_csv(path))
+    frame = pd.read_csv(path)
+    found = predictions(loaded, frame, frame.index)
     assert list(found.columns) == ["prediction", "low", "high"]
     seeds_SN = fitted.predict_with_each_seed(pd.read_csv(path))
     assert seeds_SN.shape == (3, N)

@@ -19,7 +19,7 @@ class ModelName:
 
 @dataclass(frozen=True)
 class NewRows:
-    """The rows to predict. `path`: the file that they are in."""
+    """The rows to predict. `path`: the file that they are in; of images their folder, or a glob."""
 
     path: str | None = None
 

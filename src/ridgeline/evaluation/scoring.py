@@ -1,4 +1,4 @@
-"""A registered model is applied to the rows of a file, however many these are.
+"""A registered model is applied to the rows of a file, or to images, however many these are.
 
 N rows, S seeds, C classes.
 """
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
-from ridgeline.config import TableConfig
+from ridgeline.config import ImagesConfig, TableConfig
 from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
 from ridgeline.tables.reading import read_chunks
 from ridgeline.tracking.champion import ALIAS
@@ -32,6 +32,10 @@ ROWS = 20_000
 LEVEL = 0.95
 """Of the predictions of so large a share of the seeds `low` and `high` are the ends."""
 ALL = "all"
+FILE = "file"
+"""The column with the names of images."""
+IMAGES = 1024
+"""How many of them are read and predicted at a time."""
 
 
 def open_model(model: str, config: Keeping) -> Fitted:
@@ -63,10 +67,11 @@ def open_model(model: str, config: Keeping) -> Fitted:
 
 
 def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:
-    """Write what the model predicts for each row of a table into a CSV file, in their order; returns how many rows.
+    """Write what the model predicts for each row of a table, or for each image of a folder or a glob, into a CSV file,
+    in their order; returns how many rows.
 
     `keep`: columns of the table that are written too; `all`: each of them. Nobody ever sees half of the file. Raises
-    ConfigError for a bad table, or one that lacks a column.
+    ConfigError for a bad table, or one that lacks a column, and for a file that is no image.
     """
     count = 0
     with (
@@ -74,11 +79,15 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
         draft.open("w", encoding="utf-8", newline="") as file,
         tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
     ):
-        for frame in _chunks(fitted, path):
+        are_images = isinstance(fitted.config.data, ImagesConfig)
+        if are_images:
+            require(not keep, "keep=[] for images, whose names are written", "keep", keep)
+            keep = ALL
+        for frame, x in _images(fitted, path) if are_images else _rows(fitted, path):
             kept = list(frame.columns) if keep == ALL else [keep] if isinstance(keep, str) else list(keep)
             lacking = [name for name in kept if name not in frame.columns]
             require(not lacking, "keep is of the table's columns", "keep", ", ".join(lacking))
-            found = predictions(fitted, frame)
+            found = predictions(fitted, x, frame.index)
             taken = [name for name in kept if name in found]
             require(not taken, "keep has none of the columns that are written", "keep", ", ".join(taken))
             pd.concat([frame[kept], found], axis=1).to_csv(file, index=False, header=count == 0)
@@ -87,28 +96,48 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
     return count
 
 
-def predictions(fitted: Fitted, frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns `prediction` and, of classes, `probability_CLASS` each; of numbers, `low` and `high`, between which
-    the networks of 95% of the seeds predict, where the model has several of them."""
-    x = frame if fitted.scaler.encoder is not None else _numbers(fitted, frame)
+def predictions(fitted: Fitted, x: Any, index: pd.Index) -> pd.DataFrame:
+    """Of what `Fitted.predict` takes, the columns `prediction` and, of classes, `probability_CLASS` each; of numbers,
+    `low` and `high`, between which the networks of 95% of the seeds predict, where the model has several of them."""
     if fitted.config.predicted == "classification":
         names = fitted.class_names or tuple(map(str, range(fitted.n_classes)))
         probabilities_NC = fitted.predict(x)
         columns: dict[str, np.ndarray] = {"prediction": np.array(names, object)[probabilities_NC.argmax(axis=1)]}
         columns |= {f"probability_{name}": probabilities_NC[:, c] for c, name in enumerate(names)}
-        return pd.DataFrame(columns, index=frame.index)
+        return pd.DataFrame(columns, index=index)
     values_SN = fitted.predict_with_each_seed(x)
     columns = {"prediction": values_SN[0]}
     if len(values_SN) > 1:
         low_N, high_N = np.quantile(values_SN, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         columns |= {"low": low_N, "high": high_N}
-    return pd.DataFrame(columns, index=frame.index)
+    return pd.DataFrame(columns, index=index)
 
 
-def _chunks(fitted: Fitted, path: str) -> Iterator[pd.DataFrame]:
+def _rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, Any]]:
+    """Rows of a table, and the same as the model takes them."""
     data = fitted.config.data
     known = (data.missing, data.strings) if isinstance(data, TableConfig) else ((), ())
-    return read_chunks(path, missing=known[0], strings=known[1], rows=ROWS)
+    for frame in read_chunks(path, missing=known[0], strings=known[1], rows=ROWS):
+        yield frame, frame if fitted.scaler.encoder is not None else _numbers(fitted, frame)
+
+
+def _images(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """The names of images as a column, and their pixels, of the size and the channels that the model was trained on."""
+    from ridgeline.images.folders import some_images  # Pillow, which tables do without
+    from ridgeline.images.reading import pixels
+
+    assert fitted.shape.image is not None
+    files = some_images(path, "data.path")
+    n_channels, *size = fitted.shape.image
+    for start in range(0, len(files), IMAGES):
+        some = dict(list(files.items())[start : start + IMAGES])
+        found = list(pixels(list(some.values()), n_channels, (size[0], size[1])))
+        for name, own in zip(some, found, strict=True):
+            require(
+                not isinstance(own, str), "each file can be read as an image", "data.path", f"{path}: {name}: {own}"
+            )
+        x_NI = np.stack([own for own in found if not isinstance(own, str)]).reshape(len(some), -1)
+        yield pd.DataFrame({FILE: list(some)}, index=range(start, start + len(some))), x_NI
 
 
 def _numbers(fitted: Fitted, frame: pd.DataFrame) -> np.ndarray:

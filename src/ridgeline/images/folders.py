@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -66,6 +67,21 @@ def split_folders(root: Path) -> dict[str, Path]:
     splits = {known[name.lower()]: root / name for name in names if name.lower() in known}
     is_split = len(splits) == len(names) and "train" in splits
     return {split: splits[split] for split in SPLIT_FOLDERS if split in splits} if is_split else {}
+
+
+def some_images(path: str, key: str) -> dict[str, Path]:
+    """The images in a folder and below it, or those that a pattern with * or ? matches, or the one of this path; by
+    what they are called from the folder on. Raises ConfigError where there is none."""
+    if glob.has_magic(path) and not os.path.exists(path):
+        names = sorted(glob.glob(os.path.expanduser(path), recursive=True))
+        found = {name: Path(name) for name in names if name.lower().endswith(SUFFIXES)}
+    else:
+        place = find_path(path, key)
+        files = _images_in(place, FolderOfImages(), ()) if place.is_dir() else [place]
+        found = {_below(file, place) if place.is_dir() else file.name: file for file in files}
+    if not found:
+        raise ConfigError(f"`{key} has images` must hold, but got {key}={path} without one.")
+    return found
 
 
 def find_path(path: str, key: str) -> Path:

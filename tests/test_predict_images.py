@@ -1,0 +1,65 @@
+"""A champion of images predicts those of a folder or a glob, decoded as those that it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pictures import drawn, folder, images
+from ridgeline.checking import ConfigError
+from ridgeline.data import load_splits
+from ridgeline.evaluation.scoring import predict_file
+from ridgeline.images.decoding import decode
+from ridgeline.stack.fitted import Fitted, load_fitted
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.networks import shape_of
+
+
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """Trained on images of 8 x 8 pixels, stored, and read back where those are no more."""
+    root = tmp_path_factory.mktemp("champion")
+    config = images(folder(root / "pets", n=30), data__image_size=[6, 4], trainer__max_epochs=30, optimizer__lr=0.01)
+    splits = load_splits(config.data)
+    (result,) = fit([config], splits)
+    names = splits.description.class_names
+    Fitted(config, result.weights, splits.scaler, shape_of(splits), names).save(root / "champion")
+    (root / "pets").rename(root / "elsewhere")
+    return load_fitted(root / "champion")
+
+
+def test_images_of_a_folder_or_a_glob_are_predicted_by_their_names(champion: Fitted, tmp_path: Path) -> None:
+    new, out = tmp_path / "new", tmp_path / "out.csv"
+    (new / "more").mkdir(parents=True)
+    for i in range(6):
+        image = drawn(9000 + i, colour=i % 2)
+        image.save(new / f"{i}.png") if i < 4 else image.save(new / f"more/{i}.bmp")
+    (new / "notes.txt").write_text("x")
+    assert predict_file(champion, str(new), out) == 6
+    found = pd.read_csv(out)
+    assert list(found) == ["file", "prediction", "probability_cats", "probability_dogs"]
+    assert list(found["file"]) == ["0.png", "1.png", "2.png", "3.png", "more/4.bmp", "more/5.bmp"]
+    assert list(found["prediction"]) == ["cats", "dogs"] * 3
+    own = decode((new / "3.png").read_bytes(), 3, (6, 4))
+    expected = champion.predict(own.reshape(1, -1))[0]
+    assert np.allclose(found.loc[3, ["probability_cats", "probability_dogs"]].to_numpy(float), expected, atol=1e-6)
+    assert predict_file(champion, str(new / "*.png"), out) == 4
+    assert predict_file(champion, str(new / "more/4.bmp"), out) == 1
+
+
+def test_what_cannot_be_predicted_is_refused_and_leaves_no_file(champion: Fitted, tmp_path: Path) -> None:
+    new, out = tmp_path / "new", tmp_path / "out.csv"
+    new.mkdir()
+    with pytest.raises(ConfigError, match=r"data\.path has images` must hold, but got data\.path=.*new without one"):
+        predict_file(champion, str(new), out)
+    Image.new("RGB", (8, 8)).save(new / "a.png")
+    (new / "b.png").write_text("x")
+    with pytest.raises(ConfigError, match=r"each file can be read as an image.*new: b\.png: it is text"):
+        predict_file(champion, str(new), out)
+    with pytest.raises(ConfigError, match=r"keep=\[\] for images"):
+        predict_file(champion, str(new), out, "id")
+    assert not out.exists()
