@@ -46,10 +46,8 @@ class OfImages(Workload):
 class Folder(Dataset):
     """Each image is read, decoded and normalized when it is asked for."""
 
-    def __init__(
-        self, files: list[Path], labels_N: Tensor, mean_C: tuple[float, ...], std_C: tuple[float, ...]
-    ) -> None:
-        self._files, self._labels_N, self._mean_C, self._std_C = files, labels_N, mean_C, std_C
+    def __init__(self, files: list[Path], labels_N: Tensor, scale: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+        self._files, self._labels_N, self._scale = files, labels_N, scale
 
     def __len__(self) -> int:
         return len(self._files)
