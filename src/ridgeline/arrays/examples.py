@@ -5,14 +5,15 @@ N examples, I features; images of C channels, H rows and W columns.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from ridgeline.arrays.files import ONE, Entry, entries_of, require_plain
+from ridgeline.arrays.files import ONE, Entry, entries_of
+from ridgeline.arrays.part import Part, check_part
 from ridgeline.arrays.rows import ImageShape, shape_of_rows
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.tables.files import BadTable, naming
@@ -35,15 +36,6 @@ IDX = {
     "test": ("*t10k-images*idx3-ubyte*", "*t10k-labels*idx1-ubyte*"),
 }
 """The four files of MNIST, and of what was made to take its place."""
-
-
-class Part(NamedTuple):
-    """A split: its examples and their targets; `x_name` and `y_name` are what an error calls them."""
-
-    x: Entry
-    y: Entry
-    x_name: str
-    y_name: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,8 @@ class Found:
     @property
     def targets_N(self) -> np.ndarray:
         """Of all splits, one after the other. Raises ConfigError for targets of several types."""
-        arrays = [_one_each(part, self.files[0]) for part in self.parts.values()]
+        with naming("data.path", self.files[0]):
+            arrays = [part.y.read().reshape(-1) for part in self.parts.values()]
         kinds = {array.dtype.kind in "USOb" for array in arrays}
         require(len(kinds) == 1, "the targets of all splits are of one type", "data.path", self.files[0])
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
@@ -93,9 +86,7 @@ def find_examples(place: Place) -> Found:
     parts = dict(_of_place(place, files))
     for part in parts.values():
         with naming("data.path", files[0]):
-            require_plain(part.x, part.x_name)
-            require_plain(part.y, part.y_name)
-            _check_shapes(part, parts["train"])
+            check_part(part, parts["train"])
     with naming("data.path", files[0]):
         image = shape_of_rows(parts["train"].x.shape, place.image_shape)
     return Found(parts, image, tuple(files))
@@ -148,7 +139,8 @@ def _file(path: str, key: str) -> Path:
     there = f"There is no folder {file.parent}; the nearest is {folder}."
     if folder == file.absolute().parent:
         names = sorted(entry.name for entry in folder.iterdir())
-        there = nearest(file.name, names[:20]) if names else "The folder is empty."
+        close = difflib.get_close_matches(file.name, names, n=3)
+        there = f"Did you mean {' or '.join(close)}?" if close else f"There is: {', '.join(names[:8]) or 'nothing'}."
     raise ConfigError(f"`the file exists` must hold, but got {key}={path}. {there}")
 
 
@@ -195,29 +187,3 @@ def _of_folder(folder: Path, files: list[Path]) -> Iterator[tuple[str, Part]]:
                 entries.append(held[ONE])
         x, y = entries
         yield split, Part(x, y, pair[0].name, pair[1].name)
-
-
-def _check_shapes(part: Part, train: Part) -> None:
-    x, y = part.x, part.y
-    if len(x.shape) not in (2, 3, 4) or 0 in x.shape:
-        rule = f"{part.x_name} is (N, I), (N, H, W), (N, C, H, W) or (N, H, W, C)"
-        raise BadTable(rule, f"its shape is {x.shape}.")
-    if x.dtype.kind not in "buif":
-        raise BadTable(f"{part.x_name} holds numbers", f"its type is {x.dtype}.")
-    if len(y.shape) != 1 and y.shape[1:] != (1,):
-        cure = ": one-hot targets become classes by y.argmax(1)" if len(y.shape) == 2 else ""
-        raise BadTable(f"{part.y_name} is one target for each example", f"its shape is {y.shape}{cure}.")
-    if y.shape[0] != x.shape[0]:
-        rule = f"{part.x_name} and {part.y_name} have as many rows"
-        raise BadTable(rule, f"they have {x.shape[0]} and {y.shape[0]}.")
-    if x.shape[1:] != train.x.shape[1:]:
-        rule = f"examples of {part.x_name} are as those of {train.x_name}"
-        raise BadTable(rule, f"their shapes are {x.shape[1:]} and {train.x.shape[1:]}.")
-    if (x.dtype == np.uint8) != (train.x.dtype == np.uint8):
-        rule = f"{part.x_name} and {train.x_name} are on one scale"
-        raise BadTable(rule, f"their types are {x.dtype} and {train.x.dtype}.")
-
-
-def _one_each(part: Part, file: Path) -> np.ndarray:
-    with naming("data.path", file):
-        return part.y.read().reshape(-1)

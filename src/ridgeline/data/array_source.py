@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from ridgeline.arrays.examples import Found, Part, find_examples
+from ridgeline.arrays.examples import Found, find_examples
+from ridgeline.arrays.part import Part
 from ridgeline.arrays.rows import as_rows
 from ridgeline.config import ArraysConfig
 from ridgeline.data.given import TEST, TRAIN, VALIDATION
