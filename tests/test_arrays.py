@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -16,8 +17,13 @@ from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import describe, load_splits
 from ridgeline.data.given import TEST
 from ridgeline.data.sources import read_source
+from ridgeline.evaluation.scoring import predict_file
+from ridgeline.stack.fitted import Fitted
+from ridgeline.stack.fitting import fit
+from ridgeline.stack.networks import shape_of
 from ridgeline.trial.requirements import check_trainer
 
+OPTIMIZER, TRAINER = {"name": "adam", "lr": 0.01}, {"max_epochs": 1, "enable_progress_bar": False}
 RNG = np.random.default_rng(0)
 ROWS_NI = RNG.normal(2, 3, (60, 12))
 BYTES_NHWC = RNG.integers(0, 256, (60, 5, 6, 3), dtype=np.uint8)
@@ -229,3 +235,29 @@ def test_files_that_are_not_there_or_damaged_are_refused_in_one_line(tmp_path: P
 def test_keys_that_do_not_fit_the_file_are_refused(data: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=words):
         describe(parsed(saved(tmp_path, x=ROWS_NI, y=LABELS_N), **data).data)
+
+
+def test_a_model_of_arrays_predicts_the_rows_of_a_file(tmp_path: Path) -> None:
+    """Images, wherever their channels are; or rows, where they fit."""
+    config = parsed(saved(tmp_path, x=BYTES_NHWC, y=LABELS_N))
+    splits = load_splits(config.data)
+    (result,) = fit([config], splits)
+    names = splits.description.class_names
+    fitted = Fitted(config, result.weights, splits.scaler, shape_of(splits), names)
+    first_NCHW = np.ascontiguousarray(BYTES_NHWC.transpose(0, 3, 1, 2))
+    for i, x in enumerate((BYTES_NHWC, first_NCHW, first_NCHW.reshape(60, -1))):
+        np.save(tmp_path / f"{i}.npy", x)
+        assert predict_file(fitted, str(tmp_path / f"{i}.npy"), tmp_path / f"{i}.csv") == 60
+    assert predict_file(fitted, str(tmp_path / "own.npz"), tmp_path / "3.csv") == 60
+    written = [(tmp_path / f"{i}.csv").read_text() for i in range(4)]
+    assert len(set(written)) == 1
+    assert written[0].splitlines()[0] == "row,prediction,probability_3,probability_7,probability_9"
+    table = pd.read_csv(tmp_path / "0.csv")
+    assert table["row"].tolist() == list(range(60))
+    np.testing.assert_allclose(table.iloc[:, 2:], fitted.predict(first_NCHW.reshape(60, -1)), atol=1e-6)
+    np.save(tmp_path / "other.npy", ROWS_NI)
+    with pytest.raises(
+        ConfigError, match=r"`examples of shape \(3, 5, 6\) for this model` .* float64 of shape \(60, 12\)"
+    ):
+        predict_file(fitted, str(tmp_path / "other.npy"), tmp_path / "other.csv")
+    assert not (tmp_path / "other.csv").exists()

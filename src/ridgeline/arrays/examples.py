@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ridgeline.arrays.files import ONE, Entry, entries_of
+from ridgeline.arrays.files import ONE, Entry, entries_of, require_plain
 from ridgeline.arrays.part import Part, check_part
 from ridgeline.arrays.rows import ImageShape, shape_of_rows
 from ridgeline.checking import ConfigError, nearest, require
@@ -90,6 +90,18 @@ def find_examples(place: Place) -> Found:
     with naming("data.path", files[0]):
         image = shape_of_rows(parts["train"].x.shape, place.image_shape)
     return Found(parts, image, tuple(files))
+
+
+def find_new(path: str, key: str) -> Entry:
+    """Examples without targets: the array of a file, or what is called x in it. Raises ConfigError where none is."""
+    files: list[Path] = []
+    held = _held(path, key, files)
+    name = next((name for name in (ONE, *CALLED["x"]) if name in held), None)
+    if name is None:
+        raise ConfigError(f"`{key} holds x` must hold, but got {key}={path} without x. {nearest('x', held)}")
+    with naming(key, files[0]):
+        require_plain(held[name], name or "the array")
+    return held[name]
 
 
 def _of_place(place: Place, files: list[Path]) -> Iterator[tuple[str, Part]]:

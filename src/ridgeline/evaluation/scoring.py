@@ -17,10 +17,12 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
+from ridgeline.arrays.examples import find_new
+from ridgeline.arrays.rows import as_rows
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
-from ridgeline.config import ImagesConfig, TableConfig
+from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
 from ridgeline.tables.reading import read_chunks
 from ridgeline.tracking.champion import ALIAS
@@ -34,6 +36,8 @@ LEVEL = 0.95
 ALL = "all"
 FILE = "file"
 """The column with the names of images."""
+ROW = "row"
+"""The column with the numbers of an array's rows, from 0 on."""
 IMAGES = 1024
 """How many of them are read and predicted at a time."""
 
@@ -67,8 +71,8 @@ def open_model(model: str, config: Keeping) -> Fitted:
 
 
 def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:
-    """Write what the model predicts for each row of a table, or for each image of a folder or a glob, into a CSV file,
-    in their order; returns how many rows.
+    """Write what the model predicts for each row of a table or an array, or each image of a folder or a glob, into a
+    CSV file, in their order; returns how many rows.
 
     `keep`: columns of the table that are written too; `all`: each of them. Nobody ever sees half of the file. Raises
     ConfigError for a bad table, or one that lacks a column, and for a file that is no image.
@@ -79,11 +83,12 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
         draft.open("w", encoding="utf-8", newline="") as file,
         tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
     ):
-        are_images = isinstance(fitted.config.data, ImagesConfig)
-        if are_images:
-            require(not keep, "keep=[] for images, whose names are written", "keep", keep)
+        data, read = fitted.config.data, _rows
+        if isinstance(data, (ImagesConfig, ArraysConfig)):
+            read = _images if isinstance(data, ImagesConfig) else _arrays
+            require(not keep, "keep=[] for images and arrays, whose names or rows are written", "keep", keep)
             keep = ALL
-        for frame, x in _images(fitted, path) if are_images else _rows(fitted, path):
+        for frame, x in read(fitted, path):
             kept = list(frame.columns) if keep == ALL else [keep] if isinstance(keep, str) else list(keep)
             lacking = [name for name in kept if name not in frame.columns]
             require(not lacking, "keep is of the table's columns", "keep", ", ".join(lacking))
@@ -138,6 +143,20 @@ def _images(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarra
             )
         x_NI = np.stack([own for own in found if not isinstance(own, str)]).reshape(len(some), -1)
         yield pd.DataFrame({FILE: list(some)}, index=range(start, start + len(some))), x_NI
+
+
+def _arrays(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """The numbers of the rows as a column, and the examples of an array: images may lie as rows in it too."""
+    x = find_new(path, "data.path")
+    shape, expected = x.shape, fitted.shape.image
+    rows_NI, image = as_rows(x.read()) if len(shape) in (2, 3, 4) else (np.empty((0, 0)), None)
+    fits = rows_NI.shape[1] == fitted.n_features and (image is None or image == expected)
+    rule = f"examples of shape {expected or (fitted.n_features,)} for this model"
+    require(fits and x.dtype.kind in "buif", rule, "data.path", f"{path}, {x.dtype} of shape {shape}")
+    for start in range(0, len(rows_NI), ROWS):
+        some_NI = rows_NI[start : start + ROWS]
+        numbers = range(start, start + len(some_NI))
+        yield pd.DataFrame({ROW: numbers}, index=numbers), some_NI
 
 
 def _numbers(fitted: Fitted, frame: pd.DataFrame) -> np.ndarray:
