@@ -1,8 +1,9 @@
 """What a large table takes: memory and seconds of a study's first start, which encodes it, and of its second.
 
 A made table of float32 numbers with a target of two classes; a study of two trials of one epoch in two workers. Memory:
-the largest sum over the processes of what each has for itself (PSS), looked at five times a second; beside it the same
-of a table of 5,000 rows, which is what the program itself takes. Writes benchmarks/results/table_size.json.
+the largest sum over the processes of what each has for itself (PSS), looked at five times a second, and the largest of
+what is no map of a file, which the system could not take away where memory is short; beside them the same of a table of
+5,000 rows, which is what the program itself takes. Writes benchmarks/results/table_size.json.
 
     python benchmarks/table_size.py --rows 1000000 5000000
 """
@@ -50,14 +51,16 @@ def write_table(path: Path, rows: int) -> None:
             writer.write_table(pa.table([*columns, pa.array(y_N)], schema=schema))
 
 
-def memory(pid: int) -> int:
-    """MiB of a process and those below it."""
-    total = 0
+def memory(pid: int) -> tuple[int, int]:
+    """MiB of a process and those below it: all, and what is no map of a file."""
+    total, own = 0, 0
     with contextlib.suppress(psutil.Error):
         for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_full_info().pss
-    return total // 2**20
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+                kib = {name: int(n) for name, n in re.findall(r"^(Pss|Pss_Anon): +(\d+)", text, re.MULTILINE)}
+                total, own = total + kib.get("Pss", 0), own + kib.get("Pss_Anon", 0)
+    return total // 2**10, own // 2**10
 
 
 def study(table: Path, folder: Path) -> dict[str, Any]:
@@ -65,19 +68,20 @@ def study(table: Path, folder: Path) -> dict[str, Any]:
     env = {**os.environ, "RIDGELINE_CACHE": str(folder / "cache")}
     runs = tempfile.mkdtemp(dir=folder)
     command = [sys.executable, ROOT / "pipelines/train.py", "-m", *STUDY.split(), f"data.path={table}", f"runs={runs}"]
-    start, peak = time.monotonic(), 0
+    start, peak, own = time.monotonic(), 0, 0
     with (folder / "said").open("w+") as said:
         process = subprocess.Popen(command, env=env, stdout=said, stderr=subprocess.STDOUT)
         while process.poll() is None:
-            peak = max(peak, memory(process.pid))
+            found = memory(process.pid)
+            peak, own = max(peak, found[0]), max(own, found[1])
             time.sleep(0.2)
         said.seek(0)
         text = said.read()
     if process.returncode:
         raise SystemExit(text)
-    found: dict[str, Any] = {"seconds": round(time.monotonic() - start, 1), "peak_mib": peak}
     line = re.search(r"read and encoded in (\d+) s", text)
-    return found | ({"reading_and_encoding_seconds": int(line[1])} if line else {})
+    reading = {"reading_and_encoding_seconds": int(line[1])} if line else {}
+    return {"seconds": round(time.monotonic() - start, 1), "peak_mib": peak, "peak_without_maps_mib": own, **reading}
 
 
 def measure(rows: int) -> dict[str, Any]:
@@ -99,8 +103,9 @@ def main() -> None:
         found = measure(rows)
         if lines:
             for start in ("first", "second"):
-                beside = found[start]["peak_mib"] - lines[0][start]["peak_mib"]
-                found[start]["beside_the_program_in_float32_sizes"] = round(beside / found["float32_mib"], 2)
+                for kind, said in (("peak", ""), ("peak_without_maps", "_without_maps")):
+                    beside = found[start][f"{kind}_mib"] - lines[0][start][f"{kind}_mib"]
+                    found[start][f"beside_the_program_in_float32_sizes{said}"] = round(beside / found["float32_mib"], 2)
         lines.append(found)
         print(json.dumps(found), flush=True)
         RESULTS.write_text(

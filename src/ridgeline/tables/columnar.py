@@ -78,7 +78,7 @@ class Columnar:
         """The rows in order, some thousands at a time."""
         with _whole(self.dialect.kind):
             if self.dialect.kind == "Parquet":
-                with pq.ParquetFile(self.file, buffer_size=BUFFER) as opened:
+                with pq.ParquetFile(self.file, buffer_size=BUFFER, pre_buffer=False) as opened:
                     for batch in opened.iter_batches(PIECE, columns=self.names):
                         yield self._table(pa.Table.from_batches([batch]), missing, strings)
                 return
@@ -86,6 +86,21 @@ class Columnar:
                 for i in range(opened.num_record_batches):
                     table = pa.Table.from_batches([opened.get_batch(i)]).select(self.names)
                     yield self._table(table, missing, strings)
+
+    def columns(
+        self, names: Sequence[str], missing: Sequence[str], strings: Sequence[str]
+    ) -> Iterator[pa.ChunkedArray]:
+        """Whole columns, one after the other."""
+        with _whole(self.dialect.kind):
+            if self.dialect.kind == "Parquet":
+                with pq.ParquetFile(self.file, buffer_size=BUFFER, pre_buffer=False) as opened:
+                    for name in names:
+                        yield self._table(opened.read(columns=[name]), missing, strings)[name]
+                return
+            for name in names:
+                options = pa.ipc.IpcReadOptions(included_fields=[self.schema.get_field_index(name)])
+                with pa.memory_map(str(self.file)) as mapped, pa.ipc.open_file(mapped, options=options) as opened:
+                    yield self._table(opened.read_all(), missing, strings)[name]
 
     def finished(
         self, name: str, column: pa.ChunkedArray, missing: Sequence[str], strings: Sequence[str]
@@ -95,7 +110,8 @@ class Columnar:
 
     def _table(self, table: pa.Table, missing: Sequence[str], strings: Sequence[str]) -> pa.Table:
         columns = {
-            name: _plain(column, name in strings) for name, column in zip(self.names, table.columns, strict=True)
+            name: _plain(column, name in strings)
+            for name, column in zip(table.column_names, table.columns, strict=True)
         }
         return pa.table({name: without(column, missing) for name, column in columns.items()})
 
