@@ -72,11 +72,11 @@ class StoredTable:
             return self.parts[0].take(self.names, rows)
         ends = np.cumsum([part.n_rows for part in self.parts])
         part_N = np.searchsorted(ends, rows, side="right")
-        frames = [  # with a last row that is dropped again: of each part one, so that the types are those of all rows
-            part.take(self.names, np.append(rows[part_N == p] - (end - part.n_rows), 0))
+        frames = [
+            part.take(self.names, rows[part_N == p] - (end - part.n_rows))
             for p, (part, end) in enumerate(zip(self.parts, ends, strict=True))
         ]
-        place_N = np.argsort(np.argsort(part_N, kind="stable"), kind="stable") + part_N
+        place_N = np.argsort(np.argsort(part_N, kind="stable"), kind="stable")
         return pd.concat(frames, ignore_index=True).iloc[place_N].reset_index(drop=True)
 
     def drop(self, names: Sequence[str]) -> StoredTable:
