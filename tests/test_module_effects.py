@@ -279,6 +279,26 @@ class Two(pl.LightningModule):
         return SGD(self.first.parameters()), ADAM(self.second.parameters())
 
 
+class Joint(Two):
+    """Both optimizers step after one backward pass."""
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        x, y = batch
+        loss = (self.first(x) + self.second(x) - y).square().mean()
+        for own in (self.first, self.second):
+            loss = loss + self.l2 / 2 * own.weight.square().sum()
+        both = self.optimizers()
+        for each in both:  # type: ignore[union-attr]
+            each.zero_grad()
+        self.manual_backward(loss)
+        for each in both:  # type: ignore[union-attr]
+            each.step()
+
+
+def test_a_gradient_has_its_penalty_once_where_several_optimizers_step_after_one_backward_pass() -> None:
+    assert_equal(trained(Joint, small(regularization__l2=0.1)), trained(lambda: Joint(l2=0.1)))
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_manual_optimization_of_two_optimizers_has_a_penalty_a_step_each(raw: bool) -> None:
     config = small(regularization__l2=0.1)
@@ -300,6 +320,7 @@ def test_tied_weights_count_once_and_frozen_ones_not_at_all() -> None:
             super().__init__(lambda p: torch.optim.SGD(p, lr=1.0))
             self.twin, self.table = nn.Linear(24, 1), nn.Linear(2, 2)
             self.twin.weight = self.head.weight
+            self.kernel, self.held = self.body[0].weight, nn.ParameterList([self.head.weight])
             self.table.requires_grad_(False)
 
         def objective(self, batch: list[Tensor]) -> Tensor:
@@ -309,7 +330,7 @@ def test_tied_weights_count_once_and_frozen_ones_not_at_all() -> None:
     before = Tied().state_dict()
     after = trained(Tied, small(regularization__l2=0.5), max_epochs=1, limit_train_batches=1).state_dict()
     for name, tensor in before.items():
-        is_halved = name in ("head.weight", "twin.weight", "body.0.weight", "unused.weight")
+        is_halved = name in ("head.weight", "twin.weight", "held.0", "body.0.weight", "kernel", "unused.weight")
         if "running" not in name and "batches" not in name:
             assert torch.equal(after[name], tensor / 2 if is_halved else tensor), name
 
