@@ -112,3 +112,12 @@ class OfNumbers(Sized):
         predicted = self(x)[:, 0] if self.squeeze else self(x)
         loss = nn.functional.mse_loss(predicted, y)
         return loss, loss.sqrt()
+
+
+class Raises(Lit):
+    """Not at once, and not with every learning rate."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        if self.current_epoch == 1 and self.hparams["lr"] > 0.5:
+            raise ValueError("the cat sat\non the keyboard")
+        return super().training_step(batch, batch_idx)
