@@ -121,3 +121,13 @@ class Raises(Lit):
         if self.current_epoch == 1 and self.hparams["lr"] > 0.5:
             raise ValueError("the cat sat\non the keyboard")
         return super().training_step(batch, batch_idx)
+
+
+class Scheduled(Lit):
+    """A learning rate that falls from epoch to epoch, and a second group of parameters."""
+
+    def configure_optimizers(self) -> Any:
+        layers = list(self.net.children())
+        groups = [{"params": layers[0].parameters()}, {"params": layers[3].parameters(), "lr": 0.1}]
+        optimizer = torch.optim.SGD(groups, lr=0.05, momentum=0.9)
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)]

@@ -57,10 +57,12 @@ class Curve:
         self._best = self._to_beat = math.inf
         self._waited = 0
 
-    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
-        if self._noise is not None:
+    def on_fit_start(self, trainer: Any, module: Any) -> None:
+        if self._noise is not None:  # before loaders draw the order of the first epoch
             _set_noise(self._noise)
             self._noise = None
+
+    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
         self._has_validated = False
         if self._go_on is not None and len(self.history) > self._told:
             self._told = len(self.history)
