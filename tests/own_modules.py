@@ -131,3 +131,43 @@ class Scheduled(Lit):
         groups = [{"params": layers[0].parameters()}, {"params": layers[3].parameters(), "lr": 0.1}]
         optimizer = torch.optim.SGD(groups, lr=0.05, momentum=0.9)
         return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)]
+
+
+class Manual(Lit):
+    """Steps two optimizers by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        optimizers: Any = self.optimizers()
+        loss, _ = self.step(batch)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        self.manual_backward(loss)
+        for optimizer in optimizers:
+            optimizer.step()
+        self.log("train/loss", loss)
+
+    def configure_optimizers(self) -> Any:
+        layers = list(self.net.children())
+        return [torch.optim.Adam(layers[place].parameters(), 0.01) for place in (0, 3)]
+
+
+class AtTheEnd(Lit):
+    """Logs one number, once, and uses what a Trainer has."""
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.last = self.step(batch)[1]
+
+    def on_train_epoch_end(self) -> None:
+        assert self.trainer.datamodule.hparams["batch_size"] == 32
+        self.logger.experiment.add_text("said", "of a logger that is not there")
+        if self.current_epoch == self.trainer.max_epochs - 1:
+            self.log("last_acc", self.last)
+
+
+class Predicts(Lit):
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self(batch[0]).softmax(1)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+from pytorch_lightning.loggers.logger import DummyLogger
 
 import own_modules
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.lightning.training import fit_module
-from ridgeline.trial.requirements import check
+from ridgeline.stack.records import Row
+from ridgeline.trial.requirements import check, check_device
 from settings import SMALL, small, tree
 
 
@@ -109,3 +113,76 @@ def test_a_mistake_in_the_module_is_told_before_anything_is_written(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         check(own(module, tracking__uri="sqlite:///:memory:", **settings))
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["Manual", "AtTheEnd", *(pytest.param(one, marks=pytest.mark.verify) for one in ("Scheduled", "Predicts"))],
+)
+def test_modules_of_many_kinds_train_as_plain_trainer_fit_does(module: str, tmp_path: Path) -> None:
+    """Two groups of parameters and a schedule; two optimizers by hand; one number, once; a step that predicts."""
+    metric = "last_acc" if module == "AtTheEnd" else "val/acc"
+    config = own(module, metric=metric, seed=5, trainer__restore_best=False)
+    check_device(config)
+    result = fit_module(config)
+    assert result.failure is None
+    pl.seed_everything(5)
+    plain, logger = getattr(own_modules, module)(), DummyLogger()
+    trainer = pl.Trainer(max_epochs=3, default_root_dir=tmp_path, accelerator="cpu", logger=logger)
+    trainer.fit(plain, datamodule=own_modules.Blobs())
+    assert result.value == float(trainer.callback_metrics[metric])
+    assert all(result.weights[name].equal(value) for name, value in plain.state_dict().items())
+
+
+def test_what_is_restored_is_the_best_epoch_and_its_row_is_the_result() -> None:
+    config = own("Scheduled", seed=3, trainer__max_epochs=6)
+    result, accuracies = fit_module(config), list[float]()
+    accuracies = [row["val/acc"] for row in result.history]
+    assert result.value == max(accuracies)
+    assert result.best_epoch == accuracies.index(max(accuracies)) + 1 < 6
+    assert result.metrics["final/val_acc"] == result.value
+    shorter = fit_module(replace(config, trainer=replace(config.trainer, max_epochs=result.best_epoch)))
+    assert all(value.equal(shorter.weights[name]) for name, value in result.weights.items())
+
+
+def test_early_stopping_is_ours_or_the_users_own() -> None:
+    settings = {"monitor": "val/acc", "patience": 1, "min_delta": 2.0}
+    ours = fit_module(own(callbacks={"early_stopping": settings}))
+    assert (ours.end, ours.epochs) == ("early_stopping", 2)
+    target = {"_target_": "pytorch_lightning.callbacks.EarlyStopping", **settings, "mode": "max"}
+    theirs = fit_module(own(callbacks={"early_stopping": target}))
+    assert (theirs.end, theirs.epochs) == ("callback", 2)
+
+
+def test_what_a_callback_logs_by_itself_is_part_of_the_curve() -> None:
+    target = {"_target_": "pytorch_lightning.callbacks.LearningRateMonitor", "logging_interval": "epoch"}
+    result = fit_module(own("Scheduled", callbacks={"lr": target}))
+    assert [row["lr-SGD/pg1"] for row in result.history] == pytest.approx([0.05, 0.025, 0.0125])
+
+
+def test_a_training_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    """Shuffling, dropout, momentum, the schedule, the best weights and the rows."""
+    config = own("Scheduled", seed=3, trainer__max_epochs=4, trainer__checkpoint_interval=0.0)
+
+    def keep(row: Row) -> bool:
+        if row["epoch"] == 2:
+            (tmp_path / "last.ckpt").rename(tmp_path / "two.ckpt")
+        return True
+
+    whole = fit_module(config, go_on=keep, job_dir=tmp_path)
+    later = replace(config, trainer=replace(config.trainer, ckpt_path=str(tmp_path / "two.ckpt")))
+    check_device(later)
+    resumed = fit_module(later)
+    assert resumed.history == whole.history
+    assert (resumed.value, resumed.best_epoch) == (whole.value, whole.best_epoch)
+    assert all(value.equal(whole.weights[name]) for name, value in resumed.weights.items())
+    with pytest.raises(ConfigError, match="`seed is 3 as in the checkpoint` must hold, but got seed=4"):
+        check_device(replace(later, seed=4))
+    (tmp_path / "two.ckpt").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=r"`trainer.ckpt_path is a checkpoint of one training` must hold"):
+        check_device(later)
+
+
+def test_a_metric_that_becomes_nan_ends_the_fit_with_the_reason() -> None:
+    result = fit_module(own("Raises", metric="val/loss", model__lr=1e30))
+    assert (result.end, result.failure) == ("diverged", "val/loss became nan in epoch 1")

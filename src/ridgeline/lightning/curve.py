@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import Config
+from ridgeline.config.deciding import training_keys
 from ridgeline.stack.records import Row
 
 LAST = "last.ckpt"
@@ -95,7 +96,7 @@ class Curve:
 
     def state_dict(self) -> dict[str, Any]:
         kept = {name: getattr(self, name) for name in _KEPT}
-        return {**kept, "noise": _noise()}
+        return {**kept, "training": training_keys(self._config), "noise": _noise()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in _KEPT:

@@ -5,7 +5,9 @@ All but `check_device` can be told before torch is imported, within a second or 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ridgeline.checking import require
 from ridgeline.command_line.outputs import require_folder
@@ -104,6 +106,8 @@ def check_device(config: Config) -> None:
         from ridgeline.lightning.rehearsal import rehearse
 
         rehearse(config)
+        if config.trainer.ckpt_path is not None:
+            _check_checkpoint(config, config.trainer.ckpt_path, _of_module)
         return
     config.loss.prove(config.predicted, describe(config.data).n_outputs, pick_device(config))
     if isinstance(config.network, OwnNetwork):
@@ -118,7 +122,7 @@ def check_device(config: Config) -> None:
     if isinstance(config.lr_schedule, OwnScheduleConfig):
         check_schedule(config)
     if config.trainer.ckpt_path is not None:
-        _check_checkpoint(config, config.trainer.ckpt_path)
+        _check_checkpoint(config, config.trainer.ckpt_path, _of_stack)
 
 
 def _say_way(config: Config) -> None:
@@ -133,15 +137,32 @@ def _say_way(config: Config) -> None:
 _SAID: set[NetworkConfig] = set()
 
 
-def _check_checkpoint(config: Config, path: str) -> None:
-    import torch
-
+def _check_checkpoint(config: Config, path: str, read: Callable[[str], Mapping[str, Any]]) -> None:
+    """`read` gives the keys of the training that the file is of."""
     try:
-        stored, *folds = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
-        if any(fold != stored for fold in folds):
-            raise ValueError("trainings of several trials")
+        stored = read(path)
     except Exception as error:  # whatever torch finds wrong with a file that is no checkpoint
         rule = "trainer.ckpt_path is a checkpoint of one training"
         raise ConfigError(f"`{rule}` must hold, but got trainer.ckpt_path={path}.") from error
     for key, value in training_keys(config).items():
         require(stored.get(key) == value, f"{key} is {stored.get(key)} as in the checkpoint", key, value)
+
+
+def _of_stack(path: str) -> Mapping[str, Any]:
+    import torch
+
+    stored: Mapping[str, Any]
+    stored, *folds = torch.load(path, map_location="cpu", weights_only=True)["trainings"]
+    if any(fold != stored for fold in folds):
+        raise ValueError("trainings of several trials")
+    return stored
+
+
+def _of_module(path: str) -> Mapping[str, Any]:
+    """A module's checkpoint may hold objects of the user's own, so that it is read as their code is: trusted."""
+    import torch
+
+    stored: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=False)["callbacks"]["Curve"][
+        "training"
+    ]
+    return stored
