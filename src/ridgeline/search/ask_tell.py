@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -14,10 +15,11 @@ from ridgeline.search.endings import Ending, StudyStopped
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
-from ridgeline.search.ranking import INTERRUPTED, OUTCOME, Standings, counts, is_interrupted, outcome, ran
+from ridgeline.search.ranking import INTERRUPTED, OUTCOME, Standings, is_interrupted, ran
 from ridgeline.search.records import Records, drop_weights
 from ridgeline.search.repeats import Repeats
 from ridgeline.search.storage import as_one_write
+from ridgeline.search.tally import Tally
 from ridgeline.target import TARGET, reason
 
 
@@ -34,11 +36,13 @@ class AskTell:
         self._distributions = {d.key: d.distribution for d in plan.line.space}
         self._repeats = Repeats(plan.config.search, plan.line.space)
         self._standings = Standings(study.direction, ran(study))
+        self.tally = Tally(study.get_trials(deepcopy=False))
+        self._known_space: IntersectionSearchSpace | None = None
 
     @property
     def left(self) -> int:
         """How many trials are still to end before the study has reached its goal."""
-        return self.plan.n_trials - len(ran(self.study))
+        return self.plan.n_trials - self.tally.ran
 
     def counted(self) -> list[FrozenTrial]:
         """All trials but the interrupted ones, which count for nothing."""
@@ -47,6 +51,11 @@ class AskTell:
     def running(self) -> list[FrozenTrial]:
         """Those that were asked for and have not been told."""
         return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+    def trial(self, number: int) -> FrozenTrial:
+        """One trial, without a copy of all others."""
+        storage = self.study._storage
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number))
 
     def ask(self) -> Trial:
         """The next trial. Raises StudyStopped where the sampler fails, which the user may have written."""
@@ -64,17 +73,20 @@ class AskTell:
 
     def _ask(self) -> Trial:
         """The next combination of a grid, the next seed of a setting, or a draw of the sampler."""
-        trials, kept = self.counted(), dict[str, Any]()
+        kept = dict[str, Any]()
         if self.plan.grid is not None:
-            asked = {tuple(t.params[key] for key in self._distributions) for t in trials}
+            asked = {tuple(t.params[key] for key in self._distributions) for t in self.counted()}
             combination = next(c for c in self.plan.grid if tuple(c.values()) not in asked)
             self.study.sampler = sampling.fixed_sampler(combination)
         elif self._repeats.keys:
-            params, kept = self._repeats.next(self.study, trials)
+            params, kept = self._repeats.next(self.study, self.counted())
             self.study.sampler = sampling.fixed_sampler(params)
         else:
-            self.study.sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, len(trials))
+            sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, self.tally.asked)
+            self._known_space = sampling.with_space(sampler, self._known_space)
+            self.study.sampler = sampler
         trial = self.study.ask(self._distributions)
+        self.tally.asked += 1
         for key, value in kept.items():
             self.study._storage.set_trial_system_attr(trial._trial_id, key, value)
         return trial
@@ -104,11 +116,12 @@ class AskTell:
             if "Study.stop" not in str(error):
                 raise
             self.exhausted = True
-            told = self.study.get_trials(deepcopy=False)[trial.number]
+            told = self.trial(trial.number)
+        self.tally.ended(told)
         setting, best = self._standings.add(told), self._standings.best
         drop_weights(setting, best, self.folder, self.plan.config.tracking.keep_weights)
         self.records.told(told, best)
-        self.progress.show(self.study, best)
+        self.progress.show(self.tally, best)
         return told
 
     def interrupt(self, trial: FrozenTrial) -> None:
@@ -117,16 +130,15 @@ class AskTell:
         for name, value in attributes.items():
             self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
         self.study.tell(trial.number, state=TrialState.FAIL)
+        self.tally.asked -= 1
 
     def check_failures(self) -> None:
         """Raise StudyStopped if more trials failed than `search.max_failure_rate` allows, or in the end all of them."""
-        trials = ran(self.study)
-        failed, goal = counts(trials)["failed"], self.plan.n_trials
+        failed, goal, last = self.tally.failed, self.plan.n_trials, self.tally.last_reason
         rate = self.plan.config.search.max_failure_rate
-        last = next((outcome(t)["reason"] for t in reversed(trials) if "reason" in outcome(t)), None)
         if failed > rate * goal:
             limit = f"more than search.max_failure_rate={rate} of {goal}"
             why = f"{failed} trials failed, {limit}: raise it, or change the space"
             raise StudyStopped(f"The study {self.plan.name} ends: {why}. The last: {last}")
-        if trials and failed == len(trials) >= goal:
+        if failed and failed == self.tally.ran >= goal:
             raise StudyStopped(f"All {failed} trials of the study {self.plan.name} failed. The last: {last}")

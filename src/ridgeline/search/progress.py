@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from optuna.study import Study
-from optuna.trial import TrialState
 from tqdm.auto import tqdm  # in a notebook, a widget
 
 from ridgeline.command_line.numbers import number
@@ -17,7 +16,8 @@ from ridgeline.command_line.screen import bar_seconds
 from ridgeline.config import Config
 from ridgeline.search.launching import SLOTS, STACK_LAUNCHER, Launcher, StackSettings
 from ridgeline.search.plan import Plan
-from ridgeline.search.ranking import Setting, counts, ran
+from ridgeline.search.ranking import Setting, ran
+from ridgeline.search.tally import Tally
 from ridgeline.tracking.address import look_at_study
 
 IN_TURN = (STACK_LAUNCHER, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
@@ -84,15 +84,12 @@ class Progress:
             disable=not config.trainer.enable_progress_bar,
         )
 
-    def show(self, study: Study, best: Sequence[Setting]) -> None:
-        trials = ran(study)
-        running = len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-        tally = counts(trials)
+    def show(self, tally: Tally, best: Sequence[Setting]) -> None:
         words = [f"best {self.metric} {number(best[0].value)}"] if best else []
-        counted = {"running": running, "pruned": tally["pruned"], "failed": tally["failed"]}
+        counted = {"running": tally.running, "pruned": tally.pruned, "failed": tally.failed}
         words += [f"{count} {state}" for state, count in counted.items() if count]
         self.bar.set_postfix_str(", ".join(words), refresh=False)
-        self.bar.update(min(len(trials), self.bar.total) - self.bar.n)
+        self.bar.update(min(tally.ran, self.bar.total) - self.bar.n)
 
     def say(self, line: str) -> None:
         """A line above the bar."""

@@ -18,6 +18,7 @@ import optuna
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, RandomSampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial
 
 from ridgeline.checking import ConfigError, require
@@ -51,6 +52,19 @@ def sampler_for(search: SearchConfig, space: Sequence[Dimension], place: int, se
         sampler = sampler_at(search, place)
     fixed = enqueued(search, space, place)
     return PartialFixedSampler(fixed, sampler) if fixed else sampler
+
+
+def with_space(sampler: BaseSampler, known: IntersectionSearchSpace | None) -> IntersectionSearchSpace | None:
+    """Give a new sampler what the ones before it found out of the space that all trials have in common, which else it
+    would look for in every trial; what it knows then."""
+    inner = sampler._base_sampler if isinstance(sampler, PartialFixedSampler) else sampler
+    own = getattr(inner, "_search_space", None)
+    if not isinstance(own, IntersectionSearchSpace):
+        return known
+    if known is None or known._include_pruned != own._include_pruned:
+        return own
+    inner._search_space = known  # type: ignore[attr-defined]
+    return known
 
 
 def sampler_at(search: SearchConfig, place: int) -> BaseSampler:

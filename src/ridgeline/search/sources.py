@@ -70,7 +70,7 @@ class OpenTrials:
             ending = Ending(None, None, attributes)
         else:
             ending = Ending(None, str(fit.outcome), attributes)
-        asked = self.trials.study.get_trials(deepcopy=False)[fit.number]
+        asked = self.trials.trial(fit.number)
         told = self.trials.tell(asked, ending, self._reported(curve))
         # Afterwards: a run without its end is completed by the next start, a second one of a trial would stay.
         run.finish(*how_it_ended(told), wait=False)
@@ -95,7 +95,7 @@ class Flow(OpenTrials):
     def next(self, slot: int, tick: int) -> Fit | None:
         """The fit of a new trial; None when the study has all of its trials."""
         self.trials.check_failures()
-        if self.trials.exhausted or len(self.trials.counted()) >= self.trials.plan.n_trials:
+        if self.trials.exhausted or self.trials.tally.asked >= self.trials.plan.n_trials:
             return None
         trial = self.trials.ask()
         trial.set_user_attr(PLACE, [slot, tick])
