@@ -39,3 +39,10 @@ def test_every_package_that_is_imported_is_declared() -> None:
     for module in imported - sys.stdlib_module_names:
         distributions = found.get(module, [module])  # an extra may be missing here
         assert {name.lower() for name in distributions} & declared, module
+
+
+def test_looking_at_a_network_does_not_import_the_compiler() -> None:
+    """Half a second in each process that starts. torch wraps the methods of a mode that would tell Dynamo."""
+    from ridgeline.networks.stacking.one_pass import _Reading
+
+    assert not hasattr(_Reading.__torch_dispatch__, "__wrapped__")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from ridgeline.config import Config
 from ridgeline.data import DataDescription
-from ridgeline.report.curves import curve_figure
-from ridgeline.report.studies import study_figures
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.job_folder import job_folder
@@ -119,6 +116,10 @@ class Records:
             self._keep(setting.trial, folder)
 
     def _draw(self, drawn: Study, study: str) -> None:
+        import matplotlib.pyplot as plt  # which a study without pictures, an estimator's, does not wait for
+
+        from ridgeline.report.studies import study_figures
+
         for name, figure in study_figures(drawn, self.config.metric, study).items():
             self.run.log_figure(figure, f"study/{name}.png")
             plt.close(figure)
@@ -140,6 +141,10 @@ class Records:
         if (job / WEIGHTS).exists():
             run.log_file(job / WEIGHTS, "weights")
         if self.config.tracking.pictures and (job / HISTORY).exists():
+            import matplotlib.pyplot as plt
+
+            from ridgeline.report.curves import curve_figure
+
             title = f"Trial {trial.number}"
             figure = curve_figure(
                 read_history(job / HISTORY), outcome(trial).get("best_epoch"), title, self.config.metric

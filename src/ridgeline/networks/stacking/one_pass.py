@@ -68,6 +68,11 @@ class _Reading(TorchDispatchMode):
 
     is_so = False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: to tell Dynamo so would import it, half a second in each process that starts."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.is_so |= func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
         return func(*args, **(kwargs or {}))
