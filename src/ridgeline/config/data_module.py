@@ -37,5 +37,10 @@ class ModuleConfig(DataConfig):
         """Its signature has been."""
 
     @property
+    def title(self) -> str:
+        assert self.source is not None
+        return self.source.path.rpartition(".")[2]
+
+    @property
     def is_module(self) -> bool:
         return True

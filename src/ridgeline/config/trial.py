@@ -163,7 +163,7 @@ class Config:
     @property
     def network_name(self) -> str:
         """What trains: the network, or the module of the user's own."""
-        return self.network.name if self.model is None else self.model.path
+        return self.network.name if self.model is None else self.model.path.rpartition(".")[2]
 
     def measured(self, split: str) -> tuple[str, ...]:
         """The figures that are measured after each epoch on `train` or `val`."""
