@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from omegaconf import DictConfig
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from ridgeline.config import ConfigError
 from ridgeline.search.endings import StudyStopped
@@ -203,6 +206,17 @@ def test_name_of_another_study_is_refused(studies: Studies) -> None:
         studies.run("seed=1,2,3", "search.study_name=mine")
     assert "\n" not in str(refused.value)
     assert len(table(studies.folders()[0])) == 2
+
+
+def test_a_study_begun_before_there_was_a_model_goes_on(studies: Studies) -> None:
+    """And one whose data said more of what is so by default."""
+    folder = studies.run("seed=1,2", "search.study_name=mine")
+    storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    study = optuna.load_study(study_name="mine", storage=storage)
+    definition = study.user_attrs["definition"]
+    assert not any(key.startswith("model") for key in definition["config"])
+    study.set_user_attr("definition", definition | {"config": {**definition["config"], "data.noise": None}})
+    assert studies.run("seed=1,2", "search.study_name=mine") == folder
 
 
 def test_running_study_is_not_started_twice(studies: Studies) -> None:

@@ -38,7 +38,8 @@ def definition(
 
     `own_code`: the user's own source files, of which it has the hashes.
     """
-    fixed = {key: value for key, value in tree.items() if key not in (*NOT_TRAINED, "metric")}
+    left_out = (*NOT_TRAINED, "metric", *(["model"] if config.model is None else []))
+    fixed = {key: value for key, value in tree.items() if key not in left_out}
     flat = _flat({**fixed, "search": {k: v for k, v in tree["search"].items() if k not in NOTHING_OF_A_SEARCH}})
     swept = {d.key for d in space}
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from pathlib import Path
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.paths import STORAGE, STORE, absolute
+from ridgeline.config import DataConfig
 from ridgeline.config.deciding import NOTHING
 from ridgeline.search import identity
 from ridgeline.search.folder import MASTER
@@ -20,6 +22,9 @@ from ridgeline.search.plan import Plan
 from ridgeline.search.storage import open_storage
 
 log = logging.getLogger(__name__)
+
+OF_DATA = {f"data.{f.name}": f.default for f in dataclasses.fields(DataConfig)}
+"""What holds of data where their file does not say it."""
 
 NEW = "For a new one: search.study_name=NEW."
 
@@ -68,5 +73,7 @@ def _refuse_other_storage(plan: Plan, folder: Path) -> None:
 def _lasting(definition: dict[str, Any]) -> dict[str, Any]:
     """What must stay the same of a study's definition while it goes on."""
     lasting = {key: value for key, value in definition.items() if key not in identity.REVISIONS}
-    # Studies of before may be defined by more, by where their data lay say, which are known by their hash.
-    return lasting | {"config": {k: v for k, v in definition["config"].items() if k not in NOTHING}}
+    # Studies of before may be defined by more: by where their data lay say, which are known by their hash, or by what
+    # is so by default.
+    keys = definition["config"].items()
+    return lasting | {"config": {k: v for k, v in keys if k not in NOTHING and (k not in OF_DATA or v != OF_DATA[k])}}
