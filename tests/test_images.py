@@ -207,6 +207,25 @@ def test_a_second_start_reads_no_image(tmp_path: Path, monkeypatch: pytest.Monke
         load_splits(data_of(tmp_path / "pets"))
 
 
+def test_splits_are_maps_of_files_that_training_only_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIDGELINE_CACHE", str(tmp_path / "cache"))
+    config = images(folder(tmp_path / "pets", n=20), trainer__batch_size=7)
+    splits = load_splits(config.data)
+    fit([config], splits)
+    mapped, own, name = dict[str, range](), dict[str, int](), ""
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        words = line.split()
+        if len(words) >= 6 and words[-1].startswith(str(tmp_path)):
+            begin, _, end = words[0].partition("-")
+            name = Path(words[-1]).name
+            mapped[name] = range(int(begin, 16), int(end, 16))
+        elif words[0] == "Anonymous:" and name:
+            own[name], name = int(words[1]), ""
+    for name, split in (("train_x.npy", splits.train), ("validation_x.npy", splits.validation)):
+        assert split.x_NI.data_ptr() in mapped[name]
+        assert own[name] == 0  # kB of pages that this process has written
+
+
 def test_a_broken_file_is_named_or_left_out(tmp_path: Path) -> None:
     place = folder(tmp_path / "pets", n=20)
     content = (place / "cats/03.png").read_bytes()

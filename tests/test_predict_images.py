@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from pictures import drawn, folder, images
+from ridgeline.api.champion import Champion
+from ridgeline.api.given import data_settings
 from ridgeline.checking import ConfigError
 from ridgeline.data import load_splits
 from ridgeline.evaluation.scoring import predict_file
@@ -49,6 +51,7 @@ def test_images_of_a_folder_or_a_glob_are_predicted_by_their_names(champion: Fit
     assert np.allclose(found.loc[3, ["probability_cats", "probability_dogs"]].to_numpy(float), expected, atol=1e-6)
     assert predict_file(champion, str(new / "*.png"), out) == 4
     assert predict_file(champion, str(new / "more/4.bmp"), out) == 1
+    assert list(Champion("ridgeline-pets/1", champion).predict(new)) == ["cats", "dogs"] * 3
 
 
 def test_what_cannot_be_predicted_is_refused_and_leaves_no_file(champion: Fitted, tmp_path: Path) -> None:
@@ -63,3 +66,8 @@ def test_what_cannot_be_predicted_is_refused_and_leaves_no_file(champion: Fitted
     with pytest.raises(ConfigError, match=r"keep=\[\] for images"):
         predict_file(champion, str(new), out, "id")
     assert not out.exists()
+
+
+def test_a_folder_that_is_given_in_python_is_one_of_images(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    assert data_settings(tmp_path / "pets", None, tmp_path) == ["data=images", f"data.path={tmp_path}/pets"]

@@ -37,11 +37,14 @@ TARGET = "target"
 
 
 def data_settings(data: Any, target: str | None, runs: Path) -> list[str]:
-    """The settings of `data` that mean what is given: a DataFrame and its target, the path of a table, (X, y), a
-    Dataset, a LightningDataModule; None: what the overrides say. Raises ConfigError for anything else."""
+    """The settings of `data` that mean what is given: a DataFrame and its target, the path of a table, a folder
+    of images, (X, y), a Dataset, a LightningDataModule; None: what the overrides say. Raises ConfigError for anything
+    else."""
     if data is None:
         require(target is None, "target is given with data", "target", target)
         return []
+    if isinstance(data, (str, os.PathLike)) and os.path.isdir(os.path.expanduser(data)) and target is None:
+        return ["data=images", setting("data.path", os.path.abspath(os.path.expanduser(data)))]
     if isinstance(data, (str, os.PathLike)):
         require(target is not None, "target is the name of a column with the path of a table", "target", target)
         return _of_table(os.path.abspath(os.path.expanduser(data)), str(target))

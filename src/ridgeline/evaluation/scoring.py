@@ -85,7 +85,7 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
     ):
         data, read = fitted.config.data, _rows
         if isinstance(data, (ImagesConfig, ArraysConfig)):
-            read = _images if isinstance(data, ImagesConfig) else _arrays
+            read = image_rows if isinstance(data, ImagesConfig) else _arrays
             require(not keep, "keep=[] for images and arrays, whose names or rows are written", "keep", keep)
             keep = ALL
         for frame, x in read(fitted, path):
@@ -126,7 +126,7 @@ def _rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, Any]]:
         yield frame, frame if fitted.scaler.encoder is not None else _numbers(fitted, frame)
 
 
-def _images(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+def image_rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """The names of images as a column, and their pixels, of the size and the channels that the model was trained on."""
     from ridgeline.images.folders import some_images  # Pillow, which tables do without
     from ridgeline.images.reading import pixels

@@ -14,11 +14,13 @@ PREDICTED = {
 }
 
 TAKEN = {
-    False: "An example must have the features of the data set in their order, not standardized.",
-    True: "A row must have the columns of the table as they are in its file, in any order; others are ignored. A value"
-    " may be missing, and a category unknown.",
+    "other": "An example must have the features of the data set in their order, not standardized.",
+    "images": "An example must have the pixels of an image as bytes, from 0 to 255, one channel after the other, in the"
+    " size of those that it was trained on; pipelines/predict.py takes the files.",
+    "table": "A row must have the columns of the table as they are in its file, in any order; others are ignored. A"
+    " value may be missing, and a category unknown.",
 }
-"""What a model takes, by whether it is of a table."""
+"""What a model takes, by what it is of."""
 
 MOST_NAMES = 30
 """Of classes, that the card lists."""
@@ -43,7 +45,11 @@ def champion_card(name: str, confirmed: Mapping[str, Any], space: Mapping[str, s
 
 
 def _of_table(confirmed: Mapping[str, Any]) -> bool:
-    return bool(confirmed["arms"]["best"]["config"]["data"]["name"] == "table")
+    return _name(confirmed) == "table"
+
+
+def _name(confirmed: Mapping[str, Any]) -> str:
+    return str(confirmed["arms"]["best"]["config"]["data"]["name"])
 
 
 def _measured(confirmed: Mapping[str, Any]) -> str:
@@ -122,7 +128,7 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
         f"The numbers are means over {len(best['seeds'])} seeds. These are the weights of one of them, seed"
         f" {best['seeds'][0]}.",
         PREDICTED[confirmed["task"]],
-        TAKEN[_of_table(confirmed)],
+        TAKEN.get(_name(confirmed), TAKEN["other"]),
         f"Made by {commit}.",
     ]
     if best["config"]["loss"]["name"] == "hinge":
