@@ -62,12 +62,13 @@ def test_copies_that_were_saved_anew_or_changed_a_little_are_found(pets: Path) -
 
 
 def test_simple_drawings_that_only_resemble_each_other_are_no_leak() -> None:
-    x_NHW = np.zeros((60, 16, 16), np.uint8)
-    for i in range(60):  # a stroke each, somewhere
-        x_NHW[i, 2:14, 2 + i % 12] = 255
-        x_NHW[i, 2 + i // 12, 2:14] = 255
-    splits = np.split(np.arange(60), [30, 30])
-    assert twins(lambda rows: x_NHW.reshape(60, -1)[rows], (1, 16, 16), *splits) == []
+    x_NHW = np.zeros((40, 16, 16), np.uint8)
+    x_NHW[:, 2:8, 2:8] = 255
+    for i in range(40):  # a square, and a dot somewhere below it
+        row, column = divmod(i, 8)
+        x_NHW[i, 9 + row, 2 * column : 2 * column + 2] = 255
+    splits = np.split(np.arange(40), [20, 20])
+    assert twins(lambda rows: x_NHW.reshape(40, -1)[rows], (1, 16, 16), *splits) == []
 
 
 def test_fold_and_retraining_splits_are_compared_with_the_test_split_alone(tmp_path: Path) -> None:

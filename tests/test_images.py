@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from PIL import Image
 
 from pictures import data_of, drawn, folder, images
 from ridgeline.checking import ConfigError
-from ridgeline.data import Split, load_splits
+from ridgeline.data import Scaler, Split, load_splits
 from ridgeline.data.arrays import load_arrays
 from ridgeline.data.sources import read_source
 from ridgeline.data.splits import _load
@@ -152,8 +154,10 @@ def test_a_csv_of_numbers_is_a_regression(tmp_path: Path) -> None:
     assert load_splits(config.data).train.y_N.dtype == torch.float32
 
 
-def as_floats(split: Split) -> Split:
-    return replace(split, x_NI=split.piece_KBI(slice(None), split.folds).flatten(0, 1).clone(), pixels=None)
+def as_floats(split: Split, scalers: Sequence[Scaler]) -> Split:
+    folds = zip(scalers, split.x_NI.numpy().reshape(split.folds, split.n, -1), strict=True)
+    x_NI = np.concatenate([(x_MI.astype(np.float32) - scaler.mean_I) / scaler.std_I for scaler, x_MI in folds])
+    return replace(split, x_NI=torch.from_numpy(x_NI), pixels=None)
 
 
 @pytest.mark.parametrize("folds", [None, 3])
@@ -165,7 +169,8 @@ def test_bytes_train_as_features_that_were_standardized_before(
     config = images(tmp_path / "pets", data__folds=folds, data__standardize=standardize, trainer__batch_size=7)
     splits = load_splits(config.data)
     assert splits.train.x_NI.dtype == torch.uint8
-    floats = replace(splits, train=as_floats(splits.train), validation=as_floats(splits.validation))
+    of = partial(as_floats, scalers=splits.scalers)
+    floats = replace(splits, train=of(splits.train), validation=of(splits.validation))
     configs = [replace(config, seed=seed) for seed in (1, 2)]
     for ours, theirs in zip(fit(configs, splits), fit(configs, floats), strict=True):
         assert ours.history == theirs.history
