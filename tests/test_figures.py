@@ -13,6 +13,7 @@ import torch
 
 from ridgeline.evaluation.arms import _asked
 from ridgeline.report.curves import curve_figure
+from ridgeline.report.pairs import Pair, logged
 from ridgeline.report.studies import study_figures
 
 HISTORY = [
@@ -57,6 +58,22 @@ def test_curves_show_what_is_measured_and_what_the_metric_is():
     lines = {line.get_label(): line for line in last.lines}
     np.testing.assert_allclose(lines["validation"].get_ydata(), [row["val/r2"] for row in with_metric])
     assert last.get_ylim()[0] <= -0.5
+
+
+def test_of_a_module_that_logs_by_its_own_names_the_loss_and_the_metric_are_drawn_beside_their_counterparts():
+    names = ["epoch", "train_loss_step", "train_loss_epoch", "val_loss", "valid.f1", "lr", "train/acc", "val/acc"]
+    rows = [{name: 0.1 * epoch + i for i, name in enumerate(names)} for epoch in (1, 2)]
+    assert [axes.get_ylabel() for axes in curve_figure(rows, metric="val/acc", of_module=True).axes] == [
+        "val_loss",
+        "val/acc",
+    ]
+    assert logged(names, "val/acc") == [
+        Pair("val_loss", "train_loss_epoch", "val_loss"),
+        Pair("val/acc", "train/acc", "val/acc"),
+    ]
+    assert logged(["epoch", "valid.f1"], "valid.f1") == [Pair("valid.f1", "", "valid.f1")]
+    lines = curve_figure([{"epoch": 1.0, "score": 2.0}], metric="score", of_module=True).axes[0].lines
+    assert next(line.get_label() for line in lines) == "validation"
 
 
 def test_curves_show_both_splits_the_gap_and_the_restored_epoch():

@@ -23,6 +23,7 @@ from ridgeline.report.facts import Axis, Curves, Examples, Trial
 from ridgeline.report.notation import tick
 from ridgeline.report.overview import drawn_of
 from ridgeline.report.page import render
+from ridgeline.report.pairs import measured
 from ridgeline.report.predictions import mistakes, predictions
 from ridgeline.report.seen import confused
 from ridgeline.report.spaces import surface
@@ -234,7 +235,7 @@ def test_the_figure_that_a_study_was_by_has_curves() -> None:
         {"epoch": float(e), "train/loss": 1.0, "val/loss": 1.0, "train/error": 0.1, "val/error": 0.1} for e in (1, 2)
     ]
     curves = {"best": Curves("l2 0.1", [[{**row, "val/auroc": 0.9 + row["epoch"] / 100} for row in history]])}
-    drawn = learning_curves(curves, "error", "val/auroc")
+    drawn = learning_curves(curves, measured(("loss", "error", "auroc")))
     assert len(drawn) == 3
     assert "AUROC by epoch of the best network" in drawn[-1]
     assert len(learning_curves(curves, "error", "val/loss")) == 2

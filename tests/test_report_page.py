@@ -30,6 +30,7 @@ from ridgeline.report import notation
 from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
 from ridgeline.report.spaces import smooth
+from ridgeline.report.table import heads
 from ridgeline.search.ranking import OUTCOME, best_settings, ran
 from ridgeline.trial.run import run_trial
 from settings import small
@@ -233,6 +234,7 @@ def story(n: int = 12, axes: list[Axis] | None = None, **changes: Any) -> Story:
         name="made-up",
         metric="val/loss",
         figure="error",
+        larger_is_better=False,
         axes=axes,
         trials=trials,
         settings=trials,
@@ -439,3 +441,13 @@ def test_neither_study_nor_report_makes_another_study(studies: Studies) -> None:
     unnamed, named = studies.plan(*BAYES), studies.plan(*BAYES, "study=moons", "report=page.html")
     assert named.name == unnamed.name
     assert named.definition == unnamed.definition
+
+
+def test_the_page_of_a_module_ranks_by_its_own_metric_and_shows_nothing_that_it_does_not_log() -> None:
+    made = story(12, metric="val/acc", figure=None, larger_is_better=True)
+    best = max(made.trials, key=lambda t: t.value or 0.0)
+    assert made.complete[0] == best
+    page = Elements(render(made))
+    assert f"best val/acc {notation.number(best.value)} in trial {best.number}" in page.text
+    assert not {"val error", "gap"} & {head.label for head in heads(made)}
+    assert "val error" in {head.label for head in heads(story(12))}

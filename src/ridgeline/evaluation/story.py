@@ -68,7 +68,8 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
     return Story(
         name=stored.name,
         metric=stored.config.metric,
-        figure=of_examples(stored.config.metric, stored.config.predicted, stored.config.loss.name),
+        figure=_figure(stored.config),
+        larger_is_better=stored.config.direction == "maximize",
         axes=axes,
         trials=[_trial(t) for t in frozen],
         settings=[_setting(s) for s in settings(ran(stored.study))],
@@ -84,6 +85,10 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
         made=how_made(stored, tags, confirmed.record if confirmed else None),
         missing=missing,
     )
+
+
+def _figure(config: Config) -> str | None:
+    return of_examples(config.metric, config.predicted, config.loss.name) if config.model is None else None
 
 
 def _may_confirm(stored: StoredStudy) -> bool:

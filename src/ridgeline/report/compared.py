@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ridgeline.report.axes import count_axis, log_axis, needs_log
 from ridgeline.report.facts import Curves, Weights
 from ridgeline.report.notation import in_picture
+from ridgeline.report.pairs import Pair
 from ridgeline.report.vector import BY_NETWORK, FAINT, HEIGHT, WIDTH, panel, svg
 from ridgeline.tasks.figures import larger_is_better, title
 
@@ -19,18 +20,17 @@ BINS = 81
 """How many bars the histogram has."""
 
 
-def learning_curves(curves: Mapping[str, Curves], figure: str, metric: str) -> list[str]:
-    """A picture for each network and for loss, figure and what else the study was by; all of one kind have one scale,
-    so that heights compare."""
-    kinds = dict.fromkeys(("loss", figure, metric.rpartition("/")[2]))
-    return [_picture(network, one, kind, _limits(curves, kind)) for kind in kinds for network, one in curves.items()]
+def learning_curves(curves: Mapping[str, Curves], pairs: Sequence[Pair]) -> list[str]:
+    """A picture for each network and each pair of numbers; all of one kind have one scale, so that heights compare."""
+    return [_picture(network, one, pair, _limits(curves, pair)) for pair in pairs for network, one in curves.items()]
 
 
 def _scale(kind: str) -> float:
     return 100.0 if kind in PERCENT else 1.0
 
 
-def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float, bool]) -> str:
+def _picture(network: str, curves: Curves, pair: Pair, limits: tuple[float, float, bool]) -> str:
+    kind = pair.kind
     scale, label = _scale(kind), title(kind) + (", %" if kind in PERCENT else "")
     low, high, is_log = limits
     colour, alone = BY_NETWORK[network], len(curves.histories) == 1
@@ -38,7 +38,7 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
         for i, history in enumerate(curves.histories):
             epochs = [row["epoch"] for row in history]
             train, validation = (
-                [scale * row.get(f"{split}/{kind}", math.nan) for row in history] for split in ("train", "val")
+                [scale * row.get(name, math.nan) for row in history] for name in (pair.train, pair.validation)
             )
             first = i == 0
             marker = "." if len(epochs) <= 15 else None
@@ -60,8 +60,9 @@ def _picture(network: str, curves: Curves, kind: str, limits: tuple[float, float
         return svg(figure, f"{label} by epoch of the {network} network{seeds}: train dashed, validation solid")
 
 
-def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool]:
+def _limits(curves: Mapping[str, Curves], pair: Pair) -> tuple[float, float, bool]:
     """Lower and upper end of the vertical axis, and whether it is logarithmic."""
+    kind = pair.kind
     scale = _scale(kind)
     every = [
         scale * value
@@ -69,11 +70,11 @@ def _limits(curves: Mapping[str, Curves], kind: str) -> tuple[float, float, bool
         for history in one.histories
         for row in history
         for name, value in row.items()
-        if name in (f"train/{kind}", f"val/{kind}") and math.isfinite(value)
+        if name in (pair.train, pair.validation) and math.isfinite(value)
     ]
     if not every:
         return 0.0, 1.0, False
-    if kind == "loss" and needs_log(every):
+    if kind.endswith("loss") and needs_log(every):
         return min(every) / 1.2, max(every) * 1.2, True
     if larger_is_better(kind):  # most of the way from 0 to them says nothing
         margin = 0.05 * (max(every) - min(every)) or 0.05

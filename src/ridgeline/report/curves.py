@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ridgeline.report.axes import DPI, count_axis, log_axis, needs_log
+from ridgeline.report.pairs import Pair, logged, measured
 from ridgeline.report.pixels import as_shown
 
 LABELS = {
@@ -31,34 +32,37 @@ def curve_figure(
     best_epoch: int | None = None,
     title: str | None = None,
     metric: str = "val/loss",
+    *,
+    of_module: bool = False,
 ) -> Figure:
     """Loss and error (in regression RMSE) of the train and the validation split by epoch, the gap between them as
     a band; then what else the metric is.
 
-    `best_epoch`: the one whose weights were restored; None: the lowest validation loss. NaN leaves a hole.
+    `best_epoch`: the one whose weights were restored; None: the lowest validation loss. NaN leaves a hole. `of_module`:
+    the numbers are those that a module of the user's own logs.
     """
-    main = "rmse" if "val/rmse" in history[0] else "error"
-    kinds = list(dict.fromkeys(["loss", main, metric.split("/")[-1]]))
-    figure = Figure(figsize=(4.5 * len(kinds), 3.8), dpi=DPI, layout="constrained")
+    pairs = _of_module(history, metric) if of_module else _of_ours(history, metric)
+    figure = Figure(figsize=(4.5 * len(pairs), 3.8), dpi=DPI, layout="constrained")
     epochs = [row["epoch"] for row in history]
     if best_epoch is None:
         known = [row for row in history if math.isfinite(row.get("val/loss", math.nan))]
         best_epoch = int(min(known, key=lambda row: row["val/loss"])["epoch"]) if known else None
-    for axes, kind in zip(figure.subplots(1, len(kinds)), kinds, strict=True):
-        scale, label = LABELS.get(kind, (1.0, kind))
+    for axes, pair in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
+        scale, label = LABELS.get(pair.kind, (1.0, pair.kind))
         train, validation = (
-            [scale * row.get(f"{split}/{kind}", math.nan) for row in history] for split in ("train", "val")
+            [scale * row.get(name, math.nan) for row in history] for name in (pair.train, pair.validation)
         )
         axes.fill_between(epochs, train, validation, color=VALIDATION, alpha=0.12, linewidth=0, label="gap")
         # Points too where a line alone would be hard to see: few epochs.
         marker = "o" if len(epochs) <= 15 else None
-        axes.plot(epochs, train, color=TRAIN, marker=marker, markersize=3, label="train")
+        if pair.train:
+            axes.plot(epochs, train, color=TRAIN, marker=marker, markersize=3, label="train")
         axes.plot(epochs, validation, color=VALIDATION, marker=marker, markersize=3, label="validation")
         if best_epoch is not None:
             axes.axvline(best_epoch, color=MARK, linestyle="--", linewidth=1, label=f"restored: epoch {best_epoch}")
         axes.set(xlabel="epoch", ylabel=label)
         count_axis(axes)
-        if kind == "loss" and needs_log(train + validation):
+        if pair.kind.endswith("loss") and needs_log(train + validation):
             log_axis(axes, "y")
         elif np.isfinite(train + validation).any():
             axes.set_ylim(bottom=min(0, *(value for value in train + validation if math.isfinite(value))))
@@ -68,6 +72,14 @@ def curve_figure(
     axes.legend(fontsize="small")
     figure.suptitle(title or "Training and validation", fontsize="medium")
     return figure
+
+
+def _of_ours(history: Sequence[Mapping[str, float]], metric: str) -> list[Pair]:
+    return measured(("loss", "rmse" if "val/rmse" in history[0] else "error", metric.split("/")[-1]))
+
+
+def _of_module(history: Sequence[Mapping[str, float]], metric: str) -> list[Pair]:
+    return logged(dict.fromkeys(name for row in history for name in row), metric)
 
 
 def augmentation_figure(images_RMCHW: np.ndarray) -> Figure:

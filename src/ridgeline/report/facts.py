@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ridgeline.tasks.figures import larger_is_better
-
 History = Sequence[Mapping[str, float]]
 """The curve of a fit: a row for each epoch, with `epoch`, `train/loss`, `val/loss` and the figures."""
 
@@ -150,8 +148,9 @@ class Curves:
 
 @dataclass(frozen=True)
 class Story:
-    """A study as the page tells it. `figure` is what is told beside the loss: error, rmse or mae. `axes` are those of
-    the space, the ones to look at first first.
+    """A study as the page tells it. `figure` is what is told beside the loss: error, rmse or mae; None: a module of the
+    user's own measures what it likes. `larger_is_better` is said of the metric. `axes` are those of the space, the ones
+    to look at first first.
 
     `settings` are what is ranked: where a seed is swept, all trials of a setting are one of them; else they are the
     `trials`. `curves` and `weights` are by the network's name: baseline, best, over-regularized. `missing` says in one
@@ -162,7 +161,8 @@ class Story:
 
     name: str
     metric: str
-    figure: str
+    figure: str | None
+    larger_is_better: bool
     axes: Sequence[Axis]
     trials: Sequence[Trial]
     settings: Sequence[Trial]
@@ -182,11 +182,6 @@ class Story:
     def has_seeds(self) -> bool:
         """Whether what is ranked are means over seeds."""
         return any(t.seeds > 1 for t in self.settings)
-
-    @property
-    def larger_is_better(self) -> bool:
-        """Of the metric."""
-        return larger_is_better(self.metric)
 
     @cached_property
     def complete(self) -> list[Trial]:

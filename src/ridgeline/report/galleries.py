@@ -13,6 +13,7 @@ from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Predicted, Story, Trial
 from ridgeline.report.measured import difference_interval, error_intervals
 from ridgeline.report.overview import MOST_DIMENSIONS, history, parallel
+from ridgeline.report.pairs import Pair, logged, measured
 from ridgeline.report.predictions import numbers, predictions
 from ridgeline.report.seen import boundaries
 from ridgeline.report.spaces import curve, surface
@@ -77,13 +78,21 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
         else:
             missing["gap"] = "The trials have not recorded their gap."
     if story.curves:
-        draw("curves", lambda: learning_curves(story.curves, story.figure, story.metric))
+        draw("curves", lambda: learning_curves(story.curves, _pairs(story)))
     seen = story.predicted
     if seen is not None:
         draw("predictions", lambda: predictions(seen) if isinstance(seen, Predicted) else numbers(seen))
     if story.weights:
         draw("weights", lambda: [histogram(story.weights)])
     return drawn, len(main) == 2
+
+
+def _pairs(story: Story) -> list[Pair]:
+    """What is drawn of a curve: of what we measure the loss, the figure and what else the study was by."""
+    if story.figure is not None:
+        return measured(("loss", story.figure, story.metric.rpartition("/")[2]))
+    rows = [row for one in story.curves.values() for history in one.histories for row in history]
+    return logged(dict.fromkeys(name for row in rows for name in row), story.metric)
 
 
 def _intervals(record: Mapping[str, Any]) -> list[str]:
@@ -101,10 +110,10 @@ def _to_compare(story: Story, varied: Sequence[Axis]) -> list[Axis]:
 def _space(story: Story, main: Sequence[Axis]) -> list[str]:
     """The validation error or RMSE, and what the study optimized where that is another number."""
     kind, scale, unit = (story.figure, 100, ", %") if story.figure == "error" else (story.figure, 1, "")
-    known: dict[str, Number] = {
-        f"validation {title(kind)}{unit}": lambda t: scale * t.metrics.get(f"final/val_{kind}", math.nan)
-    }
-    if story.metric != f"val/{kind}":
+    known: dict[str, Number] = {}
+    if kind is not None:
+        known[f"validation {title(kind)}{unit}"] = lambda t: scale * t.metrics.get(f"final/val_{kind}", math.nan)
+    if kind is None or story.metric != f"val/{kind}":
         known[story.metric] = _value
     shown = {name: f for name, f in known.items() if any(math.isfinite(f(t)) for t in story.complete)}
     if len(main) == 2:

@@ -40,7 +40,8 @@ class Row:
 
 def heads(story: Story) -> list[Head]:
     params = [Head(axis.label, axis.is_numeric, axis.key) for axis in story.axes]
-    measured = [Head(name) for name in (f"val {title(story.figure)}", "gap", "best epoch", "seconds")]
+    names = [] if story.figure is None else [f"val {title(story.figure)}", "gap"]
+    measured = [Head(name) for name in (*names, "best epoch", "seconds")]
     means = (
         [Head(f"{story.metric}, mean"), Head("deviation"), Head("seeds")] if story.has_seeds else [Head(story.metric)]
     )
@@ -52,10 +53,11 @@ def row(story: Story, trial: Trial) -> Row:
         Cell(notation.number(trial.params.get(axis.key)), _sorted_by(trial.params.get(axis.key)), axis.is_numeric)
         for axis in story.axes
     ]
-    error = trial.metrics.get(f"final/val_{story.figure}")
-    measured = [Cell(notation.figure(story.figure, error), _sorted_by(error))]
-    gap = trial.metrics.get("final/gap")
-    measured += [Cell(notation.number(gap, aligned=True), _sorted_by(gap))]
+    measured = []
+    if story.figure is not None:
+        error, gap = (trial.metrics.get(f"final/{name}") for name in (f"val_{story.figure}", "gap"))
+        measured += [Cell(notation.figure(story.figure, error), _sorted_by(error))]
+        measured += [Cell(notation.number(gap, aligned=True), _sorted_by(gap))]
     measured += [Cell(notation.number(trial.best_epoch), _sorted_by(trial.best_epoch))]
     seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
     link = f"{story.server}/#/runs/{trial.run_id}" if trial.run_id else None
@@ -84,7 +86,7 @@ def told(story: Story) -> str:
             own = means[t.number]
             said.append(f"mean {notation.number(own.value)} ± {notation.number(own.deviation)} of {own.seeds} seeds")
         error = t.metrics.get(f"final/val_{story.figure}")
-        if error is not None:
+        if story.figure is not None and error is not None:
             said.append(f"validation {title(story.figure)} {notation.figure(story.figure, error)}")
         said += [f"{labels.get(key, key)} {notation.number(value)}" for key, value in t.params.items()]
         lines.append("\t".join([str(t.number), *(" ".join(one.split()) for one in said)]))

@@ -146,9 +146,12 @@ class Records:
             from ridgeline.report.curves import curve_figure
 
             title = f"Trial {trial.number}"
-            figure = curve_figure(
-                read_history(job / HISTORY), outcome(trial).get("best_epoch"), title, self.config.metric
+            history, best_epoch, is_own = (
+                read_history(job / HISTORY),
+                outcome(trial).get("best_epoch"),
+                self.config.model,
             )
+            figure = curve_figure(history, best_epoch, title, self.config.metric, of_module=is_own is not None)
             run.log_figure(figure, "curves.png")
             plt.close(figure)
 

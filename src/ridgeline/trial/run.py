@@ -85,7 +85,9 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     if result.failure is not None:
         raise TrialFailed(result.failure)
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
-        run.log_figure(curve_figure(result.history, result.best_epoch, metric=config.metric), "curves.png")
+        is_own = config.model is not None
+        figure = curve_figure(result.history, result.best_epoch, metric=config.metric, of_module=is_own)
+        run.log_figure(figure, "curves.png")
         if config.model is None and config.augmentation.is_on:
             splits = load_splits(config.data, pick_device(config))
             run.log_figure(augmentation_figure(samples_RMCHW(config, splits).numpy()), "augmented.png")
