@@ -238,4 +238,4 @@ def test_the_figure_that_a_study_was_by_has_curves() -> None:
     drawn = learning_curves(curves, measured(("loss", "error", "auroc")))
     assert len(drawn) == 3
     assert "AUROC by epoch of the best network" in drawn[-1]
-    assert len(learning_curves(curves, "error", "val/loss")) == 2
+    assert len(learning_curves(curves, measured(("loss", "error", "loss")))) == 2
