@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import re
 import shlex
 import shutil
@@ -27,6 +25,7 @@ from ridgeline.entry_points import ROOT, check_single
 from ridgeline.search import study
 from ridgeline.search.optuna_plugin import with_its_search
 from ridgeline.search.plan import make_plan
+from sweeping import results
 
 DOCS = ROOT / "docs"
 TEMPLATE = Path(__file__).parent / "template_project"
@@ -45,7 +44,7 @@ REFUSED = {
     "tags=[dev]": "`tags` has no effect here",
 }
 GPU = "trainer=gpu"
-QUICK = ("hparams_search=", "trainer=ddp", "seed=42")
+QUICK = ("trainer=ddp", "logger=wandb")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,11 @@ def composed(line: str) -> None:
     with initialize_config_dir(str(own_conf.enter(arguments.before)), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        overrides = [*with_targets(arguments.overrides), "hydra/job_logging=none", "hydra/hydra_logging=none"]
+        overrides = [
+            *with_targets(arguments.overrides, [arguments.before]),
+            "hydra/job_logging=none",
+            "hydra/hydra_logging=none",
+        ]
         master = hydra.compose_config("config", overrides, mode, with_log_configuration=False)
         if mode == RunMode.RUN:
             check_single(master)
@@ -127,9 +130,11 @@ def test_every_line_of_another_tools_user_is_read_as_the_page_says(line: str, he
 def test_the_templates_own_search_runs_and_goes_on_to_the_same_table(project: Path) -> None:
     """Its command, with fewer trials of fewer epochs."""
     runs = project.parent / "study"
-    line = "--config-dir=configs hparams_search=mnist_optuna experiment=example trainer.max_epochs=1 trainer.min_epochs=1"
+    line = (
+        "--config-dir=configs hparams_search=mnist_optuna experiment=example trainer.max_epochs=1 trainer.min_epochs=1"
+    )
 
-    def trained(n_trials: int) -> list[tuple[str, str]]:
+    def trained(n_trials: int) -> list[dict[str, str]]:
         script = str(ROOT / "pipelines" / "train.py")
         more = [f"search.n_trials={n_trials}", "search.study_name=mine", f"runs={runs}", "tracking.pictures=false"]
         done = subprocess.run(
@@ -137,12 +142,11 @@ def test_the_templates_own_search_runs_and_goes_on_to_the_same_table(project: Pa
         )
         assert done.returncode == 0, done.stderr[-2000:]
         assert "Not used of what your files say: tags" in done.stdout
-        with (runs / "studies" / "mine" / "trials.csv").open(newline="") as file:
-            return [(row["trial"], row["value"]) for row in csv.DictReader(file)]
+        return results(runs / "studies" / "mine")
 
     whole = trained(3)
-    assert len({value for _, value in whole}) > 1
+    assert len({row["value"] for row in whole}) > 1
     shutil.rmtree(runs)
-    assert [row for row in trained(2)] == whole[:2]
+    assert trained(2) == whole[:2]
     assert trained(3) == whole
-    assert not [path for path in project.rglob("*.ckpt") if os.path.exists(path)]  # a trial writes into its job folder
+    assert not list(project.rglob("*.ckpt"))  # a trial writes into its job folder

@@ -188,6 +188,13 @@ def test_keys_of_a_target_are_added_and_no_file_of_ours_is_chosen_beside_it():
     assert with_targets(["data.ordered={size:[S,L]}"]) == ["++data.ordered={size:[S,L]}"]
 
 
+def test_keys_that_a_file_of_the_users_own_need_not_name_are_added(tmp_path):
+    typed = ["model=mine", "model.net.dropout=0.1,0.3", "trainer.restore_best=false"]
+    assert with_targets(typed) == [typed[0], f"++{typed[1]}", typed[2]]
+    (tmp_path / "trainer").mkdir()
+    assert with_targets(typed, [None, tmp_path]) == [typed[0], f"++{typed[1]}", f"++{typed[2]}"]
+
+
 @pytest.mark.parametrize(
     ("argument", "is_recorded"),
     [

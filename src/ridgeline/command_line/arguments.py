@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
@@ -107,21 +108,25 @@ def typed_keys(lines: Sequence[str]) -> dict[str, list[str]]:
     return {_dotted(override): choices(override) for override in parse_overrides(lines)}
 
 
-def with_targets(arguments: Sequence[str]) -> list[str]:
+def with_targets(arguments: Sequence[str], folders: Sequence[str | Path | None] = ()) -> list[str]:
     """The overrides as Hydra takes them: with `network._target_=mine.Net` the keys below `network` are those of
     `mine.Net`, which no file of ours has, so each of them is added; and no other network is chosen. The keys of
-    `data.ordered`, which are the user's columns, and those of Lightning's Trainer are added too.
+    `data.ordered`, which are the user's columns, those of Lightning's Trainer, and those below `model`, of which a file
+    of the user's need not name each, are added too. `folders`: those that are searched before ours; where one has
+    files of `trainer`, these need not have our keys either.
 
     `conf/network/own.yaml` is what such a choice takes the place of a file of ours with.
     """
     keys = [key_of(argument) for argument in arguments]
     named = {key.removesuffix(f".{TARGET}") for key in keys if key.endswith(f".{TARGET}")} - {"hydra"}
-    roots = [root for root in named if not root.startswith("hydra.")]
-    own = [root for root in sorted(roots) if root not in keys and (CONF / root / "own.yaml").is_file()]
+    roots = ["model", *(root for root in named if not root.startswith("hydra.") and root != "model")]
+    own = [root for root in sorted(named) if root not in keys and (CONF / root / "own.yaml").is_file()]
+
+    is_theirs = any(folder is not None and (Path(folder) / "trainer").is_dir() for folder in folders)
 
     def added(argument: str, key: str) -> str:
         is_below = any(key.startswith(f"{root}.") for root in roots) or f"{key}.".startswith("data.ordered.")
-        is_added = is_below or (key.startswith("trainer.") and key not in OF_TRAINER)
+        is_added = is_below or (key.startswith("trainer.") and (is_theirs or key not in OF_TRAINER))
         return f"++{argument}" if is_added and argument[:1] not in "+~" else argument
 
     return [*(f"{root}=own" for root in own), *map(added, arguments, keys)]

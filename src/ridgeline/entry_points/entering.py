@@ -51,7 +51,7 @@ WITHOUT_A_TRIAL = [
 def enter(task: Callable[[DictConfig], Any]) -> None:
     """Run the pipeline that trains as a Hydra app. A user's mistake ends in one line and exit code 2."""
     arguments = _read(check_arguments)
-    sys.argv[1:] = [*with_targets(arguments.overrides), *arguments.options]
+    sys.argv[1:] = [*with_targets(arguments.overrides, _searched_first(arguments)), *arguments.options]
     _run(task, arguments)
 
 
@@ -85,10 +85,15 @@ def _read(check: Callable[[Arguments], None]) -> Arguments:
     if os.environ.get("MLFLOW_TRACKING_URI") and not is_given and not arguments.shows:
         # A study that followed it would be another one in the next shell.
         print('MLFLOW_TRACKING_URI is not read; to use it: tracking.uri="$MLFLOW_TRACKING_URI"', file=sys.stderr)
-    own = arguments.conf or own_conf.own_conf()
+    own = _searched_first(arguments)[-1]
     if own is not None and Path(own) != CONF and not arguments.shows:
         print(f"Searched before ours: {own}", file=sys.stderr)
     return arguments
+
+
+def _searched_first(arguments: Arguments) -> list[str | Path | None]:
+    """The folders of configuration of the user's own."""
+    return [arguments.before, arguments.conf or own_conf.own_conf()]
 
 
 def _run(task: Callable[[DictConfig], Any], arguments: Arguments, config_name: str = "config") -> None:
