@@ -132,8 +132,8 @@ def test_the_templates_own_search_runs_and_goes_on_with_its_trials(project: Path
     runs = project.parent / "study"
     line = (
         "--config-dir=configs hparams_search=mnist_optuna experiment=example trainer.max_epochs=1 trainer.min_epochs=1"
-    line += " data.batch_size=64,128 model.net.lin1_size=32 model.net.lin2_size=64 model.net.lin3_size=32"
     )
+    line += " data.batch_size=64,128 model.net.lin1_size=32 model.net.lin2_size=64 model.net.lin3_size=32"
 
     def trained(n_trials: int) -> list[dict[str, str]]:
         script = str(ROOT / "pipelines" / "train.py")
