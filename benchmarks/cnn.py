@@ -3,7 +3,7 @@
 PNG files of 32 x 32 pixels in ten classes; two convolutions of 16 and 32 channels, each with pooling, and a dense layer
 of 128. The same trials for all: batch 128, Adam with rate 1e-3, dropout 0.25 before the last layer, l2 1e-4, validation
 after every epoch. In each round every rival trains a short slice in processes of its own, one rival at a time, so that
-a busy machine slows all. Start-up and the first epoch are not timed. Ends in about 4 minutes on two cores.
+a busy machine slows all. Start-up and the first epoch are not timed. Ends in about 4 minutes on two quiet cores.
 
     python benchmarks/cnn.py
     python benchmarks/cnn.py --quick

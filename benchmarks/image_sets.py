@@ -51,12 +51,12 @@ SIGNALS = ("data.path={sets}/mnist1d.npz", "data.train=0.85", "data.validation=0
 MLP, CNN = ("network=mlp", "network.hidden=[256,128]"), ("network=cnn",)
 STUDIES = (
     Study("Fashion-MNIST, MLP 256-128", FASHION, (*MLP, L2, DROPOUT, RATE), 8, 8, "MLP 88.3, XGBoost 89.8"),
-    Study("Fashion-MNIST, cnn", FASHION, (*CNN, L2, DROPOUT), 4, 4, "CNN 91 to 93"),
+    Study("Fashion-MNIST, cnn", FASHION, (*CNN, L2, DROPOUT), 3, 3, "CNN 91 to 93"),
     Study(
         "Fashion-MNIST, cnn, augmented",
         FASHION,
         (*CNN, L2, DROPOUT, "augmentation.shift=0.04", "augmentation.flip=0.5"),
-        *(4, 4, "CNN 91 to 93"),
+        *(3, 3, "CNN 91 to 93"),
     ),
     Study("USPS, MLP 256-128", USPS, (*MLP, L2, DROPOUT, RATE), 16, 30),
     Study("USPS, cnn, augmented", USPS, (*CNN, L2, DROPOUT, *MOVED), 8, 20),
