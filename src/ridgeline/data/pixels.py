@@ -7,7 +7,7 @@ the images and by which of them train and validate. The test split is in none. N
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ from ridgeline.data.array_splits import ArraySplit, ArraySplits, describe_rows, 
 from ridgeline.data.image_leaks import image_leaks
 from ridgeline.data.kept_rows import fold_rows_once
 from ridgeline.data.rows import RowNumbers
-from ridgeline.data.scaler import CHUNK, count_values, scaler_of
+from ridgeline.data.scaler import count_values, scaler_of
 from ridgeline.data.source import Source
+from ridgeline.images.chunks import chunks
 
 SPLITS = ("train", "validation")
 COUNTS = "counts.npy"
@@ -82,13 +83,8 @@ def _write_rows(path: Path, source: Source, folds: Sequence[np.ndarray]) -> None
     shape = (longest * len(folds), source.n_features)
     require_space(path.parent, shape[0] * shape[1])
 
-    def chunks() -> Iterator[np.ndarray]:
-        for rows in folds:
-            filled = np.resize(rows, longest)
-            for start in range(0, longest, CHUNK):
-                yield source.features(filled[start : start + CHUNK])
-
     with path.open("wb") as file:
         npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for chunk in chunks():
-            file.write(chunk.data)
+        for rows in folds:
+            for some in chunks(np.resize(rows, longest), source.n_features):
+                file.write(source.features(some).data)

@@ -13,14 +13,13 @@ import numpy as np
 from ridgeline.checking import require
 from ridgeline.config import DataConfig, TableConfig
 from ridgeline.data.source import Source
+from ridgeline.images.chunks import chunks
 
 if TYPE_CHECKING:
     from ridgeline.tables.encoding import Encoder
 
 OF_VALUES = ("none", "all", "channel")
 """Ways to standardize for which it is enough to know how often each value occurs."""
-CHUNK = 1024
-"""Images that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,8 @@ def count_values(source: Source, rows: np.ndarray) -> np.ndarray:
     assert source.image_shape is not None
     n_channels = source.image_shape[0]
     counts_CV = np.zeros((n_channels, 256), np.int64)
-    for start in range(0, len(rows), CHUNK):
-        x_MCP = source.x_NI[rows[start : start + CHUNK]].reshape(-1, n_channels, source.x_NI.shape[1] // n_channels)
+    for some in chunks(rows, source.n_features):
+        x_MCP = source.x_NI[some].reshape(-1, n_channels, source.x_NI.shape[1] // n_channels)
         for c in range(n_channels):
             counts_CV[c] += np.bincount(x_MCP[:, c].ravel(), minlength=256)
     return counts_CV

@@ -38,8 +38,6 @@ FILE = "file"
 """The column with the names of images."""
 ROW = "row"
 """The column with the numbers of an array's rows, from 0 on."""
-IMAGES = 1024
-"""How many of them are read and predicted at a time."""
 
 
 def open_model(model: str, config: Keeping) -> Fitted:
@@ -128,14 +126,16 @@ def _rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, Any]]:
 
 def image_rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """The names of images as a column, and their pixels, of the size and the channels that the model was trained on."""
+    from ridgeline.images.chunks import chunk_size
     from ridgeline.images.folders import some_images  # Pillow, which tables do without
     from ridgeline.images.reading import pixels
 
     assert fitted.shape.image is not None
     files = some_images(path, "data.path")
     n_channels, *size = fitted.shape.image
-    for start in range(0, len(files), IMAGES):
-        some = dict(list(files.items())[start : start + IMAGES])
+    size_of_chunk = chunk_size(fitted.n_features)
+    for start in range(0, len(files), size_of_chunk):
+        some = dict(list(files.items())[start : start + size_of_chunk])
         found = list(pixels(list(some.values()), n_channels, (size[0], size[1])))
         for name, own in zip(some, found, strict=True):
             require(

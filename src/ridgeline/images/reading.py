@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from ridgeline.images.chunks import chunk_size
 from ridgeline.images.decoding import BadImage, Seen, decode, look
 
 PIECE = 32
-"""Files that a thread takes at a time."""
-AHEAD = 4
+"""Files that a thread takes at a time, or fewer large ones."""
+AHEAD = 2
 """Pieces for each thread that are read before the first of them is used."""
 DELAY = 1.0
 """Seconds after which a bar is shown."""
@@ -80,7 +81,7 @@ def survey(files: Sequence[Path]) -> Survey:
     )
 
 
-def pixels(files: Sequence[Path], n_channels: int, size: tuple[int, int] | None) -> Iterator[np.ndarray | str]:
+def pixels(files: Sequence[Path], n_channels: int, size: tuple[int, int]) -> Iterator[np.ndarray | str]:
     """In their order (C, H, W) uint8 of each file, or what is wrong with it."""
 
     def own(file: Path) -> np.ndarray | str:
@@ -89,7 +90,7 @@ def pixels(files: Sequence[Path], n_channels: int, size: tuple[int, int] | None)
         except BadImage as bad:
             return str(bad)
 
-    return _each(files, own, "decoding")
+    return _each(files, own, "decoding", min(PIECE, chunk_size(n_channels * size[0] * size[1])))
 
 
 def _look(file: Path) -> tuple[bytes, Seen | str]:
@@ -113,10 +114,10 @@ def _content(file: Path) -> bytes:
         raise BadImage(f"it cannot be read ({error.strerror})") from None
 
 
-def _each(files: Sequence[Path], own: Callable[[Path], T], what: str) -> Iterator[T]:
+def _each(files: Sequence[Path], own: Callable[[Path], T], what: str, n: int = PIECE) -> Iterator[T]:
     """In the order of the files, some pieces at a time, so that results do not heap up."""
     n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    block = PIECE * AHEAD * n_threads
+    block = n * AHEAD * n_threads
 
     def piece(some: Sequence[Path]) -> list[T]:
         return [own(file) for file in some]
@@ -130,6 +131,6 @@ def _each(files: Sequence[Path], own: Callable[[Path], T], what: str) -> Iterato
         warnings.simplefilter("ignore", UserWarning)  # of what is odd in a file that can be read
         for start in range(0, len(files), block):
             some = files[start : start + block]
-            for found in pool.map(piece, [some[i : i + PIECE] for i in range(0, len(some), PIECE)]):
+            for found in pool.map(piece, [some[i : i + n] for i in range(0, len(some), n)]):
                 yield from found
                 bar.update(len(found))

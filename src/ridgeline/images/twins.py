@@ -6,6 +6,7 @@ N images, M of them, C channels, H and W the sides, I = C * H * W.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ridgeline.finding import Finding
+from ridgeline.images.chunks import chunks
 
 ROWS, COLUMNS = 8, 8
 """Of the brightness differences that a look consists of, a bit for each."""
@@ -26,7 +28,6 @@ MOST = 32
 """Images that one is compared with in a part."""
 ALIKE = 0.99
 """The correlation of the pixels from which on two images are nearly the same."""
-CHUNK = 1024
 SHOWN = 3
 
 Pixels = Callable[[np.ndarray], np.ndarray]
@@ -90,9 +91,10 @@ def twins(
 def _prints(pixels: Pixels, shape: tuple[int, int, int], rows: np.ndarray) -> Prints:
     same_N, looks_N = np.zeros(len(rows), np.uint64), np.zeros(len(rows), np.uint64)
     down_RH, across_WA = _areas(ROWS, shape[1]), _areas(COLUMNS + 1, shape[2]).T
-    for start in range(0, len(rows), CHUNK):
-        x_MI = pixels(rows[start : start + CHUNK])
-        part = slice(start, start + len(x_MI))
+    start = 0
+    for some in chunks(rows, math.prod(shape)):
+        x_MI, part = pixels(some), slice(start, start + len(some))
+        start += len(some)
         same_N[part] = [int.from_bytes(hashlib.blake2b(x_I, digest_size=8).digest(), "little") for x_I in x_MI]
         areas_MRA = down_RH @ _grey(x_MI, shape) @ across_WA
         rises = np.diff(areas_MRA, axis=2) > STEP
@@ -142,8 +144,7 @@ def _near(looks_N: np.ndarray, looks_T: np.ndarray) -> list[tuple[int, int]]:
 def _alike(pixels: Pixels, shape: tuple[int, int, int], pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Those of the pairs whose pixels go together."""
     found = []
-    for start in range(0, len(pairs), CHUNK):
-        some = np.array(pairs[start : start + CHUNK], np.int64)
+    for some in chunks(np.array(pairs, np.int64).reshape(-1, 2), 8 * math.prod(shape)):  # two images each, in float32
         one_MI, other_MI = (_centred(_grey(pixels(some[:, side]), shape)) for side in (0, 1))
         together_M = (one_MI * other_MI).sum(axis=1)
         found += [(int(own), int(other)) for own, other in some[together_M >= ALIKE]]
