@@ -64,14 +64,15 @@ def test_a_pruned_study_stopped_anywhere_ends_with_the_same_table(
 
 @pytest.mark.verify
 def test_trials_in_worker_processes_end_bitwise_as_one_by_one(tmp_path: Path, store: Path) -> None:
-    grid = typed(*MODULE, *ACCURACY, "model.lr=0.01,0.1,0.9", "seed=1,2")
+    """Their loaders have processes of their own."""
+    grid = typed(*MODULE, *ACCURACY, "model.lr=0.01,0.9", "seed=1,2", "data.num_workers=1")
     streamed = Studies(tmp_path / "streamed", store).run(*grid, task=train)
     single = Studies(tmp_path / "single", store).run(*grid, "hydra/launcher=basic", task=train)
-    assert results(streamed)[:4] == results(single)[:4]
+    assert results(streamed)[:2] == results(single)[:2]
     rows, client = table(streamed), MlflowClient(f"sqlite:///{store}")
-    assert [row["state"] for row in rows] == [*["COMPLETE"] * 4, *["FAILED"] * 2]
-    assert rows[4]["reason"].startswith("TrialFailed: ValueError: the cat sat on the keyboard (own_modules.py, line ")
-    for row in rows[:4]:
+    assert [row["state"] for row in rows] == ["COMPLETE", "COMPLETE", "FAILED", "FAILED"]
+    assert rows[2]["reason"].startswith("TrialFailed: ValueError: the cat sat on the keyboard (own_modules.py, line ")
+    for row in rows[:2]:
         found = client.get_run(row["run_id"]).data
         assert len(client.get_metric_history(row["run_id"], "val/acc")) == 4
         assert found.metrics["values/val_acc"] == float(row["value"]) == float(row["final/val_acc"])

@@ -4,6 +4,7 @@ a DataLoader of the user's may."""
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -54,6 +55,7 @@ class Pool(Workers):
 
 
 def _work(connection: Connection, train: Train) -> None:
+    multiprocessing.set_start_method(None, force=True)  # a DataLoader's processes start as in a script of the user's
     from ridgeline.stack.worker import work  # and with it Lightning, which this process does not need
 
     work(connection, train)
