@@ -22,6 +22,7 @@ from ridgeline.search.repeats import searched
 from ridgeline.search.storage import check_storage
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
+from ridgeline.target import TARGET
 from ridgeline.trial.requirements import asks_torch, check_surroundings, check_trainer
 
 
@@ -53,7 +54,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
     Without torch, unless only torch can tell: so the user reads in the first second or two what the study will do.
     `typed`: what the user typed; `arguments`: what that was made of before any trial, with values that files refer to.
     """
-    loader = context.config_loader
+    loader, arguments = context.config_loader, _with_threads(master, arguments)
     for override in parse_overrides([*as_typed(master.hydra.overrides.hydra), *arguments]):
         check_override(override)
     search: SearchConfig = build(SearchConfig, OmegaConf.to_container(master.search, resolve=True), "search")
@@ -100,6 +101,14 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
         n_trials=goal if combinations is None else min(goal, len(combinations)),
         grid=combinations,
     )
+
+
+def _with_threads(master: DictConfig, arguments: Sequence[str]) -> list[str]:
+    """Of a module of the user's own a trial says how many threads it has, one in a worker: sums over more end in other
+    digits, and the command that trains it again must end in the same."""
+    key = "trainer.num_threads"
+    is_own = OmegaConf.select(master, f"model.{TARGET}") is not None
+    return [*arguments, f"{key}=1"] if is_own and key not in typed_keys(arguments) else list(arguments)
 
 
 def _refuse_choices_of_a_search(search: SearchConfig, typed: Sequence[str]) -> None:
