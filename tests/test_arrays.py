@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import describe, load_splits
-from ridgeline.data.given import TEST
+from ridgeline.data.given import TEST, TRAIN, VALIDATION
+from ridgeline.data.kept_rows import fold_rows_once
 from ridgeline.data.sources import read_source
 from ridgeline.evaluation.scoring import predict_file
 from ridgeline.stack.fitted import Fitted
@@ -74,6 +76,32 @@ def test_images_of_bytes_stay_bytes_wherever_their_channels_are(tmp_path: Path) 
     assert last.content == first.content
 
 
+def test_the_same_examples_in_other_splits_are_other_data(tmp_path: Path) -> None:
+    shuffled = np.random.default_rng(1).permutation(60)
+    x_N, y_N = BYTES_NHWC[shuffled], LABELS_N[shuffled]
+
+    def cut(n_test: int) -> dict[str, np.ndarray]:
+        return {"x": x_N[:-n_test], "y": y_N[:-n_test], "x_test": x_N[-n_test:], "y_test": y_N[-n_test:]}
+
+    configs = []
+    for name, arrays in {"drawn": {"x": x_N, "y": y_N}, "twenty": cut(20), "thirty": cut(30)}.items():
+        (tmp_path / name).mkdir()
+        configs.append(parsed(saved(tmp_path / name, **arrays)).data)
+    known = [describe(config) for config in configs]
+    assert [own.examples for own in known] == [(36, 12, 12), (30, 10, 20), (22, 8, 30)]
+    assert len({own.hash for own in known}) == 3
+    assert len({read_source(config).content for config in configs}) == 3
+
+
+def test_kept_rows_are_those_of_the_splits_that_a_source_names(tmp_path: Path) -> None:
+    config = parsed(saved(tmp_path, x=BYTES_NHWC, y=LABELS_N)).data
+    source = read_source(config)
+    given_N = np.tile(np.array([TRAIN, TRAIN, VALIDATION, TEST], np.int8), 15)
+    drawn, named = (fold_rows_once(own, config)[0] for own in (source, replace(source, given_N=given_N)))
+    np.testing.assert_array_equal(named.test, np.flatnonzero(given_N == TEST))
+    assert not np.array_equal(drawn.test, named.test)
+
+
 def test_images_are_standardized_by_channel(tmp_path: Path) -> None:
     splits = load_splits(parsed(saved(tmp_path, x=BYTES_NHWC / 255, y=LABELS_N)).data)
     x_NCP = splits.train.x_NI.view(-1, 3, 30)
@@ -121,7 +149,9 @@ def test_the_same_arrays_are_the_same_data_in_whatever_files_they_lie(tmp_path: 
     configs += [parsed(saved(tmp_path, x=images_NHW, y=LABELS_N)), parsed(tmp_path / "pair.pt")]
     configs += [parsed(tmp_path / "named.pt"), parsed(folder)]
     sources = [read_source(config.data) for config in configs]
-    assert len({source.content for source in sources}) == 1
+    assert len({source.examples for source in sources}) == 1
+    assert len({source.content for source in sources[:7]}) == 1
+    assert sources[7].content != sources[0].content  # for its splits are given
     assert all(source.given_N is None for source in sources[:7])
     assert (sources[7].given_N == TEST).tolist() == [False] * 40 + [True] * 20
     assert isinstance(read_source(configs[0].data).x_NI.base, np.memmap)

@@ -16,15 +16,21 @@ from ridgeline.data.source import Source
 from ridgeline.tables.notes import code_of
 
 DIVIDING = ("seed", "split", "train", "validation", "folds", "examples", "permute_labels", "fit_on")
-"""Settings by which rows are divided; groups, times and given splits are the source's."""
+"""Settings by which rows are divided."""
+OF_THE_SOURCE = ("groups_N", "times_N", "given_N")
+"""What a source knows of its rows that divides them. Its content need not tell it."""
 ROWS = "rows.npz"
 
 
 def fold_rows_once(source: Source, config: DataConfig) -> list[RowNumbers]:
     """What `fold_rows` gives, and raises."""
     settings = {key: getattr(config, key) for key in DIVIDING}
-    asked = json.dumps([source.content, settings, code_of(Path(__file__).parent)])
-    folder = cache_folder() / "rows" / hashlib.sha256(asked.encode()).hexdigest()[:32]
+    counts = [len(source.y_N), source.n_test, source.n_locked]
+    digest = hashlib.sha256(json.dumps([source.content, counts, settings, code_of(Path(__file__).parent)]).encode())
+    for name in OF_THE_SOURCE:
+        own_N = getattr(source, name)
+        digest.update(f" {name} ".encode() + (b"" if own_N is None else own_N.tobytes()))
+    folder = cache_folder() / "rows" / digest.hexdigest()[:32]
 
     def make(draft: Path) -> None:
         folds = fold_rows(source, config)
