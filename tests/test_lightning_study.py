@@ -73,7 +73,7 @@ def test_trials_in_worker_processes_end_bitwise_as_one_by_one(tmp_path: Path, st
     rows, client = table(streamed), MlflowClient(f"sqlite:///{store}")
     assert [row["state"] for row in rows] == ["COMPLETE", "COMPLETE", "FAILED", "FAILED"]
     assert rows[2]["reason"].startswith("TrialFailed: ValueError: the cat sat on the keyboard (own_modules.py, line ")
-    assert "trainer.num_threads=1" in yaml.safe_load((streamed / "jobs/0/.hydra/overrides.yaml").read_text())
+    assert "++trainer.num_threads=1" in yaml.safe_load((streamed / "jobs/0/.hydra/overrides.yaml").read_text())
     for row in rows[:2]:
         found = client.get_run(row["run_id"]).data
         assert len(client.get_metric_history(row["run_id"], "val/acc")) == 4

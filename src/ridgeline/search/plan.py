@@ -108,7 +108,7 @@ def _with_threads(master: DictConfig, arguments: Sequence[str]) -> list[str]:
     digits, and the command that trains it again must end in the same."""
     key = "trainer.num_threads"
     is_own = OmegaConf.select(master, f"model.{TARGET}") is not None
-    return [*arguments, f"{key}=1"] if is_own and key not in typed_keys(arguments) else list(arguments)
+    return [*arguments, f"++{key}=1"] if is_own and key not in typed_keys(arguments) else list(arguments)
 
 
 def _refuse_choices_of_a_search(search: SearchConfig, typed: Sequence[str]) -> None:
