@@ -161,8 +161,7 @@ def _leaves(node: Any) -> Iterator[Any]:
 def _may_follow(text: str, keys: Sequence[str]) -> bool:
     if not is_reference(text) or _ONLY_ENVIRONMENT.fullmatch(text):
         return False
-    named = _KEY.fullmatch(text)
-    if named is None:
+    if is_reference(_KEY.sub("", text)):  # of a resolver, or relative
         return len(keys) > 0
-    target = f"{named[1]}."
-    return any(target.startswith(f"{key}.") or f"{key}.".startswith(target) for key in keys)
+    targets = [f"{name}." for name in _KEY.findall(text)]
+    return any(target.startswith(f"{key}.") or f"{key}.".startswith(target) for target in targets for key in keys)
