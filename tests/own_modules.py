@@ -171,3 +171,53 @@ class AtTheEnd(Lit):
 class Predicts(Lit):
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self(batch[0]).softmax(1)
+
+
+class Divided(Blobs):
+    """Its split has a seed of its own."""
+
+    def setup(self, stage: str) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(42)
+            super().setup(stage)
+
+
+class Logging(Lit):
+    """Called with a batch, so that nobody else knows what it answers; its `test_step` logs how well it does."""
+
+    def forward(self, x: Any) -> Any:
+        return self.net(x["of"])
+
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        logits = self({"of": batch[0]})
+        return nn.functional.cross_entropy(logits, batch[1]), (logits.argmax(1) == batch[1]).float().mean()
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        loss, acc = self.step(batch)
+        self.log_dict({"test/loss": loss, "test/acc": acc})
+
+
+class Silent(Logging):
+    """Nothing is told of test examples."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        pass
+
+
+class TwoClasses(Lit):
+    """One output, for whether the class is 0."""
+
+    def __init__(self, sigmoid: bool = False, dropout: float = 0.3, weight_decay: float = 0.1) -> None:
+        super().__init__(Net(dropout=dropout))
+        self.sigmoid = sigmoid
+
+    def forward(self, x: Tensor) -> Tensor:
+        logit = super().forward(x)[:, :1]
+        return logit.sigmoid().squeeze(-1) if self.sigmoid else logit
+
+
+class Halves(Divided):
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        dataset = self.train.dataset
+        dataset.tensors = (dataset.tensors[0], (dataset.tensors[1] == 0).float())

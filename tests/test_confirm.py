@@ -24,12 +24,12 @@ from ridgeline.config import AugmentationConfig, Config, ConfirmConfig, Optimize
 from ridgeline.data import SplitLocked, load_splits, note_reuse
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evaluation import candidates
-from ridgeline.evaluation.arms import Measured
 from ridgeline.evaluation.baseline import propose_baselines, regularizers, without_regularization
 from ridgeline.evaluation.candidates import Candidate, Trainer
 from ridgeline.evaluation.confirm import confirm_study
 from ridgeline.evaluation.confirmation import LEDGER
 from ridgeline.evaluation.fits import start_workers
+from ridgeline.evaluation.measuring import Measured
 from ridgeline.evaluation.opened import Opened, keep, read
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.evaluation.verdict import verdict

@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from ridgeline.config import ConfirmConfig, parse
 from ridgeline.data import load_splits
 from ridgeline.data.test_split import confirming, open_test_split
-from ridgeline.evaluation.arms import Measured, compare, measure
+from ridgeline.evaluation.arms import compare, measure
 from ridgeline.evaluation.confirm import confirm_study
+from ridgeline.evaluation.measuring import Measured
 from ridgeline.evaluation.stored import open_study
 from ridgeline.evaluation.story import write_report
 from ridgeline.evaluation.verdict import verdict

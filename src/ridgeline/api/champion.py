@@ -61,14 +61,14 @@ class Champion:
         table, the path of a file with such, or an array of the columns that an array has trained; of a model of images
         a folder of them or a glob, in the order of their names."""
         found = self.fitted.predict(self._rows(x))
-        if self.fitted.config.predicted == "regression":
+        if self.fitted.task == "regression":
             return found
         predicted_N: np.ndarray = self.classes[found.argmax(axis=1)]
         return predicted_N
 
     def predict_proba(self, x: Any) -> np.ndarray:
         """(N, C) The probabilities of `classes`."""
-        predicted = self.fitted.config.predicted
+        predicted = self.fitted.task
         require(predicted == "classification", "predict_proba is of classes", "task", predicted)
         return self.fitted.predict(self._rows(x))
 

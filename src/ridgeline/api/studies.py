@@ -134,19 +134,18 @@ class Study:
         """The network of the best trial, as it ended. Raises ConfigError where its weights are not kept."""
         from safetensors.torch import load_file
 
-        from ridgeline.data import load_splits
         from ridgeline.evaluation.compared import NOT_KEPT, kept_of_best
+        from ridgeline.evaluation.fitted import fitted_of
         from ridgeline.search.records import WEIGHTS
-        from ridgeline.stack.fitted import Fitted
-        from ridgeline.stack.networks import shape_of
 
         kept = kept_of_best(self._stored)
         if kept is None:
             raise ConfigError(NOT_KEPT)
         config = self._stored.config_of(kept.number)
-        splits = load_splits(config.data)
-        weights = load_file(self._stored.job(kept.number) / WEIGHTS)
-        return Fitted(config, weights, splits.scaler, shape_of(splits), splits.description.class_names)
+        found = fitted_of(config, load_file(self._stored.job(kept.number) / WEIGHTS))
+        if found is None:
+            raise ConfigError(f"What {config.network_name} gives is no prediction of an example.")
+        return found[0]
 
     def table(self) -> pd.DataFrame:
         """A row for each trial, the best first: its params, its figures, how it ended and where its files are."""

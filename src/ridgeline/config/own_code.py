@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,11 +73,11 @@ def _follow(dotted: str, home: Path, found: dict[str, str]) -> None:
             continue
         found[name] = path.read_text(errors="replace")
         package = names[:end] if path.name == "__init__.py" else names[: end - 1]
-        for imported in _imports(found[name], package):
-            _follow(imported, home, found)
+        for other in imported(found[name], package):
+            _follow(other, home, found)
 
 
-def _imports(text: str, package: list[str]) -> Iterator[str]:
+def imported(text: str, package: Sequence[str] = ()) -> Iterator[str]:
     """What a source imports anywhere, by its full name; of `from a import b` both, for b may be a module."""
     try:
         tree = ast.parse(text)

@@ -17,7 +17,7 @@ from ridgeline.data.array_splits import (
     take_rows,
 )
 from ridgeline.data.cross_validation import fold_rows
-from ridgeline.data.data_module import describe_module
+from ridgeline.data.data_module import describe_module, has_test_loader
 from ridgeline.data.scaler import scaler_of
 from ridgeline.data.sources import read_source
 
@@ -64,12 +64,17 @@ def notes_of(config: DataConfig) -> tuple[str, ...]:
 
 def has_test_split(config: DataConfig) -> bool:
     """Whether confirming can measure: data that name their splits may have none that tests."""
+    if config.is_module:
+        return has_test_loader(config)
     return config.draws_test or describe(config).examples.test > 0
 
 
 def require_test_split(config: DataConfig) -> None:
     """Raise ConfigError where there is none."""
-    if not has_test_split(config):
+    if config.is_module:
+        found = "no test_dataloader" if not has_test_loader(config) else ""
+        require(not found, "the data have a test split, on which confirming measures,", config.title, found)
+    elif not has_test_split(config):
         column, shares = getattr(config, "split_column", None), "data.train + data.validation = 1"
         where = config.title if column is None else f"data.split_column={column}"
         found = f"no row of {where} that tests, and {shares}, which leaves none"

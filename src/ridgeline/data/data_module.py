@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +22,7 @@ from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import DataDescription, Examples
 from ridgeline.target import reason
 
+TEST_LOADER = "test_dataloader"
 FEW = 16
 """So many examples are read for the fingerprint."""
 
@@ -37,26 +40,12 @@ def open_data_module(config: DataConfig) -> Any:
 @lru_cache(maxsize=64)
 def describe_module(config: DataConfig) -> DataDescription:
     """Prepares the data and sets them up, as a Trainer does. Raises ConfigError for what its code raises."""
-    import torch  # which the user's module imports anyway
-
-    assert config.source is not None
-    before = torch.get_rng_state(), np.random.get_state()
-    torch.manual_seed(0)  # a split that is drawn without a seed of its own is the same at each start
-    np.random.seed(0)
-    try:
+    with _told(config), drawing_with(0):  # a split that is drawn without a seed of its own is the same at each start
         module = open_data_module(config)
         module.prepare_data()
         module.setup("fit")
         train, validation = _dataset(module, "train_dataloader"), _dataset(module, "val_dataloader")
         known = [config.title, _size(train), _size(validation), _fingerprint(validation)]
-    except ConfigError:
-        raise
-    except Exception as error:
-        shown = f"data._target_={config.source.path}"
-        raise ConfigError(f"`data gives its loaders` must hold, but got {shown}: {reason(error)}.") from error
-    finally:
-        torch.set_rng_state(before[0])
-        np.random.set_state(before[1])
     digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
     return DataDescription(config.title, Examples(_size(train), _size(validation), 0), 0, 0, digest)
 
@@ -98,3 +87,95 @@ def _digest(items: Iterator[Any]) -> str | None:
                 return None
             digest.update(f"{array.dtype} {array.shape} ".encode() + array.tobytes())
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class TestLoader:
+    """The test split of a DataModule, which is set up: what its `test_dataloader` gives."""
+
+    __test__ = False  # no class of tests, whatever its name
+
+    module: Any
+    loader: Any
+
+
+def has_test_loader(config: DataConfig) -> bool:
+    """Whether the DataModule has a `test_dataloader` of its own; nothing is set up for that."""
+    assert config.source is not None
+    found = getattr(config.source.find(), TEST_LOADER, None)
+    return found is not None and getattr(found, "__qualname__", "") != f"DataHooks.{TEST_LOADER}"
+
+
+def open_test_loader(config: DataConfig) -> tuple[TestLoader, str]:
+    """The test split of the DataModule, set up as after a training, and a hash of its batches. For `data.test_split`
+    alone. Raises ConfigError for what its code raises."""
+    with _told(config), drawing_with(0):
+        module = open_data_module(config)
+        module.prepare_data()
+        module.setup("fit")  # which may find what the test examples are scaled by
+        module.setup("test")
+        loader = getattr(module, TEST_LOADER)()
+        digest = hashlib.sha256()
+        for one in loader if isinstance(loader, (list, tuple)) else [loader]:
+            for batch in one:
+                _add(digest, batch)
+    return TestLoader(module, loader), digest.hexdigest()
+
+
+def require_fixed_splits(config: DataConfig) -> None:
+    """Raise ConfigError where the DataModule draws its splits from the global generators: then each training has splits
+    of its own, and what tests one has trained another."""
+    assert config.source is not None
+    known = []
+    for seed in (0, 1):
+        with _told(config), drawing_with(seed):
+            module = open_data_module(config)
+            module.prepare_data()
+            module.setup("fit")
+            validation = _dataset(module, "val_dataloader")
+            indices = getattr(validation, "indices", None)
+            known.append(_fingerprint(validation) if indices is None else [int(i) for i in indices])
+    rule = f"{config.title} divides its examples alike with each seed (random_split with a generator of its own)"
+    require(known[0] == known[1], rule, "its validation examples", "others with another seed")
+
+
+@contextlib.contextmanager
+def drawing_with(seed: int) -> Iterator[None]:
+    """Inside, the global generators begin with this seed; afterwards they go on as if nothing had been."""
+    import torch
+
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
+
+
+@contextlib.contextmanager
+def _told(config: DataConfig) -> Iterator[None]:
+    """Whatever the user's code raises becomes one line."""
+    assert config.source is not None
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        shown = f"data._target_={config.source.path}"
+        raise ConfigError(f"`data gives its loaders` must hold, but got {shown}: {reason(error)}.") from error
+
+
+def _add(digest: Any, given: Any) -> None:
+    """Take in the numbers of a batch, whatever it is made of."""
+    if isinstance(given, Mapping):
+        given = [given[key] for key in sorted(given)]
+    if isinstance(given, (list, tuple)):
+        for one in given:
+            _add(digest, one)
+    elif hasattr(given, "__array__") or isinstance(given, (int, float, str)):
+        array = np.asarray(given)
+        digest.update(f"{array.dtype} {array.shape} ".encode() + array.tobytes())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ridgeline.config import Config
 from ridgeline.data import Split, load_splits
 from ridgeline.evaluation.candidates import Candidate
 from ridgeline.evaluation.fits import FitsFailed, train_all
+from ridgeline.evaluation.measuring import BY_SEEDS, Measured
 from ridgeline.evaluation.statistics import (
     EACH,
     LEVEL,
@@ -26,6 +28,7 @@ from ridgeline.evaluation.statistics import (
     estimate,
     of_root,
     of_roots,
+    over_seeds,
 )
 from ridgeline.stack.evaluation import data_loss_of
 from ridgeline.stack.prediction import logits_KNC
@@ -51,27 +54,16 @@ class Arm:
     fits: list[FitResult]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What the networks of one side, S seeds, predict for the examples of one split.
-
-    `predictions_SNC`: the probabilities of the classes; in regression, with C = 1, the target in its own unit.
-    `errors_SN`: what the figure of a verdict is made of, 1 for a wrong class, a squared or an absolute error.
-    """
-
-    predictions_SNC: np.ndarray
-    errors_SN: np.ndarray
-    losses_SN: np.ndarray
-
-
 def retrain(
     candidates: Sequence[Candidate], seeds: list[int], workers: Workers, progress: Callable[[], None]
 ) -> list[Arm]:
     """Retrain each candidate for its median best epoch, with every seed. Raises FitsFailed if a fit diverges.
 
-    The number of epochs is fixed before, since no split is left that could choose one.
+    The number of epochs is fixed before, since no split is left that could choose one. A module of the user's own
+    trains as it did in the study, on its train split, for its DataModule alone says what trains: validation chooses the
+    epoch.
     """
-    configs = [_on_both_splits(c.config, c.epochs) for c in candidates]
+    configs = [_on_both_splits(c.config, c.epochs) if c.config.model is None else c.config for c in candidates]
     outcomes = train_all([replace(c, seed=seed) for c in configs for seed in seeds], workers, progress)
     arms = []
     for i, (candidate, config) in enumerate(zip(candidates, configs, strict=True)):
@@ -128,19 +120,24 @@ def targets_of(config: Config, split: Split) -> np.ndarray:
 
 
 def describe(
-    arm: Arm, measured: Measured, targets_N: np.ndarray, figure: str, sample: Sample = EACH, *, asked: str = ""
+    arm: Arm,
+    measured: Measured,
+    targets_N: np.ndarray,
+    figure: str,
+    sample: Sample = EACH,
+    *,
+    asked: str = "",
+    train_S: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """One side as `confirm.json` stores it. `figure`: what the errors are of; `asked`: what the study was by."""
-    kept = (f"final/train_{figure}", "final/train_loss")
-    train_S = np.array([[fit.metrics[name] for name in kept] for fit in arm.fits])
-    weights_S = [weights_W(fit.weights) for fit in arm.fits]
-    tree = arm.candidate
+    """One side as `confirm.json` stores it. `figure`: what the errors are of; `asked`: what the study was by.
+
+    `train_S`: (S, 2) figure and loss on the train split; None: as the fits have measured them.
+    """
+    if train_S is None:
+        kept = (f"final/train_{figure}", "final/train_loss")
+        train_S = np.array([[fit.metrics[name] for name in kept] for fit in arm.fits])
     return {
-        "trial": tree.trial,
-        "params": tree.params,
-        "epochs": arm.config.trainer.max_epochs,
-        "seeds": arm.seeds,
-        "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
+        **_network(arm),
         "test": {
             figure: _of_errors(measured.errors_SN, figure, sample),
             "loss": above_zero(estimate(measured.losses_SN, reach=math.inf, sample=sample)),
@@ -149,6 +146,24 @@ def describe(
         },
         "train": {figure: float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
         "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf, sample=sample)),
+    }
+
+
+def describe_by_seeds(arm: Arm, measured: Measured, figure: str) -> dict[str, Any]:
+    """One side of which the figure alone is known, of each seed."""
+    return {**_network(arm), "test": {figure: interval(over_seeds(measured.errors_SN[:, 0]))}}
+
+
+def _network(arm: Arm) -> dict[str, Any]:
+    """What is told of the networks of one side, whatever they are measured by."""
+    weights_S = [weights_W(fit.weights) for fit in arm.fits]
+    chosen = median_low(fit.best_epoch for fit in arm.fits)
+    return {
+        "trial": arm.candidate.trial,
+        "params": arm.candidate.params,
+        "epochs": arm.config.trainer.max_epochs if arm.config.model is None else chosen,
+        "seeds": arm.seeds,
+        "parameters": sum(tensor.numel() for tensor in arm.fits[0].weights.values()),
         "sparsity": {
             "weights": float(np.mean([(w == 0).double().mean() for w in weights_S])),
             "small": float(np.mean([(w.abs() < SMALL).double().mean() for w in weights_S])),
@@ -205,6 +220,11 @@ def compare(best: Measured, baseline: Measured, figure: str, sample: Sample = EA
         found = of_roots(found, *(math.sqrt(sample.mean(one.errors_SN)) for one in (best, baseline)))
     tests = {figure: tested(found), "loss": tested(losses), "test": sample.test}
     return tests if sample.groups_N is None else {**tests, "groups": sample.n_groups}
+
+
+def compare_by_seeds(best: Measured, baseline: Measured, figure: str) -> dict[str, Any]:
+    """The figure of the one minus that of the other, of the same seeds."""
+    return {figure: tested(over_seeds((best.errors_SN - baseline.errors_SN)[:, 0])), "test": BY_SEEDS}
 
 
 def interval(found: Estimate) -> dict[str, float]:

@@ -11,6 +11,7 @@ from optuna.distributions import FloatDistribution
 from ridgeline.config import AugmentationConfig, Config, RegularizationConfig, as_tree, parse
 from ridgeline.config.batchable import is_batchable
 from ridgeline.evaluation.candidates import Candidate
+from ridgeline.evaluation.model_arguments import rates, strengths, with_numbers
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import design_point
 from ridgeline.search.trees import set_value
@@ -24,8 +25,9 @@ OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for nam
 
 
 def without_regularization(config: Config) -> Config:
+    """Of a module of the user's own also without the weight decays and dropout rates among its arguments."""
     return replace(
-        config,
+        with_numbers(config, dict.fromkeys(strengths(config), 0.0)),
         regularization=RegularizationConfig(dropout=0.0),  # of a network that has dropout of its own too
         augmentation=AugmentationConfig(),
         optimizer=config.optimizer.without_decay(),
@@ -38,8 +40,9 @@ def regularizers(config: Config) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for group, settings in (("regularization", config.regularization), ("augmentation", config.augmentation)):
         found |= {f"{group}.{name}": as_tree(value) for name, value in settings.strengths_on().items()}
-    if config.optimizer.decay:
+    if config.model is None and config.optimizer.decay:
         found[DECAY] = config.optimizer.decay
+    found |= strengths(config)
     schedules = {f"callbacks.{name}": getattr(config.callbacks, name) for name in SCHEDULES}
     return {**found, **{key: as_tree(s) for key, s in schedules.items() if s is not None}} if found else {}
 
@@ -51,14 +54,16 @@ def propose_baselines(winner: Config, space: Sequence[Dimension], budget: int, l
     study searched, and in all else that was searched, what regularizes and what shapes the network and its data apart:
     of those a candidate has what the winner has.
     """
-    start = without_regularization(winner)
+    start, rate = without_regularization(winner), rate_of(winner, space)
+    if rate is None:
+        return [Candidate(start, None, {}, None)]
+    key, lr = rate
     tree = as_tree(start)
-    numbers = [d for d in space if is_batchable(d.key) and d.key != "seed"]
+    numbers = [d for d in space if (is_batchable(d.key) and d.key != "seed") or d.key == key]
     free = [d for d in numbers if not d.key.startswith(OFF) and _has(tree, d.key)]
-    if LR not in [d.key for d in free]:
-        lr = winner.optimizer.lr
-        free.append(Dimension(LR, "", "", FloatDistribution(lr / lr_factor, lr * lr_factor, log=True)))
-    held = {d.key: _get(tree, d.key) for d in free}
+    if key not in [d.key for d in free]:
+        free.append(Dimension(key, "", "", FloatDistribution(lr / lr_factor, lr * lr_factor, log=True)))
+    held = {d.key: lr if d.key == key else _get(tree, d.key) for d in free}
     points = [held, *(design_point(free, 0, place) for place in range(budget - 1))]
     candidates = []
     for point in points:
@@ -72,13 +77,31 @@ def propose_baselines(winner: Config, space: Sequence[Dimension], budget: int, l
 def with_rates_of(baseline: Sequence[Candidate], best: Candidate, space: Sequence[Dimension]) -> list[Candidate]:
     """`best` with the learning rates that suit the baseline, where the study searched none: else a verdict on
     regularization would be one on the learning rate."""
-    if LR in [d.key for d in space]:
+    known = rate_of(best.config, space)
+    if known is None or known[0] in [d.key for d in space]:
         return []
-    rates = [c.config.optimizer.lr for c in baseline if c.config.optimizer.lr != best.config.optimizer.lr]
-    configs = [replace(best.config, optimizer=replace(best.config.optimizer, lr=lr)) for lr in rates]
+    key, own = known
+    found = [lr for c in baseline if (lr := c.params[key]) != own]
+    configs = [_with_rate(best.config, key, lr) for lr in found]
     return [
-        Candidate(config, best.trial, {**best.params, LR: lr}, None) for config, lr in zip(configs, rates, strict=True)
+        Candidate(config, best.trial, {**best.params, key: lr}, None) for config, lr in zip(configs, found, strict=True)
     ]
+
+
+def rate_of(config: Config, space: Sequence[Dimension]) -> tuple[str, float] | None:
+    """Key and value of the learning rate. A module's is the argument that is called so, of several the one that was
+    searched; None: it has none."""
+    if config.model is None:
+        return LR, config.optimizer.lr
+    known = rates(config)
+    searched = [d.key for d in space if d.key in known]
+    return next(((key, known[key]) for key in [*searched, *known]), None)
+
+
+def _with_rate(config: Config, key: str, lr: float) -> Config:
+    if config.model is None:
+        return replace(config, optimizer=replace(config.optimizer, lr=lr))
+    return with_numbers(config, {key: lr})
 
 
 def _has(tree: Any, key: str) -> bool:

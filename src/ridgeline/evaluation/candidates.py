@@ -14,7 +14,6 @@ from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.workers import Workers
-from ridgeline.tasks.figures import larger_is_better
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Candidate:
     @property
     def cost(self) -> float:
         """The mean, or its negative where larger is better: the lower the better."""
-        return -self.mean if self.results and larger_is_better(self.config.metric) else self.mean
+        return -self.mean if self.results and self.config.direction == "maximize" else self.mean
 
     @property
     def standard_error(self) -> float:
@@ -106,7 +105,7 @@ class Trainer:
         results = self._train(candidates, [seed], of)
 
         def cost(pair: tuple[Candidate, float]) -> float:
-            return -pair[1] if larger_is_better(pair[0].config.metric) else pair[1]
+            return -pair[1] if pair[0].config.direction == "maximize" else pair[1]
 
         pairs = [(c, own[0].value) for c, own in zip(candidates, results, strict=True) if own]
         if not pairs:

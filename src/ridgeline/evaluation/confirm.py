@@ -10,24 +10,21 @@ from ridgeline.command_line.commands import Where
 from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import ConfirmConfig, as_tree
 from ridgeline.config.deciding import COURSE, NOT_TRAINED, NOTHING
-from ridgeline.data import load_splits
 from ridgeline.evaluation.arms import BEST, Arm
 from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
 from ridgeline.evaluation.confirmable import check
 from ridgeline.evaluation.confirmation import LEDGER, Confirmation, confirm
+from ridgeline.evaluation.fitted import fitted_of
 from ridgeline.evaluation.opened import OpenTest
 from ridgeline.evaluation.stored import CONFIRMED, StoredStudy
 from ridgeline.evaluation.verdict import HARMS, closing_words
 from ridgeline.search.folder import locked
-from ridgeline.stack.fitted import Fitted
-from ridgeline.stack.networks import shape_of
 from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import Tracker, check_store
 from ridgeline.tracking.champion import ALIAS, register_champion
 from ridgeline.tracking.provenance import commit, versions
 
-EXAMPLES = 5
-"""How many train examples the registered model shows as its input."""
+NO_PREDICTIONS = "No champion is registered: what the module gives is no prediction of an example. It is kept."
 SEEDS = 20
 """Of how many networks at most a model of regression has the weights, for the spread of what it predicts."""
 
@@ -62,12 +59,8 @@ def confirm_study(
 def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
     """Write numbers, verdict and files into the study's run, register the champion; what to say about that."""
     arm = found.arms[BEST]
-    splits = load_splits(arm.config.data)
-    is_regression = arm.config.predicted == "regression"
-    others = tuple(fit.weights for fit in arm.fits[1:SEEDS]) if is_regression else ()
-    names, encoder = splits.description.class_names, splits.scaler.encoder
-    fitted = Fitted(arm.config, arm.fits[0].weights, splits.scaler, shape_of(splits), names, others)
-    example = splits.own_units(splits.train.x_NI[:EXAMPLES]).numpy() if encoder is None else encoder.example
+    others = [fit.weights for fit in arm.fits[1:SEEDS]] if found.measuring.task == "regression" else []
+    made = fitted_of(arm.config, arm.fits[0].weights, others)
     with Tracker(stored.config) as tracker:
         run = tracker.reopen(run_id)
         run.log_metrics(dict(_numbers("confirm", found.record)))
@@ -77,8 +70,11 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
             run.log_file(path, CONFIRMED)
         if verdict["word"] == HARMS:
             return "No champion: the baseline is better."
+        if made is None:
+            return NO_PREDICTIONS
+        fitted, example = made
         registered = register_champion(tracker, run_id, fitted, example, record)
-    if encoder is None:
+    if fitted.scaler.encoder is None:
         return registered.sentence
     model = f"{registered.name}@{ALIAS}" if registered.why is None else f"{registered.name}/{registered.version}"
     return f"{registered.sentence}\nPredict with it: {stored.line.predict(model)}"
@@ -86,12 +82,14 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
 
 def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     figure = record["figure"]
+    keys = [key for key in (figure, "loss") if key in record["difference"]]
     for name, arm in record["arms"].items():
-        for key in (figure, "loss"):
+        for key in keys:
             yield f"{prefix}/{name}/test_{key}", arm["test"][key]["mean"]
         yield from ((f"{prefix}/{name}/{key}", arm["test"][key]) for key in BESIDE if key in arm["test"])
-        yield f"{prefix}/{name}/gap", arm["gap"]["mean"]
-    for key in (figure, "loss"):
+        if "gap" in arm:
+            yield f"{prefix}/{name}/gap", arm["gap"]["mean"]
+    for key in keys:
         yield f"{prefix}/difference/test_{key}", record["difference"][key]["mean"]
         yield f"{prefix}/difference/test_{key}_low", record["difference"][key]["low"]
         yield f"{prefix}/difference/test_{key}_high", record["difference"][key]["high"]

@@ -69,9 +69,9 @@ def write_summary(found: Confirmation, path: Path) -> None:
         **{
             name: {
                 **_named("test", arm["test"], figure),
-                **_named("train", arm["train"], figure),
+                **_named("train", arm.get("train", {}), figure),
                 **{key: arm["test"][key] for key in BESIDE if key in arm["test"]},
-                **{key: arm[key] for key in ("gap", "sparsity", "epochs", "params")},
+                **{key: arm[key] for key in ("gap", "sparsity", "epochs", "params") if key in arm},
             }
             for name, arm in record["arms"].items()
         },
@@ -83,17 +83,20 @@ def write_summary(found: Confirmation, path: Path) -> None:
 
 def _named(part: str, measured: dict[str, Any], figure: str) -> dict[str, Any]:
     """Figure and loss by longer names: DVC takes any key `error` for a file that could not be read."""
-    return {f"{part}_{name}": measured[name] for name in (figure, "loss")}
+    return {f"{part}_{name}": measured[name] for name in (figure, "loss") if name in measured}
 
 
 def _write_curves(found: Confirmation, path: Path) -> None:
-    """Train and validation loss by epoch, the mean over the seeds of the choice, as long as all of them train."""
+    """Train and validation loss by epoch, the mean over the seeds of the choice, as long as all of them train; of a
+    module the metric of the study."""
     columns: dict[str, list[float]] = {}
+    metric, config = found.record["metric"], found.chosen["best"].config
+    shown = {"train": "train/loss", "val": "val/loss"} if config.model is None else {metric: metric}
     for name, candidate in found.chosen.items():
         histories = [result.history for result in candidate.results]
-        for part in ("train", "val"):
+        for part, key in shown.items():
             columns[f"{name} {part}"] = [
-                float(np.mean([row[f"{part}/loss"] for row in rows])) for rows in zip(*histories, strict=False)
+                float(np.mean([row.get(key, np.nan) for row in rows])) for rows in zip(*histories, strict=False)
             ]
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

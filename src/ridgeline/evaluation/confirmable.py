@@ -11,6 +11,8 @@ from typing import Any
 from ridgeline.checking import ConfigError
 from ridgeline.config import DataConfig, as_tree
 from ridgeline.data import describe, require_test_split
+from ridgeline.data.data_module import require_fixed_splits
+from ridgeline.evaluation.measuring import measuring_of
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.search.ranking import best_settings, ran
 
@@ -24,6 +26,9 @@ def check(stored: StoredStudy) -> None:
     if stored.config.data.fit_on != "train":
         raise ConfigError(f"`{rule}` must hold, but got data.fit_on={stored.config.data.fit_on}.")
     require_test_split(stored.config.data)
+    if stored.config.data.is_module:
+        require_fixed_splits(stored.config.data)
+    measuring_of(stored.config)
     if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     _check_one_split(stored)
@@ -41,7 +46,13 @@ def _check_one_split(stored: StoredStudy) -> None:
                 raise ConfigError(f"`{rule}` must hold, but got data.{key}={first[key]} and data.{key}={value}.")
 
 
+LOADING = ("batch_size", "num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "drop_last")
+"""Arguments of a DataModule that say how its examples are loaded, and not which they are."""
+
+
 def _split(data: DataConfig) -> Mapping[str, Any]:
+    if data.is_module:
+        return {key: value for key, value in as_tree(data).items() if key not in LOADING}
     tree: dict[str, Any] = as_tree(replace(data, standardize="none", zca_epsilon=1.0, folds=None))
     return tree
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,28 @@ import torch
 from tqdm.auto import tqdm
 
 from ridgeline.command_line.screen import bar_seconds
-from ridgeline.config import ConfirmConfig
-from ridgeline.data import DataDescription, load_splits
+from ridgeline.config import Config, ConfirmConfig
+from ridgeline.data import DataDescription
+from ridgeline.data import describe as describe_data
 from ridgeline.evaluation import candidates as choosing
-from ridgeline.evaluation.arms import BASELINE, BEST, Arm, compare, describe, retrain
+from ridgeline.evaluation.arms import (
+    BASELINE,
+    BEST,
+    Arm,
+    compare,
+    compare_by_seeds,
+    describe,
+    describe_by_seeds,
+    retrain,
+)
 from ridgeline.evaluation.baseline import propose_baselines, regularizers, with_rates_of
 from ridgeline.evaluation.candidates import Candidate, Trainer
 from ridgeline.evaluation.fits import start_workers
+from ridgeline.evaluation.measuring import Measuring, measuring_of, train_figures
 from ridgeline.evaluation.opened import Opened, OpenTest, open_once
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.evaluation.verdict import verdict
 from ridgeline.search.ranking import ran
-from ridgeline.tasks.figures import of_examples
 
 FRESH, FINAL = 10_000, 20_000
 """The first seed of the choice on validation, and the first of the networks that are measured on the test split."""
@@ -42,6 +53,7 @@ class Confirmation:
     arms: dict[str, Arm]
     opened: Opened
     data: DataDescription
+    measuring: Measuring
 
 
 def confirm(
@@ -53,36 +65,33 @@ def confirm(
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
-    seeds = [FINAL + i for i in range(settings.seeds)]
+    seeds, measuring = [FINAL + i for i in range(settings.seeds)], measuring_of(stored.config)
     finalists = choosing.of_study(stored, settings.top)
     with start_workers(finalists[0].config) as workers, _bar(2 * settings.seeds) as bar:
         trainer = Trainer(workers, bar.update)
         best, baseline = _choose(stored, finalists, settings, trainer, bar)
-        bar.set_description("retraining both on train + validation")
+        on_both = "" if finalists[0].config.model is not None else " on train + validation"
+        bar.set_description(f"retraining both{on_both}")
         chosen = {BEST: best[0], BASELINE: baseline[0]}
         different = best[:1] if baseline[0] is best[0] else [best[0], baseline[0]]
         retrained = retrain(different, seeds, workers, bar.update)
         arms = {BEST: retrained[0], BASELINE: retrained[-1]}
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
     own = stored.config
-    figure = of_examples(own.metric, own.predicted, own.loss.name)
-    opened = open_once(arms, folder, open_test, ledger, by, figure)
-    measured, n = opened.measured, len(opened.targets_N)
-    asked = own.metric.rpartition("/")[2]
-    found = {
-        name: describe(arm, measured[name], opened.targets_N, figure, opened.sample, asked=asked)
-        for name, arm in arms.items()
-    }
-    difference = compare(measured[BEST], measured[BASELINE], figure, opened.sample)
+    figure = measuring.figure
+    opened = open_once(arms, folder, open_test, ledger, by, measuring)
+    found, difference = _compared(arms, opened, measuring, own.metric.rpartition("/")[2])
     off = regularizers(chosen[BEST].config)
-    data = load_splits(best[0].config.data).description
+    n = len(opened.targets_N)
     record = {
         "study": stored.name,
-        "task": own.predicted,
+        "task": measuring.task,
         "metric": own.metric,
         "figure": figure,
         "settings": {name: getattr(settings, name) for name in ("top", "selection_seeds", "seeds", "lr_factor")},
-        "verdict": verdict(found[BEST], found[BASELINE], difference, off, n, figure),
+        "by_seeds": measuring.by_seeds,
+        "direction": own.direction,
+        "verdict": verdict(found[BEST], found[BASELINE], difference, off, n, figure, by_seeds=_sign(measuring)),
         "off": off,
         "early_stopping": chosen[BEST].config.callbacks.early_stopping is not None,
         "lost": [{**vars(lost), "sentence": lost.sentence} for lost in trainer.lost],
@@ -93,7 +102,51 @@ def confirm(
         "trials": len(ran(stored.study)),
         "cost": {"fits": bar.n, "seconds": round(time.monotonic() - started, 1)},
     }
-    return Confirmation(record, chosen, arms, opened, data)
+    return Confirmation(record, chosen, arms, opened, _data(best[0].config, opened, measuring), measuring)
+
+
+def _compared(
+    arms: Mapping[str, Arm], opened: Opened, measuring: Measuring, asked: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both sides, and their difference."""
+    measured, figure = opened.measured, measuring.figure
+    if measuring.by_seeds:
+        found = {name: describe_by_seeds(arm, measured[name], figure) for name, arm in arms.items()}
+        return found, compare_by_seeds(measured[BEST], measured[BASELINE], figure)
+    is_module = measuring.answer is not None
+    found = {
+        name: describe(
+            arm,
+            measured[name],
+            opened.targets_N,
+            figure,
+            opened.sample,
+            asked="" if is_module else asked,
+            train_S=train_figures(arm.config, arm.fits, measuring) if is_module else None,
+        )
+        for name, arm in arms.items()
+    }
+    return found, compare(measured[BEST], measured[BASELINE], figure, opened.sample)
+
+
+def _sign(measuring: Measuring) -> int | None:
+    """Which way a figure of seeds alone is better: 1 up, -1 down; None: it is one of examples' errors."""
+    return None if not measuring.by_seeds else 1 if measuring.larger_is_better else -1
+
+
+def _data(config: Config, opened: Opened, measuring: Measuring) -> DataDescription:
+    """Of a DataModule, with what its test split has told of it."""
+    found = describe_data(config.data)
+    if not config.data.is_module or measuring.by_seeds:
+        return found
+    classes = opened.measured[BEST].predictions_SNC.shape[2] if measuring.task == "classification" else 0
+    return replace(
+        found,
+        examples=found.examples._replace(test=len(opened.targets_N)),
+        features=math.prod(opened.opening["shape"]),
+        classes=classes,
+        class_names=tuple(map(str, range(classes))),
+    )
 
 
 def _choose(

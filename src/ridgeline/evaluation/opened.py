@@ -21,15 +21,17 @@ from torch import Tensor
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import DataConfig, as_tree
 from ridgeline.config.deciding import NOT_TRAINED
-from ridgeline.data import Split, load_splits, note_reuse
-from ridgeline.evaluation.arms import Arm, Measured, measure, targets_of
+from ridgeline.data import Split, describe, note_reuse
+from ridgeline.evaluation.arms import BEST, Arm, measure, targets_of
+from ridgeline.evaluation.measuring import Measured, Measuring, measure_module
 from ridgeline.evaluation.pictures import pictures
 from ridgeline.evaluation.statistics import EACH, Sample
+from ridgeline.lightning.answers import test_of
 
 FOLDER = "opened"
 """In the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""
 
-OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Split, Any]]
+OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Any, Any]]
 """`ridgeline.data.test_split.open_test_split`, which pipelines/confirm.py alone may name."""
 
 
@@ -45,10 +47,15 @@ class Opened:
 
 
 def open_once(
-    arms: Mapping[str, Arm], folder: Path, open_test: OpenTest, ledger: Path, by: Mapping[str, Any], figure: str
+    arms: Mapping[str, Arm],
+    folder: Path,
+    open_test: OpenTest,
+    ledger: Path,
+    by: Mapping[str, Any],
+    measuring: Measuring,
 ) -> Opened:
     """Read what was kept for exactly these networks and figure, or open the test split. The ledger records which."""
-    kept = folder / FOLDER / f"{_key(arms, figure)}.safetensors"
+    kept = folder / FOLDER / f"{_key(arms, measuring.figure)}.safetensors"
     if kept.exists():
         found = read(kept)
         own = found.opening
@@ -56,13 +63,26 @@ def open_once(
         own |= {"number": 1 + len(others), "earlier": others, "reused": True}
         return found
     test, opening = open_test(next(iter(arms.values())).config.data, ledger, by)
-    measured = {name: measure(arm.config, arm.fits, test, figure) for name, arm in arms.items()}
     when = {"number": opening.number, "when": opening.when, "test_hash": opening.test_hash}
     known = {**when, **opening.by, "earlier": list(opening.earlier), "reused": False}
-    targets_N = targets_of(next(iter(arms.values())).config, test)
-    found = Opened(targets_N, measured, pictures(arms, measured, test), known, _sample(test))
+    if arms[BEST].config.model is None:
+        measured = {name: measure(arm.config, arm.fits, test, measuring.figure) for name, arm in arms.items()}
+        targets_N = targets_of(arms[BEST].config, test)
+        found = Opened(targets_N, measured, pictures(arms, measured, test), known, _sample(test))
+    else:
+        found = _of_modules(arms, test, known, measuring)
     keep(found, kept)
     return found
+
+
+def _of_modules(arms: Mapping[str, Arm], test: Any, known: dict[str, Any], measuring: Measuring) -> Opened:
+    """There are no pictures: what an example looks like is its DataModule's to know."""
+    data = test_of(arms[BEST].config, test)
+    measured, targets_N, shape = dict[str, Measured](), np.empty(0), tuple[int, ...]()
+    for name, arm in arms.items():
+        measured[name], targets_N, shape = measure_module(arm.config, arm.fits, data, measuring)
+    sample = _sample(test) if isinstance(test, Split) else EACH
+    return Opened(targets_N, measured, {}, {**known, "shape": list(shape)}, sample)
 
 
 def _sample(test: Split) -> Sample:
@@ -74,7 +94,7 @@ def _key(arms: Mapping[str, Arm], figure: str) -> str:
     digest = hashlib.sha256(figure.encode() if figure != "error" else b"")
     for name, arm in arms.items():
         tree = {key: value for key, value in as_tree(arm.config).items() if key not in NOT_TRAINED}
-        tree["data"] = load_splits(arm.config.data).description.hash  # wherever it lies
+        tree["data"] = describe(arm.config.data).hash  # wherever it lies
         digest.update(json.dumps([name, tree, arm.seeds], sort_keys=True).encode())
         for fit in arm.fits:
             for key, tensor in sorted(fit.weights.items()):

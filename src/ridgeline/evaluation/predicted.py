@@ -25,6 +25,7 @@ from ridgeline.report.facts import Confirmed, Predicted, PredictedNumbers
 from ridgeline.report.notation import counted
 from ridgeline.search.records import WEIGHTS
 from ridgeline.stack.prediction import logits_KNC
+from ridgeline.tasks.losses import Task
 
 BINS = 15
 """Of confidence, as the calibration error counts them."""
@@ -37,24 +38,29 @@ def predicted(
     try:
         if confirmed is None:
             return _of_best_trial(stored, missing)
+        if confirmed.record.get("by_seeds"):
+            missing["predictions"] = "What the module gives is no prediction of an example."
+            return None
         targets_N, by_network, groups_N = read_predictions(stored.folder)
     except (ConfigError, OSError) as error:
         missing["predictions"] = f"What the networks predict could not be read: {error}"
         return None
     seeds = counted(len(by_network["best"]), "seed")
     where = f"the {counted(len(targets_N), 'test example')}, over {seeds}"
-    return _described(stored.config, where, targets_N, by_network, confirmed.class_names, groups_N)
+    task = confirmed.record["task"]
+    return _described(stored.config, task, where, targets_N, by_network, confirmed.class_names, groups_N)
 
 
 def _described(
     config: Config,
+    task: Task,
     where: str,
     targets_N: np.ndarray,
     by_network: Mapping[str, np.ndarray],
     class_names: Sequence[str],
     groups_N: np.ndarray | None = None,
 ) -> Predicted | PredictedNumbers:
-    if config.predicted == "classification":
+    if task == "classification":
         in_groups = getattr(config.data, "group_on", None) is not None
         sample = None if in_groups and groups_N is None else Sample(groups_N)
         return describe(where, targets_N, by_network, class_names, sample)
@@ -68,6 +74,9 @@ def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | 
         missing["predictions"] = NOT_KEPT
         return None
     config = stored.config_of(best.number)
+    if config.model is not None:
+        missing["predictions"] = "What a module of one's own predicts is shown once it is confirmed."
+        return None
     if config.data.folds is not None or config.data.fit_on != "train":
         missing["predictions"] = "Its networks have no validation split in common: confirming shows what they predict."
         return None
@@ -77,7 +86,9 @@ def _of_best_trial(stored: StoredStudy, missing: dict[str, str]) -> Predicted | 
     predictions_1NC, targets_N = predictions_of(config, outputs_1NC), targets_of(config, validation)
     n = counted(len(validation.y_N), "validation example")
     where = f"the {n}, by trial {best.number}; those chose it, so that it looks better on them than on new ones"
-    return _described(config, where, targets_N, {"best": predictions_1NC}, splits.description.class_names)
+    return _described(
+        config, config.predicted, where, targets_N, {"best": predictions_1NC}, splits.description.class_names
+    )
 
 
 def describe(

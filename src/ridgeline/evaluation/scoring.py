@@ -23,7 +23,8 @@ from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
-from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
+from ridgeline.lightning.fitted import load_champion
+from ridgeline.stack.fitted import Fitted, packages_in
 from ridgeline.tables.reading import read_chunks
 from ridgeline.tracking.champion import ALIAS
 from ridgeline.tracking.logged_model import KIND
@@ -65,7 +66,7 @@ def open_model(model: str, config: Keeping) -> Fitted:
         raise ConfigError(f"`model is registered` must hold, but got model={model}. {near}") from None
     uri = f"models:/{known.model_id}" if known.model_id else known.source
     folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.client.tracking_uri)) / "artifacts" / KIND
-    return load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
+    return load_champion(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
 
 
 def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:
@@ -102,7 +103,7 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
 def predictions(fitted: Fitted, x: Any, index: pd.Index) -> pd.DataFrame:
     """Of what `Fitted.predict` takes, the columns `prediction` and, of classes, `probability_CLASS` each; of numbers,
     `low` and `high`, between which the networks of 95% of the seeds predict, where the model has several of them."""
-    if fitted.config.predicted == "classification":
+    if fitted.task == "classification":
         names = fitted.class_names or tuple(map(str, range(fitted.n_classes)))
         probabilities_NC = fitted.predict(x)
         columns: dict[str, np.ndarray] = {"prediction": np.array(names, object)[probabilities_NC.argmax(axis=1)]}

@@ -10,7 +10,7 @@ from typing import Any
 
 from ridgeline.command_line.numbers import chance, digits, number
 from ridgeline.evaluation.arms import BASELINE, BEST
-from ridgeline.tasks.figures import BESIDE, title
+from ridgeline.tasks.figures import BESIDE, FIGURES, title
 
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
 NOT_CHOSEN = "no regularization chosen"
@@ -22,6 +22,8 @@ SURE = 0.01
 LEAST = 0.001
 """Of the baseline's RMSE or MAE: a smaller difference is none. Two networks that differ in next to nothing and begin
 with the same seeds differ by as little, and as surely; that of classes is a whole example or nothing."""
+
+NOT_OF_EXAMPLES = ": it says nothing of other test examples, for no error of each could be had"
 
 OPENING = {
     (HELPS, False): "Regularization helps",
@@ -39,12 +41,17 @@ def verdict(
     off: Mapping[str, Any],
     n: int,
     figure: str = "error",
+    *,
+    by_seeds: int | None = None,
 ) -> dict[str, Any]:
     """By whether the 95% interval of the paired difference in test error leaves out 0.
 
     `off`: what the winner has on and the baseline has not. `n`: test examples. `figure`: of the errors. A verdict is
     borderline where p >= `SURE`, or where the difference of wrong classes is less than one test example. In regression
     a difference below `LEAST` shows nothing. Where the test examples come in groups, `difference` says in how many.
+
+    `by_seeds`: the figure is one of whole test splits, better up (1) or down (-1), and the interval is over seeds
+    alone, which the sentence says; None: it is one of examples' errors.
     """
     groups = difference.get("groups")
     seeds, with_it, without = f"over {len(best['seeds'])} seeds", best["test"][figure], baseline["test"][figure]
@@ -56,7 +63,9 @@ def verdict(
         return {"word": NOT_CHOSEN, "sentence": sentence, "borderline": False, "examples": None}
     error = difference[figure]
     word = HELPS if error["high"] < 0 else HARMS if error["low"] > 0 else NOTHING_SHOWN
-    is_tiny = word != NOTHING_SHOWN and figure != "error" and abs(error["mean"]) < LEAST * without["mean"]
+    if by_seeds == 1:
+        word = {HELPS: HARMS, HARMS: HELPS}.get(word, word)
+    is_tiny = word != NOTHING_SHOWN and figure != "error" and abs(error["mean"]) < LEAST * abs(without["mean"])
     word = NOTHING_SHOWN if is_tiny else word
     is_less = figure == "error" and abs(error["mean"]) * n < 1
     is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or is_less)
@@ -66,7 +75,8 @@ def verdict(
         span = f"a difference of {mean} (95% interval {low} to {high}, {chance(error['p_value'])})"
         end = f", less than {LEAST:.1%} of it" if is_tiny else ""
         within = "" if groups is None else f" in {groups:,} groups"
-        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {seeds} and {n:,} test examples{within}{end}."
+        over = f"{seeds} and {n:,} test examples{within}" if by_seeds is None else f"{seeds} alone{NOT_OF_EXAMPLES}"
+        sentence = f"{OPENING[word, is_borderline]}: {rates}, {span} {over}{end}."
         return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": None}
     rates = f"{best['test']['error']['mean']:.2%} test error with it, {baseline['test']['error']['mean']:.2%} without"
     mean, low, high = (points(error[name]) for name in ("mean", "low", "high"))
@@ -79,7 +89,18 @@ def verdict(
 
 
 def _stated(value: float, figure: str) -> str:
-    return f"{value:.2%} test error" if figure == "error" else f"test {title(figure)} {digits(value)}"
+    if figure == "error":
+        return f"{value:.2%} test error"
+    return f"{figure} {digits(value)}" if is_of_a_module(figure) else f"test {title(figure)} {digits(value)}"
+
+
+def is_of_a_module(figure: str) -> bool:
+    """Whether it is one that a module logs, by its own name."""
+    return figure not in FIGURES
+
+
+def _named(figure: str) -> str:
+    return figure if is_of_a_module(figure) else f"test {title(figure)}"
 
 
 def _percent(share: float) -> str:
@@ -102,10 +123,12 @@ def closing_words(record: dict[str, Any]) -> str:
     arms = [record["arms"][name] for name in (BEST, BASELINE)]
     figure = record["figure"]
     for what, get, write in (
-        (f"test {title(figure)}", lambda arm: arm["test"][figure], _percent if figure == "error" else digits),
-        ("test loss", lambda arm: arm["test"]["loss"], _of_a_loss),
-        ("gap (test - train loss)", lambda arm: arm["gap"], _of_a_loss),
+        (_named(figure), lambda arm: arm["test"][figure], _percent if figure == "error" else digits),
+        ("test loss", lambda arm: arm["test"].get("loss"), _of_a_loss),
+        ("gap (test - train loss)", lambda arm: arm.get("gap"), _of_a_loss),
     ):
+        if get(arms[0]) is None:  # a module that is measured by seeds alone has it not
+            continue
         rows.append((what, *(f"{write(e['mean'])} ({write(e['low'])} to {write(e['high'])})" for e in map(get, arms))))
     for key, what in BESIDE.items():
         if key in arms[0]["test"]:

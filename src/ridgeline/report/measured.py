@@ -34,13 +34,14 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
     differences = {
         kind: f"{write(difference[kind])}, {notation.p_value(difference[kind]['p_value'])}"
         for kind, write in told.items()
+        if kind in difference  # of a module that is measured by seeds alone the figure is
     }
     told_always = {"ece": "Calibration error (ECE)", "r2": "R2"}
     beside = {key: told_always.get(key, f"Test {name}") for key, name in BESIDE.items() if key in arms[0]["test"]}
     write = {"ece": notation.percent, "balanced_error": notation.percent}
     shown: list[tuple[str, Callable[[Mapping[str, Any]], str], str]] = [
-        (f"Test {title(figure)}", lambda arm: told[figure](arm["test"][figure]), differences[figure]),
-        ("Test loss", lambda arm: notation.estimate(arm["test"]["loss"]), differences["loss"]),
+        (_name(record), lambda arm: told[figure](arm["test"][figure]), differences[figure]),
+        ("Test loss", lambda arm: notation.estimate(arm["test"]["loss"]), differences.get("loss", "")),
         *(
             (name, lambda arm, key=key: write.get(key, partial(notation.number, aligned=True))(arm["test"][key]), "")
             for key, name in beside.items()
@@ -52,17 +53,25 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
         ("Epochs", lambda arm: notation.number(arm["epochs"]), ""),
         ("Time of a fit", lambda arm: notation.seconds(arm["seconds_per_fit"]), ""),
     ]
+    if record.get("by_seeds"):
+        shown = [shown[0], *shown[-3:]]
     cost = f"{notation.counted(record['cost']['fits'], 'fit')}, {notation.seconds(record['cost']['seconds'])}"
     return [[name, *map(cell, arms), last] for name, cell, last in shown] + [["Cost of confirming", cost, "", ""]]
 
 
+def _name(record: Mapping[str, Any]) -> str:
+    """A figure that a module logs goes by its own name."""
+    figure = record["figure"]
+    return str(figure) if record.get("by_seeds") else f"Test {title(figure)}"
+
+
 def error_intervals(arms: Mapping[str, Any], kind: str) -> str:
     """The test figure of the baseline and the best network."""
-    name = f"test {title(kind)}"
+    name = kind if "/" in kind else f"test {title(kind)}"
     with panel(WIDTH, 1.5) as (figure, axes):
         for height, (network, colour) in enumerate((("best", BEST), ("baseline", BASELINE))):
             _interval(axes, height, arms[network]["test"][kind], colour, kind)
-        axes.set(ylim=(-0.6, 1.6), title=f"T{name[1:]}{_unit(kind)}")
+        axes.set(ylim=(-0.6, 1.6), title=f"{name[0].upper()}{name[1:]}{_unit(kind)}")
         axes.set_yticks([0, 1], ["best", "baseline"])
         return _finished(figure, axes, f"{name} of the best and the baseline with 95% intervals")
 
@@ -70,6 +79,7 @@ def error_intervals(arms: Mapping[str, Any], kind: str) -> str:
 def difference_interval(difference: Mapping[str, Any], kind: str) -> str:
     """The figure of the best minus that of the baseline."""
     what, unit = ("errors", ", in points of %") if kind == "error" else (f"test {title(kind)}", "")
+    what = kind if "/" in kind else what
     with panel(WIDTH, 1.5) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
         _interval(axes, 0, difference[kind], INK, kind)

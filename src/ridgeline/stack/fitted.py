@@ -26,6 +26,7 @@ from ridgeline.config.stored import read_stored
 from ridgeline.data import Scaler
 from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.stack.networks import Shape, stacked_network
+from ridgeline.tasks.losses import Task
 
 if TYPE_CHECKING:
     from ridgeline.tables.encoding import Encoder
@@ -63,6 +64,10 @@ class Fitted:
         return len(self.scaler.mean_I)
 
     @property
+    def task(self) -> Task:
+        return self.config.predicted
+
+    @property
     def n_classes(self) -> int:
         return self.shape.n_outputs
 
@@ -85,7 +90,7 @@ class Fitted:
         network = self._network(x_NI, k)
         with torch.inference_mode():
             outputs_KNC = network(x_NI.expand(k, *x_NI.shape))
-            if self.config.predicted == "regression":
+            if self.task == "regression":
                 return self.scaler.undo_targets(outputs_KNC[:, :, 0].numpy())
             probabilities_KNC: np.ndarray = torch.softmax(outputs_KNC, dim=2).numpy()
         return probabilities_KNC

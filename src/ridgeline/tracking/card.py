@@ -13,6 +13,12 @@ PREDICTED = {
     "regression": "The predictions are in the targets' own unit, without an interval of their own.",
 }
 
+TRAINED = {
+    False: "Trained on the train and the validation split; the standardization is part of the model.",
+    True: "Trained on the train split alone, for the validation split chose the epoch.",
+}
+"""By whether it is a LightningModule of the user's own."""
+
 TAKEN = {
     "other": "An example must have the features of the data set in their order, not standardized.",
     "images": "An example must have the pixels of an image as bytes, from 0 to 255, one channel after the other, in the"
@@ -50,6 +56,10 @@ def _of_table(confirmed: Mapping[str, Any]) -> bool:
 
 def _name(confirmed: Mapping[str, Any]) -> str:
     return str(confirmed["arms"]["best"]["config"]["data"]["name"])
+
+
+def _of_module(confirmed: Mapping[str, Any]) -> bool:
+    return confirmed["arms"]["best"]["config"].get("model") is not None
 
 
 def _measured(confirmed: Mapping[str, Any]) -> str:
@@ -92,13 +102,14 @@ def _data(confirmed: Mapping[str, Any]) -> str:
     return (
         f"## Data\n\n{data['name']}, SHA-256 `{data['hash']}`: {examples['train']} train, {examples['validation']}"
         f" validation and {examples['test']} test examples, {data['features']} features{classes}."
-        " Trained on the train and the validation split; the standardization is part of the model."
+        f" {TRAINED[_of_module(confirmed)]}"
     )
 
 
 def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], tally: Mapping[str, int]) -> str:
     best, settings = confirmed["arms"]["best"], confirmed["settings"]
-    aim = "maximized" if larger_is_better(confirmed["metric"]) else "minimized"
+    is_up = confirmed.get("direction", "maximize" if larger_is_better(confirmed["metric"]) else "") == "maximize"
+    aim = "maximized" if is_up else "minimized"
     rows: Table = [("searched", "in", "champion")]
     keys = dict.fromkeys([*space, *best["params"]])
     rows += [(key, space.get(key, "-"), number(best["params"].get(key, "-"))) for key in keys]
@@ -131,7 +142,7 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
         TAKEN.get(_name(confirmed), TAKEN["other"]),
         f"Made by {commit}.",
     ]
-    if best["config"]["loss"]["name"] == "hinge":
+    if best["config"]["loss"]["name"] == "hinge" and not _of_module(confirmed):
         lines.insert(2, "It was trained on the hinge loss, so its outputs are scores, and no likelihoods.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 

@@ -23,6 +23,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
+from ridgeline.config import as_tree
+from ridgeline.config.own_code import imported, own_sources
 from ridgeline.stack.fitted import Fitted
 from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import provenance
@@ -56,7 +58,7 @@ def log_model(
     def create(store: Store) -> LoggedModel:
         source = {"mlflow.source.name": "pipelines/confirm.py", "mlflow.source.type": "LOCAL"}
         experiment = run.info.experiment_id
-        kind = {"classification": "classifier", "regression": "regressor"}[fitted.config.predicted]
+        kind = {"classification": "classifier", "regression": "regressor"}[fitted.task]
         return store.client.create_logged_model(experiment, KIND, run_id, tags | source, params, kind)
 
     model: LoggedModel = tracker.ask(f"start of model {name}", create)
@@ -81,6 +83,8 @@ def _save(folder: Path, model: Model, fitted: Fitted, example: Any, card: str) -
     fitted.save(folder.parent / KIND)
     is_table = fitted.scaler.encoder is not None
     needs = (*NEEDS, *OF_TABLES) if is_table else NEEDS
+    if fitted.config.model is not None:
+        needs = (*needs, *(package for package in _packages_of(fitted) if package not in needs))
     with _quiet():
         mlflow.pyfunc.save_model(
             str(folder),
@@ -95,10 +99,19 @@ def _save(folder: Path, model: Model, fitted: Fitted, example: Any, card: str) -
     (folder / "README.md").write_text(card)
 
 
+def _packages_of(fitted: Fitted) -> list[str]:
+    """What a module of the user's own needs: Lightning, and what its source files import."""
+    files = own_sources([as_tree(fitted.config)])
+    names = {name.partition(".")[0] for text in files.values() for name in imported(text)}
+    known = metadata.packages_distributions()
+    found = {known[name][0] for name in names - {"ridgeline"} if name in known}
+    return sorted(found | {"pytorch-lightning", "scikit-learn", "pandas"})
+
+
 def signature_of(fitted: Fitted) -> ModelSignature:
     """What goes in and comes out. A table's columns have their types; of an array MLflow would refuse any other dtype
     than one that is named here, so none is: served.py takes every number."""
-    if fitted.config.predicted == "regression":
+    if fitted.task == "regression":
         outputs = Schema([TensorSpec(np.dtype(np.float64), (-1,))])
     elif fitted.scaler.encoder is not None:
         outputs = Schema([ColSpec(DataType.float, name) for name in fitted.class_names])

@@ -12,7 +12,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from ridgeline.checking import ConfigError
-from ridgeline.stack.fitted import load_fitted, packages_in
+from ridgeline.lightning.fitted import load_champion
+from ridgeline.stack.fitted import packages_in
 
 
 class Champion(PythonModel):
@@ -25,7 +26,7 @@ class Champion(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         folder = Path(context.artifacts["champion"])
-        self._fitted = load_fitted(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
+        self._fitted = load_champion(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for rules
         if self._fitted.scaler.encoder is None:
