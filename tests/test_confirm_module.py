@@ -15,6 +15,7 @@ import torch
 
 import own_modules
 from ridgeline.checking import ConfigError
+from ridgeline.command_line.arguments import with_targets
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import SplitLocked
 from ridgeline.data.data_module import require_fixed_splits
@@ -147,7 +148,7 @@ def test_a_verdict_over_seeds_alone_says_so() -> None:
 LOADS = """
 import mlflow, numpy as np, sys
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/ridgeline-own_modules.Divided/1")
+model = mlflow.pyfunc.load_model("models:/ridgeline-Divided/1")
 print(model.predict(np.zeros((3, 4))).shape, "champion" in sys.modules["own_modules"].__file__)
 """
 
@@ -157,13 +158,13 @@ print(model.predict(np.zeros((3, 4))).shape, "champion" in sys.modules["own_modu
 def test_a_study_of_a_module_is_confirmed_reported_and_served(module: str, figure: str, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     line = [f"model._target_=own_modules.{module}", "data._target_=own_modules.Divided", "metric=val/acc"]
-    line += ["search.direction=maximize", "trainer.max_epochs=4", "search.study_name=one", "search.n_trials=4"]
+    line += ["search.direction=maximize", "trainer.max_epochs=4", "search.study_name=one", "search.n_trials=3"]
     line += ["tracking.keep_weights=1", "~search.params", "regularization.l2=tag(log,interval(1e-4,1e-1))"]
-    Studies(runs, runs / "mlflow.db").run("search=bayes", *line, task=train)
+    Studies(runs, runs / "mlflow.db").run("search=bayes", *with_targets(line), task=train)
     asked = replace(small(tracking__allowed_targets=["own_modules."]), runs=str(runs))
     stored, said = open_study(asked, "one"), list[str]()
     with confirming():
-        confirm_study(stored, ConfirmConfig(top=2, selection_seeds=2, seeds=3), open_test_split, said.append)
+        confirm_study(stored, ConfirmConfig(top=1, selection_seeds=2, seeds=3), open_test_split, said.append)
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
     assert record["figure"] == figure
     assert record["arms"]["baseline"]["config"]["regularization"]["dropout"] == 0

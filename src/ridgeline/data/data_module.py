@@ -135,7 +135,7 @@ def require_fixed_splits(config: DataConfig) -> None:
             validation = _dataset(module, "val_dataloader")
             indices = getattr(validation, "indices", None)
             known.append(_fingerprint(validation) if indices is None else [int(i) for i in indices])
-    rule = f"{config.title} divides its examples alike with each seed (random_split with a generator of its own)"
+    rule = f"{config.source.path} divides its examples alike with each seed (random_split with a generator of its own)"
     require(known[0] == known[1], rule, "its validation examples", "others with another seed")
 
 

@@ -35,14 +35,14 @@ def fitted_of(
 
     with drawing_with(0):
         found = answers(config, weights, validation_of(config), answer)
-    own = {"answer": answer, "example": found.shape, "others": tuple(others)}
+    own: dict[str, Any] = {"answer": answer, "example": found.shape, "others": tuple(others)}
     if not config.data.is_module:
         return FittedModule(config, weights, *_of_splits(config), **own), _examples(config)
     if not found.shape:
         return None
     n_inputs, n_outputs = math.prod(found.shape), found.outputs_NC.shape[1]
     is_number = answer[0] == "numbers"
-    unit = {"target_mean": np.array(0.0), "target_std": np.array(1.0)} if is_number else {}
+    unit: dict[str, Any] = {"target_mean": np.array(0.0), "target_std": np.array(1.0)} if is_number else {}
     scaler = Scaler(np.zeros(n_inputs, np.float32), np.ones(n_inputs, np.float32), **unit)  # it scales its own
     names = () if is_number else tuple(map(str, range(n_outputs)))
     example = found.features.reshape(len(found.features), -1)[:EXAMPLES].float().cpu().numpy()

@@ -5,6 +5,7 @@ Lightning is imported when it predicts, so that a network of ours is loaded with
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,17 +37,21 @@ class FittedModule(Fitted):
     def _network(self, x_NI: Tensor, k: int) -> Callable[[Tensor], Tensor]:  # type: ignore[override]
         from ridgeline.lightning.answers import as_log_odds, loaded
 
-        if k not in self._built:
-            modules = [loaded(self.config, weights).eval() for weights in (self.weights, *self.others)[:k]]
-            self._built[k] = modules  # type: ignore[assignment]
+        modules = self._modules
+        for weights in (self.weights, *self.others)[len(modules) : k]:
+            modules.append(loaded(self.config, weights).eval())
 
         def outputs_of(module: Any, x_NI: Tensor) -> Tensor:
             outputs: Tensor = module(x_NI.reshape(len(x_NI), *self.example)).float()
             is_number = self.answer[0] == "numbers"
             return outputs.reshape(-1, 1) if is_number else as_log_odds(outputs, *self.answer)
 
-        modules: Sequence[Any] = self._built[k]  # type: ignore[assignment]
-        return lambda x_KNI: torch.stack([outputs_of(*pair) for pair in zip(modules, x_KNI, strict=True)])
+        return lambda x_KNI: torch.stack([outputs_of(*pair) for pair in zip(modules[:k], x_KNI, strict=True)])
+
+    @functools.cached_property
+    def _modules(self) -> list[Any]:
+        """Those that are built already."""
+        return []
 
     def save(self, folder: Path) -> None:
         super().save(folder)
