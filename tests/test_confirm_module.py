@@ -17,8 +17,7 @@ import own_modules
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.arguments import with_targets
 from ridgeline.config import ConfirmConfig
-from ridgeline.data import SplitLocked
-from ridgeline.data.data_module import require_fixed_splits
+from ridgeline.data import SplitLocked, require_fixed_splits
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularizers, without_regularization
 from ridgeline.evaluation.confirm import confirm_study

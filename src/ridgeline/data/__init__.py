@@ -17,6 +17,7 @@ from ridgeline.data.arrays import (
     require_same,
     require_test_split,
 )
+from ridgeline.data.data_module import TestLoader, drawing_with, open_data_module, require_fixed_splits
 from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
@@ -32,15 +33,19 @@ __all__ = [
     "Split",
     "SplitLocked",
     "Splits",
+    "TestLoader",
     "check_again",
     "check_leaks",
     "describe",
+    "drawing_with",
     "has_test_split",
     "load_arrays",
     "load_splits",
     "look_at",
     "note_reuse",
     "notes_of",
+    "open_data_module",
+    "require_fixed_splits",
     "require_same",
     "require_test_split",
 ]

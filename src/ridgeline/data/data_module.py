@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -28,7 +28,20 @@ FEW = 16
 
 
 def open_data_module(config: DataConfig) -> Any:
-    """The DataModule itself, before anything is prepared. Raises ConfigError, one line, for what its code raises."""
+    """The DataModule itself, before anything is prepared; its test split is locked. Raises ConfigError, one line, for
+    what its code raises."""
+    module = _built(config)
+    module.test_dataloader = _locked
+    return module
+
+
+def _locked(*args: Any, **kwargs: Any) -> NoReturn:
+    from ridgeline.data.splits import SplitLocked
+
+    raise SplitLocked
+
+
+def _built(config: DataConfig) -> Any:
     assert config.source is not None
     with contextlib.chdir(config.source.folder or "."):  # wherever the command is pasted later
         module = config.source.build()
@@ -110,7 +123,7 @@ def open_test_loader(config: DataConfig) -> tuple[TestLoader, str]:
     """The test split of the DataModule, set up as after a training, and a hash of its batches. For `data.test_split`
     alone. Raises ConfigError for what its code raises."""
     with _told(config), drawing_with(0):
-        module = open_data_module(config)
+        module = _built(config)
         module.prepare_data()
         module.setup("fit")  # which may find what the test examples are scaled by
         module.setup("test")

@@ -10,8 +10,7 @@ from typing import Any
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import DataConfig, as_tree
-from ridgeline.data import describe, require_test_split
-from ridgeline.data.data_module import require_fixed_splits
+from ridgeline.data import describe, require_fixed_splits, require_test_split
 from ridgeline.evaluation.measuring import measuring_of
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.search.ranking import best_settings, ran

@@ -10,8 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ridgeline.config import Config
-from ridgeline.data import Scaler, load_splits
-from ridgeline.data.data_module import drawing_with
+from ridgeline.data import Scaler, drawing_with, load_splits
 from ridgeline.evaluation.measuring import measuring_of
 from ridgeline.lightning.fitted import FittedModule
 from ridgeline.stack.fitted import Fitted

@@ -15,8 +15,7 @@ import torch
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
-from ridgeline.data import load_splits
-from ridgeline.data.data_module import drawing_with
+from ridgeline.data import drawing_with, load_splits
 from ridgeline.lightning.answers import (
     Answers,
     Kind,

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config
-from ridgeline.data.data_module import TestLoader, drawing_with
+from ridgeline.data import TestLoader, drawing_with
 from ridgeline.lightning.data import open_data
 from ridgeline.lightning.package import as_data_module, package_of
 from ridgeline.lightning.splits import loader_of

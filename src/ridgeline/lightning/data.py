@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-from typing import Any, NoReturn
+from typing import Any
 
 from ridgeline.config import Config
-from ridgeline.data import SplitLocked
-from ridgeline.data.data_module import open_data_module
+from ridgeline.data import open_data_module
 from ridgeline.lightning.package import as_data_module, package_of
 from ridgeline.lightning.splits import OurSplits
 
@@ -18,11 +17,6 @@ def open_data(config: Config) -> Any:
     if not config.data.is_module:
         return as_data_module(OurSplits, package_of(config))(config)
     module = open_data_module(config.data)
-    module.test_dataloader = _locked
     if multiprocessing.parent_process() is not None:
         module.prepare_data = lambda: None
     return module
-
-
-def _locked(*args: Any, **kwargs: Any) -> NoReturn:
-    raise SplitLocked
