@@ -20,6 +20,7 @@ import numpy as np
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import DataDescription, Examples
+from ridgeline.data.lock import SplitLocked
 from ridgeline.target import reason
 
 TEST_LOADER = "test_dataloader"
@@ -36,8 +37,6 @@ def open_data_module(config: DataConfig) -> Any:
 
 
 def _locked(*args: Any, **kwargs: Any) -> NoReturn:
-    from ridgeline.data.splits import SplitLocked
-
     raise SplitLocked
 
 

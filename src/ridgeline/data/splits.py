@@ -18,6 +18,7 @@ from torch import Tensor
 from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import ArraySplit, DataDescription
 from ridgeline.data.arrays import load_arrays
+from ridgeline.data.lock import SplitLocked
 from ridgeline.data.scaler import Scaler
 from ridgeline.layout import Layout
 from ridgeline.tasks.losses import Task
@@ -109,13 +110,6 @@ class Split:
         y_N = self.y_N.double() if self.y_N.is_floating_point() else self.y_N
         w_N = None if self.w_N is None else self.w_N.double()
         return replace(self, x_NI=x_NI, y_N=y_N, w_N=w_N, pixels=None)
-
-
-class SplitLocked(RuntimeError):
-    """The test split was asked for by another entry point than those that confirm."""
-
-    def __init__(self) -> None:
-        super().__init__("The test split is locked: pipelines/confirm.py and pipelines/case_study.py alone open it.")
 
 
 @dataclass(frozen=True)

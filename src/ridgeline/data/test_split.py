@@ -21,10 +21,11 @@ from ridgeline.data.array_splits import take_rows
 from ridgeline.data.arrays import require_test_split
 from ridgeline.data.data_module import open_test_loader
 from ridgeline.data.ledger import record
+from ridgeline.data.lock import SplitLocked
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaler import scaler_of
 from ridgeline.data.sources import read_source
-from ridgeline.data.splits import SplitLocked, as_tensors
+from ridgeline.data.splits import as_tensors
 
 _CONFIRMING: ContextVar[bool] = ContextVar("confirming", default=False)
 
