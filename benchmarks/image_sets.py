@@ -100,7 +100,13 @@ def measure(study: Study, places: dict[str, str], seeds: int, *, quick: bool, ru
     found, confirmed = runs / "search.json", runs / "confirm.json"
     asked = ["-m", "search=bayes", f"search.summary={found}", "data=arrays", *data, *BATCH, *study.settings, *sizes]
     searching = run("train", asked, runs)
-    few = ["confirm.top=1", "confirm.selection_seeds=2", f"confirm.seeds={seeds}", f"confirm.summary={confirmed}"]
+    few = [
+        "tracking.allowed_targets=[signals.]",
+        "confirm.top=1",
+        "confirm.selection_seeds=2",
+        f"confirm.seeds={seeds}",
+        f"confirm.summary={confirmed}",
+    ]
     confirming = run("confirm", [f"study={found}", *few], runs)
     record: dict[str, Any] = json.loads(confirmed.read_text())
     best, baseline = (accuracy(record[name]["test_error"]) for name in ("best", "baseline"))
