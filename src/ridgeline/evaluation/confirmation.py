@@ -28,7 +28,7 @@ from ridgeline.evaluation.arms import (
     describe_by_seeds,
     retrain,
 )
-from ridgeline.evaluation.baseline import propose_baselines, regularizers, with_rates_of
+from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularizers, with_rates_of
 from ridgeline.evaluation.candidates import Candidate, Trainer
 from ridgeline.evaluation.fits import start_workers
 from ridgeline.evaluation.measuring import Measuring, measuring_of, train_figures
@@ -93,6 +93,7 @@ def confirm(
         "direction": own.direction,
         "verdict": verdict(found[BEST], found[BASELINE], difference, off, n, figure, by_seeds=_sign(measuring)),
         "off": off,
+        "tuned": (rate_of(chosen[BEST].config, stored.line.space) or (None,))[0],
         "early_stopping": chosen[BEST].config.callbacks.early_stopping is not None,
         "lost": [{**vars(lost), "sentence": lost.sentence} for lost in trainer.lost],
         "arms": found,

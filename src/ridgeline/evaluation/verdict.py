@@ -163,4 +163,5 @@ def _off(record: dict[str, Any]) -> list[str]:
         return []
     shown = ", ".join(f"{key}={number(value)}" for key, value in record["off"].items())
     stays = "; early stopping is on for both" if record["early_stopping"] else ""
-    return [f"Off in the baseline: {shown}{stays}."]
+    untuned = "; its learning rate is as it was, for no argument of the module is called lr or learning_rate"
+    return [f"Off in the baseline: {shown}{stays}{untuned if record.get('tuned', '') is None else ''}."]
