@@ -21,6 +21,7 @@ from ridgeline.checking import ConfigError
 from ridgeline.command_line import own_conf
 from ridgeline.command_line.arguments import check_arguments, read_arguments, with_targets
 from ridgeline.command_line.composed import as_typed
+from ridgeline.config import parse
 from ridgeline.entry_points import ROOT, check_single
 from ridgeline.search import study
 from ridgeline.search.optuna_plugin import with_its_search
@@ -36,7 +37,7 @@ ROWS = dict(ROW.findall(PAGES["coming_from"]))
 """The rows of the template's table: our line, and what comes of it."""
 TYPED = [line for page in PAGES.values() for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
          for line in block.splitlines()]  # fmt: skip
-LINES = [line.removeprefix("ridgeline train ") for line in TYPED if line.startswith("ridgeline train")]
+LINES = [line.strip().removeprefix("ridgeline train ") for line in TYPED if "ridgeline train" in line]
 LINES += [f"--config-dir=configs {line}" for line, says in ROWS.items() if "FILE" not in line]
 REFUSED = {
     "trainer=ddp": "`trainer.devices is 1, for a trial has one device",
@@ -118,6 +119,15 @@ def test_the_pages_have_lines_of_each_kind() -> None:
 @pytest.mark.parametrize("line", [line for line in LINES if is_quick(line)])
 def test_a_line_of_another_tools_user_is_read_as_the_page_says(line: str, here: Path) -> None:
     checked(line)
+
+
+def test_a_module_that_has_the_name_of_one_of_pythons_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "wave.py").write_text("class Lit: ...\n")
+    tree = {"model": {"_target_": "wave.Lit"}, "data": {"_target_": "wave.Data"}, "import_path": str(tmp_path)}
+    with pytest.raises(
+        ConfigError, match=rf"`wave is no other module than {tmp_path}/wave.py \(rename it\)` must hold"
+    ):
+        parse(tree)
 
 
 @pytest.mark.verify

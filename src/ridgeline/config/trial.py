@@ -199,12 +199,14 @@ def _with_model(tree: Mapping[str, Any]) -> Mapping[str, Any]:
         bare = model is None or (isinstance(model, Mapping) and not {key for key in model if key != TARGET})
         return {**tree, "model": None if bare else model}
     goal = search.get("direction") if isinstance(search, Mapping) else None
-    return {**tree, "goal": goal or tree.get("goal"), "data": _as_module(tree.get("data"))}
+    return {**tree, "goal": goal or tree.get("goal"), "data": _as_module(tree.get("data"), tree.get("import_path"))}
 
 
-def _as_module(data: Any) -> Any:
-    """The mapping of a LightningDataModule, which goes to the Trainer as it is."""
-    is_module = is_target(data) and isinstance(data[TARGET], str) and OwnSource(data[TARGET], key="data").is_data_module
+def _as_module(data: Any, folder: str | None) -> Any:
+    """The mapping of a LightningDataModule, which goes to the Trainer as it is. `folder`: of the user's modules."""
+    if not is_target(data) or not isinstance(data[TARGET], str):
+        return data
+    is_module = OwnSource(data[TARGET], key="data", folder=folder).is_data_module
     return {**data, "name": MODULE} if is_module else data
 
 
