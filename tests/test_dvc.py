@@ -25,7 +25,7 @@ trainer: {max_epochs: 3}
 """
 TOP = {
     f"src/ridgeline/{name}.py"
-    for name in ("__init__", "__main__", "cache", "checking", "layout", "strengths", "target")
+    for name in ("__init__", "__main__", "cache", "checking", "finding", "layout", "quoting", "strengths", "target")
 }
 """What lies in no folder of the package."""
 needs_dvc = pytest.mark.skipif(not DVC.exists(), reason="no dvc here: pip install dvc")
@@ -158,5 +158,5 @@ def test_search_depends_on_all_that_its_study_is_named_after() -> None:
     prefix = "src/ridgeline/"
     assert {dep.removeprefix(prefix) for dep in stages["search"]["deps"] if dep.startswith(prefix)} == named
     groups = {path.stem for path in (ROOT / "conf").iterdir() if path.is_dir()}
-    groups -= {"hydra", "tracking", "debug", "experiment"}
+    groups -= {"hydra", "tracking", "debug", "experiment", "paths"}
     assert groups - set(stages["search"]["params"]) == set()
