@@ -76,7 +76,7 @@ def test_the_command_that_trains_a_trial_again_trains_one(tmp_path: Path) -> Non
     plan = planned(tmp_path, FILE)
     words = shlex.split(plan.line.retrain({"optimizer.lr": 0.01, "network.hidden": "[8]"}))
     assert {"hydra.mode=RUN", "hparams_search=mine", "optimizer.lr=0.01", "metric=val/error"} <= {*words}
-    assert not any(word.lstrip("~").startswith("search.") for word in words)
+    assert [word for word in words if word.lstrip("~").startswith("search.")] == ["search.direction=minimize"]
 
 
 @pytest.mark.parametrize(
