@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ridgeline.api.champion import Champion
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import describe, load_splits
@@ -291,3 +292,35 @@ def test_a_model_of_arrays_predicts_the_rows_of_a_file(tmp_path: Path) -> None:
     ):
         predict_file(fitted, str(tmp_path / "other.npy"), tmp_path / "other.csv")
     assert not (tmp_path / "other.csv").exists()
+
+
+def test_a_champion_in_python_takes_images_as_the_search_took_them(tmp_path: Path) -> None:
+    """In either order of their axes, as a file, and on the scale on which they trained."""
+    known = {}
+    for scale in (1, 255):
+        (tmp_path / str(scale)).mkdir()
+        config = parsed(saved(tmp_path / str(scale), x=BYTES_NHWC if scale == 1 else BYTES_NHWC / scale, y=LABELS_N))
+        splits = load_splits(config.data)
+        (result,) = fit([config], splits)
+        fitted = Fitted(config, result.weights, splits.scaler, shape_of(splits), ("3", "7", "9"))
+        known[scale] = Champion("ridgeline-own/1", fitted), fitted
+    champion, fitted = known[1]
+    expected = fitted.predict(BYTES_NHWC.transpose(0, 3, 1, 2).reshape(60, -1))
+    for x in (BYTES_NHWC, BYTES_NHWC.transpose(0, 3, 1, 2), BYTES_NHWC.astype(float), torch.from_numpy(BYTES_NHWC)):
+        np.testing.assert_allclose(champion.predict_proba(x), expected, atol=1e-6)
+    np.testing.assert_allclose(known[255][0].predict_proba(BYTES_NHWC / 255).sum(1), 1, atol=1e-6)
+    np.save(tmp_path / "new.npy", BYTES_NHWC)
+    np.testing.assert_allclose(champion.predict_proba(tmp_path / "new.npy"), expected, atol=1e-6)
+    for x in (BYTES_NHWC[0], BYTES_NHWC[..., 0], BYTES_NHWC[:, :4]):
+        with pytest.raises(
+            ConfigError, match=r"`examples of shape \(3, 5, 6\) for this model` must hold, but got X=uint8"
+        ):
+            champion.predict(x)
+    with pytest.raises(
+        ConfigError, match=r"on the scale of those that trained.*: x \* 255, say, but got X=float64 .* to 1"
+    ):
+        champion.predict(BYTES_NHWC / 255)
+    with pytest.raises(
+        ConfigError, match=r"on the scale of those that trained.*: x / 255, say, but got data\.path=.* to 255"
+    ):
+        known[255][0].predict(tmp_path / "new.npy")

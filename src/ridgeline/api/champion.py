@@ -59,7 +59,8 @@ class Champion:
     def predict(self, x: Any) -> np.ndarray:
         """(N,) The class of each row, or in regression the target in its own unit. `x`: a frame with the columns of the
         table, the path of a file with such, or an array of the columns that an array has trained; of a model of images
-        a folder of them or a glob, in the order of their names."""
+        an array of them, (N, H, W), (N, C, H, W) or (N, H, W, C), or a folder or a glob, in the order of their names.
+        """
         found = self.fitted.predict(self._rows(x))
         if self.fitted.task == "regression":
             return found
@@ -74,13 +75,13 @@ class Champion:
 
     def _rows(self, x: Any) -> Any:
         is_path = isinstance(x, (str, os.PathLike))
-        if is_path and self.fitted.config.data.name == "images":
-            from ridgeline.evaluation.scoring import image_rows
-
-            return np.concatenate([own_NI for _, own_NI in image_rows(self.fitted, os.path.expanduser(x))])
         if self.fitted.scaler.encoder is None:
-            x_N = as_array(x, "X")
-            return x_N.reshape(len(x_N), -1)
+            from ridgeline.evaluation.new_arrays import array_rows  # torch, which a study need not wait for
+            from ridgeline.evaluation.scoring import examples_in
+
+            if is_path:
+                return examples_in(self.fitted, os.path.expanduser(x))
+            return array_rows(self.fitted, as_array(x, "X"), "X")
         if is_path:
             import pandas as pd
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
 from ridgeline.arrays.examples import find_new
-from ridgeline.arrays.rows import as_rows
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
+from ridgeline.evaluation.new_arrays import array_rows
 from ridgeline.lightning.fitted import load_champion
 from ridgeline.stack.fitted import Fitted, packages_in
 from ridgeline.tables.reading import read_chunks
@@ -82,9 +82,8 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
         draft.open("w", encoding="utf-8", newline="") as file,
         tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
     ):
-        data, read = fitted.config.data, _rows
-        if isinstance(data, (ImagesConfig, ArraysConfig)):
-            read = image_rows if isinstance(data, ImagesConfig) else _arrays
+        read = _reader_of(fitted)
+        if read is not _rows:
             require(not keep, "keep=[] for images and arrays, whose names or rows are written", "keep", keep)
             keep = ALL
         for frame, x in read(fitted, path):
@@ -115,6 +114,17 @@ def predictions(fitted: Fitted, x: Any, index: pd.Index) -> pd.DataFrame:
         low_N, high_N = np.quantile(values_SN, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         columns |= {"low": low_N, "high": high_N}
     return pd.DataFrame(columns, index=index)
+
+
+def examples_in(fitted: Fitted, path: str) -> np.ndarray:
+    """(N, I) All examples of a file, or images of a folder or a glob, of a model that is of no table."""
+    return np.concatenate([x_NI for _, x_NI in _reader_of(fitted)(fitted, path)])
+
+
+def _reader_of(fitted: Fitted) -> Callable[[Fitted, str], Iterator[tuple[pd.DataFrame, Any]]]:
+    if isinstance(fitted.config.data, ImagesConfig):
+        return image_rows
+    return _arrays if isinstance(fitted.config.data, ArraysConfig) else _rows
 
 
 def _rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, Any]]:
@@ -148,12 +158,7 @@ def image_rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.nda
 
 def _arrays(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """The numbers of the rows as a column, and the examples of an array: images may lie as rows in it too."""
-    x = find_new(path, "data.path")
-    shape, expected = x.shape, fitted.shape.image
-    rows_NI, image = as_rows(x.read()) if len(shape) in (2, 3, 4) else (np.empty((0, 0)), None)
-    fits = rows_NI.shape[1] == fitted.n_features and (image is None or image == expected)
-    rule = f"examples of shape {expected or (fitted.n_features,)} for this model"
-    require(fits and x.dtype.kind in "buif", rule, "data.path", f"{path}, {x.dtype} of shape {shape}")
+    rows_NI = array_rows(fitted, find_new(path, "data.path").read(), "data.path", f"{path}, ")
     for start in range(0, len(rows_NI), ROWS):
         some_NI = rows_NI[start : start + ROWS]
         numbers = range(start, start + len(some_NI))
