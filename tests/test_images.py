@@ -254,3 +254,21 @@ def test_images_of_several_sizes_need_one_that_is_asked_for(tmp_path: Path) -> N
         load_splits(data_of(place))
     assert load_splits(data_of(place, image_size=6)).image_shape == (3, 6, 6)
     assert load_splits(data_of(place, image_size=[4, 6], channels=1)).image_shape == (1, 4, 6)
+
+
+@pytest.mark.parametrize(("splits", "odd"), [(("train", "test", "new"), "new"), (("Train", "eval"), "eval")])
+def test_folders_of_splits_beside_another_are_not_taken_for_classes(
+    splits: Sequence[str], odd: str, tmp_path: Path
+) -> None:
+    place = folder(tmp_path, n=4, splits=splits[:2])
+    (place / odd).mkdir(exist_ok=True)
+    with pytest.raises(ConfigError, match=rf"have folders of the same names, and {odd} is no split: rename it"):
+        read_source(data_of(place))
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    folder(tmp_path, n=4, classes=("train", "car"))
+    for kind in ("steam", "diesel"):
+        (tmp_path / "train" / kind).mkdir()
+        drawn(99 + len(kind)).save(tmp_path / "train" / kind / "1.png")
+    assert read_source(data_of(tmp_path)).class_names == ("car", "train")

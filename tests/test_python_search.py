@@ -196,3 +196,16 @@ def test_a_plain_script_without_a_guard_searches_once(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("begun") == 1
     assert ended.stdout.endswith("2 trials\n")
+
+
+def test_targets_in_a_column_are_those_of_a_row_and_one_hot_ones_are_told(tmp_path: Path) -> None:
+    y_N = np.arange(12) % 3
+    for x in (np.zeros((12, 4)), np.zeros((12, 4, 4), np.uint8)):
+        assert data_settings((x, y_N[:, None]), None, tmp_path) == data_settings((x, y_N), None, tmp_path)
+        with pytest.raises(ConfigError, match=r"by y\.argmax\(1\)\)` must hold, but got y=shape \(12, 3\)"):
+            data_settings((x, np.eye(3)[y_N]), None, tmp_path)
+
+
+def test_a_file_of_arrays_needs_no_name_of_a_target(tmp_path: Path) -> None:
+    place = tmp_path / "x.npz"
+    assert data_settings(place, None, tmp_path) == ["data=arrays", f"data.path={place}"]

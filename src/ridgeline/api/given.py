@@ -34,17 +34,21 @@ SPLIT = "split"
 SPLITS = ("train", "validation", "test")
 TARGET = "target"
 """The column of a target that has no name."""
+HOLDS_ARRAYS = (".npz", ".pt")
+"""What the names of files end in that have examples and targets."""
 
 
 def data_settings(data: Any, target: str | None, runs: Path) -> list[str]:
-    """The settings of `data` that mean what is given: a DataFrame and its target, the path of a table, a folder
-    of images, (X, y), a Dataset, a LightningDataModule; None: what the overrides say. Raises ConfigError for anything
-    else."""
+    """The settings of `data` that mean what is given: a DataFrame and its target, the path of a table or of arrays, a
+    folder of images, (X, y), a Dataset, a LightningDataModule; None: what the overrides say. Raises ConfigError for
+    anything else."""
     if data is None:
         require(target is None, "target is given with data", "target", target)
         return []
     if isinstance(data, (str, os.PathLike)) and os.path.isdir(os.path.expanduser(data)) and target is None:
         return ["data=images", setting("data.path", os.path.abspath(os.path.expanduser(data)))]
+    if isinstance(data, (str, os.PathLike)) and str(data).lower().endswith(HOLDS_ARRAYS) and target is None:
+        return ["data=arrays", setting("data.path", os.path.abspath(os.path.expanduser(data)))]
     if isinstance(data, (str, os.PathLike)):
         require(target is not None, "target is the name of a column with the path of a table", "target", target)
         return _of_table(os.path.abspath(os.path.expanduser(data)), str(target))
@@ -116,11 +120,14 @@ def _of_frame(frame: pd.DataFrame, target: str, runs: Path) -> list[str]:
 def _of_pair(x: Any, y: Any, target: str | None, runs: Path) -> list[str]:
     name = target or str(getattr(y, "name", None) or TARGET)
     y_N = np.asarray(y, object) if hasattr(y, "dtype") and str(y.dtype) == "category" else as_array(y, "y")
+    y_N = y_N[:, 0] if y_N.ndim == 2 and y_N.shape[1] == 1 else y_N  # as Keras has those of CIFAR
+    rule = "y is one target for each example (one-hot targets become classes by y.argmax(1))"
+    require(y_N.ndim == 1, rule, "y", f"shape {y_N.shape}")
     if not _is_frame(x) and (x_N := as_array(x, "X")).ndim > 2:
         return _of_images(x_N, y_N, runs)
     frame = as_frame(x)
     rule = f"y has a target for each of {len(frame)} rows"
-    require(y_N.ndim == 1 and len(y_N) == len(frame), rule, "y", f"shape {y_N.shape}")
+    require(len(y_N) == len(frame), rule, "y", f"shape {y_N.shape}")
     require(name not in frame.columns, "the target has a name that no column of X has", "target", name)
     return _of_frame(frame.assign(**{name: y_N}), name, runs)
 

@@ -38,7 +38,7 @@ class FolderOfImages:
 def find_images(root: Path, key: str) -> FolderOfImages:
     """Raises ConfigError, one line, where there are no two classes. `key`: what the user called the path."""
     found = FolderOfImages()
-    tops = split_folders(root) or {"": root}
+    tops = split_folders(root, key) or {"": root}
     for split, top in tops.items():
         for entry in _entries(top, found):
             if entry.is_dir():
@@ -56,17 +56,34 @@ def find_images(root: Path, key: str) -> FolderOfImages:
     return found
 
 
-def split_folders(root: Path) -> dict[str, Path]:
+def split_folders(root: Path, key: str) -> dict[str, Path]:
     """The folders of the splits; none unless all folders that there are have such names, and one is of the train split:
-    a class may be called `train`."""
-    try:
-        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not _is_hidden(entry.name))
-    except OSError:
-        return {}
+    a class may be called `train`. Raises ConfigError where it is one, for another has its folders too, and a third is
+    neither."""
+    names = _folders(root)
     known = {word: split for split, words in SPLIT_FOLDERS.items() for word in words}
-    splits = {known[name.lower()]: root / name for name in names if name.lower() in known}
-    is_split = len(splits) == len(names) and "train" in splits
-    return {split: splits[split] for split in SPLIT_FOLDERS if split in splits} if is_split else {}
+    splits = {known[name.lower()]: name for name in names if name.lower() in known}
+    if "train" not in splits:
+        return {}
+    if len(splits) == len(names):
+        return {split: root / splits[split] for split in SPLIT_FOLDERS if split in splits}
+    classes = set(_folders(root / splits["train"]))
+    alike = [name for name in names if len(classes & set(_folders(root / name))) > 1 and name != splits["train"]]
+    if alike:
+        odd = next(name for name in names if name not in splits.values())
+        same = f"{splits['train']} and {alike[0]} have folders of the same names"
+        found = f"{key}={root}, where {same}, and {odd} is no split"
+        rule = "the folders are splits (train, validation, test), or each is a class,"
+        raise ConfigError(f"`{rule}` must hold, but got {found}: rename it, or move it away.")
+    return {}
+
+
+def _folders(root: Path) -> list[str]:
+    """The names of those in a folder, in their order; none where it cannot be read."""
+    try:
+        return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not _is_hidden(entry.name))
+    except OSError:
+        return []
 
 
 def some_images(path: str, key: str) -> dict[str, Path]:
