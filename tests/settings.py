@@ -41,3 +41,10 @@ def small(**overrides: Any) -> Config:
 def effect_of(stack: Any, kind: type[Any]) -> Any:
     """The effect of this class among those of a stack."""
     return next(effect for effect in stack.effects if isinstance(effect, kind))
+
+
+def bring_numbers(effect: Any) -> None:
+    """Give an effect the numbers of the step that its fits are at, as a training does before each."""
+    import torch
+
+    effect.numbers_RK = torch.tensor(effect.numbers(), dtype=torch.float32)

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from ridgeline.data import Splits
+from ridgeline.regularizers.gradient_noise import GradientNoise
 from ridgeline.stack.module import Stack
-from settings import small
+from settings import bring_numbers, effect_of, small
 
 
 def noise_KP(stack: Stack) -> torch.Tensor:
     stack.rows.grads_KP.zero_()
+    bring_numbers(effect_of(stack, GradientNoise))
     stack.add_to_gradients_()
     return stack.rows.grads_KP.double()
 

@@ -28,7 +28,7 @@ from ridgeline.stack.sparsity import weight_figures
 from ridgeline.strengths import strengths_of
 from ridgeline.tasks.data_loss import DataLoss
 from ridgeline.tasks.losses import CrossEntropy
-from settings import effect_of, small
+from settings import bring_numbers, effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
 
 MNIST = Path(os.environ.get("RIDGELINE_MNIST", ROOT.parent / "shared" / "data" / "mnist"))
@@ -323,7 +323,8 @@ def test_average_of_a_fresh_fit_knows_nothing_of_the_fit_before_in_its_slot(digi
     average.values_KS.fill_(math.nan)
     stack.load(0, config)
     stack.rows.values_KP.fill_(3.0)
-    stack.records[0].step, stack.records[1].step = 1, 5
+    stack.records[0].step, stack.records[1].step = 0, 4
+    bring_numbers(average)
     average.after_step()
     assert (average.values_KS[0] == 3).all()
     assert average.values_KS[1].isnan().all()
@@ -333,9 +334,10 @@ def test_fit_without_an_average_is_validated_as_it_is_though_it_overflowed(digit
     """Beside one that has an average: the difference of two infinities is not a number."""
     stack = Stack([knobs({"weight_average": 0.9}), small()], digits)
     average = effect_of(stack, WeightAverage)
-    for steps in (1, 2):
+    for steps in (0, 1):
         stack.rows.values_KP[1] = math.inf
         stack.records[0].step = stack.records[1].step = steps
+        bring_numbers(average)
         average.after_step()
     average.before_validation()
     assert (stack.rows.values_KP[1] == math.inf).all()

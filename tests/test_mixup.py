@@ -20,7 +20,7 @@ from ridgeline.tasks.data_loss import DataLoss, Mixing
 from ridgeline.tasks.figures import wrong_KB
 from ridgeline.tasks.losses import CrossEntropy
 from ridgeline_recipes.by_hand import reference
-from settings import effect_of, small
+from settings import bring_numbers, effect_of, small
 
 
 def mixing(alpha: float, **others: Any) -> Any:
@@ -106,8 +106,11 @@ def test_examples_are_mixed_with_the_one_before_and_left_alone_where_off(digits:
     stack = Stack([mixing(0.0), mixing(1.0, seed=2)], digits)
     x_KBI = digits.train.x_NI[:40].repeat(2, 1, 1)
     targets_KB = digits.train.y_N[:40].expand(2, -1)
-    batch = Batch(x_KBI, targets_KB, [0, 2], [7, 7])
-    effect_of(stack, Mixup).on_batch(batch)
+    batch, effect = Batch(x_KBI, targets_KB, [0, 2], [7, 7]), effect_of(stack, Mixup)
+    for record in stack.records:
+        record.step = 7
+    bring_numbers(effect)
+    effect.on_batch(batch)
     mixed = batch.mixing
     (share,) = stack.draws.noise.betas_K([2], [7], [1.0])
     own_BI = digits.train.x_NI[:40]

@@ -22,6 +22,7 @@ from ridgeline.lightning.parts import dropouts_of
 from ridgeline.networks.stacking.dropouts import DropoutOfTorch
 from ridgeline.regularizers import Effect, all_effects
 from ridgeline.stack.schedules import scheduled
+from ridgeline.stack.step_numbers import StepNumbers
 from ridgeline.strengths import strengths_of
 
 
@@ -151,6 +152,7 @@ class _OnOptimizer:
         self.fit, self.effects = fit, effects_on_modules(config)
         self._on: list[Effect] = []
         self._has_gradients = self._steps = False
+        self._step_numbers = StepNumbers(fit.rows.values_KP)
         for effect in self.effects:
             effect.attach(fit)
             effect.begin(0)
@@ -170,6 +172,8 @@ class _OnOptimizer:
         """`scale`: what the loss was multiplied by before its gradients were taken."""
         self._has_gradients = True
         self._steps = self.fit.begin_step()
+        if self._steps:
+            self._step_numbers.bring([(effect, effect.numbers()) for effect in self._on])
         acting = [effect for effect in self._on if acts_at(effect, "on_gradients")]
         if not self._steps or not acting:
             return

@@ -81,17 +81,20 @@ class Augmentation(Effect):
     def attach(self, fits: Fits) -> None:
         super().attach(fits)
         self._background_FC = background_FC(fits)
+        _, height, width = fits.splits.image_shape or (1, 1, 1)
+        self._centre_2 = self._background_FC.new_tensor([(width - 1) / 2, (height - 1) / 2])
 
     def load(self, configs: Sequence[Config]) -> None:
         import torch
 
         example = self._background_FC
-        self._used = [k for k, config in enumerate(configs) if self.is_on(config)]
-        self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
+        self._needed = [self.is_on(config) for config in configs]
+        used = [k for k, is_used in enumerate(self._needed) if is_used]
+        self._used_U = torch.tensor(used, dtype=torch.int64, device=example.device)
         self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
         self._amount_U1 = {
             field.name: torch.tensor(
-                [[getattr(configs[k].augmentation, field.name)] for k in self._used],
+                [[getattr(configs[k].augmentation, field.name)] for k in used],
                 dtype=example.dtype,
                 device=example.device,
             )
@@ -105,9 +108,10 @@ class Augmentation(Effect):
 
         x_UBI = batch.x_KBI.index_select(0, self._used_U)
         u, b, _ = x_UBI.shape
-        seeds, steps = ([numbers[k] for k in self._used] for numbers in (batch.seeds, batch.steps))
-        words = self.fits.noise.bits_KN(seeds, steps, [True] * u, b * NUMBERS // 2, Purpose.AUGMENTATION)
-        uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_UBI.dtype).mul_(2.0**-32)  # in [-0.5, 0.5]
+        n_words, purpose = b * NUMBERS // 2, Purpose.AUGMENTATION
+        words_KN = self.fits.noise.bits_KN(batch.seeds, batch.steps, self._needed, n_words, purpose)
+        words_UN = words_KN.index_select(0, self._used_U)
+        uniform_UBP = words_UN.view(torch.int32).view(u, b, NUMBERS).to(x_UBI.dtype).mul_(2.0**-32)  # in [-0.5, 0.5]
         batch.x_KBI.index_copy_(0, self._used_U, self.augmented_UBI(x_UBI, uniform_UBP.unbind(dim=2)))
 
     def augmented_UBI(self, x_UBI: Tensor, uniform: Sequence[Tensor]) -> Tensor:
@@ -123,12 +127,9 @@ class Augmentation(Effect):
         mirrored = torch.where(side + 0.5 < amount["flip"], -scale, scale)
         move_x = (2 * right * amount["shift"] + part_right * (zoom - 1)) * width
         move_y = (2 * down * amount["shift"] + part_down * (zoom - 1)) * height
-        centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=x_UBI.dtype).to(
-            x_UBI.device, non_blocking=True
-        )
         matrices = get_affine_matrix2d(
             torch.stack([move_x, move_y], dim=2).flatten(0, 1),
-            centre.expand(turn.numel(), 2),
+            self._centre_2.to(x_UBI.dtype).expand(turn.numel(), 2),
             torch.stack([mirrored, scale], dim=2).flatten(0, 1),
             (2 * turn * amount["rotate"]).flatten(),
         )

@@ -1,6 +1,6 @@
 """What a regularizer is to the stack: an effect, told of each moment at which it may act.
 
-K fits, B batch, I inputs, P parameters of one fit.
+K fits, B batch, I inputs, P parameters of one fit, R rows of numbers.
 """
 
 from __future__ import annotations
@@ -77,6 +77,9 @@ class Effect:
 
     fits: Fits
 
+    numbers_RK: Tensor
+    """What `numbers` gave for this step, in the type and on the device of the weights."""
+
     @classmethod
     def is_on(cls, config: Config) -> bool:
         """Whether it acts on a fit with this configuration: one of its strengths is more than 0."""
@@ -91,6 +94,12 @@ class Effect:
 
     def load(self, configs: Sequence[Config]) -> None:
         """Before an epoch: the configuration of each fit for it, its strengths and rates as schedules have them."""
+
+    def numbers(self) -> Sequence[Sequence[float]]:
+        """Before a step, of which `fits.steps` count those done: what it needs anew in each, rows of a number a fit.
+
+        Those of all effects reach the device together, as one small copy, and are then in `numbers_RK`."""
+        return ()
 
     def on_batch(self, batch: Batch) -> None:
         """Before the forward pass."""

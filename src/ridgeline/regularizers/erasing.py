@@ -61,10 +61,11 @@ class Erasing(Effect):
         import torch
 
         example = self._background_FC
-        self._used = [k for k, config in enumerate(configs) if self.is_on(config)]
-        self._used_U = torch.tensor(self._used, dtype=torch.int64, device=example.device)
+        self._needed = [self.is_on(config) for config in configs]
+        used = [k for k, is_used in enumerate(self._needed) if is_used]
+        self._used_U = torch.tensor(used, dtype=torch.int64, device=example.device)
         self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
-        rates = [[configs[k].augmentation.erase] for k in self._used]
+        rates = [[configs[k].augmentation.erase] for k in used]
         self._rate_U1 = torch.tensor(rates, dtype=example.dtype, device=example.device)
 
     def on_batch(self, batch: Batch) -> None:
@@ -73,10 +74,12 @@ class Erasing(Effect):
         from ridgeline.networks.stacking.noise import Purpose
 
         x_KBI = batch.x_KBI
-        u, b = len(self._used), x_KBI.shape[1]
-        seeds, steps = ([numbers[k] for k in self._used] for numbers in (batch.seeds, batch.steps))
-        words = self.fits.noise.bits_KN(seeds, steps, [True] * u, b * NUMBERS // 2, Purpose.ERASING)
-        uniform_UBP = words.view(torch.int32).view(u, b, NUMBERS).to(x_KBI.dtype).mul_(2.0**-32).add_(0.5)  # in [0, 1]
+        b, n_words = x_KBI.shape[1], x_KBI.shape[1] * NUMBERS // 2
+        words_KN = self.fits.noise.bits_KN(batch.seeds, batch.steps, self._needed, n_words, Purpose.ERASING)
+        words_UN = words_KN.index_select(0, self._used_U)
+        uniform_UBP = (
+            words_UN.view(torch.int32).view(-1, b, NUMBERS).to(x_KBI.dtype).mul_(2.0**-32).add_(0.5)
+        )  # in [0, 1]
         erased_UB1P = self._erased_UBP(uniform_UBP.unbind(dim=2)).unsqueeze(2)
         kept_UBI = x_KBI.index_select(0, self._used_U)
         kept_UBCP = kept_UBI.unflatten(2, (self._background_U1C1.shape[2], -1))

@@ -45,18 +45,18 @@ class GradientNoise(Effect):
         import torch
 
         self._stds = [config.regularization.gradient_noise for config in configs]
-        self._used = [k for k, std in enumerate(self._stds) if std > 0]
-        self._used_U = torch.tensor(self._used, dtype=torch.int64, device=self.fits.rows.grads_KP.device)
+        used = [k for k, std in enumerate(self._stds) if std > 0]
+        self._used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.grads_KP.device)
+
+    def numbers(self) -> Sequence[Sequence[float]]:
+        """The deviation of each fit's noise."""
+        return ([std * (1 + t) ** (-DECAY / 2) for std, t in zip(self._stds, self.fits.steps, strict=True)],)
 
     def on_gradients(self) -> None:
-        import torch
-
         from ridgeline.networks.stacking.noise import purpose_of
 
         grads_KP = self.fits.rows.grads_KP
-        seeds, steps = ([numbers[k] for k in self._used] for numbers in (self.fits.seeds, self.fits.steps))
-        needed, purpose = [True] * len(seeds), purpose_of("gradient_noise")
-        noise_UP = self.fits.noise.normals_KN(seeds, steps, needed, grads_KP.shape[1], purpose).to(grads_KP.dtype)
-        stds = [self._stds[k] * (1 + step) ** (-DECAY / 2) for k, step in zip(self._used, steps, strict=True)]
-        std_U1 = torch.tensor(stds, dtype=grads_KP.dtype).to(grads_KP.device, non_blocking=True).unsqueeze(1)
-        grads_KP.index_add_(0, self._used_U, noise_UP * std_U1)
+        fits, n, purpose = self.fits, grads_KP.shape[1], purpose_of("gradient_noise")
+        noise_KP = fits.noise.normals_KN(fits.seeds, fits.steps, [std > 0 for std in self._stds], n, purpose)
+        noise_UP = noise_KP.index_select(0, self._used_U).to(grads_KP.dtype)
+        grads_KP.index_add_(0, self._used_U, noise_UP * self.numbers_RK[0].index_select(0, self._used_U).unsqueeze(1))

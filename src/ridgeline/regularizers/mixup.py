@@ -44,14 +44,16 @@ class Mixup(Effect):
         self._used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.values_KP.device)
         self._codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=self._used_U.device)
 
+    def numbers(self) -> Sequence[Sequence[float]]:
+        """The share of each fit."""
+        return (self.fits.noise.betas_K(self.fits.seeds, self.fits.steps, self._alphas),)
+
     def on_batch(self, batch: Batch) -> None:
         import torch
 
         from ridgeline.tasks.data_loss import Mixing
 
-        x_KBI = batch.x_KBI
-        shares = self.fits.noise.betas_K(batch.seeds, batch.steps, self._alphas)
-        share_K = torch.tensor(shares, dtype=x_KBI.dtype).to(x_KBI.device, non_blocking=True)
+        x_KBI, share_K = batch.x_KBI, self.numbers_RK[0]
         own_UBI = x_KBI.index_select(0, self._used_U)
         share_U11 = share_K.index_select(0, self._used_U).view(-1, 1, 1)
         mixed_UBI = own_UBI * share_U11 + own_UBI.roll(1, dims=1) * (1 - share_U11)

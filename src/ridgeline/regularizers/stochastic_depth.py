@@ -68,9 +68,14 @@ class StochasticDepth(Effect):
             self._watch(self._copies[k], slice(k, k + 1))
 
     def load(self, configs: Sequence[Config]) -> None:
+        import torch
+
         self._factors_LKB = None
-        self._rates = [config.regularization.stochastic_depth for config in configs]
-        require_marks(max(self._rates), self._n_blocks)
+        self._rates, n = [config.regularization.stochastic_depth for config in configs], self._n_blocks
+        require_marks(max(self._rates), n)
+        rates = [[rate * (place + 1) / n for place in range(n)] for rate in self._rates]
+        like = self.fits.rows.values_KP
+        self._rate_KL1 = torch.tensor(rates, dtype=like.dtype, device=like.device).unsqueeze(2)
 
     def on_batch(self, batch: Batch) -> None:
         import torch
@@ -81,10 +86,8 @@ class StochasticDepth(Effect):
         needed, purpose = [rate > 0 for rate in self._rates], purpose_of("stochastic_depth")
         words_KN = self.fits.noise.bits_KN(batch.seeds, batch.steps, needed, -(-n * b // 4), purpose)
         bits_KLB = words_KN.view(torch.int16)[:, : n * b].view(k, n, b)
-        rates = [[rate * (place + 1) / n for place in range(n)] for rate in self._rates]
-        rate_KL1 = torch.tensor(rates, dtype=batch.x_KBI.dtype).to(batch.x_KBI.device, non_blocking=True).unsqueeze(2)
-        kept_KLB = bits_KLB <= 32767 - (rate_KL1 * 65536).round()
-        self._factors_LKB = (kept_KLB / (1 - rate_KL1)).transpose(0, 1)
+        kept_KLB = bits_KLB <= 32767 - (self._rate_KL1 * 65536).round()
+        self._factors_LKB = (kept_KLB / (1 - self._rate_KL1)).transpose(0, 1)
 
     def _watch(self, module: nn.Module, fits: slice) -> None:
         for place, layer in enumerate(_marked(module)):

@@ -53,12 +53,16 @@ class WeightAverage(Effect):
 
     def load(self, configs: Sequence[Config]) -> None:
         self._decays = [config.regularization.weight_average for config in configs]
+        self._is_averaged_K1 = (self.fits.numbers_K(self._decays) > 0).unsqueeze(1)
+
+    def numbers(self) -> Sequence[Sequence[float]]:
+        """The share of the weights that the step will give."""
+        return ([(1 - d) / (1 - d ** (steps + 1)) for d, steps in zip(self._decays, self.fits.steps, strict=True)],)
 
     def after_step(self) -> None:
         """Take the new weights in."""
         assert self.values_KS is not None
-        new_K = [(1 - d) / (1 - d**steps) for d, steps in zip(self._decays, self.fits.steps, strict=True)]
-        self.values_KS.lerp_(self.fits.rows.state_KS, self._column_K1(new_K))
+        self.values_KS.lerp_(self.fits.rows.state_KS, self.numbers_RK[0].unsqueeze(1))
 
     def before_validation(self) -> None:
         """The network becomes the averaged one, where a fit has an average."""
@@ -67,7 +71,7 @@ class WeightAverage(Effect):
         assert self.values_KS is not None
         rows = self.fits.rows
         self._trained_KS = rows.state_KS.clone()
-        rows.state_KS.copy_(torch.where(self._column_K1(self._decays) > 0, self.values_KS, self._trained_KS))
+        rows.state_KS.copy_(torch.where(self._is_averaged_K1, self.values_KS, self._trained_KS))
 
     def after_validation(self) -> None:
         self.fits.rows.state_KS.copy_(self._trained_KS)
@@ -79,9 +83,3 @@ class WeightAverage(Effect):
     def load_state(self, state: dict[str, Any]) -> None:
         if state["values_KS"] is not None:
             self.values_KS = state["values_KS"].to(self.fits.rows.state_KS)
-
-    def _column_K1(self, values_K: Sequence[float]) -> Tensor:
-        import torch
-
-        example = self.fits.rows.state_KS
-        return torch.tensor(values_K, dtype=example.dtype).to(example.device, non_blocking=True).unsqueeze(1)

@@ -28,4 +28,10 @@ class Draws:
 
     def order_KN(self, seeds: Sequence[int], epochs: Sequence[int], n: int) -> Tensor:
         orders = [self.noise.order_N(seed, epoch, n) for seed, epoch in zip(seeds, epochs, strict=True)]
-        return torch.stack(orders).to(self._device, non_blocking=True)
+        if self._device.type == "cpu":
+            return torch.stack(orders)
+        # Half as much to copy, and in memory from which it is copied while the host goes on.
+        order_KN = torch.empty(len(orders), n, dtype=torch.int32, pin_memory=self._device.type == "cuda")
+        for own_N, order_N in zip(order_KN, orders, strict=True):
+            own_N.copy_(order_N)
+        return order_KN.to(self._device, non_blocking=True)

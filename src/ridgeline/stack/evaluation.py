@@ -16,7 +16,14 @@ from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC, mea
 from ridgeline.tasks.figures import FIGURES
 
 EVALUATION_BATCH = 128
-"""Examples a fit at once: what layers keep of them stays in the cache."""
+"""Examples a fit at once on a CPU: what layers keep of them stays in the cache."""
+LARGE_EVALUATION_BATCH = 1024
+"""On other devices, which wait for launches."""
+
+
+def evaluation_batch(device: torch.device) -> int:
+    """How many examples a fit are evaluated at once."""
+    return EVALUATION_BATCH if device.type == "cpu" else LARGE_EVALUATION_BATCH
 
 
 def examples_of(split: Split, piece: slice, k: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -135,7 +142,7 @@ def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits)
     network.rows.state_KS.copy_(torch.stack(list(rows_KS)))
     data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
     measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)
-    for piece in Slices(splits.train, EVALUATION_BATCH):
+    for piece in Slices(splits.train, evaluation_batch(splits.train.x_NI.device)):
         x_KBI, targets_KB, weights_KB = examples_of(splits.train, piece, k)
         outputs_KBO = predict(network, x_KBI, config.trainer.precision)
         loss_K = data_loss.mean_K(outputs_KBO, targets_KB, weights_KB=weights_KB)

@@ -27,12 +27,17 @@ from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.draws import Draws
-from ridgeline.stack.evaluation import EVALUATION_BATCH, Measures, data_loss_of, examples_of
+from ridgeline.stack.evaluation import Measures, data_loss_of, evaluation_batch, examples_of
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.optimizers import RowOptimizer
 from ridgeline.stack.own_optimizer import OwnRowOptimizer
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
+from ridgeline.stack.step_numbers import Needing, StepNumbers
+from ridgeline.stack.whole_optimizer import WholeOptimizer
+
+KNOWN = 64
+"""So many sets of numbers of the fits are kept on a device other than the CPU."""
 
 
 class Stack(pl.LightningModule):
@@ -55,11 +60,15 @@ class Stack(pl.LightningModule):
         self.rows = self.network.rows
         self.n_penalized = n_penalized(configs[0], self.network)
         own = configs[0].optimizer
-        self.optimizer = (
-            OwnRowOptimizer(own, self.rows)
-            if isinstance(own, OwnOptimizerConfig)
-            else RowOptimizer(own, self.rows, self.n_penalized)
-        )
+        self.optimizer: OwnRowOptimizer | RowOptimizer | WholeOptimizer
+        if isinstance(own, OwnOptimizerConfig):
+            self.optimizer = OwnRowOptimizer(own, self.rows)
+        elif device.type == "cpu":
+            self.optimizer = RowOptimizer(own, self.rows, self.n_penalized)
+        else:
+            self.optimizer = WholeOptimizer(own, self.rows)
+        self._step_numbers = StepNumbers(self.rows.values_KP)
+        self._known_K: dict[tuple[float, ...], Tensor] = {}
         self.draws = Draws(self.network, device)
         self.noise = self.draws.noise
         own_effects = [target.build() for _, target in configs[0].regularization.own]
@@ -115,7 +124,7 @@ class Stack(pl.LightningModule):
         return Batches(self._order_KN, n, self._shared.trainer.batch_size or n)
 
     def val_dataloader(self) -> Slices:
-        return Slices(self.splits.validation, EVALUATION_BATCH)
+        return Slices(self.splits.validation, evaluation_batch(self.splits.validation.x_NI.device))
 
     def on_train_epoch_start(self) -> None:
         self._on_train.reset()
@@ -128,6 +137,7 @@ class Stack(pl.LightningModule):
         x_KBI, targets_KB = train.batch_KBI(positions_KB), train.y_N[positions_KB]
         weights_KB = None if train.w_N is None else train.w_N[positions_KB]
         batch = Batch(x_KBI, targets_KB, self.seeds, self.steps, weights_KB=weights_KB)
+        self._bring_numbers(batch.steps)
         for effect in self._on:
             effect.on_batch(batch)
         self.network.key_noise(batch.seeds, batch.steps)
@@ -242,9 +252,27 @@ class Stack(pl.LightningModule):
         return [record.step for record in self.records]
 
     def numbers_K(self, values: Sequence[float]) -> Tensor:
-        return torch.tensor(values, dtype=self.rows.values_KP.dtype, device=self.rows.values_KP.device)
+        like = self.rows.values_KP
+        if like.device.type == "cpu":
+            return torch.tensor(values, dtype=like.dtype)
+        known = tuple(values)  # elsewhere a copy costs more: most numbers of an epoch are those of another one
+        if known not in self._known_K:
+            if len(self._known_K) >= KNOWN:
+                self._known_K.clear()
+            self._known_K[known] = torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
+        return self._known_K[known].clone()
 
     # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _bring_numbers(self, steps: list[int]) -> None:
+        """What the step needs of each fit anew: of the effects, of the optimizer, of the noise."""
+        needing: list[tuple[Needing, Sequence[Sequence[float]]]] = [(effect, effect.numbers()) for effect in self._on]
+        if isinstance(self.optimizer, WholeOptimizer):
+            needing.append((self.optimizer, self.optimizer.numbers(steps)))
+        is_counted = self.rows.values_KP.device.type != "cpu"  # there the noise is made of the steps
+        steps_K = self._step_numbers.bring(needing, steps if is_counted else None)
+        if steps_K is not None:
+            self.noise.set_clock(steps, steps_K)
 
     def _order_KN(self) -> Tensor:
         n = self.splits.train.n

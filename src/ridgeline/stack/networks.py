@@ -150,21 +150,22 @@ def known_network(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
     """Looked at with the first examples. Raises ConfigError for a network that does not take them."""
     place = network, shape, x_NI.dtype, x_NI.device.type, len(x_NI) >= EXAMPLES
     if place not in _known:
-        _known[place] = _look(network, x_NI, shape)
+        few = x_NI[:EXAMPLES].cpu().nan_to_num()  # what is predicted may lack a value
+        _known[place] = look(network, few, x_NI.device, shape)
     return _known[place]
 
 
-def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
+def look(network: NetworkConfig, few: Tensor, device: torch.device, shape: Shape) -> Known:
+    """Find out about a network with `few` examples on the CPU; `device`: where it will train."""
     example_shape = network.example_shape(shape.n_inputs, shape.image)
     network.check_shape(example_shape)
-    few = x_NI[:EXAMPLES].cpu().nan_to_num()  # what is predicted may lack a value
     x_B = few.repeat(-(-EXAMPLES // len(few)), 1)[:EXAMPLES].unflatten(1, example_shape)
     layouts = (shape.layout, *shape.other_layouts)
     makes = tuple(partial(_build, network, example_shape, shape.n_outputs, layout) for layout in layouts)
     make, *others = makes
     is_ours = type(network).__module__.startswith("ridgeline.networks.")
     try:
-        found = survey(make, x_B, x_NI.device.type == "cpu", others)
+        found = survey(make, x_B, device.type == "cpu", others)
         if not is_ours:
             check_whole(make, x_B)
     except ConfigError:
@@ -175,7 +176,7 @@ def _look(network: NetworkConfig, x_NI: Tensor, shape: Shape) -> Known:
         rule = f"network takes examples of shape {example_shape}"
         asks = ", which come as rows to one with an argument n_inputs," if len(example_shape) > 1 else ""
         raise ConfigError(f"`{rule}{asks}` must hold, but got network={network.name}: {reason(error)}.") from error
-    choice = choose(make, found, x_B, x_NI.device, is_ours=is_ours)
+    choice = choose(make, found, x_B, device, is_ours=is_ours)
     return Known(makes, example_shape, x_B, found, choice)
 
 

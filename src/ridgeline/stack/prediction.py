@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import load_splits
-from ridgeline.stack.evaluation import EVALUATION_BATCH
+from ridgeline.stack.evaluation import evaluation_batch
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.precision import predict
 
@@ -26,5 +26,6 @@ def logits_KNC(config: Config, weights: Sequence[Mapping[str, Tensor]], x_NI: Te
     network = stacked_network(config, len(weights), examples_NI, shape_of(splits)).eval()
     for k, own in enumerate(weights):
         network.load_state(k, own)
-    pieces = [splits.train.standardized(x_BI).expand(len(weights), -1, -1) for x_BI in x_NI.split(EVALUATION_BATCH)]
+    batches = x_NI.split(evaluation_batch(x_NI.device))
+    pieces = [splits.train.standardized(x_BI).expand(len(weights), -1, -1) for x_BI in batches]
     return torch.cat([predict(network, x_KBI, config.trainer.precision) for x_KBI in pieces], dim=1)

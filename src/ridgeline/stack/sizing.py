@@ -11,7 +11,7 @@ import torch
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
 from ridgeline.stack.device import pick_device
-from ridgeline.stack.evaluation import EVALUATION_BATCH
+from ridgeline.stack.evaluation import evaluation_batch
 from ridgeline.stack.limits import machine_memory
 from ridgeline.stack.networks import EXAMPLES, known_network, shape_of
 
@@ -32,7 +32,7 @@ def fitting_stack_size(config: Config, workers: int) -> int:
     if config.trains_alone:
         return 1
     splits, device = load_splits(config.data), pick_device(config)
-    fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits)
+    fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits, device)
     if device.type == "cuda":
         return max(1, min(LARGEST_ON_GPU, fitting_memory) // splits.folds)
     fitting_cache = core_cache() / _bytes_touched(config, splits)
@@ -63,10 +63,10 @@ def _bytes_touched(config: Config, splits: Splits) -> int:
     return 4 * (4 * parameters + 4 * _batch(config, splits) * values)
 
 
-def _bytes_held(config: Config, splits: Splits) -> int:
+def _bytes_held(config: Config, splits: Splits, device: torch.device) -> int:
     """By one fit at most: the gradient before it is copied and the best weights too, and an evaluation's layers."""
     values, parameters = _sizes(config, splits)
-    evaluated = min(EVALUATION_BATCH, max(splits.train.n, splits.validation.n))
+    evaluated = min(evaluation_batch(device), max(splits.train.n, splits.validation.n))
     return 4 * (6 * parameters + max(4 * _batch(config, splits), 2 * evaluated) * values)
 
 

@@ -38,6 +38,7 @@ class Dropout(nn.Module):
         super().__init__()
         self.width, self.own_rate, self.activation = width, own_rate, activation
         self.rates: list[float] = [0.0] * k
+        self._are_set = False
         self.bits: Tensor | None = None
         self.register_buffer("threshold", torch.zeros(k, 1, 1, dtype=torch.int16, device=device), persistent=False)
         self.register_buffer("scale", torch.ones(k, 1, 1, dtype=dtype, device=device), persistent=False)
@@ -45,13 +46,17 @@ class Dropout(nn.Module):
 
     def set_rates(self, rates_K: Sequence[float]) -> None:
         """Rates in [0, 1 - 2**-16], one a fit."""
-        self.rates = list(rates_K)
+        if self._are_set and self.rates == list(rates_K):
+            return
+        self.rates, self._are_set = list(rates_K), True
         kept_K = [round((1 - rate) * 65536) for rate in rates_K]
         # Of a small share that is kept its rounding would show: the mean is that of the share as it is.
         scale_K = [65536 / n if n < 256 else 1 / (1 - rate) for n, rate in zip(kept_K, rates_K, strict=True)]
         threshold_K = [n - 32769 for n in kept_K]  # bits <= 32767 always holds
-        self.threshold.copy_(torch.tensor(threshold_K, dtype=torch.int16).view(-1, 1, 1))
-        self.scale.copy_(torch.tensor(scale_K, dtype=self.scale.dtype).view(-1, 1, 1))
+        both_2K11 = torch.tensor([threshold_K, scale_K], dtype=torch.float64).view(2, -1, 1, 1)
+        threshold_K11, scale_K11 = both_2K11.to(self.scale.device, non_blocking=True)
+        self.threshold.copy_(threshold_K11)
+        self.scale.copy_(scale_K11)
 
     @property
     def is_on(self) -> bool:

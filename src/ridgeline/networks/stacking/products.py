@@ -63,9 +63,15 @@ class _Product(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             into = weight_KIO.grad if overwrites else None
             same_type = x_KBI.dtype == weight_KIO.dtype
-            weight_grad = torch.bmm(x_KBI.transpose(1, 2), grad_KBO, out=into if same_type else None)
-            if into is not None and not same_type:  # a product writes its own type only
-                into.copy_(weight_grad)
+            x_KIB = x_KBI.transpose(1, 2)
+            if same_type:
+                weight_grad = torch.bmm(x_KIB, grad_KBO, out=into)
+            elif x_KBI.device.type != "cpu":  # rounded factors, exact sums
+                weight_grad = torch.bmm(x_KIB, grad_KBO, weight_KIO.dtype, out=into)
+            else:  # there a product writes its own type only
+                weight_grad = torch.bmm(x_KIB, grad_KBO)
+                if into is not None:
+                    into.copy_(weight_grad)
             if factors_KIO is not None:
                 (weight_grad if into is None else into).mul_(factors_KIO)
             weight_grad = weight_grad.to(weight_KIO.dtype) if into is None else None

@@ -63,7 +63,8 @@ class ConvTwin(Twin):
 
 
 class BatchNormTwin(Twin):
-    """Batch statistics of each fit's own examples: torch's own kernel, fit after fit."""
+    """Batch statistics of each fit's own examples: torch's own kernel, fit after fit; elsewhere than on a CPU, where
+    each call has its price, once for the channels of all fits."""
 
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -78,10 +79,13 @@ class BatchNormTwin(Twin):
             self.register_buffer(name, None)
 
     def forward(self, x: Tensor) -> Tensor:
-        x_KB = x.unflatten(0, (self.k, -1)).unbind()
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
         by_batch = self.training or self.running_mean is None
+        return self.one_by_one(x, by_batch) if x.device.type == "cpu" else self.at_once(x, by_batch)
+
+    def one_by_one(self, x: Tensor, by_batch: bool) -> Tensor:
+        x_KB = x.unflatten(0, (self.k, -1)).unbind()
         columns = [self.k * [None] if tensor is None else tensor.unbind() for tensor in (self.weight, self.bias)]
         # `data`, or a step of one fit's statistics would count as a change of those that autograd keeps of another.
         statistics = (self.running_mean, self.running_var)
@@ -91,6 +95,20 @@ class BatchNormTwin(Twin):
             for own, weight, bias, mean, var in zip(x_KB, *columns, strict=True)
         ]
         return torch.cat(done)
+
+    def at_once(self, x: Tensor, by_batch: bool) -> Tensor:
+        folded = x.unflatten(0, (self.k, -1)).transpose(0, 1).flatten(1, 2)  # (B, K * C, ...)
+        statistics = [None if each is None else each.data for each in (self.running_mean, self.running_var)]
+        copies = [None if each is None else each.clone(memory_format=torch.contiguous_format) for each in statistics]
+        mean, var = (None if each is None else each.flatten() for each in copies)
+        weight, bias = (None if each is None else each.flatten() for each in (self.weight, self.bias))
+        y = F.batch_norm(folded, mean, var, weight, bias, by_batch, self.momentum, self.eps)
+        if by_batch:
+            for kept, new in zip(statistics, (mean, var), strict=True):
+                if kept is not None and new is not None:
+                    kept.copy_(new.view(kept.shape))
+        unfolded: Tensor = y.unflatten(1, (self.k, -1)).transpose(0, 1).flatten(0, 1)
+        return unfolded
 
 
 class LayerNormTwin(Twin):
