@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ridgeline.config import Config
+from ridgeline.config import Config, ConfigError
+from ridgeline.config.deciding import training_keys
 from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.networks.stacking.twins import BatchNormTwin
@@ -24,6 +26,7 @@ from ridgeline.stack import networks
 from ridgeline.stack.module import Stack
 from ridgeline.stack.networks import EXAMPLES, look, shape_of
 from ridgeline.stack.whole_optimizer import WholeOptimizer
+from ridgeline.trial.requirements import check_device
 from settings import small
 
 META = torch.device("meta")
@@ -309,3 +312,12 @@ def test_words_are_those_of_a_fits_own_step_however_its_steps_reached_the_device
     noise.set_clock([8, 8], torch.tensor([8, 8]))
     assert torch.equal(noise._counted_KN([3, 4], 5, [7, 8], 10), copied)  # of other steps than the clock's
     assert not torch.equal(noise._counted_KN([3, 4], 5, [8, 8], 10), copied)
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_refused(tmp_path: Path) -> None:
+    """The states of the optimizers have another form there."""
+    config = small()
+    config = replace(config, trainer=replace(config.trainer, ckpt_path=str(tmp_path / "last.ckpt"), accelerator="cpu"))
+    torch.save({"trainings": [training_keys(config)], "device": "cuda"}, tmp_path / "last.ckpt")
+    with pytest.raises(ConfigError, match="is cuda as in the checkpoint` must hold"):
+        check_device(config)

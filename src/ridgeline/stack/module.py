@@ -220,6 +220,7 @@ class Stack(pl.LightningModule):
         checkpoint["records"] = [record.state() for record in self.records]
         checkpoint["effects"] = [effect.state() for effect in self.effects]
         checkpoint["trainings"] = [training_keys(config) for config in self.configs]
+        checkpoint["device"] = self.rows.values_KP.device.type  # of which the optimizer's state has the form
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.records = [FitRecord(**state) for state in checkpoint["records"]]

@@ -123,6 +123,11 @@ def check_device(config: Config) -> None:
         check_schedule(config)
     if config.trainer.ckpt_path is not None:
         _check_checkpoint(config, config.trainer.ckpt_path, _of_stack)
+        device = pick_device(config).type
+        stored = torch.load(config.trainer.ckpt_path, map_location="cpu", weights_only=True).get("device", "cpu")
+        require(
+            device == stored, f"trainer.accelerator is {stored} as in the checkpoint", "trainer.accelerator", device
+        )
 
 
 def _say_way(config: Config) -> None:
