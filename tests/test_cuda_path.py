@@ -6,6 +6,9 @@ So each operation that a GPU would be asked for is recorded. What it computes is
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +103,7 @@ class Recorded(TorchDispatchMode):
 def _is_view(func: Any) -> bool:
     """Whether its result lies in the memory of what it gets, which it leaves as it is: nothing is launched for that."""
     aliases = [each.alias_info for each in func._schema.returns]
-    return all(alias is not None and not alias.is_write for alias in aliases)
+    return bool(aliases) and all(alias is not None and not alias.is_write for alias in aliases)
 
 
 def _is_on(device: torch.device, result: Any) -> bool:
@@ -321,3 +324,14 @@ def test_a_checkpoint_of_another_kind_of_device_is_refused(tmp_path: Path) -> No
     torch.save({"trainings": [training_keys(config)], "device": "cuda"}, tmp_path / "last.ckpt")
     with pytest.raises(ConfigError, match="is cuda as in the checkpoint` must hold"):
         check_device(config)
+
+
+@pytest.mark.verify
+def test_the_script_for_a_gpu_runs_on_a_cpu_and_says_what_it_could_not(tmp_path: Path) -> None:
+    script, out = Path(__file__).resolve().parents[1] / "benchmarks" / "gpu.py", tmp_path / "gpu.json"
+    subprocess.run([sys.executable, str(script), "--device", "cpu", "--quick", "--out", str(out)], check=True)
+    report = json.loads(out.read_text())
+    assert report["not_run"].keys() == {"tests", "memory"}
+    assert all(own["as_promised"] for own in report["equal"].values())
+    assert report["steps"]
+    assert report["workers"]
