@@ -78,12 +78,28 @@ def test_fold_and_retraining_splits_are_compared_with_the_test_split_alone(tmp_p
     assert found == []
 
 
-def test_images_of_arrays_are_named_by_their_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["bytes", "from 0 to 1", "of mean 0"])
+def test_images_of_arrays_are_named_by_their_place(kind: str, tmp_path: Path) -> None:
     x_NHWC = np.stack([np.asarray(photograph(seed)) for seed in range(60)])
     x_NHWC[50] = x_NHWC[7]
+    own = {"bytes": x_NHWC, "from 0 to 1": x_NHWC / 255, "of mean 0": (x_NHWC - 128.0) / 64}
+    x_NHWC = own[kind]
     y_N = np.arange(60) % 2
     np.savez(tmp_path / "x.npz", x=x_NHWC[:40], y=y_N[:40], x_test=x_NHWC[40:], y_test=y_N[40:])
     (leak,) = check_leaks(small(data__name="arrays", data__path=str(tmp_path / "x.npz")).data)
     assert "1 of 20 images of the test split are in the train or validation split too (image 50 and image 7)" in str(
         leak
     )
+
+
+def test_copies_among_images_of_floats_are_found_and_different_ones_are_not(tmp_path: Path) -> None:
+    x_NHWC = np.stack([np.asarray(photograph(seed)) for seed in range(60)]) / 255
+    y_N = np.arange(60) % 2
+
+    def leaks(name: str) -> str:
+        np.savez(tmp_path / name, x=x_NHWC[:40], y=y_N[:40], x_test=x_NHWC[40:], y_test=y_N[40:])
+        return " ".join(map(str, check_leaks(small(data__name="arrays", data__path=str(tmp_path / name)).data)))
+
+    assert leaks("different.npz") == ""
+    x_NHWC[50] = 0.9 * x_NHWC[7]
+    assert "1 of 20 images of the test split look nearly like one" in leaks("darker.npz")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ridgeline.checking import require
-from ridgeline.config import ConfigError, DataConfig, TableConfig
+from ridgeline.config import ArraysConfig, ConfigError, DataConfig, TableConfig
 from ridgeline.data.array_splits import (
     ArraySplit,
     ArraySplits,
@@ -20,6 +20,7 @@ from ridgeline.data.cross_validation import fold_rows
 from ridgeline.data.data_module import describe_module, has_test_loader
 from ridgeline.data.scaler import scaler_of
 from ridgeline.data.sources import read_source
+from ridgeline.finding import Finding
 
 
 @lru_cache(maxsize=4)
@@ -42,7 +43,14 @@ def load_arrays(config: DataConfig) -> ArraySplits:
     train = _joined([take_rows(source, rows.train, own) for rows, own in zip(folds, scalers, strict=True)])
     validation = _joined([take_rows(source, rows.validation, own) for rows, own in zip(folds, scalers, strict=True)])
     described = describe_rows(source, folds, config, train.x_NI.shape[1])
-    return ArraySplits(train, validation, scalers, source.n_classes, source.image_shape, described, source.notes)
+    findings: tuple[Finding, ...] = ()
+    if isinstance(config, ArraysConfig) and source.image_shape is not None:
+        from ridgeline.data.image_leaks import image_leaks  # and with it the cache
+
+        findings = image_leaks(source, folds[0], config)
+    return ArraySplits(
+        train, validation, scalers, source.n_classes, source.image_shape, described, source.notes, findings
+    )
 
 
 def _joined(splits: Sequence[ArraySplit]) -> ArraySplit:

@@ -31,9 +31,17 @@ def image_leaks(source: Source, rows: RowNumbers, config: DataConfig) -> tuple[F
         digest.update(f" {len(own)} ".encode() + own.astype("<i8").tobytes())
 
     def make(draft: Path) -> None:
-        found = twins(source.features, shape, *splits)
+        found = twins(source.features, shape, *splits, _grey_level(source))
         (draft / FOUND).write_text(json.dumps([vars(one) for one in found]))
 
     folder = made_once(cache_folder() / "twins" / digest.hexdigest()[:32], make)
     names = source.images.names if source.images is not None else [f"image {i}" for i in np.arange(len(source.y_N))]
     return tuple(Twins(**one).finding(names) for one in json.loads((folder / FOUND).read_text()))
+
+
+def _grey_level(source: Source) -> float:
+    """One of 256: of bytes 1, of images of floats a part of their range."""
+    if source.is_bytes:
+        return 1.0
+    assert source.x_NI is not None
+    return float(source.x_NI.max() - source.x_NI.min()) / 255

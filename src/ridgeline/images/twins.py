@@ -31,7 +31,7 @@ ALIKE = 0.99
 SHOWN = 3
 
 Pixels = Callable[[np.ndarray], np.ndarray]
-"""The pixels (M, I) uint8 of the images of these numbers."""
+"""The pixels (M, I), uint8 or float32, of the images of these numbers."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,16 @@ class Prints(NamedTuple):
 
 
 def twins(
-    pixels: Pixels, shape: tuple[int, int, int], train: np.ndarray, validation: np.ndarray, test: np.ndarray
+    pixels: Pixels,
+    shape: tuple[int, int, int],
+    train: np.ndarray,
+    validation: np.ndarray,
+    test: np.ndarray,
+    grey_level: float = 1.0,
 ) -> list[Twins]:
     """The images that validate and are, or nearly are, among those that train; and of the test split those that are
-    among the others. The splits may be empty."""
-    first, second, third = (_prints(pixels, shape, rows) for rows in (train, validation, test))
+    among the others. The splits may be empty. `grey_level`: what one of 256 is in the pixels' own unit."""
+    first, second, third = (_prints(pixels, shape, rows, STEP * grey_level) for rows in (train, validation, test))
     both = Prints(*map(np.concatenate, zip(first, second, strict=True)))
     found = []
     for split, own, of, known in (("validation", second, "train", first), ("test", third, "train or validation", both)):
@@ -88,7 +93,7 @@ def twins(
     return found
 
 
-def _prints(pixels: Pixels, shape: tuple[int, int, int], rows: np.ndarray) -> Prints:
+def _prints(pixels: Pixels, shape: tuple[int, int, int], rows: np.ndarray, step: float) -> Prints:
     same_N, looks_N = np.zeros(len(rows), np.uint64), np.zeros(len(rows), np.uint64)
     down_RH, across_WA = _areas(ROWS, shape[1]), _areas(COLUMNS + 1, shape[2]).T
     start = 0
@@ -97,7 +102,7 @@ def _prints(pixels: Pixels, shape: tuple[int, int, int], rows: np.ndarray) -> Pr
         start += len(some)
         same_N[part] = [int.from_bytes(hashlib.blake2b(x_I, digest_size=8).digest(), "little") for x_I in x_MI]
         areas_MRA = down_RH @ _grey(x_MI, shape) @ across_WA
-        rises = np.diff(areas_MRA, axis=2) > STEP
+        rises = np.diff(areas_MRA, axis=2) > step
         looks_N[part] = np.packbits(rises.reshape(len(x_MI), -1), axis=1).view(np.uint64)[:, 0]
     return Prints(rows, same_N, looks_N)
 
