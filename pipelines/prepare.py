@@ -32,7 +32,8 @@ def prepare(cfg: DictConfig) -> None:
     if isinstance(config.data, ArraysConfig):
         print(f"arrays: {find_examples(config.data.place).said}")
     leaks = check_leaks(config.data)
-    print("".join(f"{note}\n" for note in notes_of(config.data)), end="")
+    if not isinstance(config.data, ImagesConfig):  # whose overview has said it
+        print("".join(f"{note}\n" for note in notes_of(config.data)), end="")
     classes = f", {data.classes} classes" if config.predicted == "classification" else ""
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")

@@ -16,7 +16,7 @@ from PIL import Image
 from pictures import data_of, drawn, folder, images
 from ridgeline.checking import ConfigError
 from ridgeline.data import Scaler, Split, load_splits
-from ridgeline.data.arrays import load_arrays
+from ridgeline.data.arrays import load_arrays, notes_of
 from ridgeline.data.sources import read_source
 from ridgeline.data.splits import _load
 from ridgeline.data.test_split import confirming, open_test_split
@@ -245,6 +245,8 @@ def test_a_broken_file_is_named_or_left_out(tmp_path: Path) -> None:
     assert [name for name, _ in found.bad] == ["cats/03.png", "dogs/04.png"]
     assert len(found.names) == 38
     assert "cats/03.png" not in found.names
+    (note,) = notes_of(config)  # whoever trains is told
+    assert note.startswith("2 of 40 files cannot be read and are left out (data.on_error=skip): cats/03.png: it is cut")
 
 
 def test_images_of_several_sizes_need_one_that_is_asked_for(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def image_leaks(source: Source, rows: RowNumbers, config: DataConfig) -> tuple[F
         digest.update(f" {len(own)} ".encode() + own.astype("<i8").tobytes())
 
     def make(draft: Path) -> None:
-        found = twins(source.features, shape, *splits, _grey_level(source))
+        found = twins(source.features, shape, *splits, grey_level=_grey_level(source))
         (draft / FOUND).write_text(json.dumps([vars(one) for one in found]))
 
     folder = made_once(cache_folder() / "twins" / digest.hexdigest()[:32], make)

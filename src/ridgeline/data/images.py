@@ -59,7 +59,18 @@ def read_images(config: ImagesConfig) -> Source:
         given_N=given_N,
         examples=_digest(known.content, own, y_N),
         images=facts,
+        notes=_skipped(facts),
     )
+
+
+def _skipped(facts: ImageFacts) -> tuple[str, ...]:
+    """What whoever trains without some of the files should know."""
+    if not facts.bad:
+        return ()
+    n, total = len(facts.bad), len(facts.bad) + len(facts.names)
+    name, why = facts.bad[0]
+    are = "are" if n > 1 else "is"
+    return (f"{n} of {total} files cannot be read and {are} left out (data.on_error=skip): {name}: {why}.",)
 
 
 def _digest(content: str, own: object, y_N: np.ndarray) -> str:

@@ -57,7 +57,8 @@ def load_pixels(source: Source, config: DataConfig) -> ArraySplits:
         source.n_classes,
         source.image_shape,
         described,
-        findings=image_leaks(source, folds[0], config),
+        source.notes,
+        image_leaks(source, folds[0], config),
     )
 
 

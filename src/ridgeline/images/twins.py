@@ -72,6 +72,7 @@ def twins(
     train: np.ndarray,
     validation: np.ndarray,
     test: np.ndarray,
+    *,
     grey_level: float = 1.0,
 ) -> list[Twins]:
     """The images that validate and are, or nearly are, among those that train; and of the test split those that are
