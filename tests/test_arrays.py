@@ -238,6 +238,7 @@ def test_files_that_are_not_there_or_damaged_are_refused_in_one_line(tmp_path: P
     np.save(tmp_path / "objects.npy", ROWS_NI.astype(object), allow_pickle=True)
     assert "`no array holds Python objects` must hold" in refusal(tmp_path / "objects.npy")
     np.save(tmp_path / "x.npy", ROWS_NI)
+    assert refusal(tmp_path).endswith("Of other arrays each is named: data.path=x.npy data.targets=y.npy, say.")
     assert "`data.targets=FILE is given where data.path is one array` must hold" in refusal(tmp_path / "x.npy")
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-8])
     assert "`a .npy file is whole` must hold" in refusal(tmp_path / "x.npy")

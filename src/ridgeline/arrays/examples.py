@@ -187,7 +187,10 @@ def _of_folder(folder: Path, files: list[Path]) -> Iterator[tuple[str, Part]]:
                 rule = f"the folder has one file {pattern}"
                 names = sorted(entry.name for entry in folder.iterdir())[:8]
                 shown = ", ".join(path.name for path in found) or f"none; there is: {', '.join(names) or 'nothing'}"
-                raise ConfigError(f"`{rule}` must hold, but got data.path={folder}: {shown}.")
+                cure = ""
+                if any(name.endswith((".npy", ".pt")) for name in names):
+                    cure = " Of other arrays each is named: data.path=x.npy data.targets=y.npy, say."
+                raise ConfigError(f"`{rule}` must hold, but got data.path={folder}: {shown}.{cure}")
             pair.append(found[0])
             files.append(found[0])
         entries = []
