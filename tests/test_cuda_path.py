@@ -197,6 +197,19 @@ def test_each_step_records_the_same_operations_shapes_and_scalars_after_a_refill
     assert first.operations == second.operations == third.operations
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_validation_is_as_many_operations_for_any_number_of_fits_and_no_copy(network: str) -> None:
+    seen = []
+    for k in (2, 8):
+        stack = stack_of(fits(k, **NETWORKS[network])).eval()
+        (piece,) = stack.val_dataloader()
+        with torch.no_grad(), Recorded() as own:
+            stack.validation_step(piece, 0)
+        seen.append(own)
+    assert len(seen[0].operations) == len(seen[1].operations)
+    assert seen[1].copies == []
+
+
 def test_a_fit_group_a_call_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """And a number that the host reads."""
 
