@@ -41,6 +41,10 @@ class Blobs(pl.LightningDataModule):
         return DataLoader(data, self.hparams["batch_size"], shuffle=shuffle, num_workers=workers)
 
 
+class Unvalidated(Blobs):
+    val_dataloader = pl.LightningDataModule.val_dataloader
+
+
 class Net(nn.Sequential):
     def __init__(self, hidden: int = 8, dropout: float = 0.2) -> None:
         super().__init__(nn.Linear(4, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 3))
@@ -221,3 +225,19 @@ class Halves(Divided):
         super().setup(stage)
         dataset = self.train.dataset
         dataset.tensors = (dataset.tensors[0], (dataset.tensors[1] == 0).float())
+
+
+class Rates(Lit):
+    """Its rates have names of its own."""
+
+    def __init__(
+        self,
+        drop_prob: float = 0.1,
+        wd: float = 0.01,
+        lr: float = 0.01,
+        head_lr: float = 0.1,
+        min_lr: float = 1e-6,
+        drop_last: bool = True,
+        ema_decay: float = 0.9,
+    ) -> None:
+        super().__init__(Net(dropout=drop_prob))

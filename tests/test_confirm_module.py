@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from optuna.distributions import FloatDistribution
 
 import own_modules
 from ridgeline.checking import ConfigError
@@ -23,12 +25,15 @@ from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularize
 from ridgeline.evaluation.confirm import confirm_study
 from ridgeline.evaluation.fitted import fitted_of
 from ridgeline.evaluation.measuring import measure_module, measuring_of
+from ridgeline.evaluation.model_arguments import _is_dropout, rates
+from ridgeline.evaluation.scoring import predict_file
 from ridgeline.evaluation.stored import open_study
 from ridgeline.evaluation.story import write_report
 from ridgeline.evaluation.verdict import verdict
 from ridgeline.lightning.answers import kind_of, test_of, validation_of
 from ridgeline.lightning.fitted import load_champion
 from ridgeline.lightning.training import fit_module
+from ridgeline.search.space import Dimension
 from ridgeline.stack.fitted import packages_in
 from settings import small
 from sweeping import Studies
@@ -118,6 +123,48 @@ def test_the_baseline_has_no_decay_and_no_dropout_and_its_learning_rate_is_tuned
     without = divided("TwoClasses")
     assert rate_of(without, []) is None
     assert len(propose_baselines(without, [], 4, 3.0)) == 1
+
+
+def test_rates_are_told_by_the_words_of_their_names_and_each_that_was_searched_is_tuned() -> None:
+    config = divided("Rates", model__lr=0.02, model__head_lr=0.2, model__min_lr=0.01)
+    assert regularizers(config) == {"model.drop_prob": 0.1, "model.wd": 0.01}
+    assert list(rates(config)) == ["model.lr", "model.head_lr"]
+    space = [
+        Dimension(f"model.{name}", "", "", FloatDistribution(1e-3, 1, log=True)) for name in ("head_lr", "lr", "min_lr")
+    ]
+    tuned = [c.params for c in propose_baselines(config, space, 4, 3.0)]
+    assert [{name: len({params[name] for params in tuned}) for name in tuned[0]}] == [
+        {"model.head_lr": 4, "model.lr": 4}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_meant"),
+    [
+        ("attn_drop_rate", True),
+        ("p_drop", True),
+        ("drop", True),
+        ("hidden_dropout_prob", True),
+        ("dropout2", True),
+        ("drop_columns", False),
+        ("max_drop_count", False),
+    ],
+)
+def test_a_dropout_rate_is_told_by_its_name(name: str, is_meant: bool) -> None:
+    assert _is_dropout(name) == is_meant
+
+
+def test_a_champion_of_a_module_predicts_the_rows_of_an_array_as_those_of_a_table(tmp_path: Path) -> None:
+    made = fitted_of(divided(), own_modules.Lit().state_dict())
+    assert made is not None
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    pd.DataFrame(x).to_csv(tmp_path / "x.csv", index=False)
+    said = []
+    for kind in ("npy", "csv"):
+        assert predict_file(made[0], str(tmp_path / f"x.{kind}"), tmp_path / "out.csv") == 6
+        said.append(pd.read_csv(tmp_path / "out.csv").drop(columns="row", errors="ignore"))
+    pd.testing.assert_frame_equal(*said, rtol=1e-5)
 
 
 def test_a_champion_answers_as_it_did_after_it_is_stored(tmp_path: Path) -> None:

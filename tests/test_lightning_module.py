@@ -98,13 +98,14 @@ def test_callbacks_that_ours_stand_in_for_are_a_modules_own() -> None:
         (
             "Lit",
             {"metric": "val/auc"},
-            "metric is logged by own_modules.Lit, as are train/acc, train/loss, .*val/loss,",
+            r"metric is logged by own_modules.Lit` must hold, but got metric=val/auc. It logs train/acc, .*val/loss\.",
         ),
         (
             "Wide",
             {},
             r"`model trains one batch` must hold, .*RuntimeError: mat1 and mat2 .*\(own_modules.py, line \d+\)",
         ),
+        ("Lit", {"data___target_": "own_modules.Unvalidated"}, "`the DataModule has a val_dataloader` must hold"),
         ("Lit", {"data__n": 0}, r"`data gives its loaders` must hold, but got data._target_=own_modules.Blobs: "),
     ],
 )

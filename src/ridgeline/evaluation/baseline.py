@@ -59,7 +59,8 @@ def propose_baselines(winner: Config, space: Sequence[Dimension], budget: int, l
         return [Candidate(start, None, {}, None)]
     key, lr = rate
     tree = as_tree(start)
-    numbers = [d for d in space if (is_batchable(d.key) and d.key != "seed") or d.key == key]
+    tuned = {key, *rates(winner)}  # a module may have several
+    numbers = [d for d in space if (is_batchable(d.key) and d.key != "seed") or d.key in tuned]
     free = [d for d in numbers if not d.key.startswith(OFF) and _has(tree, d.key)]
     if key not in [d.key for d in free]:
         free.append(Dimension(key, "", "", FloatDistribution(lr / lr_factor, lr * lr_factor, log=True)))

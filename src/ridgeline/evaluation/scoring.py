@@ -37,6 +37,7 @@ LEVEL = 0.95
 ALL = "all"
 FILE = "file"
 """The column with the names of images."""
+ARRAYS = (".npy", ".npz", ".pt")
 ROW = "row"
 """The column with the numbers of an array's rows, from 0 on."""
 
@@ -82,7 +83,7 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
         draft.open("w", encoding="utf-8", newline="") as file,
         tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
     ):
-        read = _reader_of(fitted)
+        read = _reader_of(fitted, path)
         if read is not _rows:
             require(not keep, "keep=[] for images and arrays, whose names or rows are written", "keep", keep)
             keep = ALL
@@ -118,13 +119,16 @@ def predictions(fitted: Fitted, x: Any, index: pd.Index) -> pd.DataFrame:
 
 def examples_in(fitted: Fitted, path: str) -> np.ndarray:
     """(N, I) All examples of a file, or images of a folder or a glob, of a model that is of no table."""
-    return np.concatenate([x_NI for _, x_NI in _reader_of(fitted)(fitted, path)])
+    return np.concatenate([x_NI for _, x_NI in _reader_of(fitted, path)(fitted, path)])
 
 
-def _reader_of(fitted: Fitted) -> Callable[[Fitted, str], Iterator[tuple[pd.DataFrame, Any]]]:
-    if isinstance(fitted.config.data, ImagesConfig):
+def _reader_of(fitted: Fitted, path: str) -> Callable[[Fitted, str], Iterator[tuple[pd.DataFrame, Any]]]:
+    """Who learned from a source of the user's own, which says nothing of files, takes rows of a table or an array."""
+    data = fitted.config.data
+    if isinstance(data, ImagesConfig):
         return image_rows
-    return _arrays if isinstance(fitted.config.data, ArraysConfig) else _rows
+    is_array = fitted.scaler.encoder is None and Path(path).suffix.lower() in ARRAYS
+    return _arrays if isinstance(data, ArraysConfig) or is_array else _rows
 
 
 def _rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, Any]]:

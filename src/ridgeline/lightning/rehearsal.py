@@ -31,6 +31,7 @@ def rehearse(config: Config) -> None:
         try:
             package.seed_everything(config.seed, workers=True, verbose=False)
             data, module = open_data(config), build_module(config)
+            _require_validation(config, data, module)
             callbacks = [own for own in own_callbacks(config) if not isinstance(own, package.callbacks.Checkpoint)]
             ours = [*callbacks, *make_effects(config), curve]
             build_trainer(config, package, ours, Path(folder), **_few(config)).fit(module, datamodule=data)
@@ -49,14 +50,30 @@ def rehearse(config: Config) -> None:
     if stopping is not None:
         asked["callbacks.early_stopping.monitor"] = stopping.monitor
     for key, name in asked.items():
-        rule = f"{key} is logged by {config.model.path}, as are {', '.join(logged)}," if logged else f"{key} is logged"
-        require(name in logged, rule, key, name)
+        if name not in logged:
+            said = f"It logs {', '.join(logged)}" if logged else "It logs nothing"
+            raise ConfigError(f"`{key} is logged by {config.model.path}` must hold, but got {key}={name}. {said}.")
+
+
+def _require_validation(config: Config, data: Any, module: Any) -> None:
+    """Raise ConfigError where nothing would be validated, of which else a metric that is missing is the first sign."""
+    name = "val_dataloader"
+    given = any(name in vars(one) or not _is_of_lightning(getattr(one, name)) for one in (data, module))
+    rule = "the DataModule has a val_dataloader"
+    require(given or not _validates(config), rule, "data._target_", type(data).__name__)
+
+
+def _is_of_lightning(method: Any) -> bool:
+    return method.__module__.partition(".")[0] in ("pytorch_lightning", "lightning")
+
+
+def _validates(config: Config) -> bool:
+    return dict(config.trainer.lightning).get("limit_val_batches") != 0
 
 
 def _few(config: Config) -> dict[str, Any]:
     """A batch of each, validated after the first epoch whenever the training itself is."""
-    validates = dict(config.trainer.lightning).get("limit_val_batches") != 0
-    few = {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": int(validates)}
+    few = {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": int(_validates(config))}
     return {**few, "check_val_every_n_epoch": 1, "val_check_interval": 1.0, "enable_progress_bar": False}
 
 
