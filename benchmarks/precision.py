@@ -31,10 +31,10 @@ RESULTS = Path(__file__).resolve().parent / "results" / "precision.json"
 
 
 def workloads(root: Path) -> dict[str, list[str]]:
-    mnist = ["data=mnist", f"data.root='{root.absolute()}'", "data.examples=6000", "trainer.max_epochs=6"]
+    mnist = ["data=mnist", f"data.root='{root.absolute()}'", "data.examples=3000", "trainer.max_epochs=6"]
     return {
         "digits, 64-128-128-10": ["data=digits", "trainer.max_epochs=30"],
-        "6,000 of MNIST, 784-256-256-10": [*mnist, "network.hidden=[256,256]"],
+        "3,000 of MNIST, 784-256-256-10": [*mnist, "network.hidden=[256,256]"],
     }
 
 
