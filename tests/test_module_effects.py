@@ -363,10 +363,24 @@ def test_a_strength_that_finds_no_layer_is_refused_before_the_first_step() -> No
     for key in ("l1", "l2", "max_norm"):
         with pytest.raises(ConfigError, match=rf"a layer with weights .* got regularization.{key}=0.1"):
             trained(Bare, small(**{f"regularization__{key}": 0.1}))
-    with pytest.raises(ConfigError, match=r"has no dropout layer,` must hold"):
+    with pytest.raises(
+        ConfigError, match=r"has no dropout layer,` must hold, .*dropout=null leaves it out of a search"
+    ):
         trained(Bare, small(regularization__dropout=0.1))
     with pytest.raises(ConfigError, match=r"len\(regularization.dropout\) == 1"):
         trained(Plain, small(regularization__dropout=[0.1, 0.2]))
+
+
+def test_lazy_layers_are_named_for_they_have_no_weights_yet() -> None:
+    class Lazy(Plain):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.LazyLinear(1)
+
+    with pytest.raises(
+        ConfigError, match=r"`the weights have shapes before .* got Lazy: head.weight is a lazy layer's"
+    ):
+        trained(Lazy, small(regularization__l2=0.1))
 
 
 CANNOT = {

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch.nn.parameter import UninitializedParameter
 from torch.optim import Optimizer
 
 from ridgeline.config import Config, ConfigError
@@ -61,6 +62,7 @@ class ModuleEffects(pl.Callback):
         self._backwards = 0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        _require_shapes(pl_module)
         self._dropouts = [DropoutOfTorch([layer]) for layer in dropouts_of(pl_module)]
         self._optimizers = [self._act_on(pl_module, optimizer) for optimizer in trainer.optimizers]
         weights = {id(part.tensor) for each in self._optimizers for part in each.fit.weights}
@@ -228,6 +230,14 @@ class _OnOptimizer:
             for effect in acting if moment == "before_validation" else reversed(acting):
                 getattr(effect, moment)()
             self.fit.write()
+
+
+def _require_shapes(module: pl.LightningModule) -> None:
+    """Raise ConfigError for lazy layers, whose weights are not there before the first batch."""
+    for name, tensor in module.named_parameters():
+        if isinstance(tensor, UninitializedParameter):
+            rule = "the weights have shapes before training with regularization (forward one batch in __init__)"
+            raise ConfigError(f"`{rule}` must hold, but got {type(module).__name__}: {name} is a lazy layer's.")
 
 
 def _scale_of(trainer: pl.Trainer, optimizer: Optimizer) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.checking import require
+from ridgeline.checking import ConfigError, require
 from ridgeline.regularizers.effect import Batch, Effect
 from ridgeline.strengths import BATCHES, Settings, require_rate, strength
 
@@ -40,8 +40,10 @@ class DropoutSettings(Settings):
     def check_network(self, module: Any, n_layers: int, n_dropouts: int) -> None:
         key = "regularization.dropout"
         self._require_rate_for_each(n_dropouts)
-        is_off = self.dropout in (None, 0, ())
-        require(is_off or n_dropouts > 0, f"{key} == 0, for the network has no dropout layer,", key, self.dropout)
+        if self.dropout not in (None, 0, ()) and n_dropouts == 0:
+            rule = f"{key} == 0, for the network has no dropout layer,"
+            cure = f"{key}=null leaves it out of a search."
+            raise ConfigError(f"`{rule}` must hold, but got {key}={self.dropout}. {cure}")
 
     def _require_rate_for_each(self, n: int) -> None:
         key = "regularization.dropout"
