@@ -234,7 +234,7 @@ def test_pipeline_without_a_trial_makes_no_study_and_no_folder(line: str) -> Non
         ("train.py", "-m runs=/proc/x tracking.uri=sqlite:///{}/m.db seed=1,2", "`runs can be written` must hold"),
         ("confirm.py", "--multi study=x", "confirm.py takes no --multirun (-m)."),
         ("confirm.py", "study=x data=wine", "`data` cannot be set here"),
-        ("prepare.py", "seed=3", "`seed` cannot be set here"),
+        ("prepare.py", "optimizer.lr=3", "`optimizer.lr` cannot be set here"),
         ("by_hand.py", "experiment=by_hand/baseline search.n_trials=3", "`search.n_trials` cannot be set here"),
         ("case_study.py", "confirm.seeds=3", "to set, but got confirm.seeds=3"),
     ],
