@@ -17,7 +17,8 @@ from ridgeline.data.arrays import (
     require_same,
     require_test_split,
 )
-from ridgeline.data.data_module import TestLoader, drawing_with, open_data_module, require_fixed_splits
+from ridgeline.data.data_module import TestLoader, open_data_module, require_fixed_splits
+from ridgeline.data.drawing import drawing_with
 from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 

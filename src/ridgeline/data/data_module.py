@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ import numpy as np
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import DataConfig
 from ridgeline.data.array_splits import DataDescription, Examples
+from ridgeline.data.drawing import drawing_with
 from ridgeline.data.lock import SplitLocked
 from ridgeline.target import reason
 
@@ -149,23 +149,6 @@ def require_fixed_splits(config: DataConfig) -> None:
             known.append(_fingerprint(validation) if indices is None else [int(i) for i in indices])
     rule = f"{config.source.path} divides its examples alike with each seed (random_split with a generator of its own)"
     require(known[0] == known[1], rule, "its validation examples", "others with another seed")
-
-
-@contextlib.contextmanager
-def drawing_with(seed: int) -> Iterator[None]:
-    """Inside, the global generators begin with this seed; afterwards they go on as if nothing had been."""
-    import torch
-
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    torch.default_generator.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before[0])
-        np.random.set_state(before[1])
-        random.setstate(before[2])
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ They are those of its loaders' data sets, in their order, as `collate_fn` puts t
 from __future__ import annotations
 
 import multiprocessing
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.checking import ConfigError
+from ridgeline.data.drawing import drawing_with, seed_generators
 from ridgeline.data.given import TEST, TRAIN, VALIDATION
 from ridgeline.target import reason
 
@@ -52,8 +52,7 @@ def read_module(module: Any, name: str, seed: int, *, with_test: bool) -> Module
 
     Raises ConfigError, one line, for what its code raises, and for loaders whose examples are no fixed arrays.
     """
-    with _seeded(), _refusing(name):
-        _seed(seed)
+    with drawing_with(seed), _refusing(name):
         if multiprocessing.parent_process() is None:  # a worker's parent has prepared them
             module.prepare_data()
         splits, is_drawn = dict[int, tuple[np.ndarray, np.ndarray]](), False
@@ -84,7 +83,7 @@ def _loader(module: Any, split: int, name: str, seed: int) -> DataLoader[Any] | 
     own, called = LOADERS[split], getattr(module, LOADERS[split], None)
     if called is None or called.__qualname__ == f"DataHooks.{own}":  # Lightning's, which raises
         return None
-    _seed(seed)
+    seed_generators(seed)
     if hasattr(module, "setup"):
         module.setup("test" if split == TEST else "fit")
     given = called()
@@ -122,7 +121,7 @@ def _read(loader: DataLoader[Any], split: int, name: str, seed: int) -> tuple[np
     own = LOADERS[split]
     indices = _indices(loader, split, name)
     _check(len(indices) > 0, f"{own}() gives an example or more", name, "none")
-    _seed(seed)
+    seed_generators(seed)
     batches = DataLoader(loader.dataset, BATCH, sampler=indices, collate_fn=loader.collate_fn)
     xs, ys = list[np.ndarray](), list[np.ndarray]()
     for batch in batches:
@@ -163,25 +162,3 @@ def _refusing(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise ConfigError(f"`{name} gives its examples` must hold, but got {reason(error)}.") from error
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Inside, `_seed` may seed the global generators, which go on afterwards as if nothing had been."""
-    import torch
-
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-
-
-def _seed(seed: int) -> None:
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)

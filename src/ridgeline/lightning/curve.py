@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.config.deciding import training_keys
-from ridgeline.stack.records import Row
+from ridgeline.stack.records import Row, after_epoch
 
 LAST = "last.ckpt"
 State = dict[str, Tensor]
@@ -115,17 +115,13 @@ class Curve:
         self._stop_early(row)
 
     def _stop_early(self, row: Row) -> None:
-        """As `ridgeline.stack.callbacks.EarlyStopping`."""
         rule = self._config.callbacks.early_stopping
         if rule is None or len(self.history) <= rule.start_from_epoch:
             return
         if rule.monitor not in row:
             return
         cost = self._cost(rule.monitor, row[rule.monitor])
-        if cost < self._to_beat - rule.min_delta:
-            self._to_beat, self._waited = cost, 0
-            return
-        self._waited += 1
+        self._to_beat, self._waited = after_epoch(rule, cost, self._to_beat, self._waited)
         if self._waited >= rule.patience:
             self.end = "early_stopping"
 

@@ -15,7 +15,7 @@ from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
 from ridgeline.stack.module import Stack
 from ridgeline.stack.own_schedule import OwnFactors
-from ridgeline.stack.records import Row, as_cost
+from ridgeline.stack.records import Row, after_epoch, as_cost
 from ridgeline.stack.schedules import lr_factor, scheduled
 from ridgeline.tasks.figures import shown
 
@@ -34,10 +34,7 @@ class EarlyStopping(pl.Callback):
             if rule is None or record.end is not None or record.epoch <= rule.start_from_epoch:
                 continue
             cost = as_cost(record.history[-1], rule.monitor)
-            if cost < record.stopping_best - rule.min_delta:
-                record.stopping_best, record.waited = cost, 0
-                continue
-            record.waited += 1
+            record.stopping_best, record.waited = after_epoch(rule, cost, record.stopping_best, record.waited)
             if record.waited >= rule.patience:
                 record.end = "early_stopping"
 

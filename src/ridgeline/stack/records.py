@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ridgeline.config import Config
+from ridgeline.config.callbacks import EarlyStoppingConfig
 from ridgeline.tasks.figures import larger_is_better
 
 Row = dict[str, float]
@@ -24,6 +25,12 @@ class TrialFailed(RuntimeError):
 def as_cost(row: Row, metric: str) -> float:
     """The metric, or its negative where larger is better: the lower the better."""
     return -row[metric] if larger_is_better(metric) else row[metric]
+
+
+def after_epoch(rule: EarlyStoppingConfig, cost: float, to_beat: float, waited: int) -> tuple[float, int]:
+    """What early stopping knows after an epoch of this cost: the value to beat, and for how many epochs in a row it was
+    not. It stops when these are `rule.patience`."""
+    return (cost, 0) if cost < to_beat - rule.min_delta else (to_beat, waited + 1)
 
 
 @dataclass
