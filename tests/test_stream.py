@@ -225,6 +225,50 @@ def test_what_is_pruned_does_not_depend_on_which_worker_is_faster(seed: int) -> 
     assert sum(isinstance(outcome, Pruned) for outcome in once.results.values()) > 3
 
 
+class FailingPool(FakePool):
+    """Every third fit fails within the epoch after its last: the result comes by itself, sooner or later."""
+
+    def receive(self) -> list[tuple[int, object]]:
+        ((worker, message),) = super().receive()
+        assert isinstance(message, Epoch)
+        failed = {number: result for number, result in message.ended.items() if number % 3 == 0}
+        if not failed:
+            return [(worker, message)]
+        alone = [(worker, Epoch({}, {number: result}, 0.0)) for number, result in failed.items()]
+        ended = {number: result for number, result in message.ended.items() if number not in failed}
+        return [(worker, Epoch(message.rows, ended, 0.0)), *alone]
+
+
+class SlowPool(FailingPool):
+    """What would come at once comes one by one."""
+
+    def __init__(self, workers: int, seed: int) -> None:
+        super().__init__(workers, seed)
+        self.waiting: list[tuple[int, object]] = []
+
+    def receive(self) -> list[tuple[int, object]]:
+        self.waiting = self.waiting or super().receive()
+        return [self.waiting.pop(0)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fit_that_fails_within_the_epoch_after_is_pruned_however_soon_that_is_known(seed: int) -> None:
+    class Prune(PruningLog):
+        def epoch(self, fit: Fit, row: Row) -> bool:
+            return super().epoch(fit, row) or (fit.number % 6 == 0 and row["epoch"] == 1 + fit.number % 4)
+
+    def log(pool: FakePool) -> Log:
+        log = Prune(list(range(40)))  # type: ignore[arg-type]
+        Stream(pool, log).run({}, dict.fromkeys(range(7), 0))  # type: ignore[arg-type]
+        return log
+
+    at_once, later = log(FailingPool(3, seed)), log(SlowPool(3, 100))
+    assert at_once.events == later.events
+    assert at_once.results == later.results
+    assert all(isinstance(later.results[number], Pruned) for number in range(0, 40, 6))
+    assert later.results[3] == "result 3"
+
+
 def test_pruned_fit_frees_its_slot_and_leaves_neighbours_unchanged(pool: Pool, digits: Splits) -> None:
     class Prune(Log):
         def epoch(self, fit: Fit, row: Row) -> bool:

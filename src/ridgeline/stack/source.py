@@ -15,9 +15,10 @@ class Fit:
     """A fit in a slot.
 
     `start` is its first tick on the logical clock; `slot` is set by the stream. `epochs` counts those of its epochs
-    that have been handled on the clock; `rows` came in and have not. `result` is what its worker said; `outcome` how
-    it ended: with its result, pruned, or why not. `told`: how many of its epochs the source knows, more than `epochs`
-    while it trains anew; `lost`: how many workers went down with it.
+    that have been handled on the clock; `coming` are what came in and has not: an epoch's row, with the result if it
+    was the last, or a result alone, of a fit that failed within an epoch. `result` is what its worker said; `outcome`
+    how it ended: with its result, pruned, or why not. `told`: how many of its epochs the source knows, more than
+    `epochs` while it trains anew; `lost`: how many workers went down with it.
     """
 
     number: int
@@ -25,7 +26,7 @@ class Fit:
     start: int
     slot: int = -1
     epochs: int = 0
-    rows: deque[Row] = field(default_factory=deque)
+    coming: deque[tuple[Row | None, FitResult | None]] = field(default_factory=deque)
     result: FitResult | None = None
     outcome: FitResult | Pruned | str | None = None
     told: int = 0
@@ -34,7 +35,7 @@ class Fit:
     def begin_anew(self) -> None:
         """Nothing that its worker said counts any more."""
         self.epochs, self.result = 0, None
-        self.rows.clear()
+        self.coming.clear()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from ridgeline.stack.interrupts import Interrupts
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
+from ridgeline.stack.records import Row
 from ridgeline.stack.source import Fit, Pruned, Source
 from ridgeline.stack.workers import Workers
 
@@ -61,10 +62,10 @@ class Stream:
         """What it says of fits that were given up is of no interest any more."""
         self.idle += message.idle
         for fit in self._fits.values():
-            if fit.number in message.rows:
-                fit.rows.append(message.rows[fit.number])
-            if fit.number in message.ended:
-                fit.result = message.ended[fit.number]
+            row, result = message.rows.get(fit.number), message.ended.get(fit.number)
+            if row is not None or result is not None:
+                fit.coming.append((row, result))
+            fit.result = fit.result or result
 
     def _settle(self) -> None:
         """Handle every epoch whose turn it is."""
@@ -72,17 +73,16 @@ class Stream:
             self._interrupts.check()
             slot = min(self._fits, key=lambda slot: (self._fits[slot].start + self._fits[slot].epochs, slot))
             fit = self._fits[slot]
-            if not fit.rows and fit.result is None:
+            if not fit.coming:
                 return
-            prune = self._tell(fit) if fit.rows else False  # a fit may fail within an epoch, and has no row of it
-            is_last = fit.result is not None and not fit.rows
-            fit.outcome = fit.result if is_last else Pruned() if prune else None
+            row, result = fit.coming.popleft()
+            prune = row is not None and self._tell(fit, row)
+            fit.outcome = result or (Pruned() if prune else None)
             if fit.outcome is not None:
                 self._end(slot)
 
-    def _tell(self, fit: Fit) -> bool:
+    def _tell(self, fit: Fit, row: Row) -> bool:
         """Hand the next epoch over; whether the fit is to be pruned."""
-        row = fit.rows.popleft()
         fit.epochs += 1
         if fit.epochs <= fit.told:
             return False
@@ -121,8 +121,9 @@ class Stream:
         """The fits of a stack end with it, out of turn; a new stack takes the next."""
         for slot in slots:
             fit = self._fits[slot]
-            while fit.rows:
-                self._tell(fit)
+            for row, _ in fit.coming:
+                if row is not None:
+                    self._tell(fit, row)
             fit.outcome = fit.result or reason
             self._source.ended(self._fits.pop(slot))
             self._choose(slot, fit.start + fit.epochs)
