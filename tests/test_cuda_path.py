@@ -23,9 +23,12 @@ from torch.utils._pytree import tree_leaves
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.data import Splits, load_splits
+from ridgeline.networks.stacking import rows
 from ridgeline.networks.stacking.noise import KeyedNoise
+from ridgeline.networks.stacking.rows import ALIGNED, Rows
 from ridgeline.networks.stacking.twins import BatchNormTwin
 from ridgeline.stack import networks
+from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.networks import EXAMPLES, look, shape_of
 from ridgeline.stack.whole_optimizer import WholeOptimizer
@@ -230,6 +233,41 @@ def test_gradients_of_bfloat16_products_are_written_as_float32() -> None:
     products = [name for name in seen.operations if name.startswith("aten.bmm.dtype")]
     assert len(products) == 3
     assert all("torch.float32" in name for name in products)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_each_tensor_of_each_fit_begins_at_a_multiple_of_32_numbers(network: str) -> None:
+    odd = {"data__name": "wine", "network__hidden": [7]} if network == "mlp" else {}
+    rows = stack_of(fits(3, **odd, **NETWORKS[network])).rows
+    assert rows.state_KS.stride(0) % ALIGNED == 0 == rows.values_KP.shape[1] % ALIGNED
+    for slot in rows.slots.values():
+        for view_K in (rows.value_K(slot), rows.grad_K(slot)):
+            assert view_K is None or (view_K.storage_offset() % ALIGNED, view_K.stride(0) % ALIGNED) == (0, 0)
+    assert Rows([*rows.slots.values()], 3, dtype=torch.float32, device=torch.device("cpu")).used_P is None
+
+
+def test_zeros_between_tensors_stay_and_change_no_fit(digits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU, where rows have none, given them."""
+    numbers = {key: value for knobs in EFFECTS.values() for key, value in knobs.items() if "augmentation" not in key}
+    for without in ("data__standardize", "regularization__dropout", "regularization__gradient_noise"):
+        numbers.pop(without)
+    for hidden in ("all", "hidden"):
+        knobs = {**numbers, "network__hidden": [7], "regularization__penalize": hidden, "trainer__max_epochs": 1}
+        dense = fit(fits(2, **knobs), digits)
+        with monkeypatch.context() as patched:
+            patched.setattr(rows, "alignment", lambda device: ALIGNED)
+            spread = fit(fits(2, **knobs), digits)
+            noisy = Stack(fits(2, **knobs, regularization__gradient_noise=0.1), digits)
+        for ours, theirs in zip(spread, dense, strict=True):
+            assert ours.history[-1]["train/objective"] == pytest.approx(theirs.history[-1]["train/objective"], rel=1e-4)
+            for name, tensor in theirs.weights.items():
+                torch.testing.assert_close(ours.weights[name], tensor, rtol=1e-3, atol=1e-5)
+    noisy.optimizers = lambda: noisy.optimizer.torch_optimizer  # type: ignore[method-assign,return-value,assignment]
+    noisy.training_step(next(iter(noisy.train_dataloader())), 0)
+    used_P = noisy.rows.used_P
+    assert used_P is not None
+    assert int(used_P.sum()) == 64 * 7 + 7 + 7 * 10 + 10 < len(used_P)
+    assert not noisy.rows.values_KP[:, used_P == 0].any()
 
 
 def test_an_epoch_has_one_copy_of_its_orders_and_a_refill_few_of_its_numbers() -> None:

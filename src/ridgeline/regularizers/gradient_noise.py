@@ -59,4 +59,6 @@ class GradientNoise(Effect):
         fits, n, purpose = self.fits, grads_KP.shape[1], purpose_of("gradient_noise")
         noise_KP = fits.noise.normals_KN(fits.seeds, fits.steps, [std > 0 for std in self._stds], n, purpose)
         noise_UP = noise_KP.index_select(0, self._used_U).to(grads_KP.dtype)
+        if fits.rows.used_P is not None:
+            noise_UP *= fits.rows.used_P
         grads_KP.index_add_(0, self._used_U, noise_UP * self.numbers_RK[0].index_select(0, self._used_U).unsqueeze(1))

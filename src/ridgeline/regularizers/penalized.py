@@ -38,8 +38,9 @@ class PenalizedSettings(Settings):
 def n_penalized(config: Config, network: Any) -> int:
     """How many weights, the first of a row, `penalize` names: all, or all but the output layer's, which are the
     last."""
-    n_last = network.weights[-1].slot.size if network.weights and config.regularization.penalize == "hidden" else 0
-    return int(network.rows.n_weights - n_last)
+    if network.weights and config.regularization.penalize == "hidden":
+        return int(network.rows.places[network.weights[-1].name].start)
+    return int(network.rows.n_weights)
 
 
 def penalized_layers(config: Config, network: Any) -> list[Any]:

@@ -5,6 +5,7 @@ K fits, P parameters of one fit, W of them weights (the first W of a row), S its
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 
@@ -18,25 +19,52 @@ from ridgeline.networks.stacking.slots import Slot
 warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
 
 
+ALIGNED = 32
+"""Numbers, 128 bytes: a GPU reads so many at once, and its products want matrices to begin there."""
+
+
+def alignment(device: torch.device) -> int:
+    """On a CPU, whose bits and caches have them dense, tensors lie one after the other."""
+    return 1 if device.type == "cpu" else ALIGNED
+
+
 class Rows:
-    """`bound` and `written` are filled in by the network whose modules' parameters are views of the rows."""
+    """`bound` and `written` are filled in by the network whose modules' parameters are views of the rows.
+
+    Elsewhere than on a CPU each tensor of each fit begins at a multiple of `ALIGNED` numbers; between them are zeros,
+    which have no gradient and stay.
+    """
 
     def __init__(self, slots: Sequence[Slot], k: int, *, dtype: torch.dtype, device: torch.device) -> None:
         self.slots = {slot.name: slot for slot in slots}
-        n_state = sum(slot.size for slot in slots)
-        n_parameters = sum(slot.size for slot in slots if slot.kind != "buffer")
-        self.n_weights = sum(slot.size for slot in slots if slot.kind == "weight")
-        self.state_KS = torch.zeros(k, n_state, dtype=dtype, device=device)
+        multiple = alignment(device)
+        self.places: dict[str, slice] = {}
+        end = self.n_weights = n_parameters = 0
+        for slot in slots:
+            self.places[slot.name] = place = slice(end, end + slot.size)
+            end = -(-place.stop // multiple) * multiple
+            self.n_weights = place.stop if slot.kind == "weight" else self.n_weights
+            n_parameters = end if slot.kind != "buffer" else n_parameters
+        self.state_KS = torch.zeros(k, end, dtype=dtype, device=device)
         self.values_KP = self.state_KS[:, :n_parameters]
         self.grads_KP = torch.zeros_like(self.state_KS)[:, :n_parameters]  # as far apart as the values are
-        ends = torch.tensor([slot.size for slot in slots], dtype=torch.int64).cumsum(0).tolist()
-        self.places = {slot.name: slice(end - slot.size, end) for slot, end in zip(slots, ends, strict=True)}
         self.bound: list[list[tuple[nn.Parameter, Tensor]]] = []
         """Parameters and their gradients, in one list or in one a fit."""
         self.written: list[tuple[Written, list[Tensor]]] = []
         """Of layers that write their gradients themselves: which ones."""
         self.added: list[Tensor] = []
         """Gradients that autograd adds to."""
+
+    @functools.cached_property
+    def used_P(self) -> Tensor | None:
+        """1 where a row of parameters has a number, 0 between its tensors; None where nothing is between them."""
+        parameters = [slot for slot in self.slots.values() if slot.kind != "buffer"]
+        if sum(slot.size for slot in parameters) == self.values_KP.shape[1]:
+            return None
+        used_P = torch.zeros_like(self.values_KP[0])
+        for slot in parameters:
+            used_P[self.places[slot.name]] = 1.0
+        return used_P
 
     @property
     def weights_KW(self) -> Tensor:
