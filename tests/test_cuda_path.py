@@ -9,6 +9,7 @@ import copy
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,10 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking import rows
-from ridgeline.networks.stacking.noise import KeyedNoise
+from ridgeline.networks.stacking.noise import KeyedNoise, order_N_
 from ridgeline.networks.stacking.rows import ALIGNED, Rows
 from ridgeline.networks.stacking.twins import BatchNormTwin
-from ridgeline.stack import networks
+from ridgeline.stack import networks, orders
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.networks import EXAMPLES, look, shape_of
@@ -268,6 +269,36 @@ def test_zeros_between_tensors_stay_and_change_no_fit(digits: Splits, monkeypatc
     assert used_P is not None
     assert int(used_P.sum()) == 64 * 7 + 7 + 7 * 10 + 10 < len(used_P)
     assert not noisy.rows.values_KP[:, used_P == 0].any()
+
+
+def test_a_thread_draws_the_orders_of_the_next_epoch_and_they_are_what_the_fits_would_draw(
+    digits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training's own thread draws those of its first epoch, and of a fit that has taken another's place."""
+    drawn: list[tuple[int, int, bool]] = []
+
+    def noted(generator: torch.Generator, seed: int, epoch: int, into_N: Tensor) -> Tensor:
+        drawn.append((seed, epoch, threading.current_thread() is threading.main_thread()))
+        return order_N_(generator, seed, epoch, into_N)
+
+    monkeypatch.setattr(orders, "order_N_", noted)
+    stack, n, noise = Stack(fits(2), digits), digits.train.n, KeyedNoise(torch.device("cpu"))
+    taken = [torch.cat(list(stack.train_dataloader()), dim=1)]
+    for record in stack.records:
+        record.epoch = 1
+    stack.load(1, small(seed=7))
+    taken.append(torch.cat(list(stack.train_dataloader()), dim=1))
+    stack.records[0].epoch, stack.records[1].epoch = 2, 1
+    taken.append(torch.cat(list(stack.train_dataloader()), dim=1))  # of fit 0 the last one: nothing comes after it
+    for order_KN, clocks in zip(taken, [[(0, 0), (1, 0)], [(0, 1), (7, 0)], [(0, 2), (7, 1)]], strict=True):
+        assert [order_N.tolist() for order_N in order_KN] == [noise.order_N(*clock, n).tolist() for clock in clocks]
+    stack._orders.take([(7, 3), (7, 2)], [None] * 2)  # waits for the thread
+    in_advance = [(0, 1), (0, 2), (1, 1), (7, 1), (7, 2)]
+    assert sorted(drawn) == sorted(
+        [(seed, 0, True) for seed in (0, 1, 7)] + [(*c, False) for c in in_advance] + [(7, 3, True)]
+    )
+    halves_N = order_N_(torch.Generator(), 3, 4, torch.empty(n, dtype=torch.int32))
+    assert halves_N.tolist() == noise.order_N(3, 4, n).tolist()
 
 
 def test_an_epoch_has_one_copy_of_its_orders_and_a_refill_few_of_its_numbers() -> None:

@@ -112,7 +112,7 @@ def test_examples_are_mixed_with_the_one_before_and_left_alone_where_off(digits:
     bring_numbers(effect)
     effect.on_batch(batch)
     mixed = batch.mixing
-    (share,) = stack.draws.noise.betas_K([2], [7], [1.0])
+    (share,) = stack.noise.betas_K([2], [7], [1.0])
     own_BI = digits.train.x_NI[:40]
     assert torch.equal(x_KBI[0], own_BI)
     torch.testing.assert_close(x_KBI[1], share * own_BI + (1 - share) * own_BI.roll(1, dims=0))

@@ -23,13 +23,14 @@ from ridgeline.config.batchable import structure
 from ridgeline.config.deciding import training_keys
 from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.data import Splits
+from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
-from ridgeline.stack.draws import Draws
 from ridgeline.stack.evaluation import Measures, data_loss_of, evaluation_batch, examples_of
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.optimizers import RowOptimizer
+from ridgeline.stack.orders import Orders
 from ridgeline.stack.own_optimizer import OwnRowOptimizer
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
@@ -69,8 +70,8 @@ class Stack(pl.LightningModule):
             self.optimizer = WholeOptimizer(own, self.rows)
         self._step_numbers = StepNumbers(self.rows.values_KP)
         self._known_K: dict[tuple[float, ...], Tensor] = {}
-        self.draws = Draws(self.network, device)
-        self.noise = self.draws.noise
+        self.noise = KeyedNoise(device)
+        self._orders = Orders(device, splits.train.n)
         own_effects = [target.build() for _, target in configs[0].regularization.own]
         self.effects: list[Effect] = sorted([*all_effects(), *own_effects], key=lambda effect: effect.order)
         self._on: list[Effect] = []
@@ -95,7 +96,7 @@ class Stack(pl.LightningModule):
             raise ConfigError("`fits of a stack differ in knobs only` must hold, but these differ in more.")
         for k in self.fits_of(trial):
             self.configs[k], self.records[k] = config, FitRecord()
-            self.draws.load(k, config.seed)
+            self.network.initialize(k, config.seed)
             self.best_KS[k] = self.rows.state_KS[k]
             self.optimizer.load(k, config)
         self._loaded = []  # what the effects know of this row holds no more
@@ -276,9 +277,16 @@ class Stack(pl.LightningModule):
             self.noise.set_clock(steps, steps_K)
 
     def _order_KN(self) -> Tensor:
-        n = self.splits.train.n
-        order_KN = self.draws.order_KN(self.seeds, [r.epoch for r in self.records], n)
+        clocks = [(seed, record.epoch) for seed, record in zip(self.seeds, self.records, strict=True)]
+        order_KN = self._orders.take(clocks, [self._coming(k) for k in range(len(clocks))])
         if self.splits.folds > 1:  # to each fit its own rows
-            first_F1 = n * torch.arange(self.splits.folds, device=order_KN.device).unsqueeze(1)
+            first_F1 = self.splits.train.n * torch.arange(self.splits.folds, device=order_KN.device).unsqueeze(1)
             order_KN += first_F1.repeat(self.n_trials, 1)
         return order_KN
+
+    def _coming(self, k: int) -> tuple[int, int] | None:
+        """Of the next epoch the fit's clock; None: it will have ended."""
+        record, config = self.records[k], self.configs[k]
+        if record.end is not None:  # until another fit takes its place it trains the same again
+            return config.seed, record.epoch
+        return None if record.epoch + 1 == config.trainer.max_epochs else (config.seed, record.epoch + 1)

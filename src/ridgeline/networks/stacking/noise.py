@@ -52,7 +52,7 @@ def key(*words: int) -> int:
 
 
 class KeyedNoise:
-    """Draws for one device. Reuses one generator object; each method seeds it first."""
+    """Draws for one device. Its generators are used again and again; each method seeds one first."""
 
     def __init__(self, device: torch.device) -> None:
         self._cpu = torch.Generator()
@@ -67,13 +67,9 @@ class KeyedNoise:
         """The steps of all fits, and the same on the device, where they need no copy then."""
         self._clock = list(steps), steps_K
 
-    def initialization(self, seed: int) -> torch.Generator:
-        """The generator that a fit's weights are drawn from, on the CPU, layer after layer."""
-        return self._cpu.manual_seed(key(seed, Purpose.INITIALIZATION))
-
     def order_N(self, seed: int, epoch: int, n: int) -> Tensor:
         """The order of `n` examples in a fit's own `epoch`, on the CPU."""
-        return torch.randperm(n, generator=self._cpu.manual_seed(key(seed, Purpose.ORDER, epoch)))
+        return order_N_(self._cpu, seed, epoch, torch.empty(n, dtype=torch.int64))
 
     def bits_KN(
         self,
@@ -147,6 +143,12 @@ class KeyedNoise:
 
     def _moved(self, words: list[int]) -> Tensor:
         return torch.tensor(words, dtype=torch.int64).to(self._device, non_blocking=True)
+
+
+def order_N_(generator: torch.Generator, seed: int, epoch: int, into_N: Tensor) -> Tensor:
+    """The order of so many examples in a fit's own `epoch`, the same in integers of any size."""
+    generator.manual_seed(key(seed, Purpose.ORDER, epoch))
+    return torch.randperm(len(into_N), generator=generator, out=into_N)
 
 
 def normals_of_words(words_KN: Tensor) -> Tensor:
