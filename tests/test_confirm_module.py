@@ -34,7 +34,6 @@ from ridgeline.lightning.answers import kind_of, test_of, validation_of
 from ridgeline.lightning.fitted import load_champion
 from ridgeline.lightning.training import fit_module
 from ridgeline.search.space import Dimension
-from ridgeline.stack.fitted import packages_in
 from settings import small
 from sweeping import Studies
 from test_lightning_module import own
@@ -173,7 +172,7 @@ def test_a_champion_answers_as_it_did_after_it_is_stored(tmp_path: Path) -> None
     assert made is not None
     fitted, example = made
     fitted.save(tmp_path)
-    again = load_champion(tmp_path, packages_in(tmp_path))
+    again = load_champion(tmp_path)
     assert again.predict(example).shape == (5, 2)
     np.testing.assert_array_equal(again.predict(example), fitted.predict(example))
     assert fitted_of(divided("Logging"), own_modules.Logging().state_dict()) is None

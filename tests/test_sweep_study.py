@@ -119,7 +119,7 @@ def test_trial_folder_and_run_lead_to_each_other(studies: Studies, store: Path) 
 
 
 def test_best_trials_keep_weights_and_curves(studies: Studies, store: Path) -> None:
-    folder = studies.run("regularization.l2=1e-1,1e-4,1e-2,1e-3", "tracking.keep_weights=2")
+    folder = studies.run("regularization.l2=1e-1,1e-4,1e-2,1e-3", "tracking.keep_weights=2", "tracking.keep_members=0")
     assert sorted(path.parent.name for path in folder.glob("jobs/*/weights.safetensors")) == ["1", "3"]
     client = MlflowClient(f"sqlite:///{store}")
     kept = [
@@ -132,6 +132,18 @@ def test_best_trials_keep_weights_and_curves(studies: Studies, store: Path) -> N
     logged = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "study")}
     assert {"study/trials.csv", "study/history.png", "study/slice.png"} <= logged
     assert parent.data.tags["best.trial"] == "1"
+
+
+def test_weights_for_an_ensemble_are_kept_as_far_as_there_is_room(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ridgeline.search.records.ROOM", 10)  # bytes; a trial's are 7
+    strengths = "regularization.l2=1e-1,1e-4,1e-2,1e-3"
+    for members, kept in ((4, ["1", "3"]), (2, ["1", "3"]), (1, ["1"])):
+        folder = studies.run(
+            strengths, "tracking.keep_weights=1", f"tracking.keep_members={members}", f"search.study_name=of{members}"
+        )
+        assert sorted(path.parent.name for path in folder.glob("jobs/*/weights.safetensors")) == kept
 
 
 def test_results_say_how_to_train_the_best_again(studies: Studies, capsys: pytest.CaptureFixture[str]) -> None:

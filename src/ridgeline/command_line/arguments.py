@@ -24,7 +24,7 @@ from ridgeline.config.lightning_keys import refuse_ours
 from ridgeline.config.trainer import TrainerConfig
 from ridgeline.target import TARGET
 
-OF_STUDIES = r"search(?!\.direction\b)|tracking\.(keep_weights|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
+OF_STUDIES = r"search(?!\.direction\b)|tracking\.(keep_\w+|pictures|allowed_targets)|hydra[./](launcher|sweeper)"
 ONLY_OF_STUDIES = re.compile(rf"[+~]*({OF_STUDIES})\b")
 """Settings that a trial alone does not take."""
 

@@ -28,13 +28,15 @@ class ConfirmConfig:
 
     The `top` best configurations of the study train with `selection_seeds` new seeds, the best of them and the baseline
     with `seeds` others. `lr_factor`: how far from the study's learning rate that of the baseline is looked
-    for, up and down. `summary`: a JSON file that gets the numbers too, without times (for DVC).
+    for, up and down. `ensemble`: whether means of the study's networks are measured beside the winner, and become the
+    champion. `summary`: a JSON file that gets the numbers too, without times (for DVC).
     """
 
     top: int = 5
     selection_seeds: int = 5
     seeds: int = 20
     lr_factor: float = 10.0
+    ensemble: bool = False
     summary: str | None = None
 
     def check(self) -> None:

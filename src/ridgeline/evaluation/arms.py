@@ -63,15 +63,27 @@ def retrain(
     trains as it did in the study, on its train split, for its DataModule alone says what trains: validation chooses the
     epoch.
     """
-    configs = [_on_both_splits(c.config, c.epochs) if c.config.model is None else c.config for c in candidates]
-    outcomes = train_all([replace(c, seed=seed) for c in configs for seed in seeds], workers, progress)
-    arms = []
-    for i, (candidate, config) in enumerate(zip(candidates, configs, strict=True)):
-        fits = outcomes[i * len(seeds) : (i + 1) * len(seeds)]
-        reasons = [reason for reason in fits if isinstance(reason, str)]
+    outcomes = retrain_each([(candidate, seeds) for candidate in candidates], workers, progress)
+    for found in outcomes:
+        if isinstance(found, str):
+            raise FitsFailed(found)
+    return [arm for arm in outcomes if isinstance(arm, Arm)]
+
+
+def retrain_each(
+    asked: Sequence[tuple[Candidate, list[int]]], workers: Workers, progress: Callable[[], None]
+) -> list[Arm | str]:
+    """The same of candidates with seeds of their own; in words why one of them has no arm."""
+    configs = [_on_both_splits(c.config, c.epochs) if c.config.model is None else c.config for c, _ in asked]
+    fits = [replace(config, seed=seed) for config, (_, seeds) in zip(configs, asked, strict=True) for seed in seeds]
+    outcomes, arms = iter(train_all(fits, workers, progress)), list[Arm | str]()
+    for config, (candidate, seeds) in zip(configs, asked, strict=True):
+        own = [next(outcomes) for _ in seeds]
+        reasons = [reason for reason in own if isinstance(reason, str)]
         if reasons:
-            raise FitsFailed(f"{len(reasons)} of {len(seeds)} fits failed when they were retrained: {reasons[0]}.")
-        arms.append(Arm(candidate, config, seeds, [fit for fit in fits if isinstance(fit, FitResult)]))
+            arms.append(f"{len(reasons)} of {len(seeds)} fits failed when they were retrained: {reasons[0]}.")
+        else:
+            arms.append(Arm(candidate, config, seeds, [fit for fit in own if isinstance(fit, FitResult)]))
     return arms
 
 
@@ -91,6 +103,11 @@ def measure(config: Config, fits: Sequence[FitResult], split: Split, figure: str
     `figure`: what the errors are of; None: the one that is usual for the loss.
     """
     logits_SNC = logits_KNC(config, [fit.weights for fit in fits], split.x_NI)
+    return measured_by(config, logits_SNC, split, figure)
+
+
+def measured_by(config: Config, logits_SNC: torch.Tensor, split: Split, figure: str | None = None) -> Measured:
+    """What is measured of outputs, whatever gives them: the log-probabilities of classes, or standardized numbers."""
     s, n, c = logits_SNC.shape
     labels_SN = split.y_N.expand(s, -1)
     weights_1C = data_loss_of(config, load_splits(config.data), 1).weights_KC
@@ -138,14 +155,21 @@ def describe(
         train_S = np.array([[fit.metrics[name] for name in kept] for fit in arm.fits])
     return {
         **_network(arm),
-        "test": {
-            figure: _of_errors(measured.errors_SN, figure, sample),
-            "loss": above_zero(estimate(measured.losses_SN, reach=math.inf, sample=sample)),
-            **_beside(measured.predictions_SNC, targets_N, figure, sample.weights_N),
-            **_asked(measured.predictions_SNC, targets_N, asked, sample.weights_N),
-        },
+        "test": on_test(measured, targets_N, figure, sample, asked),
         "train": {figure: float(train_S[:, 0].mean()), "loss": float(train_S[:, 1].mean())},
         "gap": interval(estimate(measured.losses_SN - train_S[:, 1:], reach=math.inf, sample=sample)),
+    }
+
+
+def on_test(
+    measured: Measured, targets_N: np.ndarray, figure: str, sample: Sample = EACH, asked: str = ""
+) -> dict[str, Any]:
+    """The figure and the loss with their intervals, and what is told beside them."""
+    return {
+        figure: _of_errors(measured.errors_SN, figure, sample),
+        "loss": above_zero(estimate(measured.losses_SN, reach=math.inf, sample=sample)),
+        **_beside(measured.predictions_SNC, targets_N, figure, sample.weights_N),
+        **_asked(measured.predictions_SNC, targets_N, asked, sample.weights_N),
     }
 
 

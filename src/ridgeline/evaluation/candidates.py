@@ -15,6 +15,9 @@ from ridgeline.search.ranking import best_settings, ran
 from ridgeline.stack.records import FitResult
 from ridgeline.stack.workers import Workers
 
+MOST = 32
+"""Of how many networks at most an ensemble is selected, the best ones."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -22,7 +25,8 @@ class Candidate:
 
     `trial`: its number in the study, None where the study has not tried it; of a configuration that was tried with
     several seeds, the trial nearest to their mean. `params`: its values of the keys that were searched. `searched`: the
-    metric that the study found. `results`: fits with new seeds, empty if one of them failed.
+    metric that the study found. `results`: fits with new seeds, empty if one of them failed. `best_epoch`: after how
+    many epochs the metric was best when it was found.
     """
 
     config: Config
@@ -30,6 +34,7 @@ class Candidate:
     params: dict[str, Any]
     searched: float | None
     results: list[FitResult] = field(default_factory=list)
+    best_epoch: int | None = None
 
     @property
     def mean(self) -> float:
@@ -47,7 +52,10 @@ class Candidate:
 
     @property
     def epochs(self) -> int:
-        """The median, over the new seeds, of the epoch after which the metric was best."""
+        """The median, over the new seeds, of the epoch after which the metric was best; without such, the one that was
+        found."""
+        if not self.results and self.best_epoch is not None:
+            return self.best_epoch
         return statistics.median_low(r.best_epoch for r in self.results)
 
     def with_seed(self, seed: int) -> Config:
@@ -94,23 +102,27 @@ class Lost:
 
 
 class Trainer:
-    """Trains candidates in worker processes, and remembers in `lost` which fits failed."""
+    """Trains candidates in worker processes, and remembers in `lost` which fits failed, and in `searched` what `search`
+    has found, the best first."""
 
     def __init__(self, workers: Workers, progress: Callable[[], None]) -> None:
         self.workers, self.progress = workers, progress
         self.lost: list[Lost] = []
+        self.searched: list[tuple[Candidate, FitResult]] = []
 
     def search(self, candidates: Sequence[Candidate], seed: int, top: int, of: str) -> list[Candidate]:
         """Train each candidate once and return the `top` best. Raises FitsFailed if all fail. `of`: what they are."""
         results = self._train(candidates, [seed], of)
 
-        def cost(pair: tuple[Candidate, float]) -> float:
-            return -pair[1] if pair[0].config.direction == "maximize" else pair[1]
+        def cost(pair: tuple[Candidate, FitResult]) -> float:
+            return -pair[1].value if pair[0].config.direction == "maximize" else pair[1].value
 
-        pairs = [(c, own[0].value) for c, own in zip(candidates, results, strict=True) if own]
+        pairs = [(c, own[0]) for c, own in zip(candidates, results, strict=True) if own]
         if not pairs:
             raise FitsFailed(f"No baseline could be trained: {self.lost[-1].reason}.")
-        return [replace(c, searched=value) for c, value in sorted(pairs, key=cost)[:top]]
+        found = [(replace(c, searched=fit.value, best_epoch=fit.best_epoch), fit) for c, fit in sorted(pairs, key=cost)]
+        self.searched = found[:MOST]
+        return [candidate for candidate, _ in found[:top]]
 
     def evaluate(self, candidates: Sequence[Candidate], seeds: Sequence[int], of: str) -> list[Candidate]:
         """Train each candidate with all seeds. One of which a fit failed comes back without results."""

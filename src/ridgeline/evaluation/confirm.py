@@ -19,12 +19,16 @@ from ridgeline.evaluation.opened import OpenTest
 from ridgeline.evaluation.stored import CONFIRMED, StoredStudy
 from ridgeline.evaluation.verdict import HARMS, closing_words
 from ridgeline.search.folder import locked
+from ridgeline.stack.ensemble import FittedEnsemble
+from ridgeline.stack.fitted import Fitted
 from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import Tracker, check_store
+from ridgeline.tracking.card import members_of
 from ridgeline.tracking.champion import ALIAS, register_champion
 from ridgeline.tracking.provenance import commit, versions
 
 NO_PREDICTIONS = "No champion is registered: what the module gives is no prediction of an example. It is kept."
+ENDS = {"mean": "", "low": "_low", "high": "_high"}
 SEEDS = 20
 """Of how many networks at most a model of regression has the weights, for the spread of what it predicts."""
 
@@ -36,7 +40,7 @@ def confirm_study(
 
     Raises ConfigError before anything is written, FitsFailed where training fails, TrackingError where MLflow does.
     """
-    check(stored)
+    check(stored, ensemble=settings.ensemble)
     check_store(stored.config)
     folder, ledger = stored.folder / CONFIRMED, Path(stored.config.runs) / LEDGER
     require_writable(settings.summary, "confirm.summary", csv=True)
@@ -47,6 +51,8 @@ def confirm_study(
         found = confirm(stored, settings, open_test, folder, by)
         say(closing_words(found.record))
         command = train_again(stored, found.arms[BEST])
+        for arm, member in zip(*_members(found), strict=True):
+            member["command"] = train_again(stored, arm)
         record = whole_record(found, {**by, "versions": versions(), "command": command})
         paths = write(found, record, folder)
         if settings.summary is not None:
@@ -58,9 +64,7 @@ def confirm_study(
 
 def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_id: str, paths: list[Path]) -> str:
     """Write numbers, verdict and files into the study's run, register the champion; what to say about that."""
-    arm = found.arms[BEST]
-    others = [fit.weights for fit in arm.fits[1:SEEDS]] if found.measuring.task == "regression" else []
-    made = fitted_of(arm.config, arm.fits[0].weights, others)
+    made = _champion(found)
     with Tracker(stored.config) as tracker:
         run = tracker.reopen(run_id)
         run.log_metrics(dict(_numbers("confirm", found.record)))
@@ -80,6 +84,26 @@ def _log(found: Confirmation, record: dict[str, Any], stored: StoredStudy, run_i
     return f"{registered.sentence}\nPredict with it: {stored.line.predict(model)}"
 
 
+def _members(found: Confirmation) -> tuple[list[Arm], list[dict[str, Any]]]:
+    """The study's networks in the ensemble, and what the record says of each."""
+    if BEST not in found.ensembles:
+        return [], []
+    return found.ensembles[BEST].arms, found.record["ensemble"]["sides"][BEST]["members"]
+
+
+def _champion(found: Confirmation) -> tuple[Fitted, Any] | None:
+    """What is registered, of the first of the seeds: the ensemble where one was asked for and averaging does not harm,
+    else the best network. None: what it gives is no prediction."""
+    if members_of(found.record):
+        average = found.ensembles[BEST]
+        made = [fitted_of(arm.config, arm.fits[0].weights) for arm in average.arms]
+        members = [one[0] for one in made if one is not None]
+        return (FittedEnsemble.of(members, average.shares), made[0][1]) if made[0] is not None else None
+    arm = found.arms[BEST]
+    others = [fit.weights for fit in arm.fits[1:SEEDS]] if found.measuring.task == "regression" else []
+    return fitted_of(arm.config, arm.fits[0].weights, others)
+
+
 def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     figure = record["figure"]
     keys = [key for key in (figure, "loss") if key in record["difference"]]
@@ -94,6 +118,11 @@ def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, floa
         yield f"{prefix}/difference/test_{key}_low", record["difference"][key]["low"]
         yield f"{prefix}/difference/test_{key}_high", record["difference"][key]["high"]
     yield f"{prefix}/p_value", record["difference"][figure]["p_value"]
+    for side, own in record.get("ensemble", {}).get("sides", {}).items():
+        name, gain = f"{prefix}/{side}_ensemble", record["ensemble"]["gain"][side]
+        for key in keys:
+            yield f"{name}/test_{key}", own["test"][key]["mean"]
+            yield from ((f"{name}/gain_{key}{end}", gain[key][of]) for of, end in ENDS.items())
 
 
 def train_again(stored: StoredStudy, arm: Arm, *, where: Where = "anywhere") -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ridgeline.checking import ConfigError
 from ridgeline.config import DataConfig, as_tree
 from ridgeline.data import describe, require_fixed_splits, require_test_split
+from ridgeline.evaluation.ensemble import check_ensemble
 from ridgeline.evaluation.measuring import measuring_of
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.search.ranking import best_settings, ran
@@ -19,7 +20,7 @@ SECTION = re.compile(r"^data:\n((?:[ -].*\n?)*)", re.MULTILINE)
 """Of a stored configuration."""
 
 
-def check(stored: StoredStudy) -> None:
+def check(stored: StoredStudy, *, ensemble: bool = False) -> None:
     """Raise ConfigError where there is nothing to confirm, or a verdict would be on examples that were learned from."""
     rule = "the study trains on the train split alone"
     if stored.config.data.fit_on != "train":
@@ -27,7 +28,9 @@ def check(stored: StoredStudy) -> None:
     require_test_split(stored.config.data)
     if stored.config.data.is_module:
         require_fixed_splits(stored.config.data)
-    measuring_of(stored.config)
+    measuring = measuring_of(stored.config)
+    if ensemble:
+        check_ensemble(measuring)
     if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     _check_one_split(stored)

@@ -30,6 +30,8 @@ from ridgeline.evaluation.arms import (
 )
 from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularizers, with_rates_of
 from ridgeline.evaluation.candidates import Candidate, Trainer
+from ridgeline.evaluation.ensemble import Averaged, choose, kept_of_study, retrain_members
+from ridgeline.evaluation.ensemble_record import describe_ensembles
 from ridgeline.evaluation.fits import start_workers
 from ridgeline.evaluation.measuring import Measuring, measuring_of, train_figures
 from ridgeline.evaluation.opened import Opened, OpenTest, open_once
@@ -54,6 +56,7 @@ class Confirmation:
     opened: Opened
     data: DataDescription
     measuring: Measuring
+    ensembles: dict[str, Averaged]
 
 
 def confirm(
@@ -76,10 +79,11 @@ def confirm(
         different = best[:1] if baseline[0] is best[0] else [best[0], baseline[0]]
         retrained = retrain(different, seeds, workers, bar.update)
         arms = {BEST: retrained[0], BASELINE: retrained[-1]}
+        ensembles = _ensembles(stored, chosen, arms, trainer, measuring, bar) if settings.ensemble else {}
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
     own = stored.config
     figure = measuring.figure
-    opened = open_once(arms, folder, open_test, ledger, by, measuring)
+    opened = open_once(arms, folder, open_test, ledger, by, measuring, ensembles)
     found, difference = _compared(arms, opened, measuring, own.metric.rpartition("/")[2])
     off = regularizers(chosen[BEST].config)
     n = len(opened.targets_N)
@@ -99,11 +103,12 @@ def confirm(
         "arms": found,
         "difference": difference,
         "candidates": {BEST: [_listed(c) for c in best], BASELINE: [_listed(c) for c in baseline]},
+        **({"ensemble": describe_ensembles(ensembles, opened, measuring)} if ensembles else {}),
         "opening": opened.opening,
         "trials": len(ran(stored.study)),
         "cost": {"fits": bar.n, "seconds": round(time.monotonic() - started, 1)},
     }
-    return Confirmation(record, chosen, arms, opened, _data(best[0].config, opened, measuring), measuring)
+    return Confirmation(record, chosen, arms, opened, _data(best[0].config, opened, measuring), measuring, ensembles)
 
 
 def _compared(
@@ -176,6 +181,26 @@ def _choose(
     baseline = choosing.ranked(evaluate(baseline, "baselines with new seeds"))
     others = with_rates_of(baseline, winner, stored.line.space)
     return choosing.ranked([*best, *evaluate(others, "the best with the baseline's learning rates")]), baseline
+
+
+def _ensembles(
+    stored: StoredStudy,
+    chosen: Mapping[str, Candidate],
+    arms: Mapping[str, Arm],
+    trainer: Trainer,
+    measuring: Measuring,
+    bar: Any,
+) -> dict[str, Averaged]:
+    """Of the study's trials, and of the baseline's where there are such: both by the same rule."""
+    bar.set_description("selecting ensembles")
+    found = {BEST: choose(kept_of_study(stored, chosen[BEST].config), measuring)}
+    if chosen[BASELINE] is not chosen[BEST]:
+        found[BASELINE] = choose([(candidate, fit.weights) for candidate, fit in trainer.searched], measuring)
+    sides = {side: own for side, own in found.items() if own is not None}
+    n_seeds = len(arms[BEST].seeds)
+    bar.total += n_seeds * sum(len(own.members) for own in sides.values())
+    bar.set_description("retraining the members of ensembles")
+    return retrain_members(sides, arms, FINAL, n_seeds, trainer.workers, bar.update)
 
 
 def _listed(candidate: Candidate) -> dict[str, Any]:

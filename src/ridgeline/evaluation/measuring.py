@@ -97,7 +97,12 @@ def measure_module(
     if any(not one.targets_N.equal(found[0].targets_N) for one in found):
         rule = f"{config.data.title} gives its test examples in the same order each time"
         raise ConfigError(f"`{rule}` must hold, but got another one.")
-    return _measured(config, found, measuring), _targets(config, found[0], measuring), found[0].shape
+    return *measure_answers(config, found, measuring), found[0].shape
+
+
+def measure_answers(config: Config, found: Sequence[Answers], measuring: Measuring) -> tuple[Measured, np.ndarray]:
+    """What answers to the same examples are, and the targets of these."""
+    return _measured(config, found, measuring), _targets(config, found[0], measuring)
 
 
 def train_figures(config: Config, fits: Sequence[FitResult], measuring: Measuring) -> np.ndarray:

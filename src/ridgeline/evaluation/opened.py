@@ -23,6 +23,7 @@ from ridgeline.config import DataConfig, as_tree
 from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.data import Split, describe, note_reuse
 from ridgeline.evaluation.arms import BEST, Arm, measure, targets_of
+from ridgeline.evaluation.ensemble import Averaged, measure_average
 from ridgeline.evaluation.measuring import Measured, Measuring, measure_module
 from ridgeline.evaluation.pictures import pictures
 from ridgeline.evaluation.statistics import EACH, Sample
@@ -30,6 +31,8 @@ from ridgeline.lightning.answers import test_of
 
 FOLDER = "opened"
 """In the folder `confirm` of a study: a file for each pair of networks that the test split was opened for."""
+
+OF_ENSEMBLE = "_ensemble"
 
 OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Any, Any]]
 """`ridgeline.data.test_split.open_test_split`, which pipelines/confirm.py alone may name."""
@@ -53,9 +56,16 @@ def open_once(
     ledger: Path,
     by: Mapping[str, Any],
     measuring: Measuring,
+    ensembles: Mapping[str, Averaged] | None = None,
 ) -> Opened:
-    """Read what was kept for exactly these networks and figure, or open the test split. The ledger records which."""
-    kept = folder / FOLDER / f"{_key(arms, measuring.figure)}.safetensors"
+    """Read what was kept for exactly these networks and figure, or open the test split. The ledger records which.
+
+    What is measured of an `ensemble` has the name of its side and `OF_ENSEMBLE`.
+    """
+    ensembles = ensembles or {}
+    members = {f"{name}{OF_ENSEMBLE} {i}": arm for name, own in ensembles.items() for i, arm in enumerate(own.arms)}
+    shares = json.dumps({name: own.shares for name, own in ensembles.items()}, sort_keys=True) if ensembles else ""
+    kept = folder / FOLDER / f"{_key({**arms, **members}, measuring.figure, shares)}.safetensors"
     if kept.exists():
         found = read(kept)
         own = found.opening
@@ -67,20 +77,37 @@ def open_once(
     known = {**when, **opening.by, "earlier": list(opening.earlier), "reused": False}
     if arms[BEST].config.model is None:
         measured = {name: measure(arm.config, arm.fits, test, measuring.figure) for name, arm in arms.items()}
+        measured |= _of_ensembles(ensembles, arms, test, measuring)
         targets_N = targets_of(arms[BEST].config, test)
         found = Opened(targets_N, measured, pictures(arms, measured, test), known, _sample(test))
     else:
-        found = _of_modules(arms, test, known, measuring)
+        found = _of_modules(arms, ensembles, test, known, measuring)
     keep(found, kept)
     return found
 
 
-def _of_modules(arms: Mapping[str, Arm], test: Any, known: dict[str, Any], measuring: Measuring) -> Opened:
+def _of_ensembles(
+    ensembles: Mapping[str, Averaged], arms: Mapping[str, Arm], test: Any, measuring: Measuring
+) -> dict[str, Measured]:
+    return {
+        f"{name}{OF_ENSEMBLE}": measure_average(own, arms[name].config, test, measuring)
+        for name, own in ensembles.items()
+    }
+
+
+def _of_modules(
+    arms: Mapping[str, Arm],
+    ensembles: Mapping[str, Averaged],
+    test: Any,
+    known: dict[str, Any],
+    measuring: Measuring,
+) -> Opened:
     """There are no pictures: what an example looks like is its DataModule's to know."""
     data = test_of(arms[BEST].config, test)
     measured, targets_N, shape = dict[str, Measured](), np.empty(0), tuple[int, ...]()
     for name, arm in arms.items():
         measured[name], targets_N, shape = measure_module(arm.config, arm.fits, data, measuring)
+    measured |= _of_ensembles(ensembles, arms, data, measuring)
     sample = _sample(test) if isinstance(test, Split) else EACH
     return Opened(targets_N, measured, {}, {**known, "shape": list(shape)}, sample)
 
@@ -89,9 +116,9 @@ def _sample(test: Split) -> Sample:
     return Sample(*(None if own is None else own.numpy() for own in (test.groups_N, test.w_N)))
 
 
-def _key(arms: Mapping[str, Arm], figure: str) -> str:
-    """A hash of the networks, weight by weight, and of a figure other than the error."""
-    digest = hashlib.sha256(figure.encode() if figure != "error" else b"")
+def _key(arms: Mapping[str, Arm], figure: str, shares: str = "") -> str:
+    """A hash of the networks, weight by weight, of a figure other than the error, and of their shares in means."""
+    digest = hashlib.sha256(((figure if figure != "error" else "") + shares).encode())
     for name, arm in arms.items():
         tree = {key: value for key, value in as_tree(arm.config).items() if key not in NOT_TRAINED}
         tree["data"] = describe(arm.config.data).hash  # wherever it lies

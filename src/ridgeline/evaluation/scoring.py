@@ -24,7 +24,7 @@ from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 from ridgeline.evaluation.new_arrays import array_rows
 from ridgeline.lightning.fitted import load_champion
-from ridgeline.stack.fitted import Fitted, packages_in
+from ridgeline.stack.fitted import Fitted
 from ridgeline.tables.reading import read_chunks
 from ridgeline.tracking.champion import ALIAS
 from ridgeline.tracking.logged_model import KIND
@@ -67,7 +67,7 @@ def open_model(model: str, config: Keeping) -> Fitted:
         raise ConfigError(f"`model is registered` must hold, but got model={model}. {near}") from None
     uri = f"models:/{known.model_id}" if known.model_id else known.source
     folder = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.client.tracking_uri)) / "artifacts" / KIND
-    return load_champion(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
+    return load_champion(folder)
 
 
 def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:

@@ -58,7 +58,7 @@ def verdict(
     if not off:
         sentence = (
             "No regularization chosen: the best configuration has nothing on that regularizes, so there is nothing to"
-            f" compare it with; {_stated(with_it['mean'], figure)} {seeds}."
+            f" compare it with; {stated(with_it['mean'], figure)} {seeds}."
         )
         return {"word": NOT_CHOSEN, "sentence": sentence, "borderline": False, "examples": None}
     error = difference[figure]
@@ -71,7 +71,7 @@ def verdict(
     is_borderline = word != NOTHING_SHOWN and (error["p_value"] >= SURE or is_less)
     if figure != "error":
         mean, low, high = (digits(error[name], sign="+") for name in ("mean", "low", "high"))
-        rates = f"{_stated(with_it['mean'], figure)} with it, {digits(without['mean'])} without"
+        rates = f"{stated(with_it['mean'], figure)} with it, {digits(without['mean'])} without"
         span = f"a difference of {mean} (95% interval {low} to {high}, {chance(error['p_value'])})"
         end = f", less than {LEAST:.1%} of it" if is_tiny else ""
         within = "" if groups is None else f" in {groups:,} groups"
@@ -88,7 +88,8 @@ def verdict(
     return {"word": word, "sentence": sentence, "borderline": is_borderline, "examples": examples}
 
 
-def _stated(value: float, figure: str) -> str:
+def stated(value: float, figure: str) -> str:
+    """A test figure with its name."""
     if figure == "error":
         return f"{value:.2%} test error"
     return f"{figure} {digits(value)}" if is_of_a_module(figure) else f"test {title(figure)} {digits(value)}"
@@ -140,8 +141,9 @@ def closing_words(record: dict[str, Any]) -> str:
         shown = ", ".join(f"{key}={number(value)}" for key, value in arm["params"].items())
         lines.append(f"{name}: {shown}")
     lost = [one["sentence"] for one in record["lost"]]
+    averaged = ["", *record["ensemble"]["sentences"]] if "ensemble" in record else []
     return "\n".join(
-        [record["verdict"]["sentence"], *lost, "", *lines, *_off(record), "", *_opening(record["opening"])]
+        [record["verdict"]["sentence"], *lost, "", *lines, *_off(record), *averaged, "", *_opening(record["opening"])]
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ridgeline.stack.fitted import Fitted, load_fitted
+from ridgeline.stack.ensemble import MEMBERS, FittedEnsemble, shares_in
+from ridgeline.stack.fitted import Fitted, load_fitted, packages_in
 from ridgeline.tasks.losses import Task
 
 ANSWER = "answer.json"
@@ -58,9 +59,20 @@ class FittedModule(Fitted):
         (folder / ANSWER).write_text(json.dumps([*self.answer, list(self.example)]))
 
 
-def load_champion(folder: Path, allowed: Sequence[str] = ()) -> Fitted:
-    """What `save` wrote, of a network or of a module. Raises ConfigError as `load_fitted` does."""
-    fitted = load_fitted(folder, allowed)
+def load_champion(folder: Path) -> Fitted:
+    """What `save` wrote, of a network, a module or an ensemble; whoever loads it runs the user's code that is in it.
+
+    Raises ConfigError as `load_fitted` does.
+    """
+    shares = shares_in(folder)
+    if not shares:
+        return _load_one(folder)
+    others = [folder / MEMBERS / str(i) for i in range(1, len(shares))]
+    return FittedEnsemble.of([_load_one(one) for one in (folder, *others)], shares)
+
+
+def _load_one(folder: Path) -> Fitted:
+    fitted = load_fitted(folder, packages_in(folder))
     if fitted.config.model is None:
         return fitted
     kind, ends_in_sigmoid, example = json.loads((folder / ANSWER).read_text())

@@ -119,7 +119,8 @@ class AskTell:
             told = self.trial(trial.number)
         self.tally.ended(told)
         setting, best = self._standings.add(told), self._standings.best
-        drop_weights(setting, best, self.folder, self.plan.config.tracking.keep_weights)
+        tracking = self.plan.config.tracking
+        drop_weights(setting, best, self.folder, tracking.keep_weights, tracking.keep_members)
         self.records.told(told, best)
         self.progress.show(self.tally, best)
         return told

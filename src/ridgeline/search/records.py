@@ -25,6 +25,9 @@ from ridgeline.trial.run import HISTORY, read_history
 
 WEIGHTS = "weights.safetensors"
 
+ROOM = 256 * 2**20
+"""Bytes that the weights of members of an ensemble may take on the disk."""
+
 KEY, RUN = "key", "run_id"
 """User attributes of a study: the id that tells it from others of its name, and its run in MLflow."""
 
@@ -163,15 +166,22 @@ def how_it_ended(trial: FrozenTrial) -> tuple[State, str | None]:
     return ("COMPLETE" if trial.state == TrialState.COMPLETE else "FAILED"), outcome(trial).get("reason")
 
 
-def drop_weights(told: Setting, best: Sequence[Setting], folder: Path, keep: int) -> None:
-    """Remove the weights of all but the `keep` best, so that a long study does not fill the disk.
+def drop_weights(told: Setting, best: Sequence[Setting], folder: Path, keep: int, members: int) -> None:
+    """Remove the weights of all but the `keep` best, and of the next ones up to `members` as far as there is `ROOM` for
+    them, so that a long study does not fill the disk.
 
     A setting of several seeds keeps those of the trial that stands for it, and all of them until it has its seeds.
     """
     if told.state == TrialState.RUNNING:
         return
-    kept = [setting.trial.number for setting in best[:keep]]
-    for setting in (told, *best[keep : keep + 1]):  # what this one did not become or pushed out
+    kept, room = [setting.trial.number for setting in best[:keep]], ROOM
+    for setting in best[keep:members]:
+        path = folder / job_folder(setting.trial.number) / WEIGHTS
+        room -= path.stat().st_size if path.exists() else 0
+        if room < 0:
+            break
+        kept.append(setting.trial.number)
+    for setting in (told, *best[keep : max(keep, members) + 1]):  # what this one did not become or pushed out
         for trial in setting.trials:
             if trial.number not in kept:
                 (folder / job_folder(trial.number) / WEIGHTS).unlink(missing_ok=True)

@@ -71,6 +71,11 @@ class Fitted:
     def n_classes(self) -> int:
         return self.shape.n_outputs
 
+    @property
+    def networks(self) -> tuple[Fitted, ...]:
+        """What it consists of: itself, or the members of an ensemble."""
+        return (self,)
+
     def predict(self, x_NI: Any) -> np.ndarray:
         """(N, C) The probabilities of the classes, float32; in regression (N,) targets in their own unit, float64.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 
 from ridgeline.stack.module import Stack
-from ridgeline.stack.records import FitRecord, FitResult, Row
+from ridgeline.stack.records import FOLD, FitRecord, FitResult, Row
 
 
 class FailingTogether(pl.Callback):
@@ -64,6 +64,6 @@ def as_one(results: Sequence[FitResult]) -> FitResult:
         failure=failures[0] if failures else None,
         history=[mean_row(results, epoch) for epoch in range(longest.epochs)],
         metrics=metrics,
-        weights={f"fold/{f}/{name}": w for f, result in enumerate(results) for name, w in result.weights.items()},
+        weights={f"{FOLD}{f}/{name}": w for f, result in enumerate(results) for name, w in result.weights.items()},
         seconds=sum(result.seconds for result in results),
     )

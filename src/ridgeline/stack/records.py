@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,18 @@ Row = dict[str, float]
 regression, and where the metric asks for it, other figures of `ridgeline.tasks`; with `callbacks.diagnostics` more."""
 
 
+FOLD = "fold/"
+"""What the names of a trial's tensors begin with where it has folds; then comes the number of the fold."""
+
+
 class TrialFailed(RuntimeError):
     """A fit that ended without a finite metric; its text is the reason."""
+
+
+def of_fold(weights: Mapping[str, Tensor], fold: int) -> dict[str, Tensor]:
+    """The tensors of one fold of a trial, by the names that they have in its network."""
+    begin = f"{FOLD}{fold}/"
+    return {name.removeprefix(begin): tensor for name, tensor in weights.items() if name.startswith(begin)}
 
 
 def as_cost(row: Row, metric: str) -> float:

@@ -44,6 +44,7 @@ def champion_card(name: str, confirmed: Mapping[str, Any], space: Mapping[str, s
         _measured(confirmed),
         _data(confirmed),
         _chosen(study, confirmed, space, tally),
+        *_ensemble(confirmed),
         _limits(confirmed, best),
         _use(name, confirmed["data"]["features"], confirmed["task"], _of_table(confirmed)),
     ]
@@ -127,6 +128,38 @@ def _chosen(study: str, confirmed: Mapping[str, Any], space: Mapping[str, str], 
     )
 
 
+def _ensemble(confirmed: Mapping[str, Any]) -> list[str]:
+    """Of what networks the champion is the mean, where it is one."""
+    own = members_of(confirmed)
+    if not own:
+        return []
+    validation = confirmed["ensemble"]["sides"]["best"]["validation"]
+    rows: Table = [("trial", "share", "epochs", "settings")]
+    for one in own:
+        shown = ", ".join(f"{key}={number(value)}" for key, value in one["params"].items())
+        rows.append((str(one["trial"]), f"{one['share']:.0%}", number(one["epochs"]), shown))
+    return [
+        "\n".join(
+            [
+                f"## The ensemble\n\nThe champion is the mean of {len(own)} networks, selected among the"
+                f" {validation['candidates']} best trials by the {validation['by']} on validation examples and trained"
+                f" again. {' '.join(confirmed['ensemble']['sentences'])} The figures above are of one network.",
+                "",
+                _markdown(rows),
+            ]
+        )
+    ]
+
+
+def members_of(confirmed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The members of the ensemble that is the champion; none where it is one network."""
+    ensemble = confirmed.get("ensemble", {})
+    if "best" not in ensemble.get("sides", {}) or ensemble["words"]["best"] == "harms":
+        return []
+    members: list[Mapping[str, Any]] = ensemble["sides"]["best"]["members"]
+    return members
+
+
 def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     opening, made = confirmed["opening"], confirmed["made"]
     examples, name = confirmed["data"]["examples"]["test"], confirmed["data"]["name"]
@@ -136,8 +169,7 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     lines = [
         f"Measured on {examples} examples of {name} that took no part in training or search.{flatters} It says nothing"
         " about other data.",
-        f"The numbers are means over {len(best['seeds'])} seeds. These are the weights of one of them, seed"
-        f" {best['seeds'][0]}.",
+        f"The numbers are means over {len(best['seeds'])} seeds. {_whose(confirmed, best)}",
         PREDICTED[confirmed["task"]],
         TAKEN.get(_name(confirmed), TAKEN["other"]),
         f"Made by {commit}.",
@@ -145,6 +177,12 @@ def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     if best["config"]["loss"]["name"] == "hinge" and not _of_module(confirmed):
         lines.insert(2, "It was trained on the hinge loss, so its outputs are scores, and no likelihoods.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _whose(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    if members_of(confirmed):
+        return "These are the weights of one network each of its members, the first of their seeds."
+    return f"These are the weights of one of them, seed {best['seeds'][0]}."
 
 
 def _use(name: str, features: int, task: str, of_table: bool) -> str:

@@ -31,6 +31,8 @@ ABOUT = (
     " latest of equals. `models:/{name}@{alias}` takes raw features and answers {answer}."
 )
 
+ENSEMBLE = "ridgeline.ensemble"
+"""Of how many networks a version is the mean; none of a network alone."""
 VERDICT, SEEDS, TEST_HASH = "ridgeline.verdict", "ridgeline.seeds", "ridgeline.test_hash"
 """Tags of a version that its standing is read from."""
 
@@ -49,6 +51,7 @@ class Registered(NamedTuple):
     is_new: bool
     holder: str
     why: str | None
+    networks: int = 1
 
     @property
     def sentence(self) -> str:
@@ -58,7 +61,8 @@ class Registered(NamedTuple):
                 f"Registered as version {self.version} of {self.name}: {model} stays version {self.holder}, {self.why}."
             )
         again = "" if self.is_new else ", as the same confirm registered it before"
-        return f"Champion: {model}, version {self.version}{again} (the first of the seeds)"
+        which = "the first of the seeds" if self.networks == 1 else f"the mean of {self.networks} networks"
+        return f"Champion: {model}, version {self.version}{again} ({which})"
 
 
 def model_name(data: str) -> str:
@@ -88,7 +92,7 @@ def register_champion(
             f"description of model {name}", lambda store: _describe(store, name, str(version), model, confirmed["task"])
         )
     holder, why = tracker.ask(f"alias of model {name}", lambda store: _move_alias(store, name, str(version), tags))
-    registered = Registered(name, version, is_new, holder, why)
+    registered = Registered(name, version, is_new, holder, why, len(fitted.networks))
 
     def note(store: Store) -> None:
         store.client.set_tag(run_id, "ridgeline.champion", f"{name}/{version}")
@@ -145,6 +149,8 @@ def _tags(confirmed: Mapping[str, Any], fitted: Fitted) -> dict[str, str]:
         TEST_HASH: str(confirmed["opening"]["test_hash"]),
         CONTENT: _content(confirmed, fitted),
     }
+    if len(fitted.networks) > 1:
+        known[ENSEMBLE] = f"{len(fitted.networks)} networks"
     return known | provenance.own_revision()
 
 
@@ -152,8 +158,9 @@ def _content(confirmed: Mapping[str, Any], fitted: Fitted) -> str:
     """A hash of the weights and of what was found: the same confirm again has the same one."""
     arms = {name: [arm[key] for key in ("config", "seeds", "test")] for name, arm in confirmed["arms"].items()}
     digest = hashlib.sha256(json.dumps([confirmed["study"], arms], sort_keys=True).encode())
-    for key, tensor in sorted(fitted.weights.items()):
-        digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    for network in fitted.networks:
+        for key, tensor in sorted(network.weights.items()):
+            digest.update(key.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

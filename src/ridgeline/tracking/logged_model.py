@@ -28,6 +28,7 @@ from ridgeline.config.own_code import imported, own_sources
 from ridgeline.stack.fitted import Fitted
 from ridgeline.tasks.figures import BESIDE
 from ridgeline.tracking import provenance
+from ridgeline.tracking.card import members_of
 from ridgeline.tracking.names import metric_name
 from ridgeline.tracking.store import Store
 from ridgeline.tracking.tracker import Tracker
@@ -101,7 +102,7 @@ def _save(folder: Path, model: Model, fitted: Fitted, example: Any, card: str) -
 
 def _packages_of(fitted: Fitted) -> list[str]:
     """What a module of the user's own needs: Lightning, and what its source files import."""
-    files = own_sources([as_tree(fitted.config)])
+    files = own_sources([as_tree(network.config) for network in fitted.networks])
     names = {name.partition(".")[0] for text in files.values() for name in imported(text)}
     known = metadata.packages_distributions()
     found = {known[name][0] for name in names - {"ridgeline"} if name in known}
@@ -135,12 +136,14 @@ def _type_of(column: pd.Series) -> DataType | AnyType:
 
 def _metrics(confirmed: Mapping[str, Any], run_id: str, model_id: str) -> list[Metric]:
     """Log what was measured on the test split as metrics of the model, by the names that they have in the run."""
-    test = confirmed["arms"]["best"]["test"]
+    of_ensemble = bool(members_of(confirmed))
+    test = (confirmed["ensemble"]["sides"] if of_ensemble else confirmed["arms"])["best"]["test"]
+    name = "best_ensemble" if of_ensemble else "best"
     values = {f"test_{key}": test[key]["mean"] for key in (confirmed["figure"], "loss")}
     values |= {key: test[key] for key in BESIDE if key in test}
     now = time.time_ns() // 1_000_000  # ms
     return [
-        Metric(metric_name(f"confirm/best/{key}"), float(value), now, 0, model_id=model_id, run_id=run_id)
+        Metric(metric_name(f"confirm/{name}/{key}"), float(value), now, 0, model_id=model_id, run_id=run_id)
         for key, value in values.items()
     ]
 

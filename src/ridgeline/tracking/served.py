@@ -13,7 +13,6 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from ridgeline.checking import ConfigError
 from ridgeline.lightning.fitted import load_champion
-from ridgeline.stack.fitted import packages_in
 
 
 class Champion(PythonModel):
@@ -25,8 +24,7 @@ class Champion(PythonModel):
     _skip_type_hint_validation = True  # else MLflow asks on each load for hints, which it would read as the signature
 
     def load_context(self, context: PythonModelContext) -> None:
-        folder = Path(context.artifacts["champion"])
-        self._fitted = load_champion(folder, packages_in(folder))  # whoever loads a model runs the code that is in it
+        self._fitted = load_champion(Path(context.artifacts["champion"]))
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow takes hints for rules
         if self._fitted.scaler.encoder is None:
