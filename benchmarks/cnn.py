@@ -23,9 +23,10 @@ import torch
 from machine import BUSY, describe_machine
 from progress import Progress
 from ridgeline.data import load_splits
-from rivals.crew import Crew, CrewFailed, Rival, Turn, cores
+from rivals.crew import CrewFailed, Rival, cores
 from rivals.files import make_store
 from rivals.images import CLASSES, SIDE, OfImages, write_images
+from rivals.rounds import Rounds
 
 OURS = "ours"
 ASKED = {"folder": 6.0, "memory": 2.5}
@@ -41,22 +42,6 @@ SIZES = (3 * SIDE * SIDE, CLASSES)
 WORKLOAD = OfImages("images", "images", SIZES, 4, 3, None, full_epochs=10, full_train=3000, network="cnn", channels=3)
 
 
-def measure(rounds: int, folder: Path, progress: Progress) -> dict[str, list[Turn]]:
-    """The turns of each rival, one a round."""
-    crews = [Crew(rival, WORKLOAD, folder, {"l2_in": "optimizer", "threads": None}) for rival in RIVALS]
-    progress.say(f"starting {len(crews)} rivals")
-    for crew in crews:
-        crew.wait_until_ready()
-    turns: dict[str, list[Turn]] = {crew.rival.key: [] for crew in crews}
-    for number in range(rounds):
-        for crew in crews:
-            progress.say(f"round {number + 1} of {rounds}: {crew.rival.title}")
-            turns[crew.rival.key].append(crew.run(seed=number))
-    for crew in crews:
-        crew.dismiss()
-    return turns
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=5, help="slices of each rival; 5")
@@ -70,10 +55,12 @@ def main() -> None:
         make_store(folder)
         splits = load_splits(WORKLOAD.config(root=str(folder / "images")).data)
         torch.save(splits, folder / f"{WORKLOAD.name}.pt")
+        rounds = Rounds(folder, {"l2_in": "optimizer", "threads": None}, progress)
         try:
-            turns = measure(1 if args.quick else args.rounds, folder, progress)
+            turns = rounds.measure(WORKLOAD, RIVALS, 1 if args.quick else args.rounds)
         except CrewFailed as failure:
             sys.exit(str(failure))
+        rounds.dismiss()
     progress.clear()
     machine = describe_machine()
     print(f"{machine['cpu']}, {cores()} cores, torch {machine['torch']}; {len(splits.train.y_N)} images train")

@@ -1,10 +1,13 @@
-"""Milliseconds a trial and step of training alone: the usual ways, ours, and the matrix products alone.
+"""Milliseconds a trial and step of training alone: the usual ways, ours, and the products alone.
 
-The same trials for all: batch 128, Adam with rate 1e-3, dropout 0.25 on hidden layers, l2 1e-4, validation after every
-epoch. In each round every rival trains a short slice in processes of its own, one rival at a time, so that a busy
-machine slows all. Start-up and the first epoch are not timed. Ends in about 12 minutes on two cores.
+Multilayer perceptrons on digits and MNIST, and two networks as users write them: two convolutions (`network=cnn`), and
+a residual network of Linears with BatchNorm (a class of one's own). The same trials for all: batch 128, Adam with rate
+1e-3, dropout 0.25 on hidden layers (0.1 in the residual network), l2 1e-4, validation after every epoch. In each round
+every rival trains a short slice in processes of its own, one rival at a time, so that a busy machine slows all.
+Start-up and the first epoch are not timed. Ends in about 20 minutes on two cores, in one precision.
 
     python benchmarks/training.py --root FOLDER_OF_MNIST
+    python benchmarks/training.py --precision 32-true bf16-mixed --rivals a a2 b2 b2cl c d
     python benchmarks/training.py --quick
 """
 
@@ -22,9 +25,10 @@ from typing import Any
 from machine import BUSY, describe_machine
 from progress import Progress
 from rivals import workloads
-from rivals.crew import Crew, CrewFailed, Rival, Turn, cores
+from rivals.crew import EXACT, ROUNDED, CrewFailed, Rival, cores
 from rivals.files import make_store, write_splits
-from rivals.table import lines, summarize
+from rivals.rounds import Rounds
+from rivals.table import OURS, PRODUCTS, lines, markdown, summarize
 from rivals.workloads import WORKLOADS, Workload, quick
 
 RIVALS = (
@@ -34,27 +38,29 @@ RIVALS = (
     Rival("b", "plain torch on tensors", "plain", {"fused": False}),
     Rival("b+", "plain torch, fused Adam, its weight_decay", "plain", {"fused": True, "l2_in": "optimizer"}),
     Rival("b2", "as many of these as cores, one thread each", "plain", {"fused": True, "l2_in": "optimizer"}, True),
-    Rival("c", "Ridgeline: a stack a core, one thread each", "stacked", on_all_cores=True),
-    Rival("d", "its matrix products alone", "products", on_all_cores=True),
+    Rival(
+        *("b2cl", "the same, their images with channels last", "plain"),
+        {"fused": True, "l2_in": "optimizer", "channels_last": True},
+        on_all_cores=True,
+        workloads=("mnist-cnn",),
+    ),
+    Rival("c", "Ridgeline: a stack a core, one thread each", "stacked", on_all_cores=True, fills_gpu=True),
+    Rival("d", "its products alone", "products", on_all_cores=True, fills_gpu=True),
 )
+IN_ANY_PRECISION = ("b2", "b2cl", OURS, PRODUCTS)
+"""The others are in float32 always."""
 
 
-def measure(
-    workload: Workload, rivals: Sequence[Rival], rounds: int, folder: Path, options: dict[str, Any], progress: Progress
-) -> dict[str, list[Turn]]:
-    """The turns of each rival, one a round."""
-    crews = [Crew(rival, workload, folder, options) for rival in rivals]
-    progress.say(f"{workload.name}: starting {len(crews)} rivals")
-    for crew in crews:
-        crew.wait_until_ready()
-    turns: dict[str, list[Turn]] = {rival.key: [] for rival in rivals}
-    for number in range(rounds):
-        for crew in crews:
-            progress.say(f"{workload.name}, round {number + 1} of {rounds}: ({crew.rival.key}) {crew.rival.title}")
-            turns[crew.rival.key].append(crew.run(seed=number))
-    for crew in crews:
-        crew.dismiss()
-    return turns
+def rivals_of(workload: Workload, keys: Sequence[str], precisions: Sequence[str]) -> list[Rival]:
+    """Those of these keys that can train the workload; plain torch in float32 too, whatever the precisions are."""
+    found: dict[str, Rival] = {}
+    for rival in RIVALS:
+        if rival.key not in keys or (rival.workloads and workload.name not in rival.workloads):
+            continue
+        own = precisions if rival.key in IN_ANY_PRECISION else (EXACT,)
+        own = own if rival.key in (OURS, PRODUCTS) else dict.fromkeys((EXACT, *own))
+        found |= {each.key: each for each in map(rival.rounded_to, own)}
+    return list(found.values())
 
 
 def main() -> None:
@@ -65,7 +71,8 @@ def main() -> None:
         chosen = [workload for workload in chosen if workload.data != "mnist"]
     if args.quick:
         chosen = [quick(workload) for workload in chosen]
-    options = {"l2_in": args.l2_in, "threads": args.threads, "product_seconds": 0.5 if args.quick else 2.0}
+    options = {"l2_in": args.l2_in, "threads": args.threads, "device": args.device}
+    options["product_seconds"] = 0.5 if args.quick else 2.0
     load = os.getloadavg()[0]
     progress = Progress()
     report: dict[str, Any] = {
@@ -78,6 +85,7 @@ def main() -> None:
             "l2": workloads.L2,
             "l2_in": args.l2_in,
             "threads_of_one_process": args.threads or "default",
+            "device": args.device,
             "rounds": args.rounds,
             "quick": args.quick,
         },
@@ -88,15 +96,18 @@ def main() -> None:
         folder = Path(name)
         progress.say("making the MLflow store")
         make_store(folder)
+        rounds = Rounds(folder, options, progress)
         for workload in chosen:
             write_splits(workload, args.root, folder)
-            rivals = [rival for rival in RIVALS if workload.name in rival.workloads]
+            rivals = rivals_of(workload, args.rivals, args.precision)
             try:
-                turns = measure(workload, rivals, args.rounds, folder, options, progress)
+                turns = rounds.measure(workload, rivals, args.rounds)
             except CrewFailed as failure:
                 sys.exit(f"{workload.name}: {failure}")
-            report["workloads"][workload.name] = summary = summarize(workload, rivals, turns)
+            k = workload.k if args.device == "cpu" else workload.k_on_gpu
+            report["workloads"][workload.name] = summary = summarize(workload, k, rivals, turns)
             tables.append("\n".join(lines(workload.name, summary)))
+        rounds.dismiss()
     progress.clear()
     machine = report["machine"]
     print(
@@ -110,6 +121,7 @@ def main() -> None:
         )
     for table in tables:
         print(f"\n{table}")
+    print("\n" + "\n".join(markdown(report["workloads"])))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
@@ -127,6 +139,16 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="slices of each rival; 5, or 1 with --quick", default=None)
     parser.add_argument("--workloads", nargs="+", choices=names, default=names, metavar="NAME")
+    keys = [rival.key for rival in RIVALS]
+    parser.add_argument("--rivals", nargs="+", choices=keys, default=keys, metavar="KEY", help="beside ours: c and d")
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=(EXACT, ROUNDED),
+        default=[EXACT],
+        help="of ours, of its products, and of as many processes of plain torch as cores",
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="on which all of them train")
     parser.add_argument(
         "--l2-in",
         choices=("optimizer", "loss"),
@@ -143,6 +165,8 @@ def parse_arguments() -> argparse.Namespace:
         args.rounds = 1 if args.quick else 5
     if args.rounds < 1:
         parser.error(f"`rounds >= 1` must hold, but got --rounds {args.rounds}.")
+    args.rivals = [*args.rivals, OURS, PRODUCTS]
+    args.precision = list(dict.fromkeys(args.precision))
     if args.out is None and not args.quick:
         args.out = Path(__file__).parent / "results" / "training.json"
     return args

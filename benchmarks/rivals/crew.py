@@ -1,22 +1,25 @@
-"""A rival's processes: they start once, wait for each go, start the clock together, and tell what they did."""
+"""Processes of rivals: they start once, wait for each go, start the clock together, and tell what they did."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+from ridgeline.stack.device import give_back_memory
 from rivals.workloads import Workload
 
+EXACT, ROUNDED = "32-true", "bf16-mixed"
 PATIENCE = 900
 """Seconds that a process waits for the others of its crew to have warmed up."""
 
@@ -25,7 +28,8 @@ PATIENCE = 900
 class Rival:
     """A way to train. `module` has `prepare(task) -> slice`; `options` are what it reads from `task.options`.
 
-    On all cores: a process a core, one thread each. Else one process with torch's default threads, or `--threads`.
+    On all cores: a process a core, one thread each; with `fills_gpu` one process where a GPU trains. Else one process
+    with torch's default threads, or `--threads`.
     """
 
     key: str
@@ -33,24 +37,54 @@ class Rival:
     module: str
     options: dict[str, Any] = field(default_factory=dict)
     on_all_cores: bool = False
-    workloads: tuple[str, ...] = ("digits", "mnist", "mnist-5x500")
+    fills_gpu: bool = False
+    workloads: tuple[str, ...] = ()
+    """Names of those that it can train; none: all."""
+
+    @property
+    def base(self) -> str:
+        """Its key in any precision."""
+        return self.key.split()[0]
+
+    @property
+    def precision(self) -> str:
+        """As in `trainer.precision`."""
+        return str(self.options.get("precision", EXACT))
+
+    def rounded_to(self, precision: str) -> Rival:
+        """The same in another precision."""
+        options = {**self.options, "precision": precision}
+        return replace(self, key=key_of(self.key, precision), options=options)
+
+
+def key_of(base: str, precision: str) -> str:
+    """Of a rival in a precision."""
+    return base if precision == EXACT else f"{base} {precision}"
 
 
 class Clock:
-    """Times one slice: `start` waits until all processes of the crew have warmed up."""
+    """Times one slice: `start` waits until all processes of the crew have warmed up, both until the device is idle."""
 
-    def __init__(self, barrier: Barrier) -> None:
-        self._barrier = barrier
+    def __init__(self, barrier: Barrier, device: str = "cpu") -> None:
+        self._barrier, self._device = barrier, device
         self.started = self.stopped = self.cpu = 0.0
 
     def start(self) -> None:
         self._barrier.wait(PATIENCE)
+        self._wait_for_device()
         self.cpu = -time.process_time()
         self.started = time.monotonic()  # counts alike in all processes
 
     def stop(self) -> None:
+        self._wait_for_device()
         self.stopped = time.monotonic()
         self.cpu += time.process_time()
+
+    def _wait_for_device(self) -> None:
+        if self._device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
 
 
 @dataclass(frozen=True)
@@ -61,6 +95,21 @@ class Task:
     folder: Path
     index: int
     options: dict[str, Any]
+
+    @property
+    def device(self) -> str:
+        """cpu or cuda."""
+        return str(self.options.get("device", "cpu"))
+
+    @property
+    def precision(self) -> str:
+        """As in `trainer.precision`."""
+        return str(self.options.get("precision", EXACT))
+
+    @property
+    def k(self) -> int:
+        """Trials in a stack."""
+        return self.workload.k if self.device == "cpu" else self.workload.k_on_gpu
 
 
 @dataclass(frozen=True)
@@ -99,31 +148,39 @@ class CrewFailed(RuntimeError):
 
 
 class Crew:
-    """The processes of one rival on one workload."""
+    """The processes of a rival, and of those that are only another way to use its module in as many processes."""
 
-    def __init__(self, rival: Rival, workload: Workload, folder: Path, options: dict[str, Any]) -> None:
-        self.rival = rival
+    def __init__(self, rival: Rival, folder: Path, options: dict[str, Any]) -> None:
+        self._title, self._options = f"({rival.key}) {rival.title}", options
         context = SpawnContext()
-        size = cores() if rival.on_all_cores else 1
+        is_one = options.get("device") == "cuda" and rival.fills_gpu
+        size = cores() if rival.on_all_cores and not is_one else 1
         self._barrier = context.Barrier(size)  # kept: its semaphores go when it goes
         self._connections: list[Connection] = []
         self._processes = []
         for index in range(size):
             ours, theirs = context.Pipe()
-            task = Task(workload, folder, index, {**options, **rival.options})
-            process = context.Process(target=_work, args=(rival, task, theirs, self._barrier), daemon=True)
+            threads = 1 if rival.on_all_cores else options["threads"]
+            given = (rival.module, threads, folder, index, theirs, self._barrier)
+            process = context.Process(target=_work, args=given, daemon=True)
             process.start()
             theirs.close()
             self._connections.append(ours)
             self._processes.append(process)
 
+    def prepare(self, rivals: Sequence[Rival], workload: Workload) -> None:
+        """What `run` is then of. Does not wait."""
+        options = {rival.key: {**self._options, **rival.options} for rival in rivals}
+        for connection in self._connections:
+            connection.send((workload, options))
+
     def wait_until_ready(self) -> None:
         self._receive()
 
-    def run(self, seed: int) -> Turn:
-        """One slice in every process at once."""
+    def run(self, key: str, seed: int) -> Turn:
+        """One slice of a rival in every process at once."""
         for connection in self._connections:
-            connection.send(seed)
+            connection.send((key, seed))
         done: list[Done] = self._receive()
         seconds = max(d.stopped for d in done) - min(d.started for d in done)
         work = sum(d.work for d in done)
@@ -153,7 +210,7 @@ class Crew:
                 try:
                     answers.append(connection.recv())
                 except EOFError:
-                    raise CrewFailed(f"({self.rival.key}) {self.rival.title}: a process ended") from None
+                    raise CrewFailed(f"{self._title}: a process ended") from None
                 waiting.remove(connection)
         return answers
 
@@ -163,24 +220,37 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _work(rival: Rival, task: Task, connection: Connection, barrier: Barrier) -> None:
+def _work(module: str, threads: int | None, folder: Path, index: int, connection: Connection, barrier: Barrier) -> None:
     import torch
 
-    threads = 1 if rival.on_all_cores else task.options["threads"]
     if threads is not None:
         torch.set_num_threads(threads)
-    train: Slice = importlib.import_module(f"rivals.{rival.module}").prepare(task)
-    connection.send("ready")
+    rival = importlib.import_module(f"rivals.{module}")
+    tasks, slices = dict[str, Task](), dict[str, Slice]()
     while True:
-        seed = connection.recv()
-        clock = Clock(barrier)
-        done = train(seed, clock)
+        what, how = connection.recv()
+        if isinstance(what, Workload):
+            slices.clear()
+            give_back_memory()
+            tasks = {key: Task(what, folder, index, options) for key, options in how.items()}
+            slices.update({key: rival.prepare(task) for key, task in tasks.items()})
+            connection.send("ready")
+            continue
+        _forget_peak()
+        clock = Clock(barrier, tasks[what].device)
+        done = slices[what](how, clock)
         times = {"started": clock.started, "stopped": clock.stopped, "cpu": clock.cpu}
         connection.send(Done(done.work, done.val_loss, **times, peak=_peak(), threads=torch.get_num_threads()))
 
 
+def _forget_peak() -> None:
+    """From here on; where the system cannot, the peak is that of the process."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _peak() -> float:
-    """The largest resident set of this process so far, MiB."""
+    """The largest resident set of this process, MiB."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage may tell the parent's, which a child inherits until it outgrows it
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

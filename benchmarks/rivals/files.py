@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,11 +20,15 @@ def write_splits(workload: Workload, root: str | None, folder: Path) -> None:
     torch.save(load_splits(workload.config(root=root).data), folder / f"{workload.name}.pt")
 
 
-def read_splits(workload: Workload, folder: Path) -> Splits:
-    """The same tensors for every rival, private to its process."""
+def read_splits(workload: Workload, folder: Path, device: str = "cpu") -> Splits:
+    """The same tensors for every rival, private to its process, on the device."""
     splits = torch.load(folder / f"{workload.name}.pt", weights_only=False)  # written by write_splits
     assert isinstance(splits, Splits)
-    return splits
+    return (
+        splits
+        if device == "cpu"
+        else replace(splits, train=splits.train.to(device), validation=splits.validation.to(device))
+    )
 
 
 def store_uri(folder: Path) -> str:

@@ -31,16 +31,29 @@ SIDE, CLASSES = 32, 10
 class OfImages(Workload):
     """Of a folder with a folder of PNG files for each class: `root`."""
 
-    def config(self, *, root: str | None, seed: int = 0, threads: int | None = None) -> Config:
+    def config(
+        self,
+        *,
+        root: str | None,
+        seed: int = 0,
+        threads: int | None = None,
+        precision: str = "32-true",
+        device: str = "cpu",
+    ) -> Config:
         tree: dict[str, Any] = {
             "seed": seed,
             "data": {"name": "images", "path": root or ".", "train": 0.75, "validation": 0.2},
             "network": {"name": "cnn", "channels": list(CHANNELS), "kernel": KERNEL, "head": [DENSE]},
             "regularization": {"l2": 1e-4, "dropout": 0.25},
             "optimizer": {"name": "adam", "lr": 1e-3},
-            "trainer": {"max_epochs": self.epochs, "accelerator": "cpu", "num_threads": threads},
+            "trainer": {"max_epochs": self.epochs, "accelerator": device, "precision": precision},
         }
-        return parse({**tree, "trainer": {**tree["trainer"], "batch_size": 128, "enable_progress_bar": False}})
+        return parse(
+            {
+                **tree,
+                "trainer": {**tree["trainer"], "batch_size": 128, "num_threads": threads, "enable_progress_bar": False},
+            }
+        )
 
 
 class Folder(Dataset):

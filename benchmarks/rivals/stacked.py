@@ -16,16 +16,16 @@ from rivals.workloads import BATCH
 
 def prepare(task: Task) -> Slice:
     keep_freed_memory()  # as the launcher's workers do
-    splits = read_splits(task.workload, task.folder)
-    workload = task.workload
+    splits, k = read_splits(task.workload, task.folder, task.device), task.k
+    workload, kind = task.workload, {"precision": task.precision, "device": task.device}
     steps = -(-len(splits.train.y_N) // BATCH)
 
     def run(seed: int, clock: Clock) -> Done:
-        first = 1000 * seed + workload.k * task.index
-        trials = [workload.config(root=None, seed=first + k, threads=1) for k in range(workload.k)]
+        first = 1000 * seed + k * task.index
+        trials = [workload.config(root=None, seed=first + i, threads=1, **kind) for i in range(k)]
 
         def listen(slot: int, row: Row) -> None:
-            if slot != workload.k - 1:
+            if slot != k - 1:
                 return
             if row["epoch"] == 1:
                 clock.start()
@@ -33,7 +33,7 @@ def prepare(task: Task) -> Slice:
                 clock.stop()
 
         results = fit(trials, splits, listener=listen)
-        val_loss = sum(result.history[-1]["val/loss"] for result in results) / workload.k
-        return Done(workload.k * (workload.epochs - 1) * steps, val_loss)
+        val_loss = sum(result.history[-1]["val/loss"] for result in results) / k
+        return Done(k * (workload.epochs - 1) * steps, val_loss)
 
     return run

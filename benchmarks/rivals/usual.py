@@ -86,7 +86,7 @@ def slice_of(task: Task, train: Dataset, validation: Dataset) -> Slice:
         torch.manual_seed(1000 * seed + task.index)
         trainer = pl.Trainer(
             max_epochs=workload.epochs,
-            accelerator="cpu",
+            accelerator="gpu" if task.device == "cuda" else "cpu",
             devices=1,
             logger=MLFlowLogger(EXPERIMENT, tracking_uri=store_uri(task.folder)),
             callbacks=[Timing(clock)],

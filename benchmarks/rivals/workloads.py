@@ -1,8 +1,9 @@
-"""What is trained: three networks on two data sets, and how much of each fits into one slice of measuring."""
+"""What is trained: five networks on two data sets, and how much of each fits into one slice of measuring."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,11 +19,13 @@ L2 = 1e-4
 
 CHANNELS, KERNEL, DENSE = (16, 32), 3, 128
 """Of the convolutional network: two convolutions, each before a pooling, then a dense layer."""
+RESIDUAL = (128, 256, 128, 256, 128)
+"""The widths of the residual network of Linears, two blocks."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A network, its data, and the number `k` of trials in one of our stacks.
+    """A network, its data, and the number `k` of trials in one of our stacks; `k_on_gpu` on a GPU.
 
     A slice trains `epochs` epochs, of which the first warms up and is not timed, on `examples` examples (train and
     validation; None: all). A full trial trains `full_epochs` on all examples, `full_train` of them in the train split.
@@ -38,6 +41,7 @@ class Workload:
     full_train: int
     network: str = "mlp"
     channels: int = 1
+    k_on_gpu: int = 64
 
     @property
     def full_steps(self) -> int:
@@ -45,24 +49,42 @@ class Workload:
         return self.full_epochs * -(-self.full_train // BATCH)
 
     @property
-    def products(self) -> list[tuple[int, int, int]]:
-        """(M, N, inner size) of each product that one trial needs in one step.
+    def dense(self) -> tuple[int, ...]:
+        """The sizes between which its products of matrices go."""
+        if self.network == "residual":
+            return (self.sizes[0], *RESIDUAL, self.sizes[-1])
+        if self.network == "cnn":
+            _, n_out, side = self.convolutions[-1]
+            return (n_out * (side // 2) ** 2, DENSE, self.sizes[-1])
+        return self.sizes
 
-        A layer's output, its weights' gradient and, but for the first layer, its input's gradient.
-        """
-        shapes = []
-        for layer, (n_in, n_out) in enumerate(pairwise(self.sizes)):
-            shapes += [(BATCH, n_out, n_in), (n_in, n_out, BATCH)]
-            if layer > 0:
-                shapes.append((BATCH, n_in, n_out))
-        return shapes
+    @property
+    def convolutions(self) -> list[tuple[int, int, int]]:
+        """(channels that come in, that go out, an image's side) of each."""
+        if self.network != "cnn":
+            return []
+        side = math.isqrt(self.sizes[0] // self.channels)
+        return [(*own, side // 2**i) for i, own in enumerate(pairwise((self.channels, *CHANNELS)))]
 
     @property
     def flop(self) -> int:
-        """Floating-point operations of the products of one trial and step, two for each multiplication."""
-        return sum(2 * m * n * inner for m, n, inner in self.products)
+        """Floating-point operations of the products of one trial and step, two for each multiplication.
 
-    def config(self, *, root: str | None, seed: int = 0, threads: int | None = None) -> Config:
+        A layer's output, its weights' gradient and, but for the first layer, its input's gradient.
+        """
+        layers = [n_in * n_out * KERNEL**2 * side**2 for n_in, n_out, side in self.convolutions]
+        layers += [n_in * n_out for n_in, n_out in pairwise(self.dense)]
+        return 2 * BATCH * (3 * sum(layers) - layers[0])
+
+    def config(
+        self,
+        *,
+        root: str | None,
+        seed: int = 0,
+        threads: int | None = None,
+        precision: str = "32-true",
+        device: str = "cpu",
+    ) -> Config:
         """The slice as Ridgeline's own configuration. MNIST gets one mean and deviation, as the templates do."""
         mnist = self.data == "mnist"
         return parse(
@@ -82,7 +104,8 @@ class Workload:
                 "trainer": {
                     "max_epochs": self.epochs,
                     "batch_size": BATCH,
-                    "accelerator": "cpu",
+                    "accelerator": device,
+                    "precision": precision,
                     "num_threads": threads,
                     "enable_progress_bar": False,
                 },
@@ -105,9 +128,17 @@ WORKLOADS = (
     Workload(
         "mnist-5x500", "mnist", (784, *[500] * 5, 10), k=2, epochs=2, examples=15000, full_epochs=10, full_train=48000
     ),
+    Workload("mnist-cnn", "mnist", (784, 10), 4, 2, 7500, full_epochs=10, full_train=48000, network="cnn"),
+    Workload("digits-residual", "digits", (64, 10), 8, 16, None, full_epochs=30, full_train=1078, network="residual"),
 )
 
-_QUICK = {"digits": (6, None), "mnist": (2, 6000), "mnist-5x500": (2, 4000)}
+_QUICK = {
+    "digits": (6, None),
+    "mnist": (2, 6000),
+    "mnist-5x500": (2, 4000),
+    "mnist-cnn": (2, 1500),
+    "digits-residual": (3, None),
+}
 
 
 def quick(workload: Workload) -> Workload:
