@@ -28,7 +28,8 @@ from ridgeline.networks.stacking import rows
 from ridgeline.networks.stacking.noise import KeyedNoise, order_N_
 from ridgeline.networks.stacking.rows import ALIGNED, Rows
 from ridgeline.networks.stacking.twins import BatchNormTwin
-from ridgeline.stack import networks, orders
+from ridgeline.stack import evaluation, networks, orders
+from ridgeline.stack.evaluation import evaluation_batch
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.networks import EXAMPLES, look, shape_of
@@ -212,6 +213,21 @@ def test_validation_is_as_many_operations_for_any_number_of_fits_and_no_copy(net
         seen.append(own)
     assert len(seen[0].operations) == len(seen[1].operations)
     assert seen[1].copies == []
+
+
+def test_evaluation_takes_as_many_examples_at_once_as_its_share_of_the_memory_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small_stack, large_stack = stack_of(fits(2)), stack_of(fits(8))
+    assert small_stack.network.survey.n_values == 64 + 24 + 16 + 10
+    # Of 359 examples: a 32nd of a MiB holds 17 of both fits, and 4 of eight.
+    for mib, slices in ((1, (22, 90)), (64, (1, 2)), (2**20, (1, 1))):
+        monkeypatch.setattr(evaluation, "total_memory", lambda device, mib=mib: mib * 2**20)
+        assert tuple(len(stack.val_dataloader()) for stack in (small_stack, large_stack)) == slices
+    on_cpu = Stack(fits(2), load_splits(fits(1)[0].data))
+    assert len(on_cpu.val_dataloader()) == 3
+    monkeypatch.setattr(evaluation, "total_memory", lambda device: 1)
+    assert evaluation_batch(large_stack.network) == 1  # less than which cannot be
 
 
 def test_a_fit_group_a_call_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:

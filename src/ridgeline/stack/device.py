@@ -14,6 +14,7 @@ import torch
 from ridgeline.checking import require
 from ridgeline.config import Config
 from ridgeline.config.precision import OF_CUDA
+from ridgeline.stack.limits import machine_memory
 
 
 def pick_device(config: Config) -> torch.device:
@@ -24,6 +25,13 @@ def pick_device(config: Config) -> torch.device:
     rule = "trainer.precision is 32-true or bf16-mixed on a CPU"
     require(precision not in OF_CUDA or wanted == "cuda", rule, "trainer.precision", precision)
     return torch.device(wanted)
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes: of the GPU, or of the machine, or what a container may take of it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return machine_memory()
 
 
 def describe_machine() -> dict[str, str | int]:

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.data import Split, Splits
+from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.stack.batches import Slices
+from ridgeline.stack.device import total_memory
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.precision import predict
 from ridgeline.tasks.data_loss import DataLoss, Mixing, balanced_weights_FC, mean_K
@@ -17,13 +19,18 @@ from ridgeline.tasks.figures import FIGURES
 
 EVALUATION_BATCH = 128
 """Examples a fit at once on a CPU: what layers keep of them stays in the cache."""
-LARGE_EVALUATION_BATCH = 1024
-"""On other devices, which wait for launches."""
+EVALUATION_SHARE = 32
+"""On other devices, which wait for launches, as many as take one part in so many of the whole memory: that of all, so
+that a slice, and with it the last digit of a sum, does not depend on what else is there."""
 
 
-def evaluation_batch(device: torch.device) -> int:
-    """How many examples a fit are evaluated at once."""
-    return EVALUATION_BATCH if device.type == "cpu" else LARGE_EVALUATION_BATCH
+def evaluation_batch(network: StackedNetwork) -> int:
+    """How many examples of each fit are evaluated at once."""
+    device = network.rows.state_KS.device
+    if device.type == "cpu":
+        return EVALUATION_BATCH
+    bytes_of_example = 2 * 4 * network.k * network.survey.n_values  # of all fits: what a layer takes, and what it gives
+    return max(1, total_memory(device) // EVALUATION_SHARE // bytes_of_example)
 
 
 def examples_of(split: Split, piece: slice, k: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -142,7 +149,7 @@ def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits)
     network.rows.state_KS.copy_(torch.stack(list(rows_KS)))
     data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
     measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)
-    for piece in Slices(splits.train, evaluation_batch(splits.train.x_NI.device)):
+    for piece in Slices(splits.train, evaluation_batch(network)):
         x_KBI, targets_KB, weights_KB = examples_of(splits.train, piece, k)
         outputs_KBO = predict(network, x_KBI, config.trainer.precision)
         loss_K = data_loss.mean_K(outputs_KBO, targets_KB, weights_KB=weights_KB)

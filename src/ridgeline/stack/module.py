@@ -125,7 +125,7 @@ class Stack(pl.LightningModule):
         return Batches(self._order_KN, n, self._shared.trainer.batch_size or n)
 
     def val_dataloader(self) -> Slices:
-        return Slices(self.splits.validation, evaluation_batch(self.splits.validation.x_NI.device))
+        return Slices(self.splits.validation, evaluation_batch(self.network))
 
     def on_train_epoch_start(self) -> None:
         self._on_train.reset()

@@ -28,7 +28,7 @@ def logits_KNC(config: Config, weights: Sequence[Mapping[str, Tensor]], x_NI: Te
     network = stacked_network(config, len(weights), examples_NI, shape_of(splits)).eval()
     for k, own in enumerate(weights):
         network.load_state(k, own)
-    batches = x_NI.split(evaluation_batch(x_NI.device))
+    batches = x_NI.split(evaluation_batch(network))
     pieces = [splits.train.standardized(x_BI).expand(len(weights), -1, -1) for x_BI in batches]
     return torch.cat([predict(network, x_KBI, config.trainer.precision) for x_KBI in pieces], dim=1)
 

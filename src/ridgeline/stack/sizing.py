@@ -10,9 +10,8 @@ import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
-from ridgeline.stack.device import pick_device
-from ridgeline.stack.evaluation import evaluation_batch
-from ridgeline.stack.limits import machine_memory
+from ridgeline.stack.device import pick_device, total_memory
+from ridgeline.stack.evaluation import EVALUATION_BATCH
 from ridgeline.stack.networks import EXAMPLES, known_network, shape_of
 
 MIB = 2**20
@@ -50,13 +49,6 @@ def core_cache() -> int:
     return max(LEAST_CACHE, min(MOST_CACHE, share))
 
 
-def total_memory(device: torch.device) -> int:
-    """Bytes: of the GPU, or of the machine, or what a container may take of it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    return machine_memory()
-
-
 def _bytes_touched(config: Config, splits: Splits) -> int:
     """By a training step of one fit: value, gradient and two moments; what layers keep."""
     values, parameters = _sizes(config, splits)
@@ -64,9 +56,11 @@ def _bytes_touched(config: Config, splits: Splits) -> int:
 
 
 def _bytes_held(config: Config, splits: Splits, device: torch.device) -> int:
-    """By one fit at most: the gradient before it is copied and the best weights too, and an evaluation's layers."""
+    """By one fit at most: the gradient before it is copied and the best weights too, and an evaluation's layers, which
+    on a GPU have a share of their own of the memory."""
     values, parameters = _sizes(config, splits)
-    evaluated = min(evaluation_batch(device), max(splits.train.n, splits.validation.n))
+    most = EVALUATION_BATCH if device.type == "cpu" else 0
+    evaluated = min(most, max(splits.train.n, splits.validation.n))
     return 4 * (6 * parameters + max(4 * _batch(config, splits), 2 * evaluated) * values)
 
 
