@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -25,6 +26,7 @@ from ridgeline.config import Config, ConfigError
 from ridgeline.config.deciding import training_keys
 from ridgeline.data import Splits, load_splits
 from ridgeline.networks.stacking import rows
+from ridgeline.networks.stacking.network import StackedNetwork
 from ridgeline.networks.stacking.noise import KeyedNoise, order_N_
 from ridgeline.networks.stacking.rows import ALIGNED, Rows
 from ridgeline.networks.stacking.twins import BatchNormTwin
@@ -315,6 +317,26 @@ def test_a_thread_draws_the_orders_of_the_next_epoch_and_they_are_what_the_fits_
     )
     halves_N = order_N_(torch.Generator(), 3, 4, torch.empty(n, dtype=torch.int32))
     assert halves_N.tolist() == noise.order_N(3, 4, n).tolist()
+
+
+def test_results_are_collected_where_the_stack_trained_and_reach_the_host_in_one_copy(
+    digits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Lightning's Trainer moves the stack to the CPU."""
+    seen: list[str] = []
+    storages: set[int] = set()
+    unpack, teardown = StackedNetwork.unpack, SingleDeviceStrategy.teardown
+
+    def noted(network: StackedNetwork, row_S: Tensor) -> dict[str, Tensor]:
+        seen.append("collected")
+        storages.add(row_S.untyped_storage()._cdata)
+        return unpack(network, row_S)
+
+    monkeypatch.setattr(StackedNetwork, "unpack", noted)
+    monkeypatch.setattr(SingleDeviceStrategy, "teardown", lambda own: (seen.append("ended"), teardown(own)))
+    fit(fits(3, trainer__max_epochs=1), digits)
+    assert seen == ["collected"] * 3 + ["ended"]
+    assert len(storages) == 1
 
 
 def test_an_epoch_has_one_copy_of_its_orders_and_a_refill_few_of_its_numbers() -> None:

@@ -138,7 +138,7 @@ class Measures:
 
 
 @torch.no_grad()
-def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits) -> list[dict[str, float]]:
+def measures_on_train(config: Config, rows_KS: Tensor, splits: Splits) -> list[dict[str, float]]:
     """By name, the loss and all figures over the whole train split, dropout off, of fits with these rows and
     the structure of `config`.
 
@@ -146,7 +146,7 @@ def measures_on_train(config: Config, rows_KS: Sequence[Tensor], splits: Splits)
     """
     k = len(rows_KS)
     network = stacked_network(config, k, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits)).eval()
-    network.rows.state_KS.copy_(torch.stack(list(rows_KS)))
+    network.rows.state_KS.copy_(rows_KS)
     data_loss, names = data_loss_of(config, splits, k), (*config.measured("val"), *config.measured("train"))
     measures = Measures(tuple(dict.fromkeys(names)), splits.train, splits, k)
     for piece in Slices(splits.train, evaluation_batch(network)):

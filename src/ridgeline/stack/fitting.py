@@ -47,13 +47,26 @@ def fit(
         callbacks.append(Progress())
     if job_dir is not None:
         callbacks.append(Checkpoints(job_dir, shared.checkpoint_interval))
+    collecting = Collecting()
+    callbacks.append(collecting)
     threads = shared.num_threads or _paying_threads(stack)
     with quiet_lightning(), _threads(threads), no_denormals(), float32_products(shared.precision):
         trainer = build_trainer(stack, callbacks, max_epochs=shared.max_epochs, job_dir=job_dir)
         trainer.fit(stack, ckpt_path=shared.ckpt_path)
+        return collecting.results or collect(stack, range(len(configs)))  # from a checkpoint of its end nothing trains
+
+
+class Collecting(pl.Callback):
+    """Takes the results where the stack trained: when the Trainer ends, it moves all that it knows to the CPU."""
+
+    def __init__(self) -> None:
+        self.results: list[FitResult] = []
+
+    def on_train_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
         for record in stack.records:
             record.end = record.end or "callback"  # one of the user's own stopped the trainer
-        return collect(stack, range(len(configs)))
+        self.results = collect(stack, range(stack.n_trials))
 
 
 def build_trainer(
