@@ -41,6 +41,6 @@ def validation_logits(config: Config, weights: Mapping[str, Tensor]) -> list[Ten
     network = stacked_network(config, split.folds, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits)).eval()
     for f in range(split.folds):
         network.load_state(f, of_fold(weights, f) if split.sizes else weights)
-    pieces = [split.piece_KBI(piece, split.folds) for piece in Slices(split, evaluation_batch(split.x_NI.device))]
+    pieces = [split.piece_KBI(piece, split.folds) for piece in Slices(split, evaluation_batch(network))]
     outputs_FNC = torch.cat([predict(network, x_FBI, config.trainer.precision) for x_FBI in pieces], dim=1)
     return [outputs_FNC[f, :size] for f, size in enumerate(split.sizes or (split.n,))]
