@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import optuna
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -194,6 +196,31 @@ def test_pictures_and_files_are_added_to_a_run_that_has_ended(config, client, tr
     tracker.find_trial_run(run.id, 0)  # a question is answered after all that was logged before it
     assert {file.path for file in client.list_artifacts(run.id)} == {"config.yaml", "curves.png", "weights"}
     assert Path(client.download_artifacts(run.id, "curves.png", str(tmp_path))).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_is_drawn_once_and_looks_as_matplotlib_saves_it(config, client, tracker, tmp_path, monkeypatch):
+    from io import BytesIO
+
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    from ridgeline.report.studies import study_figures
+
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    drawn, draw = [], Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda figure, renderer: (drawn.append(figure), draw(figure, renderer)))
+    alone = Figure(figsize=(2, 1.5), dpi=100)
+    alone.subplots().plot([1, 2])
+    figures = {"curves": alone, "history": study_figures(study)["history"]}
+    run = tracker.start_trial(config, DESCRIPTION, tmp_path)
+    for name, figure in figures.items():
+        run.log_figure(figure, f"{name}.png")
+    assert [drawn.count(figure) for figure in figures.values()] == [1, 1]
+    run.finish("COMPLETE")
+    stored = client.download_artifacts(run.id, "curves.png", str(tmp_path))
+    alone.savefig(saved := BytesIO(), format="png")
+    assert np.array_equal(imread(stored), imread(BytesIO(saved.getvalue())))
 
 
 def test_what_the_store_refuses_is_reported_at_the_end_and_the_rest_is_written(config, client, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ridgeline.config import Config
+from ridgeline.stack.starting import is_started
 
 if TYPE_CHECKING:
     from ridgeline.stack.records import FitResult, Row
@@ -23,9 +24,11 @@ def train_here(config: Config, listener: Callable[[Row], None], job_dir: Path) -
         from ridgeline.stack.fitting import fit
 
         splits = load_splits(config.data, pick_device(config))
+        is_started()
         return fit([config], splits, listener=lambda _, row: listener(row), job_dir=job_dir)[0]
     from ridgeline.lightning.training import fit_module
 
+    is_started()
     return fit_module(config, listener=listener, job_dir=job_dir)
 
 

@@ -106,7 +106,9 @@ def _drawn(draw: Callable[[], Figure], title: str) -> Figure:
             axes.set_title("")
             axes.set_title("", loc="left")
         figure.suptitle(title, fontsize="medium")
-        figure.canvas.draw()  # inside the style, and where an error is caught
+        canvas = figure.canvas
+        canvas.draw()  # inside the style, and where an error is caught
+    figure.set_canvas(canvas)  # which pyplot has taken away: what is drawn need not be drawn again
     return figure
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -27,6 +30,17 @@ WEIGHTS = "weights.safetensors"
 
 ROOM = 256 * 2**20
 """Bytes that the weights of members of an ensemble may take on the disk."""
+
+DRAWN_WITH = (
+    "ridgeline.report.curves",
+    "ridgeline.report.studies",
+    "optuna.importance._fanova",
+    "sklearn.ensemble",
+    "contourpy",
+    "matplotlib.backends.backend_agg",
+    "PIL.JpegImagePlugin",
+)
+"""What the pictures at the end take, two seconds of imports in all."""
 
 KEY, RUN = "key", "run_id"
 """User attributes of a study: the id that tells it from others of its name, and its run in MLflow."""
@@ -54,6 +68,7 @@ class Records:
             tracker.save_view(view)
         self.trials: dict[int, Run] = {}
         self.hasty = False
+        self._loading: Thread | None = None
 
     def run_of(self, number: int) -> str | None:
         """The id of the run of a trial whose job did not hand it back; None if it has none."""
@@ -62,6 +77,9 @@ class Records:
     def told(self, trial: FrozenTrial, best: Sequence[Setting]) -> None:
         """Write a trial that ended into the curves of the study's run: its value, and the best so far, by trial
         number."""
+        if self._loading is None and self.config.tracking.pictures:  # while the others train, so that nobody waits
+            self._loading = Thread(target=_load_drawing, name="ridgeline.pictures", daemon=True)
+            self._loading.start()
         if trial.state == TrialState.COMPLETE and trial.value is not None:
             metric = self.config.metric  # of a trial's run it is a curve by epoch, so that its name is another one here
             so_far = {f"best/{metric}": best[0].value} if best else {}
@@ -157,6 +175,12 @@ class Records:
             figure = curve_figure(history, best_epoch, title, self.config.metric, of_module=is_own is not None)
             run.log_figure(figure, "curves.png")
             plt.close(figure)
+
+
+def _load_drawing() -> None:
+    with suppress(ImportError):  # said where it is needed
+        for module in DRAWN_WITH:
+            importlib.import_module(module)
 
 
 def how_it_ended(trial: FrozenTrial) -> tuple[State, str | None]:

@@ -19,6 +19,7 @@ from ridgeline.stack.interrupts import Interrupts
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
 from ridgeline.stack.records import Row
 from ridgeline.stack.source import Fit, Pruned, Source
+from ridgeline.stack.starting import is_started
 from ridgeline.stack.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Stream:
                 self._choose(slot, tick)
             for worker in range(len(self._pool)):
                 self._begin(worker, [slot for slot in sorted(self._fits) if self._worker(slot) == worker])
+            is_started()
             while self._fits:
                 with self._interrupts.allowed():
                     messages = self._pool.receive()

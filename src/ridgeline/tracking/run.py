@@ -84,9 +84,15 @@ class Run:
             raise error
 
     def log_figure(self, figure: Figure, artifact_path: str) -> None:
-        """A picture; the suffix of `artifact_path` is its format. Drawn at once: matplotlib knows no threads."""
-        drawn = BytesIO()
-        figure.savefig(drawn, format=PurePosixPath(artifact_path).suffix.lstrip("."))
+        """A picture, as PNG. Drawn at once, for matplotlib knows no threads, and once: `savefig` would do it again."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.image import imsave
+
+        canvas, drawn = figure.canvas, BytesIO()
+        if not isinstance(canvas, FigureCanvasAgg) or figure.stale:
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+        imsave(drawn, canvas.buffer_rgba(), format="png", origin="upper", dpi=figure.dpi)
         self._log_bytes(drawn.getvalue(), artifact_path)
 
     def log_file(self, path: Path | str, artifact_folder: str | None = None) -> None:

@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from ridgeline.config import Config
 from ridgeline.data import describe, load_splits
 from ridgeline.lightning.alone import train_here
-from ridgeline.report.curves import augmentation_figure, curve_figure
 from ridgeline.stack.device import is_out_of_memory, pick_device
 from ridgeline.stack.records import FitResult, Row, TrialFailed
 from ridgeline.stack.samples import samples_RMCHW
@@ -85,6 +84,9 @@ def _train(config: Config, run: Run, job_dir: Path) -> FitResult:
     if result.failure is not None:
         raise TrialFailed(result.failure)
     if config.trial.study is None:  # of a study's trials only the best are drawn and kept, by the sweeper
+        # matplotlib, which a study's process needs at its end alone
+        from ridgeline.report.curves import augmentation_figure, curve_figure
+
         is_own = config.model is not None
         figure = curve_figure(result.history, result.best_epoch, metric=config.metric, of_module=is_own)
         run.log_figure(figure, "curves.png")
