@@ -84,6 +84,35 @@ def test_stopped_anywhere_it_ends_with_the_same_table(
     assert set(states) == {"COMPLETE", "INTERRUPTED"}
 
 
+def test_study_whose_time_is_up_ends_with_what_has_ended_and_goes_on_to_the_same_table(
+    whole: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    studies, seconds = Studies(tmp_path, store), "search.timeout=3600"
+    ended, now = OpenTrials.ended, time.monotonic()
+    hours = iter((0, 0, 0, 0, 2))
+
+    def pass_time(self: OpenTrials, fit: Fit) -> None:
+        ended(self, fit)
+        hour = now + 3600 * next(hours)
+        monkeypatch.setattr("ridgeline.search.deadline.monotonic", lambda: hour)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OpenTrials, "ended", pass_time)
+        folder = studies.run(*BAYES, *SLOTS, seconds, task=train)
+        states = [row["state"] for row in table(folder)]
+    assert states.count("COMPLETE") == 5
+    assert "search.timeout=3600.0 s is over: 5 of 14 trials ended. The same command goes on." in caplog.messages
+    monkeypatch.undo()
+    assert studies.run(*BAYES, *SLOTS, seconds, task=train) == folder
+    assert results(folder) == results(whole)
+
+
+def test_study_without_a_trial_in_its_time_says_so(tmp_path: Path, store: Path) -> None:
+    with pytest.raises(StudyStopped, match=r"No trial of the study .* ended within search.timeout=1e-06 s: raise it"):
+        Studies(tmp_path, store).run(*BAYES, *SLOTS, "search.timeout=1e-6", task=train)
+
+
 def test_trial_leads_to_its_folder_and_run_and_back(whole: Path, store: Path) -> None:
     client = MlflowClient(f"sqlite:///{store}")
     for row in table(whole):

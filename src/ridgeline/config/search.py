@@ -24,6 +24,7 @@ class SearchConfig:
     summary: str | None = aside(None)
     direction: Literal["minimize", "maximize"] | None = None
     n_trials: int | None = aside(None)
+    timeout: float | None = aside(None)
     n_jobs: int = aside(1)
     max_failure_rate: float = aside(0.5)
     seed: int = 0
@@ -35,6 +36,8 @@ class SearchConfig:
 
     def check(self) -> None:
         require(self.n_trials is None or self.n_trials >= 1, "search.n_trials >= 1", "search.n_trials", self.n_trials)
+        seconds = self.timeout
+        require(seconds is None or 0 < seconds < float("inf"), "0 < search.timeout < inf", "search.timeout", seconds)
         require(self.n_jobs >= 1, "search.n_jobs >= 1", "search.n_jobs", self.n_jobs)
         n = self.n_startup_trials
         require(n >= 0, "search.n_startup_trials >= 0", "search.n_startup_trials", n)

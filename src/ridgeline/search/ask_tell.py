@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.search import sampling
+from ridgeline.search.deadline import Deadline
 from ridgeline.search.endings import Ending, StudyStopped
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan
@@ -33,6 +34,7 @@ class AskTell:
         self.plan, self.study, self.folder = plan, study, folder
         self.records, self.progress = records, progress
         self.exhausted = False
+        self.deadline = Deadline(plan.config.search.timeout)
         self._distributions = {d.key: d.distribution for d in plan.line.space}
         self._repeats = Repeats(plan.config.search, plan.line.space)
         self._standings = Standings(study.direction, ran(study))

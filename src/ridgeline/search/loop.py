@@ -1,4 +1,4 @@
-"""A study goes on from the state that its storage is in, to its goal or to Ctrl-C.
+"""A study goes on from the state that its storage is in, to its goal, to the end of its time, or to Ctrl-C.
 
 Its trials train as a stream in worker processes; or Hydra's launcher runs them as jobs, `search.n_jobs` at a time.
 """
@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.trial import Trial
 
 from ridgeline.search.ask_tell import AskTell
-from ridgeline.search.endings import Ending, ending_of, one_line, recorded_ending
+from ridgeline.search.deadline import TimeIsUp
+from ridgeline.search.endings import Ending, StudyStopped, ending_of, one_line, recorded_ending
 from ridgeline.search.job_folder import job_folder
 from ridgeline.search.launching import Launch, Launcher
 from ridgeline.search.resume import close_running, put_in_order
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 
 
 def run_to_goal(trials: AskTell, launcher: Launcher) -> None:
-    """Train the trials that are left. Raises StudyStopped, or KeyboardInterrupt when all trials are in order."""
+    """Train the trials that are left, or as many as `search.timeout` leaves time for. Raises StudyStopped, or
+    KeyboardInterrupt when all trials are in order."""
     streaming = None
     if launcher.stack is not None and launcher.can_stream(trials.plan):
         streaming = Streaming(trials, launcher.stack, launcher.master)
@@ -35,6 +37,10 @@ def run_to_goal(trials: AskTell, launcher: Launcher) -> None:
         if streaming is not None:
             streaming.run()
         _run_jobs(trials, launcher.launch)  # also what a stream has left: trials that a kill took half-way
+    except TimeIsUp:
+        trials.records.interrupt_trials("search.timeout")
+        close_running(trials, takes_up)
+        _say_that_time_is_up(trials)
     except KeyboardInterrupt:
         trials.records.hasten()
         trials.records.interrupt_trials("interrupted")
@@ -43,10 +49,20 @@ def run_to_goal(trials: AskTell, launcher: Launcher) -> None:
     trials.check_failures()
 
 
+def _say_that_time_is_up(trials: AskTell) -> None:
+    """Raises StudyStopped where the time was too short for any trial."""
+    seconds, ended, goal = trials.deadline.seconds, trials.tally.ran, trials.plan.n_trials
+    if ended == 0:
+        none = f"No trial of the study {trials.plan.name} ended within search.timeout={seconds} s"
+        raise StudyStopped(f"{none}: raise it.")
+    log.info(f"search.timeout={seconds} s is over: {ended} of {goal} trials ended. The same command goes on.")
+
+
 def _run_jobs(trials: AskTell, launch: Launch) -> None:
     """Run trials as jobs until the study has its trials, or its sampler has no more."""
     while not trials.exhausted and (left := trials.left) > 0:
         trials.check_failures()
+        trials.deadline.check()
         batch = [trials.ask() for _ in range(min(left, trials.plan.config.search.n_jobs))]
         _run_batch(trials, launch, batch)
 

@@ -47,6 +47,7 @@ class OpenTrials:
 
     def epoch(self, fit: Fit, row: Row) -> bool:
         """Take in the row of an epoch; whether the trial is to be pruned after it."""
+        self.trials.deadline.check()
         self.runs[fit.number].log_epoch(*epoch_metrics(row))
         self.curves.setdefault(fit.number, []).append(row)
         value = row.get(self.trials.plan.config.metric, math.nan)  # a module of the user's logs it when it likes
@@ -95,6 +96,7 @@ class Flow(OpenTrials):
     def next(self, slot: int, tick: int) -> Fit | None:
         """The fit of a new trial; None when the study has all of its trials."""
         self.trials.check_failures()
+        self.trials.deadline.check()
         if self.trials.exhausted or self.trials.tally.asked >= self.trials.plan.n_trials:
             return None
         trial = self.trials.ask()
@@ -129,6 +131,7 @@ class Group(OpenTrials):
     def next(self, slot: int, tick: int) -> Fit | None:
         """The fit of the next trial of the group; None when all have begun."""
         self.trials.check_failures()
+        self.trials.deadline.check()
         trial = next(self.batch, None)
         return None if trial is None else self.open(trial, tick)
 

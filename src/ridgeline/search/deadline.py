@@ -1,0 +1,26 @@
+"""How long a start of a study may take: `search.timeout`."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+
+class TimeIsUp(Exception):
+    """A start of a study has taken as long as it may."""
+
+
+class Deadline:
+    """So many seconds from now; None: never.
+
+    What is broken off follows the wall clock, so a study with a deadline is not the same again on another day; nothing
+    that has ended is lost, and nothing counts twice.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = None if seconds is None else monotonic() + seconds
+
+    def check(self) -> None:
+        """Raise TimeIsUp after it."""
+        if self._end is not None and monotonic() >= self._end:
+            raise TimeIsUp
