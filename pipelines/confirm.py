@@ -28,6 +28,8 @@ def confirm(cfg: DictConfig) -> None:
     stored, asked = open_study(config, str(config.study)), config.confirm
     chosen = f"its best {asked.top} train again with {asked.selection_seeds} new seeds each"
     tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test split"
+    if asked.ensemble:
+        tested += f", and the members of two ensembles, the study's and the baseline's, with {asked.seeds} each too"
     print(f"Confirming {stored.name}: {chosen}, then {tested}; into {stored.folder / CONFIRMED}", flush=True)
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for

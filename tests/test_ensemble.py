@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from opening import opened
+from ridgeline.api.studies import Study
 from ridgeline.checking import ConfigError
 from ridgeline.config import ConfirmConfig
 from ridgeline.data import load_splits
@@ -23,11 +25,14 @@ from ridgeline.evaluation.candidates import Candidate
 from ridgeline.evaluation.confirm import confirm_study
 from ridgeline.evaluation.confirmation import LEDGER
 from ridgeline.evaluation.ensemble import check_ensemble, choose, predicted
+from ridgeline.evaluation.fitted import fitted_of
 from ridgeline.evaluation.measuring import Measuring, measuring_of
 from ridgeline.evaluation.scoring import open_model
 from ridgeline.evaluation.selection import select
 from ridgeline.evaluation.stored import StoredStudy, open_study
+from ridgeline.evaluation.story import write_report
 from ridgeline.lightning.fitted import load_champion
+from ridgeline.search.records import WEIGHTS
 from ridgeline.stack.ensemble import FittedEnsemble
 from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
@@ -113,8 +118,9 @@ def test_selection_prefers_what_complements_and_reads_no_test_example() -> None:
 
 def test_a_module_without_predictions_has_no_ensemble() -> None:
     line = "`what the model gives is a prediction of each example, where networks are averaged,` must hold, but got"
+    nowhere: Any = None  # it is not looked at
     with pytest.raises(ConfigError, match=f"{line} confirm.ensemble=True"):
-        check_ensemble(Measuring("test/acc", "classification", by_seeds=True))
+        check_ensemble(nowhere, Measuring("test/acc", "classification", by_seeds=True))
 
 
 SETTINGS = ConfirmConfig(top=2, selection_seeds=2, seeds=3, ensemble=True)
@@ -179,3 +185,47 @@ def test_both_sides_have_an_ensemble_and_the_verdict_stays_of_one_network_each(
     assert again["ensemble"]["sides"] == record["ensemble"]["sides"]
     assert len(lines) == 1  # one opening for all that was compared
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.verify
+def test_the_trials_as_they_are_predict_as_one_and_open_nothing(
+    confirmed: tuple[StoredStudy, dict[str, Any], str],
+) -> None:
+    stored, _, _ = confirmed
+    before = (Path(stored.config.runs) / LEDGER).read_text()
+    ensemble = Study(stored).ensemble
+    splits = load_splits(ensemble.fitted.config.data)
+    x_NI, y_N = splits.own_units(splits.validation.x_NI).numpy(), splits.validation.y_N.numpy()
+    own = [fitted_of(stored.config_of(m.trial), load_file(stored.job(m.trial) / WEIGHTS)) for m in ensemble.members]
+    parts = [m.share * one[0].predict(x_NI) for m, one in zip(ensemble.members, own, strict=True) if one is not None]
+    p_NC = ensemble.predict_proba(x_NI)
+    np.testing.assert_allclose(p_NC, sum(parts), rtol=1e-5, atol=1e-7)
+    assert -np.log(p_NC[np.arange(len(y_N)), y_N]).mean() == pytest.approx(ensemble.loss, rel=1e-4)
+    assert ensemble.loss <= ensemble.alone == pytest.approx(Study(stored).best.value, rel=1e-4)
+    assert (Path(stored.config.runs) / LEDGER).read_text() == before
+
+
+@pytest.mark.verify
+def test_the_page_shows_what_averaging_gains_and_the_members(
+    confirmed: tuple[StoredStudy, dict[str, Any], str],
+) -> None:
+    stored, record, _ = confirmed
+    page = write_report(replace(stored.config, study=stored.name))[-1].read_text()
+    section = page[page.index('<section id="averaging">') : page.index('<section id="history">')]
+    assert all(html.escape(sentence, quote=False) in section for sentence in record["ensemble"]["sentences"])
+    assert "with 95% intervals" in section
+    members = [one for side in record["ensemble"]["sides"].values() for one in side["members"]]
+    assert section.count("<tr>") == 1 + len(members)
+
+
+@pytest.mark.verify
+def test_without_kept_weights_nothing_is_averaged_and_nothing_opened(
+    confirmed: tuple[StoredStudy, dict[str, Any], str],
+) -> None:
+    stored, _, _ = confirmed
+    before = (Path(stored.config.runs) / LEDGER).read_text()
+    for path in stored.folder.glob(f"jobs/*/{WEIGHTS}"):
+        path.unlink()
+    with pytest.raises(ConfigError, match=r"`the weights of a trial are kept` must hold .*tracking.keep_members"):
+        Study(stored).confirm(ensemble=True)
+    assert (Path(stored.config.runs) / LEDGER).read_text() == before

@@ -1,6 +1,7 @@
 # The public API: every name here can be imported from `ridgeline`, and src/ridgeline/__init__.py finds it by this file.
 # A study from Python.
 from ridgeline.api.champion import Champion as Champion
+from ridgeline.api.champion import Ensemble as Ensemble
 from ridgeline.api.estimators import RegularizedClassifier as RegularizedClassifier
 from ridgeline.api.estimators import RegularizedRegressor as RegularizedRegressor
 from ridgeline.api.studies import Best as Best

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Champion:
-    """`model` is its name in MLflow's registry."""
+    """`model` is its name in MLflow's registry; None: it is not registered."""
 
-    model: str
+    model: str | None
     fitted: Fitted
 
     @classmethod
@@ -90,6 +90,37 @@ class Champion:
             data: Any = self.fitted.config.data
             return pd.concat(read_chunks(str(Path(x)), key="X", missing=data.missing, strings=data.strings))
         return as_frame(x)
+
+
+@dataclass(frozen=True)
+class Ensemble(Champion):
+    """The mean of some of a study's networks, as these were trained. `members`: their trials, shares and parameters.
+
+    `loss` and `alone`: of the mean and of the best network by itself, on the validation examples that have chosen both:
+    on new examples the gain may be less.
+    """
+
+    members: tuple[Member, ...]
+    loss: float
+    alone: float
+
+    @classmethod
+    def of(cls, stored: StoredStudy) -> Ensemble:
+        """Raises ConfigError where the weights of no trial are kept, or where they are of folds."""
+        from ridgeline.evaluation.ensemble import of_own_weights
+
+        fitted, chosen = of_own_weights(stored)
+        pairs = zip(chosen.members, chosen.shares, strict=True)
+        members = tuple(Member(int(c.trial or 0), share, c.params) for c, share in pairs)
+        return cls(None, fitted, members, chosen.loss, chosen.alone)
+
+
+class Member(NamedTuple):
+    """A trial in an ensemble; the shares add up to 1."""
+
+    trial: int
+    share: float
+    params: dict[str, Any]
 
 
 def classes_of(names: tuple[str, ...]) -> np.ndarray:

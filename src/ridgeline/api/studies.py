@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ridgeline.api.asked import Range, merged, network_settings, space_settings
-from ridgeline.api.champion import Champion
+from ridgeline.api.champion import Champion, Ensemble
 from ridgeline.api.composing import compose, composed, one_line_mistakes, runs_folder
 from ridgeline.api.given import data_settings
 from ridgeline.checking import ConfigError, build
@@ -207,6 +207,12 @@ class Study:
     def champion(self) -> Champion:
         """The network that confirming has registered: raw rows in, predictions out."""
         return Champion.of(self._stored)
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """The mean of the study's networks that is best on validation, as they were trained: nothing trains again, and
+        the test split stays closed. `confirm(ensemble=True)` says what averaging gains."""
+        return Ensemble.of(self._stored)
 
     def __repr__(self) -> str:
         trials = ran(self._stored.study)

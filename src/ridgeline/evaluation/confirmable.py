@@ -30,7 +30,7 @@ def check(stored: StoredStudy, *, ensemble: bool = False) -> None:
         require_fixed_splits(stored.config.data)
     measuring = measuring_of(stored.config)
     if ensemble:
-        check_ensemble(measuring)
+        check_ensemble(stored, measuring)
     if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
     _check_one_split(stored)

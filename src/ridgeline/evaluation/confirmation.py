@@ -30,9 +30,9 @@ from ridgeline.evaluation.arms import (
 )
 from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularizers, with_rates_of
 from ridgeline.evaluation.candidates import Candidate, Trainer
-from ridgeline.evaluation.ensemble import Averaged, choose, kept_of_study, retrain_members
+from ridgeline.evaluation.ensemble import Averaged, Chosen, choose, kept_of_study, retrain_members
 from ridgeline.evaluation.ensemble_record import describe_ensembles
-from ridgeline.evaluation.fits import start_workers
+from ridgeline.evaluation.fits import FitsFailed, start_workers
 from ridgeline.evaluation.measuring import Measuring, measuring_of, train_figures
 from ridgeline.evaluation.opened import Opened, OpenTest, open_once
 from ridgeline.evaluation.stored import StoredStudy
@@ -193,10 +193,14 @@ def _ensembles(
 ) -> dict[str, Averaged]:
     """Of the study's trials, and of the baseline's where there are such: both by the same rule."""
     bar.set_description("selecting ensembles")
-    found = {BEST: choose(kept_of_study(stored, chosen[BEST].config), measuring)}
-    if chosen[BASELINE] is not chosen[BEST]:
-        found[BASELINE] = choose([(candidate, fit.weights) for candidate, fit in trainer.searched], measuring)
-    sides = {side: own for side, own in found.items() if own is not None}
+    sides, own = dict[str, Chosen](), choose(kept_of_study(stored, chosen[BEST].config), measuring)
+    if own is None:
+        raise FitsFailed("No network whose weights are kept sees the data as the winner does (tracking.keep_members).")
+    sides[BEST] = own
+    if trainer.searched:
+        of_baseline = choose([(candidate, fit.weights) for candidate, fit in trainer.searched], measuring)
+        assert of_baseline is not None
+        sides[BASELINE] = of_baseline
     n_seeds = len(arms[BEST].seeds)
     bar.total += n_seeds * sum(len(own.members) for own in sides.values())
     bar.set_description("retraining the members of ensembles")

@@ -13,23 +13,27 @@ import numpy as np
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ridgeline.checking import require
+from ridgeline.checking import ConfigError, require
 from ridgeline.config import Config
 from ridgeline.data import Split, drawing_with, load_splits
-from ridgeline.evaluation.arms import Arm, measured_by, retrain_each
+from ridgeline.evaluation.arms import BEST, Arm, measured_by, retrain_each
 from ridgeline.evaluation.candidates import MOST, Candidate, alone
-from ridgeline.evaluation.measuring import Measured, Measuring, measure_answers
+from ridgeline.evaluation.fits import FitsFailed
+from ridgeline.evaluation.fitted import fitted_of
+from ridgeline.evaluation.measuring import Measured, Measuring, measure_answers, measuring_of
 from ridgeline.evaluation.selection import Loss, select
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.lightning.answers import answers, validation_of
 from ridgeline.search.ranking import best_settings, outcome, ran
 from ridgeline.search.records import WEIGHTS
-from ridgeline.stack.ensemble import averaged
+from ridgeline.stack.ensemble import FittedEnsemble, averaged
 from ridgeline.stack.prediction import logits_KNC, validation_logits
 from ridgeline.stack.workers import Workers
 
 Trained = tuple[Candidate, Mapping[str, Tensor]]
 """A network that may be in an ensemble, and its weights."""
+
+NONE_KEPT = "`the weights of a trial are kept` must hold for an ensemble, but got none (tracking.keep_members)."
 
 LOSS_IN_WORDS: Mapping[Loss, str] = {
     "log": "log loss",
@@ -62,10 +66,13 @@ class Averaged:
     failed: list[str]
 
 
-def check_ensemble(measuring: Measuring) -> None:
-    """Raise ConfigError where what networks give cannot be averaged."""
+def check_ensemble(stored: StoredStudy, measuring: Measuring) -> None:
+    """Raise ConfigError where what networks give cannot be averaged, or where none is kept."""
     rule = "what the model gives is a prediction of each example, where networks are averaged,"
     require(not measuring.by_seeds, rule, "confirm.ensemble", True)
+    best = best_settings(ran(stored.study), stored.study.direction)[:MOST]
+    if not any((stored.job(setting.trial.number) / WEIGHTS).exists() for setting in best):
+        raise ConfigError(NONE_KEPT)
 
 
 def kept_of_study(stored: StoredStudy, config: Config) -> Iterable[Trained]:
@@ -143,6 +150,20 @@ def _of_folds(split: Split, values_N: Tensor) -> list[np.ndarray]:
     return [own_N[:size].numpy() for own_N, size in zip(values_N.split(split.n), sizes, strict=True)]
 
 
+def of_own_weights(stored: StoredStudy) -> tuple[FittedEnsemble, Chosen]:
+    """The ensemble of a study's trials as they were trained: nothing trains again, and the test split stays closed."""
+    rule = "data.folds=null, where the trials' own networks are averaged (confirm.ensemble=true trains such anew),"
+    require(stored.config.data.folds is None, rule, "data.folds", stored.config.data.folds)
+    measuring = measuring_of(stored.config)
+    check_ensemble(stored, measuring)
+    best = best_settings(ran(stored.study), stored.study.direction)
+    chosen = choose(kept_of_study(stored, stored.config_of(best[0].trial.number)), measuring)
+    if chosen is None:
+        raise ConfigError(NONE_KEPT)
+    made = [fitted_of(c.config, load_file(stored.job(int(c.trial or 0)) / WEIGHTS)) for c in chosen.members]
+    return FittedEnsemble.of([one[0] for one in made if one is not None], chosen.shares), chosen
+
+
 def retrain_members(
     chosen: Mapping[str, Chosen],
     known: Mapping[str, Arm],
@@ -169,6 +190,8 @@ def retrain_members(
     outcomes = retrain_each([(member, seeds) for _, _, member, seeds in asked], workers, progress)
     found |= {(side, i): outcome_ for (side, i, _, _), outcome_ in zip(asked, outcomes, strict=True)}
     sides = {side: _averaged(own, [found[side, i] for i in range(len(own.members))]) for side, own in chosen.items()}
+    if not sides[BEST].arms:
+        raise FitsFailed(f"All members of the ensemble fail when they are retrained: {sides[BEST].failed[0]}")
     return {side: own for side, own in sides.items() if own.arms}
 
 

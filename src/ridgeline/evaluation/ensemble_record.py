@@ -37,6 +37,8 @@ def describe_ensembles(ensembles: Mapping[str, Averaged], opened: Opened, measur
         span = _span(gain[side][figure], figure, seeds)
         networks = f"{len(own.arms)} networks" if len(own.arms) > 1 else "1 network"
         sentences.append(f"The mean of {networks} {whose} has {means}: {span}: {ENDING[words[side]]}.")
+        if own.failed:
+            sentences.append(f"{len(own.failed)} of its {len(own.chosen.members)} members failed: {own.failed[0]}")
     found: dict[str, Any] = {
         "sides": {side: {**_described(own), "test": test[side]} for side, own in ensembles.items()},
         "gain": gain,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ridgeline.report import notation
+from ridgeline.report.averaging import gains
 from ridgeline.report.compared import histogram, learning_curves
 from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Predicted, Story, Trial
@@ -21,7 +22,7 @@ from ridgeline.tasks.figures import title
 
 SECTIONS = (
     *("intervals", "history", "space", "strips", "parallel", "curves", "gap", "weights"),
-    *("predictions", "boundary"),
+    *("predictions", "boundary", "averaging"),
 )
 
 FEWEST = 3
@@ -52,6 +53,8 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
         record, boundary = story.confirmed.record, story.confirmed.boundary
         if record.get("off", True):  # else there is but one network
             draw("intervals", lambda: _intervals(record))
+        if "ensemble" in record:
+            draw("averaging", lambda: [gains(record["ensemble"], record["figure"])])
         if boundary is not None:
             draw("boundary", lambda: boundaries(boundary))
     if story.complete:
