@@ -92,7 +92,7 @@ def own_params(config: Config, common: Common, tried: Mapping[str, str]) -> Sequ
 def log_params(store: Store, run_id: str, params: Sequence[Param]) -> None:
     """Write the params, in batches as large as a store takes."""
     for first in range(0, len(params), ROOM["params"]):
-        store.client.log_batch(run_id, params=params[first : first + ROOM["params"]])
+        store.log_batch(run_id, params=params[first : first + ROOM["params"]])
 
 
 def log_dataset(store: Store, run_id: str, dataset: Any) -> None:

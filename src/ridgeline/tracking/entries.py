@@ -55,7 +55,7 @@ class Batch:
         return halves
 
     def write(self, store: Store) -> None:
-        store.client.log_batch(self.run.result(0), self.metrics, self.params, self.tags)
+        store.log_batch(self.run.result(0), self.metrics, self.params, self.tags)
 
     def fail(self, error: Exception) -> None:
         pass

@@ -127,7 +127,7 @@ class Run:
         self.is_open, ended = False, time.time_ns() // 1_000_000  # ms
 
         def end(store: Store) -> None:
-            store.client.set_terminated(self._id.result(0), STATUS[state], ended)
+            store.end(self._id.result(0), STATUS[state], ended)
 
         return Call(f"end of {self._name}", end)
 

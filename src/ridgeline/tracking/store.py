@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,9 +14,11 @@ from ridgeline.command_line.commands import Where, look_at
 from ridgeline.command_line.passwords import hidden, revealed
 from ridgeline.command_line.places import STORE
 from ridgeline.config import TrackingConfig
+from ridgeline.tracking.direct import Tables, open_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
 
 SQLITE = "sqlite:///"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -34,10 +37,27 @@ class Keeping(Protocol):
 
 @dataclass(frozen=True)
 class Store:
-    """An open store, and the experiment that our runs belong to."""
+    """An open store, and the experiment that our runs belong to. `tables`: those of an SQLite file that are known."""
 
     client: MlflowClient
     experiment_id: str
+    tables: Tables | None = None
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+    ) -> None:
+        """Add metrics, params and tags to a run, as many as MLflow takes at once."""
+        if self.tables is None or not self.tables.log_batch(run_id, metrics, params, tags):
+            self.client.log_batch(run_id, metrics, params, tags)
+
+    def end(self, run_id: str, status: str, ended: int) -> None:
+        """Say how a run ended, and when, in milliseconds since 1970."""
+        if self.tables is None or not self.tables.end(run_id, status, ended):
+            self.client.set_terminated(run_id, status, ended)
 
 
 def store_uri(config: Keeping) -> str:
@@ -78,21 +98,22 @@ def open_store(config: Keeping) -> Store:
     from mlflow.exceptions import MlflowException
 
     uri = store_uri(config)
-    artifacts = None
+    artifacts = tables = None
     if uri.startswith(SQLITE):
         artifacts = (Path(config.runs).absolute() / "artifacts").as_uri()
         _create_tables(Path(uri.removeprefix(SQLITE)), artifacts)
+        tables = open_tables(Path(uri.removeprefix(SQLITE)))
     client = MlflowClient(uri, registry_uri=uri)
     name = config.tracking.experiment
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return Store(client, client.create_experiment(name, artifacts, tags=KIND))
+            return Store(client, client.create_experiment(name, artifacts, tags=KIND), tables)
         except MlflowException as error:  # another process was faster
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise error
-    return Store(client, experiment.experiment_id)
+    return Store(client, experiment.experiment_id, tables)
 
 
 def _create_tables(path: Path, artifacts: str) -> None:
