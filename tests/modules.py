@@ -239,6 +239,19 @@ class Bias(nn.Module):
         return self.bias.expand(len(x), -1)
 
 
+class Failing(nn.Module):
+    """On batches of so many examples, or more, with what CUDA would say."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, says: str, at: int) -> None:
+        super().__init__()
+        self.layer, self.says, self.at = nn.Linear(n_inputs, n_outputs), says, at
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) >= self.at:
+            raise torch.AcceleratorError(self.says)
+        return self.layer(x)
+
+
 def number() -> int:
     return 3
 

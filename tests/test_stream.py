@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from ridgeline.config import Config
+from ridgeline.config import Config, ConfigError, parse
 from ridgeline.data import Splits, load_splits
 from ridgeline.lightning.alone import train_alone
+from ridgeline.stack.device import is_lost, is_out_of_memory
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
 from ridgeline.stack.pool import Pool
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
 from ridgeline.stack.stream import Stream
-from settings import small
+from settings import SMALL, small, tree
 
 
 def knobs(number: int, **optimizer: Any) -> Config:
@@ -333,6 +334,50 @@ def test_stacks_that_cannot_begin_say_why_to_the_last_fit_and_the_next_stream_tr
     log = stream([small(seed=number, data__name="mnist", data__root="nowhere") for number in range(7)], pool, slots=4)
     assert all("nowhere" in str(log.results[number]) for number in range(7))
     assert isinstance(stream([small()], pool, slots=1).results[0], FitResult)
+
+
+def failing(number: int, says: str, at: int) -> Config:
+    """Once its stack takes so many examples at a time: those of its fits together."""
+    ours = {key: value for key, value in SMALL.items() if not key.startswith("network.")}
+    network = {"network._target_": "modules.Failing", "network.says": says, "network.at": at}
+    return parse(tree({**ours, **network, "seed": number, "trainer.max_epochs": 2}))
+
+
+@pytest.mark.verify
+def test_lost_device_ends_the_worker_whose_fits_fail_and_another_trains_on() -> None:
+    """Every later fit would fail in a process whose device does not answer."""
+    said = "CUDA error: device-side assert triggered"
+    with Pool(1, train_alone) as pool:
+        (before,) = pool._processes.values()
+        log = stream([failing(number, f"{said}\nCUDA kernel errors might be", 100) for number in range(3)], pool, 2)
+        assert before.exitcode == 1
+        assert isinstance(stream([small()], pool, slots=1).results[0], FitResult)
+        assert before not in pool._processes.values()
+    assert [log.results[number] for number in range(3)] == [f"AcceleratorError: {said}"] * 3
+
+
+def test_errors_after_which_a_device_answers_no_more_are_told_from_a_lack_of_memory() -> None:
+    lost = [
+        torch.AcceleratorError("CUDA error: an illegal memory access"),
+        RuntimeError("CUDA error: unspecified launch"),
+    ]
+    wrapped = ConfigError("network takes examples")
+    wrapped.__cause__ = lost[0]
+    assert all(is_lost(error) for error in (*lost, wrapped))
+    full = [torch.OutOfMemoryError("CUDA out of memory."), torch.AcceleratorError("CUDA error: out of memory")]
+    full.append(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"))
+    assert not any(is_lost(error) for error in (*full, RuntimeError("shapes differ"), ValueError("CUDA error: no")))
+    assert all(is_out_of_memory(error) for error in full)
+
+
+@pytest.mark.verify
+def test_memory_that_cuda_lacks_halves_the_stack_in_the_same_process(caplog: pytest.LogCaptureFixture) -> None:
+    with Pool(1, train_alone) as pool:
+        (before,) = pool._processes.values()
+        log = stream([failing(number, "CUDA error: out of memory", 250) for number in range(4)], pool, slots=4)
+        assert list(pool._processes.values()) == [before]
+    assert "A stack of 4 goes on as one of 2" in caplog.text
+    assert all(isinstance(result, FitResult) for result in log.results.values())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ridgeline.lightning.effects import make_effects, weights_of
 from ridgeline.lightning.numbers import numbers_logger
 from ridgeline.lightning.package import as_callback, package_of
 from ridgeline.lightning.splits import given
-from ridgeline.stack.device import give_back_memory, is_out_of_memory, pick_device
+from ridgeline.stack.device import give_back_memory, is_lost, is_out_of_memory, pick_device
 from ridgeline.stack.fitting import quiet_lightning
 from ridgeline.stack.precision import float32_products
 from ridgeline.stack.records import FitResult, Row
@@ -36,7 +36,8 @@ def fit_module(
 ) -> FitResult:
     """Train the module on its data. `go_on` and `listener` are `Curve`'s; the Trainer writes into `job_dir`.
 
-    What the user's code raises is the `failure` of the result, in one line.
+    What the user's code raises is the `failure` of the result, in one line; in a worker, which gives `go_on`, an error
+    after which its device answers no more is raised.
     """
     started = time.monotonic()
     package = package_of(config)
@@ -48,7 +49,7 @@ def fit_module(
             trainer = _train(config, package, [*effects, curve], folder)
             curve.end = curve.end or ("callback" if trainer.should_stop else "max_epochs")
         except Exception as error:
-            if error is curve.parting:
+            if error is curve.parting or (go_on is not None and is_lost(error)):  # a worker ends then
                 raise
             curve.failure, curve.end = _failure(error), "failed"
     give_back_memory()

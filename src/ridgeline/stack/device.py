@@ -77,3 +77,17 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, RuntimeError) and any(word in str(error) for word in words):
         return True
     return isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the device answers this process no more: after an assertion or an illegal access on it, every call fails.
+
+    Other errors of CUDA count as such too, but for a lack of memory: a new process costs seconds, a broken one all fits
+    that come. What an error was raised from is looked at as well.
+    """
+    if isinstance(error, Exception) and is_out_of_memory(error):
+        return False
+    is_cuda = isinstance(error, torch.AcceleratorError) or (
+        isinstance(error, RuntimeError) and str(error).startswith(("CUDA error: ", "cuDNN error: "))
+    )
+    return is_cuda or (error.__cause__ is not None and is_lost(error.__cause__))

@@ -62,6 +62,11 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Lost(Broken):
+    """The exception was of the device, which answers the process no more: this is its last word."""
+
+
+@dataclass(frozen=True)
 class TooLarge:
     """The stack did not fit into memory, which is free again; none of its fits has a result."""
 

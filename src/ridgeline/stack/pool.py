@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ class Pool(Workers):
         start_server()
         connections: list[Connection] = []
         for worker in workers:
+            self._kill([self._processes[worker]] if worker in self._processes else [])
             ours, theirs = SERVED.Pipe()
             process = SERVED.Process(target=_work, args=(theirs, self._train))
             with without_script():
@@ -48,9 +49,13 @@ class Pool(Workers):
 
     def _end(self) -> None:
         atexit.unregister(self._end)
-        for process in self._processes.values():
-            process.kill()  # a worker leaves all other signals to its parent, and holds nothing that would be lost
-        for process in self._processes.values():
+        self._kill(self._processes.values())
+
+    def _kill(self, processes: Collection[BaseProcess]) -> None:
+        """A worker leaves all other signals to its parent, and holds nothing that would be lost."""
+        for process in processes:
+            process.kill()
+        for process in processes:
             process.join()
 
 

@@ -5,6 +5,7 @@ It is told what to do through a pipe and hands back every epoch; it knows nothin
 
 from __future__ import annotations
 
+import os
 import time
 from multiprocessing.connection import Connection
 
@@ -15,11 +16,11 @@ from ridgeline.data import load_splits, require_same
 from ridgeline.stack.alone import Alone, Train
 from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.collect import collect
-from ridgeline.stack.device import give_back_memory, is_out_of_memory, keep_freed_memory, pick_device
+from ridgeline.stack.device import give_back_memory, is_lost, is_out_of_memory, keep_freed_memory, pick_device
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.interrupts import leave_to_parent
-from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Stop, TooLarge, receive, send
+from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Lost, Stop, TooLarge, receive, send
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products, no_denormals
 
@@ -50,12 +51,23 @@ def _answer(connection: Connection, begin: Begin, train: Train) -> None:
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        failure = TooLarge(reason) if is_out_of_memory(error) else Broken(reason)
-    if slots.is_done:
-        return  # nobody waits for it
+        failure = _failure(error)
+    is_awaited = not slots.is_done
+    if isinstance(failure, Lost):
+        if is_awaited:
+            send(connection, failure)
+        os._exit(1)  # at once: whatever ends in order would ask the device
+    if not is_awaited:
+        return
     give_back_memory()  # here, for while the exception was handled its traceback held the stack
     send(connection, failure)
+
+
+def _failure(error: Exception) -> Broken | TooLarge:
+    if is_lost(error):  # torch adds lines of advice
+        return Lost(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return TooLarge(reason) if is_out_of_memory(error) else Broken(reason)
 
 
 def _train(begin: Begin, refill: Refill) -> None:

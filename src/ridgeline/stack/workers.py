@@ -10,7 +10,7 @@ from typing import Self
 
 from ridgeline.config import Config
 from ridgeline.data import describe
-from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Stop, receive, send
+from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Lost, Stop, receive, send
 
 
 class Workers(ABC):
@@ -40,7 +40,7 @@ class Workers(ABC):
 
     def begin(self, worker: int, configs: Mapping[int, Config]) -> None:
         """Start a stack with these fits, by number, in its slots from 0 on. A process that is gone is replaced."""
-        if not self._is_alive(worker):
+        if worker in self._gone or not self._is_alive(worker):
             self._connections[worker].close()
             (self._connections[worker],) = self._start([worker])
             self._gone.discard(worker)
@@ -68,6 +68,8 @@ class Workers(ABC):
             worker = alive[connection]
             try:
                 messages.append((worker, receive(connection)))
+                if isinstance(messages[-1][1], Lost):  # it ends by itself
+                    self._gone.add(worker)
             except (EOFError, OSError):  # a machine that is off says nothing: its connection times out
                 self._gone.add(worker)
                 messages.append((worker, Gone(self._last_word(worker))))
