@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import torch
 
+from modules import tell_gpu
 from ridgeline.config import Config, ConfigError, parse
 from ridgeline.data import Splits, load_splits
 from ridgeline.lightning.alone import train_alone
+from ridgeline.search.launching import StackSettings
 from ridgeline.stack.device import is_lost, is_out_of_memory
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
-from ridgeline.stack.pool import Pool
+from ridgeline.stack.pool import Pool, visible_gpus
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
 from ridgeline.stack.stream import Stream
@@ -378,6 +380,23 @@ def test_memory_that_cuda_lacks_halves_the_stack_in_the_same_process(caplog: pyt
         assert list(pool._processes.values()) == [before]
     assert "A stack of 4 goes on as one of 2" in caplog.text
     assert all(isinstance(result, FitResult) for result in log.results.values())
+
+
+@pytest.mark.verify
+def test_each_worker_sees_one_gpu_of_those_that_the_study_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    alone = {**SMALL, "callbacks.mine._target_": "pytorch_lightning.callbacks.LambdaCallback"}
+    with Pool(3, tell_gpu, gpus=2) as pool:  # type: ignore[arg-type]
+        log = stream([parse(tree({**alone, "seed": number})) for number in range(3)], pool, slots=3)
+    assert [log.results[number] for number in range(3)] == [f"RuntimeError: sees {gpu}" for gpu in (5, 7, 5)]
+
+
+def test_gpus_are_named_as_cuda_was_told_and_a_cpu_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert visible_gpus(2, None) == ["0", "1"]
+    assert visible_gpus(2, "GPU-1f, MIG-2e,7") == ["GPU-1f", "MIG-2e"]
+    assert visible_gpus(0, "3") == []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert StackSettings().count_devices(gpu=True) == 2
 
 
 @contextmanager

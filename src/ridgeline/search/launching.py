@@ -74,9 +74,7 @@ class StackSettings:
             require((n := count_devices(gpu=gpu)) > 0, "the cluster has a device for a trial", key, self.address)
             return n
         if gpu:
-            import torch
-
-            return torch.cuda.device_count() if self.backend == "ray" else 1
+            return _count_gpus()
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def start(self, n: int, *, gpu: bool) -> Workers:
@@ -87,7 +85,13 @@ class StackSettings:
             return RayPool(n, train_alone, self.address, gpu=gpu)
         from ridgeline.stack.pool import Pool
 
-        return Pool(n, train_alone)
+        return Pool(n, train_alone, gpus=_count_gpus() if gpu else 0)
+
+
+def _count_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def stack_settings(master: DictConfig) -> StackSettings | None:

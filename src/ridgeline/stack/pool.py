@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import os
 from collections.abc import Collection, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from ridgeline.stack.alone import Train
 
 
-class Pool(Workers):
-    """Forked from the server that has imported what they need."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
-    def __init__(self, n: int, train: Train) -> None:
+
+class Pool(Workers):
+    """Forked from the server that has imported what they need. `gpus`: how many they share, one each in turn."""
+
+    def __init__(self, n: int, train: Train, *, gpus: int = 0) -> None:
         self._train = train
+        self._gpus = visible_gpus(gpus, os.environ.get(VISIBLE))
         self._processes: dict[int, BaseProcess] = {}
         atexit.register(self._end)  # before Python asks them to end by a signal, and waits
         super().__init__(n)
@@ -32,13 +37,17 @@ class Pool(Workers):
         for worker in workers:
             self._kill([self._processes[worker]] if worker in self._processes else [])
             ours, theirs = SERVED.Pipe()
-            process = SERVED.Process(target=_work, args=(theirs, self._train))
+            process = SERVED.Process(target=_work, args=(theirs, self._train, self._gpu_of(worker)))
             with without_script():
                 process.start()
             self._processes[worker] = process  # now that it is one: Ctrl-C may come at any moment
             theirs.close()
             connections.append(ours)
         return connections
+
+    def _gpu_of(self, worker: int) -> str | None:
+        """As CUDA is told; None: it is told nothing."""
+        return self._gpus[worker % len(self._gpus)] if self._gpus else None
 
     def _is_alive(self, worker: int) -> bool:
         return self._processes[worker].is_alive()
@@ -59,7 +68,15 @@ class Pool(Workers):
             process.join()
 
 
-def _work(connection: Connection, train: Train) -> None:
+def visible_gpus(n: int, given: str | None) -> list[str]:
+    """What CUDA calls the first `n` GPUs that this process may use, of which `given` is the list, if there is one."""
+    names = [str(i) for i in range(n)] if given is None else [name.strip() for name in given.split(",")]
+    return names[:n]
+
+
+def _work(connection: Connection, train: Train, gpu: str | None) -> None:
+    if gpu is not None:
+        os.environ[VISIBLE] = gpu  # before CUDA is asked anything in this process
     multiprocessing.set_start_method(None, force=True)  # a DataLoader's processes start as in a script of the user's
     from ridgeline.stack.worker import work  # and with it Lightning, which this process does not need
 
