@@ -11,6 +11,8 @@ and a search of its own. A right test says `helps` in 2.5% of them and `harms` i
 - numbers of noise, next to no l2: the same with an l2 too weak to draw them anywhere.
 - widths: two moons that a single hidden unit cannot tell apart and 32 can, with an l2 too weak to matter.
 - scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
+- regularizers of noise: as noise, with four regularizers on in every trial, and confirm.leave_one_out: how many of them
+  are said to earn their place, or to help alone.
 - groups of noise: tables of 40 groups of 24 rows. A group has its own place among the features and its own share of the
   classes, both drawn at random, so that of a new group nothing can be known; with data.group_on. Beside its verdict is
   that of an interval over rows, from the same predictions: what it would be if the rows were taken for independent.
@@ -55,6 +57,8 @@ NOISE = ["data.permute_labels=true", *SHORT]
 WEAK = ["regularization.l2=tag(log,interval(1e-9,1e-7))", "regularization.dropout=0"]
 NUMBERS = ["data.examples=200", "network.hidden=[32]"]
 DIGITS = ["data=digits", "data.examples=200"]
+FOUR = ["regularization.l2=tag(log,interval(1e-5,1e-1))", "regularization.dropout=interval(0.05,0.5)"]
+FOUR += ["regularization.label_smoothing=interval(0.01,0.2)", "regularization.input_noise=interval(0.05,0.5)"]
 GROUPS = ["data=table", "data.path={table}", "data.target=label", "network.hidden=[32]", *SHORT]
 KINDS: dict[str, tuple[int, list[list[str]]]] = {
     "noise": (
@@ -78,9 +82,17 @@ KINDS: dict[str, tuple[int, list[list[str]]]] = {
         [["data=moons", "data.examples=600", "network.hidden=[1],[32]", "optimizer.lr=0.02", *WEAK, *SHORT]],
     ),
     "scales": (20, [["data=digits", "data.examples=150", "data.standardize=none,all", *WEAK, *SHORT]]),
+    "regularizers of noise": (
+        40,
+        [
+            [*DIGITS, "network.hidden=[32]", *FOUR, *NOISE],
+            ["data=moons", "data.examples=600", "network.hidden=[32]", *FOUR, *NOISE],
+        ],
+    ),
     "groups of noise": (100, [[*GROUPS, "data.group_on=group"]]),
 }
 """By name: how many studies, and their arguments by turns."""
+LEFT_OUT = "regularizers of noise"
 SETTINGS = {"top": 3, "selection_seeds": 3, "seeds": 10}
 
 
@@ -103,7 +115,7 @@ def verdict_over_rows(study: Path) -> str:
     return HELPS if found.high < 0 else HARMS if found.low > 0 else NOTHING_SHOWN
 
 
-def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, Any]:
+def verdict_of(made: Studies, arguments: list[str], number: int, *, leave_one_out: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def inspect(runs: Path) -> None:
@@ -111,12 +123,22 @@ def verdict_of(made: Studies, arguments: list[str], number: int) -> dict[str, An
         asked = replace(made.plans[0].config, runs=str(runs))
         stored = open_study(asked, folder.name)
         trials = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
+        settings = replace(asked.confirm, **SETTINGS, leave_one_out=leave_one_out)
         with confirming(), contextlib.redirect_stderr(io.StringIO()):
-            confirm_study(stored, replace(asked.confirm, **SETTINGS), open_test_split, say=lambda words: None)
+            confirm_study(stored, settings, open_test_split, say=lambda words: None)
         record = json.loads((folder / CONFIRMED / RECORD).read_text())
         error = record["difference"][record["figure"]]
         found.update(word=record["verdict"]["word"], difference=error["mean"], p_value=error["p_value"])
         found.update(best=trials[0].value, worst=trials[-1].value)
+        if leave_one_out:
+            kept = ("adjusted_p", "word")
+            found["regularizers"] = {
+                one["key"]: {
+                    kind: {"p_value": one[kind]["gain"]["p_value"], **{name: one[kind][name] for name in kept}}
+                    for kind in ("without", "alone")
+                }
+                for one in record["ablation"]["regularizers"]
+            }
         if "groups" in record["difference"]:
             found.update(over_rows=verdict_over_rows(folder))
 
@@ -142,7 +164,9 @@ def main() -> None:
             (count, arguments), rows[kind] = KINDS[kind], []
             for number in range(2 if args.quick else count):
                 progress.say(f"{kind}, study {number + 1} of {count}: {dict(tally(rows[kind]))}")
-                rows[kind].append(verdict_of(made, arguments[number % len(arguments)], number))
+                rows[kind].append(
+                    verdict_of(made, arguments[number % len(arguments)], number, leave_one_out=kind == LEFT_OUT)
+                )
                 if not args.quick:
                     args.out.write_text(json.dumps(report(rows), indent=1) + "\n")
     progress.clear()
@@ -151,6 +175,12 @@ def main() -> None:
         print(f"{kind}: {len(own)} studies: {dict(tally(own))}; p < 0.05 in {below}")
         if any("over_rows" in row for row in own):
             print(f"{kind}, the same by rows: {dict(Counter(row['over_rows'] for row in own))}")
+        for each in ("without", "alone"):
+            said = [one[each] for row in own for one in row.get("regularizers", {}).values()]
+            if said:
+                below = sum(one["p_value"] < 0.05 for one in said)
+                words = dict(Counter(one["word"] for one in said))
+                print(f"{kind}, {each}: {len(said)} regularizers: {words}; p < 0.05 before correction in {below}")
 
 
 def tally(rows: list[dict[str, Any]]) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 python pipelines/confirm.py study=NAME
 python pipelines/confirm.py study=results/search.json confirm.seeds=50
+python pipelines/confirm.py study=NAME confirm.leave_one_out=true
 """
 
 from functools import partial
@@ -30,6 +31,8 @@ def confirm(cfg: DictConfig) -> None:
     tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test split"
     if asked.ensemble:
         tested += f", and the members of two ensembles, the study's and the baseline's, with {asked.seeds} each too"
+    if asked.leave_one_out:
+        tested += ", and so without each of its regularizers and with each alone"
     print(f"Confirming {stored.name}: {chosen}, then {tested}; into {stored.folder / CONFIRMED}", flush=True)
 
     from ridgeline.data.test_split import confirming, open_test_split  # torch, which a mistake need not wait for

@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -159,6 +159,12 @@ class Group:
     def without(self, which: Callable[[Strength], bool]) -> Self:
         """With these strengths off."""
         return self.times({name: 0.0 for name, known in strengths_of(self).items() if which(known)})
+
+    def only(self, names: Collection[str], **default: Any) -> Self:
+        """With these strengths, in their forms, and all else as it is by default, or as `default` says."""
+        forms = [name for name, readers in forms_of(self).items() if set(readers) & set(names)]
+        kept = [name for name in (*strengths_of(self), *forms) if name in {*names, *forms}]
+        return type(self)(**{**default, **{name: getattr(self, name) for name in kept}})
 
     def without_noise(self) -> Self:
         return self.without(lambda known: known.is_noise)

@@ -29,7 +29,8 @@ class ConfirmConfig:
     The `top` best configurations of the study train with `selection_seeds` new seeds, the best of them and the baseline
     with `seeds` others. `lr_factor`: how far from the study's learning rate that of the baseline is looked
     for, up and down. `ensemble`: whether means of the study's networks are measured beside the winner, and become the
-    champion. `summary`: a JSON file that gets the numbers too, without times (for DVC).
+    champion. `leave_one_out`: whether the winner is trained without each of its regularizers, and with each alone.
+    `summary`: a JSON file that gets the numbers too, without times (for DVC).
     """
 
     top: int = 5
@@ -37,6 +38,7 @@ class ConfirmConfig:
     seeds: int = 20
     lr_factor: float = 10.0
     ensemble: bool = False
+    leave_one_out: bool = False
     summary: str | None = None
 
     def check(self) -> None:

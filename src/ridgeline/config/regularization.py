@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from ridgeline.checking import require, targets
 from ridgeline.strengths import BATCHES, Group, OwnEffect, Settings
@@ -37,6 +38,10 @@ class RegularizationConfig(Group, *_REGULARIZATION[::-1]):  # type: ignore[misc]
     def strengths_on(self) -> dict[str, Any]:
         """Those that are more than 0, by key; and the user's effects."""
         return {**super().strengths_on(), **dict(self.own)}
+
+    def only(self, names: Collection[str], **default: Any) -> Self:
+        own = tuple((name, target) for name, target in self.own if name in names)
+        return super().only(names, **{"own": own, **default})
 
     def check_on_module(self, config: Any) -> None:
         super().check_on_module(config)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import FloatDistribution
 
-from ridgeline.config import AugmentationConfig, Config, RegularizationConfig, as_tree, parse
+from ridgeline.config import Config, as_tree, parse
 from ridgeline.config.batchable import is_batchable
 from ridgeline.evaluation.candidates import Candidate
-from ridgeline.evaluation.model_arguments import rates, strengths, with_numbers
+from ridgeline.evaluation.model_arguments import is_dropout, rates, strengths, with_numbers
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import design_point
 from ridgeline.search.trees import set_value
+from ridgeline.strengths import strengths_of
 
 LR = "optimizer.lr"
 DECAY = "optimizer.weight_decay"
+DROPOUT = "regularization.dropout"
 SCHEDULES = ("dropout_schedule", "penalty_schedule")
 
 OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for name in SCHEDULES))
@@ -26,13 +28,42 @@ OFF = ("regularization.", "augmentation.", DECAY, *(f"callbacks.{name}." for nam
 
 def without_regularization(config: Config) -> Config:
     """Of a module of the user's own also without the weight decays and dropout rates among its arguments."""
+    return with_only(config, ())
+
+
+def with_only(config: Config, kept: Collection[str], rest: Config | None = None) -> Config:
+    """With these keys of what regularizes as `config` has them, and all others off.
+
+    The dropout that a network has of its own, by no key (`regularization.dropout` is null), is off unless that key is
+    kept. `rest`: from where all comes that does not regularize; None: from `config`.
+    """
+    rest = config if rest is None else rest
+    names, pictures = (_names(kept, group) for group in ("regularization", "augmentation"))
+    own = any(is_dropout(key) for key in kept)  # rates among a module's arguments act where no other is set
+    known = strengths_of(config.regularization)
+    multiplied = {known[name].schedule for name in names if name in known}
+    schedules: dict[str, Any] = {
+        name: getattr(config.callbacks, name) if name in multiplied else None for name in SCHEDULES
+    }
+    without_decay = rest.optimizer.without_decay()
+    decayed = replace(without_decay, weight_decay=config.optimizer.weight_decay)
     return replace(
-        with_numbers(config, dict.fromkeys(strengths(config), 0.0)),
-        regularization=RegularizationConfig(dropout=0.0),  # of a network that has dropout of its own too
-        augmentation=AugmentationConfig(),
-        optimizer=config.optimizer.without_decay(),
-        callbacks=replace(config.callbacks, dropout_schedule=None, penalty_schedule=None),
+        with_numbers(rest, {key: value if key in kept else 0.0 for key, value in strengths(config).items()}),
+        regularization=config.regularization.only(names, dropout=None if own else 0.0),
+        augmentation=config.augmentation.only(pictures),
+        optimizer=decayed if DECAY in kept else without_decay,
+        callbacks=replace(rest.callbacks, **schedules),
     )
+
+
+def has_own_dropout(config: Config) -> bool:
+    """Whether dropout may be on that no key sets: rates that the network's author gave, which the baseline has off."""
+    is_own = config.model is not None or config.network.n_hidden is None
+    return is_own and config.regularization.dropout is None
+
+
+def _names(keys: Collection[str], group: str) -> list[str]:
+    return [key.removeprefix(f"{group}.") for key in keys if key.startswith(f"{group}.")]
 
 
 def regularizers(config: Config) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ridgeline.command_line.commands import Where
 from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import ConfirmConfig, as_tree
 from ridgeline.config.deciding import COURSE, NOT_TRAINED, NOTHING
+from ridgeline.evaluation.ablation_words import ALONE, WITHOUT
 from ridgeline.evaluation.arms import BEST, Arm
 from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
 from ridgeline.evaluation.confirmable import check
@@ -48,7 +49,7 @@ def confirm_study(
         require_writable(path, "runs")
     by = commit()
     with locked(stored.folder):
-        found = confirm(stored, settings, open_test, folder, by)
+        found = confirm(stored, settings, open_test, folder, by, say)
         say(closing_words(found.record))
         command = train_again(stored, found.arms[BEST])
         for arm, member in zip(*_members(found), strict=True):
@@ -123,6 +124,12 @@ def _numbers(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, floa
         for key in keys:
             yield f"{name}/test_{key}", own["test"][key]["mean"]
             yield from ((f"{name}/gain_{key}{end}", gain[key][of]) for of, end in ENDS.items())
+    for one in record.get("ablation", {}).get("regularizers", ()):
+        for kind in (WITHOUT, ALONE):
+            if "gain" in one[kind]:
+                for name in ("mean", "low", "high"):
+                    yield f"{prefix}/ablation/{one['key']}/{kind}/gain_{name}", one[kind]["gain"][name]
+                yield f"{prefix}/ablation/{one['key']}/{kind}/adjusted_p", one[kind]["adjusted_p"]
 
 
 def train_again(stored: StoredStudy, arm: Arm, *, where: Where = "anywhere") -> str:

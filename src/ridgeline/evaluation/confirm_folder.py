@@ -66,6 +66,7 @@ def write_summary(found: Confirmation, path: Path) -> None:
         "off": record["off"],
         "failed_fits": sum(lost["failed"] for lost in record["lost"]),
         "difference": {"test": difference["test"], **_named("test", difference, figure)},
+        **({"ablation": record["ablation"]} if "ablation" in record else {}),
         **{
             name: {
                 **_named("test", arm["test"], figure),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ridgeline.config import Config, ConfirmConfig
 from ridgeline.data import DataDescription
 from ridgeline.data import describe as describe_data
 from ridgeline.evaluation import candidates as choosing
+from ridgeline.evaluation.ablation import describe_ablation, leave_one_out
 from ridgeline.evaluation.arms import (
     BASELINE,
     BEST,
@@ -60,11 +61,17 @@ class Confirmation:
 
 
 def confirm(
-    stored: StoredStudy, settings: ConfirmConfig, open_test: OpenTest, folder: Path, revision: Mapping[str, Any]
+    stored: StoredStudy,
+    settings: ConfirmConfig,
+    open_test: OpenTest,
+    folder: Path,
+    revision: Mapping[str, Any],
+    say: Callable[[str], None] = print,
 ) -> Confirmation:
     """Confirm the study. Raises FitsFailed if a network whose numbers are needed cannot be trained.
 
-    `folder`: where predictions of the test split are kept, so that the same networks need not open it again.
+    `folder`: where predictions of the test split are kept, so that the same networks need not open it again. `say` gets
+    what is known before the end.
     """
     started = time.monotonic()
     torch.set_num_threads(1)  # as workers have it, so that the same machine gives the same bits
@@ -80,10 +87,15 @@ def confirm(
         retrained = retrain(different, seeds, workers, bar.update)
         arms = {BEST: retrained[0], BASELINE: retrained[-1]}
         ensembles = _ensembles(stored, chosen, arms, trainer, measuring, bar) if settings.ensemble else {}
+        left = None
+        if settings.leave_one_out:
+            fresh = [FRESH + i for i in range(settings.selection_seeds)]
+            left = leave_one_out(best[0], baseline[0], settings, fresh, seeds, trainer, bar, say)
     ledger, by = Path(stored.config.runs) / LEDGER, {"study": stored.name, **revision}
     own = stored.config
     figure = measuring.figure
-    opened = open_once(arms, folder, open_test, ledger, by, measuring, ensembles)
+    beside = {} if left is None else left.arms
+    opened = open_once(arms, folder, open_test, ledger, by, measuring, ensembles, beside)
     found, difference = _compared(arms, opened, measuring, own.metric.rpartition("/")[2])
     off = regularizers(chosen[BEST].config)
     n = len(opened.targets_N)
@@ -102,6 +114,7 @@ def confirm(
         "lost": [{**vars(lost), "sentence": lost.sentence} for lost in trainer.lost],
         "arms": found,
         "difference": difference,
+        **({} if left is None else {"ablation": describe_ablation(left, opened, measuring)}),
         "candidates": {BEST: [_listed(c) for c in best], BASELINE: [_listed(c) for c in baseline]},
         **({"ensemble": describe_ensembles(ensembles, opened, measuring)} if ensembles else {}),
         "opening": opened.opening,

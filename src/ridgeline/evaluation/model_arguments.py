@@ -29,6 +29,11 @@ def strengths(config: Config) -> dict[str, float]:
     return {key: value for key, value in found.items() if value > 0}
 
 
+def is_dropout(key: str) -> bool:
+    """Whether an argument of a module by this dotted key is a dropout rate."""
+    return key.startswith("model.") and _is_dropout(key.rpartition(".")[2])
+
+
 def with_numbers(config: Config, numbers: Mapping[str, float]) -> Config:
     """The configuration with these arguments by their dotted keys."""
     if not numbers:

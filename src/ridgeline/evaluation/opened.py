@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,15 @@ OpenTest = Callable[[DataConfig, Path, Mapping[str, Any]], tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Opened:
-    """`opening`: as it is stored with the verdict. `pictures`: tensors by name, by the file that they go to."""
+    """`opening`: as it is stored with the verdict. `pictures`: tensors by name, by the file that they go to. `beside`:
+    what was measured of other networks, without their predictions."""
 
     targets_N: np.ndarray
     measured: dict[str, Measured]
     pictures: dict[str, dict[str, Tensor]]
     opening: dict[str, Any]
     sample: Sample = EACH
+    beside: Mapping[str, Measured] = field(default_factory=dict)
 
 
 def open_once(
@@ -57,15 +60,17 @@ def open_once(
     by: Mapping[str, Any],
     measuring: Measuring,
     ensembles: Mapping[str, Averaged] | None = None,
+    beside: Mapping[str, Arm] = MappingProxyType({}),
 ) -> Opened:
     """Read what was kept for exactly these networks and figure, or open the test split. The ledger records which.
 
-    What is measured of an `ensemble` has the name of its side and `OF_ENSEMBLE`.
+    What is measured of an `ensemble` has the name of its side and `OF_ENSEMBLE`. `beside`: other networks, of which
+    the errors alone are kept.
     """
     ensembles = ensembles or {}
     members = {f"{name}{OF_ENSEMBLE} {i}": arm for name, own in ensembles.items() for i, arm in enumerate(own.arms)}
     shares = json.dumps({name: own.shares for name, own in ensembles.items()}, sort_keys=True) if ensembles else ""
-    kept = folder / FOLDER / f"{_key({**arms, **members}, measuring.figure, shares)}.safetensors"
+    kept = folder / FOLDER / f"{_key({**arms, **members, **beside}, measuring.figure, shares)}.safetensors"
     if kept.exists():
         found = read(kept)
         own = found.opening
@@ -80,8 +85,10 @@ def open_once(
         measured |= _of_ensembles(ensembles, arms, test, measuring)
         targets_N = targets_of(arms[BEST].config, test)
         found = Opened(targets_N, measured, pictures(arms, measured, test), known, _sample(test))
+        apart = {name: measure(arm.config, arm.fits, test, measuring.figure) for name, arm in beside.items()}
     else:
-        found = _of_modules(arms, ensembles, test, known, measuring)
+        found, apart = _of_modules(arms, ensembles, test, known, measuring, beside)
+    found = replace(found, beside={name: _errors_alone(one) for name, one in apart.items()})
     keep(found, kept)
     return found
 
@@ -101,15 +108,20 @@ def _of_modules(
     test: Any,
     known: dict[str, Any],
     measuring: Measuring,
-) -> Opened:
+    beside: Mapping[str, Arm],
+) -> tuple[Opened, dict[str, Measured]]:
     """There are no pictures: what an example looks like is its DataModule's to know."""
     data = test_of(arms[BEST].config, test)
     measured, targets_N, shape = dict[str, Measured](), np.empty(0), tuple[int, ...]()
-    for name, arm in arms.items():
+    for name, arm in {**arms, **beside}.items():
         measured[name], targets_N, shape = measure_module(arm.config, arm.fits, data, measuring)
     measured |= _of_ensembles(ensembles, arms, data, measuring)
-    sample = _sample(test) if isinstance(test, Split) else EACH
-    return Opened(targets_N, measured, {}, {**known, "shape": list(shape)}, sample)
+    sample, others = _sample(test) if isinstance(test, Split) else EACH, {name: measured.pop(name) for name in beside}
+    return Opened(targets_N, measured, {}, {**known, "shape": list(shape)}, sample), others
+
+
+def _errors_alone(measured: Measured) -> Measured:
+    return replace(measured, predictions_SNC=measured.predictions_SNC[:, :0])
 
 
 def _sample(test: Split) -> Sample:
@@ -132,30 +144,33 @@ def _key(arms: Mapping[str, Arm], figure: str, shares: str = "") -> str:
 def keep(found: Opened, path: Path) -> None:
     tensors = {"targets_N": torch.from_numpy(found.targets_N)}
     tensors |= {f"sample.{key}": torch.from_numpy(own) for key, own in vars(found.sample).items() if own is not None}
-    for name, seen in found.measured.items():
-        tensors |= {f"measured.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(seen).items()}
+    for kind, networks in (("measured", found.measured), ("beside", found.beside)):
+        for name, seen in networks.items():
+            own = {f"{kind}.{name}.{key}": torch.from_numpy(np.asarray(array)) for key, array in vars(seen).items()}
+            tensors |= own
     for name, picture in found.pictures.items():
         tensors |= {f"pictures.{name}.{key}": tensor for key, tensor in picture.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = {key: tensor.contiguous().clone() for key, tensor in tensors.items()}  # it writes no memory twice
+    whole = {key: tensor.contiguous().clone() for key, tensor in tensors.items()}  # it writes no memory twice
     with draft_of(path) as draft:
-        save_file(own, draft, metadata={"opening": json.dumps(found.opening)})
+        save_file(whole, draft, metadata={"opening": json.dumps(found.opening)})
 
 
 def read(path: Path) -> Opened:
-    measured, shown = dict[str, dict[str, np.ndarray]](), dict[str, dict[str, Tensor]]()
+    networks: dict[str, dict[str, dict[str, np.ndarray]]] = {"measured": {}, "beside": {}}
+    shown = dict[str, dict[str, Tensor]]()
     sample = dict[str, np.ndarray]()
     with safe_open(path, "pt") as file:
         opening = json.loads(file.metadata()["opening"])
         targets_N = file.get_tensor("targets_N").numpy()
         for name in file.keys():  # noqa: SIM118  # it is no mapping
             kind, _, rest = name.partition(".")
-            owner, _, key = rest.partition(".")
-            if kind == "measured":
-                measured.setdefault(owner, {})[key] = file.get_tensor(name).numpy()
+            owner, _, key = rest.rpartition(".")  # an owner's name may have a dot
+            if kind in networks:
+                networks[kind].setdefault(owner, {})[key] = file.get_tensor(name).numpy()
             elif kind == "pictures":
                 shown.setdefault(owner, {})[key] = file.get_tensor(name)
             elif kind == "sample":
-                sample[owner] = file.get_tensor(name).numpy()
-    by_network = {name: Measured(**own) for name, own in measured.items()}
-    return Opened(targets_N, by_network, shown, opening, Sample(**sample))
+                sample[key] = file.get_tensor(name).numpy()
+    measured, beside = ({name: Measured(**own) for name, own in known.items()} for known in networks.values())
+    return Opened(targets_N, measured, shown, opening, Sample(**sample), beside)

@@ -6,6 +6,7 @@ S seeds, N examples, G groups of examples, C classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,6 +175,16 @@ def over_seeds(values_S: np.ndarray) -> Estimate:
         return Estimate(mean, mean, mean, 1.0 if mean == 0 else 0.0, None)
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
     return Estimate(mean, mean - half, mean + half, 2 * float(stats.t.sf(abs(mean) / error, freedom)), freedom)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several tests, adjusted for their number (Holm 1979): to call those below 0.05 shown errs in any of
+    them with a probability of at most 5%, however the tests depend on each other."""
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
 
 
 def calibration_error(

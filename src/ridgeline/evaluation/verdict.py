@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.command_line.numbers import chance, digits, number
+from ridgeline.evaluation.ablation_words import ablation_lines
 from ridgeline.evaluation.arms import BASELINE, BEST
 from ridgeline.tasks.figures import BESIDE, FIGURES, title
 
@@ -143,7 +144,10 @@ def closing_words(record: dict[str, Any]) -> str:
     lost = [one["sentence"] for one in record["lost"]]
     averaged = ["", *record["ensemble"]["sentences"]] if "ensemble" in record else []
     return "\n".join(
-        [record["verdict"]["sentence"], *lost, "", *lines, *_off(record), *averaged, "", *_opening(record["opening"])]
+        [
+            *(record["verdict"]["sentence"], *lost, "", *lines, *_off(record), *averaged),
+            *(*ablation_lines(record.get("ablation"), figure), "", *_opening(record["opening"])),
+        ]
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ridgeline.report import notation
+from ridgeline.report.ablation import ablated
 from ridgeline.report.averaging import gains
 from ridgeline.report.compared import histogram, learning_curves
 from ridgeline.report.dots import Number
@@ -22,7 +23,7 @@ from ridgeline.tasks.figures import title
 
 SECTIONS = (
     *("intervals", "history", "space", "strips", "parallel", "curves", "gap", "weights"),
-    *("predictions", "boundary", "averaging"),
+    *("predictions", "boundary", "averaging", "ablation"),
 )
 
 FEWEST = 3
@@ -55,6 +56,8 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
             draw("intervals", lambda: _intervals(record))
         if "ensemble" in record:
             draw("averaging", lambda: [gains(record["ensemble"], record["figure"])])
+        if record.get("ablation", {}).get("regularizers"):
+            draw("ablation", lambda: [ablated(record["ablation"], record["figure"])])
         if boundary is not None:
             draw("boundary", lambda: boundaries(boundary))
     if story.complete:

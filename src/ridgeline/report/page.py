@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ridgeline.report import notation
+from ridgeline.report.ablation import rows_of
 from ridgeline.report.averaging import members
 from ridgeline.report.facts import STATES, Predicted, PredictedNumbers, Story, Trial
 from ridgeline.report.galleries import draw_all
@@ -64,6 +65,8 @@ def render(story: Story) -> str:
         tone=_tone(record["verdict"]) if record else "open",
         opening=opening_in_words(record["opening"]) if record else None,
         numbers=rows(record) if record else [],
+        ablation=record.get("ablation") if record else None,
+        ablated=rows_of(record["ablation"], record["figure"]) if record and "ablation" in record else [],
         members=members(record["ensemble"]) if record and "ensemble" in record else [],
         seeds=len(record["arms"]["best"]["seeds"]) if record else 0,
         pictures={name: [Markup(one) for one in drawn] for name, drawn in pictures.items()},
