@@ -1,6 +1,6 @@
 """Which regularizers earn their place: the best network without each of its regularizers, and with each alone.
 
-Decision 0049 says what is compared with what.
+Decision 0050 says what is compared with what.
 """
 
 from __future__ import annotations
