@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -175,6 +179,40 @@ class AtTheEnd(Lit):
 class Predicts(Lit):
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self(batch[0]).softmax(1)
+
+
+class Synced(Lit):
+    """What it logs in validation is of all devices."""
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        loss, acc = self.step(batch)
+        self.log_dict({"val/loss": loss, "val/acc": acc}, sync_dist=True)
+
+
+class FailsOnTheSecond(Lit):
+    """Where several devices train it, in their second epoch. `killed`: its process is gone without a word."""
+
+    def __init__(self, killed: bool = False) -> None:
+        super().__init__()
+        self.killed = killed
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        if self.global_rank == 1 and self.current_epoch == 1:
+            if self.killed:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise ValueError("the dog ate it")
+        return super().training_step(batch, batch_idx)
+
+
+class Slow(Lit):
+    """Says which processes train it, and takes an hour."""
+
+    def on_train_start(self) -> None:
+        (Path(os.environ["PIDS"]) / str(os.getpid())).touch()
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        time.sleep(3600)
+        return super().training_step(batch, batch_idx)
 
 
 class Divided(Blobs):

@@ -15,6 +15,7 @@ from ridgeline.config import Config, TrainerConfig, as_tree, parse
 from ridgeline.config.deciding import deciding_keys
 from ridgeline.config.lightning_keys import LIGHTNING, OURS
 from ridgeline.lightning.training import build_trainer
+from ridgeline.search.launching import StackSettings
 from settings import SMALL, small, tree
 
 MODEL = {"model._target_": "own_modules.Lit", "data._target_": "own_modules.Blobs"}
@@ -61,7 +62,9 @@ def test_a_wrong_value_is_refused_in_one_line() -> None:
         "gradient_clip_val": ("high", "trainer.gradient_clip_val is a number or an integer"),
         "gradient_clip_algorithm": ("l2", r"trainer.gradient_clip_algorithm in \{norm, value\}"),
         "limit_train_batches": (True, "trainer.limit_train_batches is an integer or a number"),
-        "devices": (2, "trainer.devices is 1, for a trial has one device"),
+        "devices": (0, "trainer.devices is how many devices a trial has, at least 1"),
+        "num_nodes": (2, "trainer.num_nodes is 1, for the devices of a trial are of one machine"),
+        "strategy": ("fsdp", r"trainer.strategy in \{auto, .*\}, for the weights of a trial are kept whole"),
         "precision": ("17-mixed", r"trainer.precision in \{32-true"),
     }
     for key, (value, rule) in wrong.items():
@@ -69,6 +72,24 @@ def test_a_wrong_value_is_refused_in_one_line() -> None:
             own(**{key: value})
     with pytest.raises(ConfigError, match=r"Did you mean trainer.accumulate_grad_batches\?"):
         own(accumulate_grad_batchs=2)
+
+
+def test_devices_and_strategy_say_in_how_many_processes_a_trial_trains() -> None:
+    alone = [{}, {"devices": 1}, {"devices": "auto"}, {"devices": [1]}, {"strategy": "single_device"}]
+    assert [(c.n_devices, c.is_spread) for c in (own(**each).trainer for each in alone)] == [(1, False)] * 5
+    spread = [{"devices": 2}, {"devices": "3"}, {"devices": "0,2"}, {"devices": [0, 1], "strategy": "ddp_spawn"}]
+    found = [own(**each).trainer for each in spread]
+    assert [(c.n_devices, c.strategy_name) for c in found] == [(2, "ddp"), (3, "ddp"), (2, "ddp"), (2, "ddp")]
+    unused = own(strategy="ddp_fork_find_unused_parameters_true").trainer
+    assert (unused.strategy_name, unused.n_devices, unused.is_spread) == ("ddp_find_unused_parameters_true", 1, True)
+    with pytest.raises(ConfigError, match="trainer.strategy is auto or one of ddp where trainer.devices > 1"):
+        own(devices=2, strategy="single_device")
+
+
+def test_trials_on_several_devices_are_so_many_fewer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StackSettings, "_count_devices", lambda self, gpu: 6)
+    assert [StackSettings().count_workers(own(devices=n), gpu=False) for n in (1, 2, 4, 8)] == [6, 3, 1, 1]
+    assert StackSettings(workers=5).count_workers(own(devices=2), gpu=False) == 5
 
 
 def test_without_a_module_of_ones_own_a_key_is_refused() -> None:

@@ -53,12 +53,16 @@ OURS = {
     "fast_dev_run": "a batch is tried before anything is written",
     "limit_predict_batches": "nothing is predicted while training",
     "barebones": "what is logged is read",
-    "plugins": "a trial is one process on one device",
+    "plugins": "the processes of a trial are started here",
 }
 """Arguments of Lightning's Trainer that are set here, and why. Files of other projects have them: see `foreign`."""
 
-ONE = {"devices": (1, "1", "auto"), "num_nodes": (1,), "strategy": ("auto", "single_device")}
-"""Of what goes by devices: those of a trial. A study has as many trials at a time as there are."""
+ALONE = ("auto", "single_device")
+"""Strategies that need no other process."""
+SPREAD = ("ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+"""Those that have a process a device, each with a whole copy of the module."""
+STARTS = ("_spawn", "_fork", "_notebook")
+"""How Lightning would start these processes, as part of a strategy's name. Here they are always started alike."""
 
 LEAST = {"accumulate_grad_batches": 1, "gradient_clip_val": 0, "check_val_every_n_epoch": 1, "max_steps": -1}
 
@@ -87,12 +91,34 @@ class LightningKey:
             require(value is None or type(value) in kinds, f"{key} is {words}", key, value)
         if name in LEAST and value is not None:
             require(value >= LEAST[name], f"{key} >= {LEAST[name]}", key, value)
-        if name in ONE and value is not None:
-            own = list(value) if isinstance(value, (list, tuple)) else value
-            one = own in ONE[name] or (name == "devices" and isinstance(own, list) and len(own) == 1)
-            rule = f"{key} is {ONE[name][0]}, for a trial has one device, and a study as many trials as there are"
-            require(one, rule, key, value)
+        if name == "devices" and value is not None:
+            rule = f"{key} is how many devices a trial has, at least 1, or a list of their numbers"
+            require(count_devices(value) >= 1, rule, key, value)
+        if name == "num_nodes" and value is not None:
+            require(value == 1, f"{key} is 1, for the devices of a trial are of one machine", key, value)
+        if name == "strategy" and value is not None:
+            rule = f"{key} in {{{', '.join((*ALONE, *SPREAD))}}}, for the weights of a trial are kept whole,"
+            require(started_alike(value) in (*ALONE, *SPREAD), rule, key, value)
         return tuple(value) if isinstance(value, list) else value
+
+
+def count_devices(value: Any) -> int:
+    """How many `trainer.devices` says; 0 for what says nothing. `auto` is one: a study trains many trials at a time."""
+    if isinstance(value, str):
+        numbers = [text.strip() for text in value.split(",") if text.strip()]
+        if value == "auto" or not all(text.isdecimal() for text in numbers):
+            return int(value == "auto")
+        return int(value) if value.isdecimal() else len(numbers)
+    if isinstance(value, (list, tuple)):
+        return len(value) if all(type(number) is int and number >= 0 for number in value) else 0
+    return int(value)
+
+
+def started_alike(strategy: str) -> str:
+    """The strategy without how its processes start."""
+    for start in STARTS:
+        strategy = strategy.replace(start, "")
+    return strategy
 
 
 WORDS: dict[type, str] = {int: "an integer", float: "a number", bool: "true or false", str: "text", list: "a list"}

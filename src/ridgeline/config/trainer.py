@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ridgeline.checking import aside, course, require, targets
-from ridgeline.config.lightning_keys import PRECISIONS, LightningKey
+from ridgeline.config.lightning_keys import PRECISIONS, SPREAD, LightningKey, count_devices, started_alike
 from ridgeline.config.precision import Precision
 
 
@@ -41,6 +41,29 @@ class TrainerConfig:
             "trainer.checkpoint_interval",
             self.checkpoint_interval,
         )
+
+        require(
+            self.n_devices == 1 or self.is_spread,
+            "trainer.strategy is auto or one of ddp where trainer.devices > 1",
+            "trainer.strategy",
+            self.strategy_name,
+        )
+
+    @property
+    def n_devices(self) -> int:
+        """On how many devices a trial trains."""
+        return count_devices(dict(self.lightning).get("devices") or 1)
+
+    @property
+    def strategy_name(self) -> str:
+        """How Lightning trains on them, whatever it would start their processes by."""
+        given = started_alike(dict(self.lightning).get("strategy") or "auto")
+        return "ddp" if given == "auto" and self.n_devices > 1 else given
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether a trial has a process a device, and so others than the one that it is in."""
+        return self.strategy_name in SPREAD
 
     def check_without_model(self) -> None:
         """Raise ConfigError for what a Trainer of the user's module takes, and one that trains stacks does not."""

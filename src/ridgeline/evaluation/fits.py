@@ -44,12 +44,13 @@ class Given:
 
 def count_workers(config: Config) -> int:
     """How many worker processes a study on this machine has."""
-    return StackSettings().count_devices(gpu=pick_device(config).type == "cuda")
+    return StackSettings().count_workers(config, gpu=pick_device(config).type == "cuda")
 
 
 def start_workers(config: Config) -> Workers:
     """The worker processes, as a context manager that ends them."""
-    return StackSettings().start(count_workers(config), gpu=pick_device(config).type == "cuda")
+    gpu, each = pick_device(config).type == "cuda", config.trainer.n_devices
+    return StackSettings().start(count_workers(config), gpu=gpu, each=each)
 
 
 def fingerprint(config: Config) -> str:

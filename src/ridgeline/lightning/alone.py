@@ -26,10 +26,10 @@ def train_here(config: Config, listener: Callable[[Row], None], job_dir: Path) -
         splits = load_splits(config.data, pick_device(config))
         is_started()
         return fit([config], splits, listener=lambda _, row: listener(row), job_dir=job_dir)[0]
-    from ridgeline.lightning.training import fit_module
+    from ridgeline.lightning.spread import fit_on_devices
 
     is_started()
-    return fit_module(config, listener=listener, job_dir=job_dir)
+    return fit_on_devices(config, listener=listener, job_dir=job_dir)
 
 
 def train_alone(config: Config, go_on: Callable[[Row], bool], data: str | None = None) -> FitResult:
@@ -41,13 +41,13 @@ def train_alone(config: Config, go_on: Callable[[Row], bool], data: str | None =
         from ridgeline.stack.alone import train_stack_of_one
 
         return train_stack_of_one(config, go_on, data)
-    from ridgeline.lightning.training import fit_module
+    from ridgeline.lightning.spread import fit_on_devices
 
     if not config.data.is_module:
         from ridgeline.data import describe, require_same
 
         require_same(describe(config.data), data)
-    return fit_module(config, go_on=go_on, job_dir=_job_folder(config))
+    return fit_on_devices(config, go_on=go_on, job_dir=_job_folder(config))
 
 
 def _job_folder(config: Config) -> Path | None:

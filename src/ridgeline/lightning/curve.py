@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ridgeline.config import Config
 from ridgeline.config.deciding import training_keys
+from ridgeline.lightning.rank import is_first, mean_of, of_each, of_first, this_rank
 from ridgeline.stack.records import Row, after_epoch
 
 LAST = "last.ckpt"
@@ -34,6 +35,9 @@ class Curve:
     `go_on` is handed each row when the next epoch begins, for only then it is known whether a callback ended the
     training; it says whether to train that epoch. `listener` gets each row at once. `weights_of` gives what is kept of
     the module. In `folder` a long training saves `last.ckpt`.
+
+    Where several processes train together each has one of these, with the same rows: a number is the mean of theirs.
+    `go_on`, `listener` and the weights are the first one's affair, and what it decides holds for all.
     """
 
     def __init__(
@@ -67,12 +71,7 @@ class Curve:
         self._has_validated = False
         if self._go_on is not None and len(self.history) > self._told:
             self._told = len(self.history)
-            try:
-                goes_on = self._go_on(self.history[-1])
-            except BaseException as error:  # whoever listens is gone: no fault of the training
-                self.parting = error
-                raise
-            if not goes_on:
+            if not of_first(is_first() and self._goes_on(self._go_on)):
                 self.end, trainer.should_stop = "pruned", True
 
     def on_validation_end(self, trainer: Any, module: Any) -> None:
@@ -82,26 +81,37 @@ class Curve:
         if self.end is not None:
             return
         epoch = float(len(self.history) + 1)
-        row: Row = {"epoch": epoch, **trainer.logger.numbers, **_numbers(trainer.callback_metrics)}
+        row = mean_of(of_each({"epoch": epoch, **trainer.logger.numbers, **_numbers(trainer.callback_metrics)}))
         self.history.append(row)
-        if self._listener is not None:
+        if self._listener is not None and is_first():
             self._listener(row)
         if self._has_validated or not trainer.enable_validation:
             self._measure(row, module)
         if self.end is not None:
             trainer.should_stop = True
-        elif self._folder is not None and time.monotonic() - self._saved >= self._config.trainer.checkpoint_interval:
+        elif self._folder is not None and of_first(self._is_due()):
             trainer.save_checkpoint(self._folder / LAST)
             self._saved = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         kept = {name: getattr(self, name) for name in _KEPT}
-        return {**kept, "training": training_keys(self._config), "noise": _noise()}
+        return {**kept, "training": training_keys(self._config), "noise": of_each(_noise())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in _KEPT:
             setattr(self, name, state[name])
-        self._noise, self._told = state["noise"], len(self.history)
+        noise = state["noise"]  # of each process; of the only one, in a checkpoint of before there were several
+        self._noise, self._told = noise[this_rank()] if isinstance(noise, list) else noise, len(self.history)
+
+    def _goes_on(self, go_on: Callable[[Row], bool]) -> bool:
+        try:
+            return go_on(self.history[-1])
+        except BaseException as error:  # whoever listens is gone: no fault of the training
+            self.parting = error
+            raise
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._saved >= self._config.trainer.checkpoint_interval
 
     def _measure(self, row: Row, module: Any) -> None:
         config = self._config
@@ -111,7 +121,7 @@ class Curve:
             return
         if value is not None and (not config.trainer.restore_best or self._cost(config.metric, value) < self._best):
             self._best, self.best_epoch = self._cost(config.metric, value), int(row["epoch"])
-            self.weights = self._weights_of(module)
+            self.weights = self._weights_of(module) if is_first() else {}
         self._stop_early(row)
 
     def _stop_early(self, row: Row) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,11 @@ from ridgeline.lightning.curve import Curve
 from ridgeline.lightning.data import open_data
 from ridgeline.lightning.effects import make_effects
 from ridgeline.lightning.package import as_callback, package_of
+from ridgeline.lightning.rank import Rank, joined
+from ridgeline.lightning.ranks import Ask, Lost, on_ranks
+from ridgeline.lightning.spread import cause, prepare
 from ridgeline.lightning.training import build_module, build_trainer, own_callbacks
+from ridgeline.stack.device import pick_device
 from ridgeline.stack.fitting import quiet_lightning
 from ridgeline.target import reason
 
@@ -23,28 +30,7 @@ def rehearse(config: Config) -> None:
     """Train one batch and validate one. Raises ConfigError, one line, for what the user's code raises, and where it
     does not log what the study asks for."""
     assert config.model is not None
-    package = package_of(config)
-    curve = as_callback(Curve, package)(config)
-    before = {name: os.environ.get(name) for name in SEEDS}
-    with quiet_lightning(), tempfile.TemporaryDirectory(prefix="ridgeline_") as folder, _isolated(package):
-        warnings.filterwarnings("error", message="Using a target size")  # torch's word for a sum over all pairs
-        try:
-            package.seed_everything(config.seed, workers=True, verbose=False)
-            data, module = open_data(config), build_module(config)
-            _require_validation(config, data, module)
-            callbacks = [own for own in own_callbacks(config) if not isinstance(own, package.callbacks.Checkpoint)]
-            ours = [*callbacks, *make_effects(config), curve]
-            build_trainer(config, package, ours, Path(folder), **_few(config)).fit(module, datamodule=data)
-        except ConfigError:
-            raise
-        except Exception as error:
-            shown = f"model._target_={config.model.path}"
-            raise ConfigError(f"`model trains one batch` must hold, but got {shown}: {reason(error)}.") from error
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None)
-                os.environ |= {name: value} if value is not None else {}
-    logged = sorted({name for row in curve.history for name in row} - {"epoch"})
+    logged = _on_devices(config) if config.trainer.is_spread else _logged(config)
     stopping = config.callbacks.early_stopping
     asked = {"metric": config.metric}
     if stopping is not None:
@@ -53,6 +39,62 @@ def rehearse(config: Config) -> None:
         if name not in logged:
             said = f"It logs {', '.join(logged)}" if logged else "It logs nothing"
             raise ConfigError(f"`{key} is logged by {config.model.path}` must hold, but got {key}={name}. {said}.")
+
+
+def _logged(config: Config, rank: Rank | None = None) -> list[str]:
+    """The names of what is logged, sorted."""
+    package = package_of(config)
+    curve = as_callback(Curve, package)(config)
+    before = {name: os.environ.get(name) for name in SEEDS}
+    with quiet_lightning(), tempfile.TemporaryDirectory(prefix="ridgeline_") as folder, _isolated(package):
+        warnings.filterwarnings("error", message="Using a target size")  # torch's word for a sum over all pairs
+        with _told(config):
+            try:
+                package.seed_everything(config.seed, workers=True, verbose=False)
+                data, module = open_data(config), build_module(config)
+                _require_validation(config, data, module)
+                callbacks = [own for own in own_callbacks(config) if not isinstance(own, package.callbacks.Checkpoint)]
+                ours = [*callbacks, *make_effects(config), curve]
+                trainer = build_trainer(config, package, ours, Path(folder), rank, **_few(config))
+                with joined(rank, pick_device(config)):
+                    trainer.fit(module, datamodule=data)
+            finally:
+                for name, value in before.items():
+                    os.environ.pop(name, None)
+                    os.environ |= {name: value} if value is not None else {}
+    return sorted({name for row in curve.history for name in row} - {"epoch"})
+
+
+def _on_devices(config: Config) -> list[str]:
+    """By processes that train together, as the trials will be."""
+    with _told(config):
+        prepare(config)
+    found = on_ranks(config.trainer.n_devices, partial(_try, config), lambda message: None)
+    refusal = cause([each.reason for each in found if isinstance(each, Lost)])
+    if refusal is not None:
+        raise ConfigError(refusal)
+    logged: list[str] = found[0]
+    return logged
+
+
+def _try(config: Config, rank: Rank, ask: Ask) -> list[str] | Lost:
+    try:
+        return _logged(config, rank)
+    except ConfigError as error:
+        return Lost(str(error))
+
+
+@contextmanager
+def _told(config: Config) -> Iterator[None]:
+    """Whatever the user's code raises becomes one line."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        assert config.model is not None
+        shown = f"model._target_={config.model.path}"
+        raise ConfigError(f"`model trains one batch` must hold, but got {shown}: {reason(error)}.") from error
 
 
 def _require_validation(config: Config, data: Any, module: Any) -> None:

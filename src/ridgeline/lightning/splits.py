@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch import Tensor, distributed
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler
+from torch.utils.data.distributed import DistributedSampler
 
 from ridgeline.checking import require
 from ridgeline.config import Config
@@ -56,8 +57,18 @@ def loader_of(
 ) -> DataLoader[Any]:
     """`batch`: examples at a time; None: all of them."""
     examples = Examples(split, example_shape(config, load_splits(config.data)))
-    order = RandomSampler(examples) if shuffle else SequentialSampler(examples)
-    return DataLoader(examples, batch_size=None, sampler=BatchSampler(order, batch or len(examples), drop_last=False))
+    order: Sampler[int] = RandomSampler(examples) if shuffle else SequentialSampler(examples)
+    if distributed.is_initialized():  # the Trainer would divide rows, not batches
+        order = DistributedSampler(examples, shuffle=shuffle, seed=config.seed)
+    return DataLoader(examples, batch_size=None, sampler=Batches(order, batch or len(examples), drop_last=False))
+
+
+class Batches(BatchSampler):
+    """Says each epoch on, by whose number processes that train together divide the examples anew."""
+
+    def set_epoch(self, epoch: int) -> None:
+        if isinstance(self.sampler, DistributedSampler):
+            self.sampler.set_epoch(epoch)
 
 
 def example_shape(config: Config, splits: Splits) -> tuple[int, ...]:

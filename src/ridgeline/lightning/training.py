@@ -19,7 +19,8 @@ from ridgeline.lightning.data import open_data
 from ridgeline.lightning.effects import make_effects, weights_of
 from ridgeline.lightning.numbers import numbers_logger
 from ridgeline.lightning.package import as_callback, package_of
-from ridgeline.lightning.splits import given
+from ridgeline.lightning.rank import Rank, environment, joined
+from ridgeline.lightning.splits import given as given_by_data
 from ridgeline.stack.device import give_back_memory, is_lost, is_out_of_memory, pick_device
 from ridgeline.stack.fitting import quiet_lightning
 from ridgeline.stack.precision import float32_products
@@ -33,8 +34,10 @@ def fit_module(
     go_on: Callable[[Row], bool] | None = None,
     listener: Callable[[Row], None] | None = None,
     job_dir: Path | None = None,
+    rank: Rank | None = None,
 ) -> FitResult:
-    """Train the module on its data. `go_on` and `listener` are `Curve`'s; the Trainer writes into `job_dir`.
+    """Train the module on its data. `go_on` and `listener` are `Curve`'s; the Trainer writes into `job_dir`. `rank`:
+    this process is one of several that do; without it there is one device. See `ridgeline.lightning.spread`.
 
     What the user's code raises is the `failure` of the result, in one line; in a worker, which gives `go_on`, an error
     after which its device answers no more is raised.
@@ -44,9 +47,9 @@ def fit_module(
     effects = make_effects(config)
     own = {"weights_of": weights_of(effects), "folder": job_dir}
     curve = as_callback(Curve, package)(config, go_on=go_on, listener=listener, **own)
-    with quiet_lightning(), _threads(config.trainer.num_threads), _folder(job_dir) as folder:
+    with quiet_lightning(), _threads(_threads_of(config, rank)), _folder(job_dir) as folder:
         try:
-            trainer = _train(config, package, [*effects, curve], folder)
+            trainer = _train(config, package, [*effects, curve], folder, rank)
             curve.end = curve.end or ("callback" if trainer.should_stop else "max_epochs")
         except Exception as error:
             if error is curve.parting or (go_on is not None and is_lost(error)):  # a worker ends then
@@ -56,21 +59,30 @@ def fit_module(
     return _result(config, curve, time.monotonic() - started)
 
 
-def build_trainer(config: Config, package: Any, callbacks: Sequence[Any], folder: Path, **more: Any) -> Any:
-    """An ordinary Trainer: what it does is the configuration's `trainer`, whatever environment it is started in."""
+def build_trainer(
+    config: Config, package: Any, callbacks: Sequence[Any], folder: Path, rank: Rank | None = None, **more: Any
+) -> Any:
+    """An ordinary Trainer: what it does is the configuration's `trainer`, whatever environment it is started in.
+
+    Without a `rank` it has one device.
+    """
+    given = {name: value for name, value in config.trainer.lightning if value is not None}
+    if not (isinstance(given.get("devices"), tuple) or "," in str(given.get("devices"))):  # else they are named
+        given["devices"] = config.trainer.n_devices if rank is not None else 1
+    if rank is not None and not config.data.is_module:
+        given["use_distributed_sampler"] = False  # examples of ours are divided where they are loaded
     settings = {
         "max_epochs": config.trainer.max_epochs,
         "precision": "32-true" if config.trainer.precision == "tf32" else config.trainer.precision,
         "enable_progress_bar": config.trainer.enable_progress_bar,
-        "devices": 1,
         "num_sanity_val_steps": 0,
-        **{name: value for name, value in config.trainer.lightning if value is not None},
+        **given,
+        "strategy": "auto" if rank is None else config.trainer.strategy_name,
         **more,
     }
-    environment = __import__(f"{package.__name__}.plugins.environments", fromlist=["LightningEnvironment"])
     return package.Trainer(
         accelerator="gpu" if pick_device(config).type == "cuda" else "cpu",
-        plugins=[environment.LightningEnvironment()],
+        plugins=[environment(package, rank)],
         callbacks=list(callbacks),
         logger=numbers_logger(package),
         enable_model_summary=False,
@@ -82,7 +94,7 @@ def build_trainer(config: Config, package: Any, callbacks: Sequence[Any], folder
 def build_module(config: Config) -> Any:
     """The user's module. Raises ConfigError, one line, for what its code raises."""
     assert config.model is not None
-    module = config.model.build(**({} if config.data.is_module else given(config)))
+    module = config.model.build(**({} if config.data.is_module else given_by_data(config)))
     rule = "model._target_ gives a LightningModule"
     require(hasattr(module, "training_step"), rule, "model._target_", config.model.path)
     return module
@@ -93,12 +105,12 @@ def own_callbacks(config: Config) -> list[Any]:
     return [target.build() for _, target in config.callbacks.own]
 
 
-def _train(config: Config, package: Any, ours: Sequence[Any], folder: Path) -> Any:
+def _train(config: Config, package: Any, ours: Sequence[Any], folder: Path, rank: Rank | None) -> Any:
     package.seed_everything(config.seed, workers=True, verbose=False)
     data = open_data(config)
     module = build_module(config)
-    trainer = build_trainer(config, package, [*own_callbacks(config), *ours], folder)
-    with float32_products(config.trainer.precision):
+    trainer = build_trainer(config, package, [*own_callbacks(config), *ours], folder, rank)
+    with float32_products(config.trainer.precision), joined(rank, pick_device(config)):
         trainer.fit(module, datamodule=data, ckpt_path=config.trainer.ckpt_path, weights_only=False)
     return trainer
 
@@ -129,6 +141,12 @@ def _result(config: Config, curve: Curve, seconds: float) -> FitResult:
         weights={} if failure else curve.weights,
         seconds=seconds,
     )
+
+
+def _threads_of(config: Config, rank: Rank | None) -> int | None:
+    """Where nobody said, processes that train together divide the cores among them."""
+    number = config.trainer.num_threads
+    return number if rank is None or number else max(1, torch.get_num_threads() // rank.n)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ridgeline.search.endings import Recorded
 from ridgeline.search.plan import Plan
 
 if TYPE_CHECKING:
+    from ridgeline.config import Config
     from ridgeline.stack.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,16 @@ class StackSettings:
 
             connect(self.address)
 
-    def count_devices(self, *, gpu: bool) -> int:
-        """How many workers can train at once: cores or GPUs, of this machine or of the cluster."""
+    def count_workers(self, config: Config, *, gpu: bool) -> int:
+        """How many: what was asked for, or as many as train at once, each on all the devices that a trial has."""
+        each, key = config.trainer.n_devices, "trainer.devices"
+        there = self._count_devices(gpu=gpu) if self.workers is None else 0
+        if self.address is not None and self.workers is None:
+            require(there >= each, f"{key} <= {there}, which the cluster has,", key, each)
+        return self.workers or max(1, there // each)
+
+    def _count_devices(self, *, gpu: bool) -> int:
+        """Cores or GPUs, of this machine or of the cluster."""
         if self.address is not None:
             from ridgeline.stack.ray_cluster import count_devices
 
@@ -77,12 +86,12 @@ class StackSettings:
             return _count_gpus()
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def start(self, n: int, *, gpu: bool) -> Workers:
-        """Start `n` workers."""
+    def start(self, n: int, *, gpu: bool, each: int = 1) -> Workers:
+        """Start `n` workers, which train on `each` devices."""
         if self.backend == "ray":
             from ridgeline.stack.ray_pool import RayPool
 
-            return RayPool(n, train_alone, self.address, gpu=gpu)
+            return RayPool(n, train_alone, self.address, gpu=gpu, each=each)
         from ridgeline.stack.pool import Pool
 
         return Pool(n, train_alone, gpus=_count_gpus() if gpu else 0)

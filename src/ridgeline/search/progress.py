@@ -56,7 +56,7 @@ def workers_of(config: Config, settings: StackSettings, n_trials: int) -> str:
         return f"on the Ray cluster {settings.address}"
     if may_have_gpu(config):
         return "on the GPU if torch can use it"
-    return _counted(min(settings.workers or settings.count_devices(gpu=False), n_trials), "worker")
+    return _counted(min(settings.count_workers(config, gpu=False), n_trials), "worker")
 
 
 def may_have_gpu(config: Config) -> bool:

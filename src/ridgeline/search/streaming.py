@@ -43,7 +43,8 @@ class Streaming:
         workers, size = self._slots()
         log.debug(f"{workers} workers with {size} slots each")
         gpu = pick_device(self.plan.config).type == "cuda"
-        with self.settings.start(workers, gpu=gpu) as pool, logging_redirect_tqdm():  # lines above the bar, not into it
+        each = self.plan.config.trainer.n_devices
+        with self.settings.start(workers, gpu=gpu, each=each) as pool, logging_redirect_tqdm():  # lines above the bar, not into it
             try:
                 if self.plan.structural:
                     self._run_batches(pool, size)
@@ -92,7 +93,7 @@ def _choose_slots(plan: Plan, settings: StackSettings) -> tuple[int, int]:
     """
     config, n_trials = plan.config, plan.n_trials
     gpu = pick_device(config).type == "cuda"
-    workers = min(settings.workers or settings.count_devices(gpu=gpu), n_trials)
+    workers = min(settings.count_workers(config, gpu=gpu), n_trials)
     at_once = n_trials if plan.grid is not None else max(n_trials // (8 if plan.structural else 4), workers)
     size = _stack_size(config, settings, workers)
     return workers, size if settings.stack_size else min(size, -(-at_once // workers))

@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 
 class RayPool(Workers):
-    """Each holds one core of the cluster, or one GPU and the core that drives it."""
+    """Each holds `each` cores of the cluster, or so many GPUs and the cores that drive them."""
 
-    def __init__(self, n: int, train: Train, address: str | None = None, *, gpu: bool = False) -> None:
-        self._train = train
-        self._is_ours = connect(address, cores=n)
+    def __init__(self, n: int, train: Train, address: str | None = None, *, gpu: bool = False, each: int = 1) -> None:
+        self._train, self._each = train, each
+        self._is_ours = connect(address, cores=n * each)
         import ray
 
         self._ray, self._gpu = ray, gpu
@@ -51,7 +51,7 @@ class RayPool(Workers):
         super().__init__(n)
 
     def _start(self, workers: Sequence[int]) -> list[Connection]:
-        options = {"num_cpus": 1, "num_gpus": int(self._gpu), "max_retries": 0}
+        options = {"num_cpus": self._each, "num_gpus": self._each * self._gpu, "max_retries": 0}
         task = self._ray.remote(**options)(_work)
         for worker in workers:
             given = (self._listener.address, self._key, worker, os.getcwd(), self._gpu, self._train)

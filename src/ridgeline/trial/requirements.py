@@ -102,6 +102,9 @@ def check_device(config: Config) -> None:
     has_cuda = torch.cuda.is_available()
     wants_cuda = config.trainer.accelerator == "cuda"
     require(has_cuda or not wants_cuda, "torch.cuda.is_available()", "trainer.accelerator", config.trainer.accelerator)
+    if pick_device(config).type == "cuda":
+        there, asked = torch.cuda.device_count(), config.trainer.n_devices
+        require(asked <= there, f"trainer.devices <= {there}, which this machine has,", "trainer.devices", asked)
     if config.model is not None:
         from ridgeline.lightning.rehearsal import rehearse
 
