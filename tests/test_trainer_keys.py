@@ -82,7 +82,7 @@ def test_devices_and_strategy_say_in_how_many_processes_a_trial_trains() -> None
     assert [(c.n_devices, c.strategy_name) for c in found] == [(2, "ddp"), (3, "ddp"), (2, "ddp"), (2, "ddp")]
     unused = own(strategy="ddp_fork_find_unused_parameters_true").trainer
     assert (unused.strategy_name, unused.n_devices, unused.is_spread) == ("ddp_find_unused_parameters_true", 1, True)
-    with pytest.raises(ConfigError, match="trainer.strategy is auto or one of ddp where trainer.devices > 1"):
+    with pytest.raises(ConfigError, match=r"trainer.strategy is auto or one of ddp where trainer.devices > 1"):
         own(devices=2, strategy="single_device")
 
 

@@ -32,8 +32,9 @@ Kind = Literal["classes", "two classes", "numbers"]
 
 VIEWS = ("Squeeze", "Unsqueeze", "View", "ReshapeAlias", "Select", "Slice", "ToCopy", "Alias", "Clone")
 """Beginnings of the names of torch's operations that change no number."""
-WHOLE = {"limit_predict_batches": 1.0, "limit_test_batches": 1.0, "fast_dev_run": False}
-ALONE = {"devices": 1, "strategy": "auto", "num_nodes": 1, "enable_progress_bar": False, "max_epochs": 1}
+WHOLE: dict[str, Any] = {"limit_predict_batches": 1.0, "limit_test_batches": 1.0, "fast_dev_run": False}
+ALONE: dict[str, Any] = {"devices": 1, "strategy": "auto", "num_nodes": 1}
+ALONE |= {"enable_progress_bar": False, "max_epochs": 1}
 
 
 @dataclass(frozen=True)

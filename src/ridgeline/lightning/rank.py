@@ -121,4 +121,3 @@ def _loopback() -> str:
     """The name of the interface."""
     names = [name for _, name in socket.if_nameindex()]
     return next((name for name in names if name.startswith("lo")), names[0])
-

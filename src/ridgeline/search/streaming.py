@@ -44,7 +44,8 @@ class Streaming:
         log.debug(f"{workers} workers with {size} slots each")
         gpu = pick_device(self.plan.config).type == "cuda"
         each = self.plan.config.trainer.n_devices
-        with self.settings.start(workers, gpu=gpu, each=each) as pool, logging_redirect_tqdm():  # lines above the bar, not into it
+        start = self.settings.start(workers, gpu=gpu, each=each)
+        with start as pool, logging_redirect_tqdm():  # lines above the bar, not into it
             try:
                 if self.plan.structural:
                     self._run_batches(pool, size)
