@@ -19,7 +19,7 @@ from ridgeline.search.launching import StackSettings
 from ridgeline.stack.device import is_lost, is_out_of_memory
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
-from ridgeline.stack.pool import Pool, visible_gpus
+from ridgeline.stack.pool import Pool, gpus_of, visible_gpus
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.stack.source import Fit, Pruned
 from ridgeline.stack.stream import Stream
@@ -396,7 +396,9 @@ def test_gpus_are_named_as_cuda_was_told_and_a_cpu_is_told_nothing(monkeypatch: 
     assert visible_gpus(2, "GPU-1f, MIG-2e,7") == ["GPU-1f", "MIG-2e"]
     assert visible_gpus(0, "3") == []
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert StackSettings().count_devices(gpu=True) == 2
+    assert StackSettings().count_workers(parse(tree(SMALL)), gpu=True) == 2
+    assert [gpus_of(worker, "012345", 2) for worker in range(4)] == ["0,1", "2,3", "4,5", "0,1"]
+    assert (gpus_of(1, "012", 4), gpus_of(1, "", 2)) == ("0,1,2", None)
 
 
 @contextmanager

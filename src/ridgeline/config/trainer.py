@@ -55,6 +55,12 @@ class TrainerConfig:
         return count_devices(dict(self.lightning).get("devices") or 1)
 
     @property
+    def names_devices(self) -> bool:
+        """Whether it says which ones."""
+        given = dict(self.lightning).get("devices")
+        return isinstance(given, tuple) or "," in str(given)
+
+    @property
     def strategy_name(self) -> str:
         """How Lightning trains on them, whatever it would start their processes by."""
         given = started_alike(dict(self.lightning).get("strategy") or "auto")

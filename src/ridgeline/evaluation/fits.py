@@ -49,8 +49,7 @@ def count_workers(config: Config) -> int:
 
 def start_workers(config: Config) -> Workers:
     """The worker processes, as a context manager that ends them."""
-    gpu, each = pick_device(config).type == "cuda", config.trainer.n_devices
-    return StackSettings().start(count_workers(config), gpu=gpu, each=each)
+    return StackSettings().start(count_workers(config), config, gpu=pick_device(config).type == "cuda")
 
 
 def fingerprint(config: Config) -> str:

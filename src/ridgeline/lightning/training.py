@@ -67,7 +67,7 @@ def build_trainer(
     Without a `rank` it has one device.
     """
     given = {name: value for name, value in config.trainer.lightning if value is not None}
-    if not (isinstance(given.get("devices"), tuple) or "," in str(given.get("devices"))):  # else they are named
+    if not config.trainer.names_devices:
         given["devices"] = config.trainer.n_devices if rank is not None else 1
     if rank is not None and not config.data.is_module:
         given["use_distributed_sampler"] = False  # examples of ours are divided where they are loaded

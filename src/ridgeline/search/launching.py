@@ -67,6 +67,8 @@ class StackSettings:
 
     def count_workers(self, config: Config, *, gpu: bool) -> int:
         """How many: what was asked for, or as many as train at once, each on all the devices that a trial has."""
+        if self.workers is None and gpu and config.trainer.names_devices:  # each trial trains on these
+            return 1
         each, key = config.trainer.n_devices, "trainer.devices"
         there = self._count_devices(gpu=gpu) if self.workers is None else 0
         if self.address is not None and self.workers is None:
@@ -86,15 +88,17 @@ class StackSettings:
             return _count_gpus()
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def start(self, n: int, *, gpu: bool, each: int = 1) -> Workers:
-        """Start `n` workers, which train on `each` devices."""
+    def start(self, n: int, config: Config, *, gpu: bool) -> Workers:
+        """Start `n` workers for trials like this one."""
+        each = config.trainer.n_devices
         if self.backend == "ray":
             from ridgeline.stack.ray_pool import RayPool
 
             return RayPool(n, train_alone, self.address, gpu=gpu, each=each)
         from ridgeline.stack.pool import Pool
 
-        return Pool(n, train_alone, gpus=_count_gpus() if gpu else 0)
+        shared = _count_gpus() if gpu and not config.trainer.names_devices else 0
+        return Pool(n, train_alone, gpus=shared, each=each)
 
 
 def _count_gpus() -> int:

@@ -43,8 +43,7 @@ class Streaming:
         workers, size = self._slots()
         log.debug(f"{workers} workers with {size} slots each")
         gpu = pick_device(self.plan.config).type == "cuda"
-        each = self.plan.config.trainer.n_devices
-        start = self.settings.start(workers, gpu=gpu, each=each)
+        start = self.settings.start(workers, self.plan.config, gpu=gpu)
         with start as pool, logging_redirect_tqdm():  # lines above the bar, not into it
             try:
                 if self.plan.structural:

@@ -22,10 +22,11 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class Pool(Workers):
-    """Forked from the server that has imported what they need. `gpus`: how many they share, one each in turn."""
+    """Forked from the server that has imported what they need. `gpus`: how many they share, `each` of
+    them so many in turn."""
 
-    def __init__(self, n: int, train: Train, *, gpus: int = 0) -> None:
-        self._train = train
+    def __init__(self, n: int, train: Train, *, gpus: int = 0, each: int = 1) -> None:
+        self._train, self._each = train, each
         self._gpus = visible_gpus(gpus, os.environ.get(VISIBLE))
         self._processes: dict[int, BaseProcess] = {}
         atexit.register(self._end)  # before Python asks them to end by a signal, and waits
@@ -37,17 +38,13 @@ class Pool(Workers):
         for worker in workers:
             self._kill([self._processes[worker]] if worker in self._processes else [])
             ours, theirs = SERVED.Pipe()
-            process = SERVED.Process(target=_work, args=(theirs, self._train, self._gpu_of(worker)))
+            process = SERVED.Process(target=_work, args=(theirs, self._train, gpus_of(worker, self._gpus, self._each)))
             with without_script():
                 process.start()
             self._processes[worker] = process  # now that it is one: Ctrl-C may come at any moment
             theirs.close()
             connections.append(ours)
         return connections
-
-    def _gpu_of(self, worker: int) -> str | None:
-        """As CUDA is told; None: it is told nothing."""
-        return self._gpus[worker % len(self._gpus)] if self._gpus else None
 
     def _is_alive(self, worker: int) -> bool:
         return self._processes[worker].is_alive()
@@ -72,6 +69,12 @@ def visible_gpus(n: int, given: str | None) -> list[str]:
     """What CUDA calls the first `n` GPUs that this process may use, of which `given` is the list, if there is one."""
     names = [str(i) for i in range(n)] if given is None else [name.strip() for name in given.split(",")]
     return names[:n]
+
+
+def gpus_of(worker: int, names: Sequence[str], each: int) -> str | None:
+    """Those that a worker has to itself, as CUDA is told; None: it is told nothing."""
+    first = worker % max(1, len(names) // each) * each
+    return ",".join(names[first : first + each]) if names else None
 
 
 def _work(connection: Connection, train: Train, gpu: str | None) -> None:
