@@ -105,7 +105,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool, float]
     def set_to(has_flag: bool, ratio: float) -> None:
         choose.cache_clear()
         monkeypatch.setattr(of_config, "_has_flag", lambda: has_flag)
-        monkeypatch.setattr(of_config, "_ratio", lambda device: ratio)
+        monkeypatch.setattr(of_config, "measured_ratio", lambda device: ratio)
 
     yield set_to
     choose.cache_clear()
@@ -123,7 +123,7 @@ def test_auto_is_bfloat16_where_its_products_pay(
 
 
 def test_auto_is_measured_on_this_machine() -> None:
-    ratio = of_config._ratio(torch.device("cpu"))
+    ratio = of_config.measured_ratio(torch.device("cpu"))
     assert 0 < ratio < 100
 
 

@@ -14,6 +14,9 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 """Set before the first product of this process and of its workers. MKL then rounds a product alike wherever its
 matrices lie in memory, which differs between a fit alone and one in a stack (docs/decisions/0016)."""
 
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+"""Set before torch is first asked whether there is a GPU: it then asks the driver's library, and makes no context."""
+
 _STUB = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
 _MODULES = {
     alias.name: str(node.module) for node in _STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names

@@ -79,9 +79,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
     require_writable(config.search.summary, "search.summary", csv=True)
     for one in checked.by_size:
         if asks_torch(one):
-            from ridgeline.trial.requirements import check_device
-
-            check_device(one)
+            _check_device(one)
     defined = identity.definition(checked.trees.defined, config, line.space, [d.hash for d in data], checked.own_code)
     names: dict[str, list[str]] = {
         "data": list(dict.fromkeys(one.data.title for one in checked.by_data)),
@@ -101,6 +99,19 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
         n_trials=goal if combinations is None else min(goal, len(combinations)),
         grid=combinations,
     )
+
+
+def _check_device(config: Config) -> None:
+    """Where that is a GPU, in a process that ends then."""
+    from ridgeline.stack.device import pick_device
+    from ridgeline.trial.requirements import check_device
+
+    if pick_device(config).type == "cpu":
+        check_device(config)
+    else:
+        from ridgeline.stack.asking import ask
+
+        ask(check_device, config)
 
 
 def _with_threads(master: DictConfig, arguments: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
+from ridgeline.stack.asking import ask
 from ridgeline.stack.device import pick_device, total_memory
 from ridgeline.stack.evaluation import EVALUATION_BATCH
 from ridgeline.stack.networks import EXAMPLES, known_network, shape_of
@@ -31,7 +33,7 @@ def fitting_stack_size(config: Config, workers: int) -> int:
     if config.trains_alone:
         return 1
     splits, device = load_splits(config.data), pick_device(config)
-    fitting_memory = total_memory(device) // SHARE // workers // _bytes_held(config, splits, device)
+    fitting_memory = _memory(device) // SHARE // workers // _bytes_held(config, splits, device)
     if device.type == "cuda":
         return max(1, min(LARGEST_ON_GPU, fitting_memory) // splits.folds)
     fitting_cache = core_cache() / _bytes_touched(config, splits)
@@ -47,6 +49,11 @@ def core_cache() -> int:
             level, size, sharers = ((index / name).read_text().strip() for name in ("level", "size", "shared_cpu_list"))
             share += int(size.removesuffix("K")) * 2**10 // _count(sharers) if int(level) > 1 else 0
     return max(LEAST_CACHE, min(MOST_CACHE, share))
+
+
+@functools.cache
+def _memory(device: torch.device) -> int:
+    return total_memory(device) if device.type == "cpu" else ask(total_memory, device)
 
 
 def _bytes_touched(config: Config, splits: Splits) -> int:
