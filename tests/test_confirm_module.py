@@ -209,7 +209,8 @@ def test_a_study_of_a_module_is_confirmed_reported_and_served(module: str, figur
     asked = replace(small(tracking__allowed_targets=["own_modules."]), runs=str(runs))
     stored, said = open_study(asked, "one"), list[str]()
     with confirming():
-        confirm_study(stored, ConfirmConfig(top=1, selection_seeds=2, seeds=3), open_test_split, said.append)
+        settings = ConfirmConfig(top=1, selection_seeds=2, seeds=3, ensemble=module == "Lit")
+        confirm_study(stored, settings, open_test_split, said.append)
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
     assert record["figure"] == figure
     assert record["arms"]["baseline"]["config"]["regularization"]["dropout"] == 0
@@ -217,6 +218,7 @@ def test_a_study_of_a_module_is_confirmed_reported_and_served(module: str, figur
     page = write_report(replace(asked, study="one"))[0].read_text()
     assert record["verdict"]["sentence"] in page
     assert "could not be drawn" not in page
+    assert ("ensemble" in record) == (module == "Lit")
     if module == "Logging":
         assert "over 3 seeds alone" in record["verdict"]["sentence"]
         assert any(one.startswith(("No champion is registered", "No champion: ")) for one in said)
