@@ -69,11 +69,16 @@ class Dropout(nn.Module):
         if self.activation == "relu":
             if not drops:
                 return x.relu_()
-            dropped: Tensor = _DropAfterReLU.apply(x, self.kept_KBW(x.dtype), self.scale)
+            dropped: Tensor = _DropAfterReLU.apply(x, self.factors_KBW(x.dtype), self.scale.to(x.dtype))
             return dropped
         if self.activation is not None:
             x = ACTIVATIONS[self.activation](x)
-        return x * self.kept_KBW(x.dtype).mul_(self.scale).view(x.shape) if drops else x
+        return x * self.factors_KBW(x.dtype).view(x.shape) if drops else x
+
+    def factors_KBW(self, dtype: torch.dtype) -> Tensor:
+        """What values of this type are multiplied by: 0 or the scale, as that type has it."""
+        # A scale in float32 would have a CPU convert each of the values, which takes thirty times as long.
+        return self.kept_KBW(dtype).mul_(self.scale.to(dtype))
 
     def kept_KBW(self, dtype: torch.dtype) -> Tensor:
         """1 where something is kept, as numbers: comparing into them is much faster than going through booleans."""
@@ -97,7 +102,7 @@ class InputDropout(Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.is_on and len(self.codes_C)):
             return super().forward(x)
-        factors_KBI = self.kept_KBW(x.dtype).mul_(self.scale)
+        factors_KBI = self.factors_KBW(x.dtype)
         of_codes_KBC = factors_KBI.index_select(2, self.codes_C).clamp_(max=1)
         return x * factors_KBI.index_copy_(2, self.codes_C, of_codes_KBC)
 
@@ -106,8 +111,8 @@ class _DropAfterReLU(torch.autograd.Function):
     """relu(x) * scale, 0 where dropped, in place. Backward needs the output alone: it passes where that is above 0."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, kept_KBW: Tensor, scale_K11: Tensor) -> Tensor:
-        x.clamp_min_(0).view(kept_KBW.shape).mul_(kept_KBW.mul_(scale_K11))
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, factors_KBW: Tensor, scale_K11: Tensor) -> Tensor:
+        x.clamp_min_(0).view(factors_KBW.shape).mul_(factors_KBW)
         ctx.mark_dirty(x)
         ctx.save_for_backward(x, scale_K11)
         return x
@@ -136,7 +141,7 @@ class DropoutOfFit(nn.Module):
         assert shared.bits is not None, "the step fills the bits before the forward pass"
         kept_BW = torch.empty(shared.bits.shape[1:], dtype=x.dtype, device=x.device)
         torch.le(shared.bits[k], shared.threshold[k], out=kept_BW)
-        return x * kept_BW.mul_(shared.scale[k]).view(x.shape)
+        return x * kept_BW.mul_(shared.scale[k].to(x.dtype)).view(x.shape)
 
 
 class DropoutOfTorch:

@@ -152,8 +152,8 @@ class StackedNetwork(nn.Module):
         factors = {}
         if self.training and any(dropper.is_on for dropper in self.weight_droppers):
             for weight, dropper in zip(self._dropped, self.weight_droppers, strict=True):
-                kept_K1N = dropper.kept_KBW(self.rows.state_KS.dtype).mul_(dropper.scale)
-                factors[weight.name] = kept_K1N.view(self.k, *weight.slot.stored)
+                factors_K1N = dropper.factors_KBW(self.rows.state_KS.dtype)
+                factors[weight.name] = factors_K1N.view(self.k, *weight.slot.stored)
         if factors or self._drops:
             self.stack.factors = factors
         self._drops = bool(factors)
