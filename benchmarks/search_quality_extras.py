@@ -57,7 +57,7 @@ def ask_at(plan: Plan, n: int) -> float:
     """CPU milliseconds of an ask after `n` trials of a smooth function with noise, in a storage in memory; median."""
     study, space, rng = optuna.create_study(), plan.line.space, np.random.default_rng(0)
     distributions = {d.key: d.distribution for d in space}
-    trials = AskTell(plan, study, Path(), None, None)  # type: ignore[arg-type]  # which no ask looks at
+    trials = AskTell(plan, study, Path(), None, None, 0.0)  # type: ignore[arg-type]  # which no ask looks at
     for place in range(n):
         params = design_point(space, 1, place)
         value = sum((i + 1) * float(v) ** 2 for i, v in enumerate(params.values())) + rng.normal(0, 0.01)

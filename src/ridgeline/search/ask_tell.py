@@ -27,14 +27,17 @@ from ridgeline.target import TARGET, reason
 class AskTell:
     """Asks for the trials of a study, and tells how they ended, whoever trains them.
 
-    `exhausted`: the sampler has seen its whole space, so there is nothing more to ask for.
+    `exhausted`: the sampler has seen its whole space, so there is nothing more to ask for. `began`: when this start of
+    the study did, by the clock of its deadline.
     """
 
-    def __init__(self, plan: Plan, study: Study, folder: Path, records: Records, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, study: Study, folder: Path, records: Records, progress: Progress, began: float
+    ) -> None:
         self.plan, self.study, self.folder = plan, study, folder
         self.records, self.progress = records, progress
         self.exhausted = False
-        self.deadline = Deadline(plan.config.search.timeout)
+        self.deadline = Deadline(plan.config.search.timeout, began)
         self._distributions = {d.key: d.distribution for d in plan.line.space}
         self._repeats = Repeats(plan.config.search, plan.line.space)
         self._standings = Standings(study.direction, ran(study))

@@ -10,15 +10,15 @@ class TimeIsUp(Exception):
 
 
 class Deadline:
-    """So many seconds from now; None: never.
+    """So many seconds after `began`, a time of `monotonic`; None: never.
 
     What is broken off follows the wall clock, so a study with a deadline is not the same again on another day; nothing
     that has ended is lost, and nothing counts twice.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, began: float) -> None:
         self.seconds = seconds
-        self._end = None if seconds is None else monotonic() + seconds
+        self._end = None if seconds is None else began + seconds
 
     def check(self) -> None:
         """Raise TimeIsUp after it."""

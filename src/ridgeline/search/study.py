@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 import optuna
 import yaml
@@ -47,6 +48,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
 
     Raises ConfigError, with nothing written, at a mistake; StudyStopped when it was interrupted or too much failed.
     """
+    began = monotonic()
     master, arguments = with_its_search(context.config_loader, master, arguments)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -73,7 +75,7 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
             write_results(study, plan.config, plan.line, folder)
         else:
             try:
-                _go_on(plan, study, folder, launcher)
+                _go_on(plan, study, folder, launcher, began)
             except StorageAway as error:
                 again = "what has ended is saved there; when it answers, the same command goes on"
                 raise StudyStopped(f"The study {plan.name} ends: {error}; {again}.") from error
@@ -139,7 +141,7 @@ def _saved(plan: Plan, study: optuna.Study, folder: Path) -> str:
     return f"{len(ran(study))} of {plan.n_trials} trials are saved in {folder}"
 
 
-def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) -> None:
+def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher, began: float) -> None:
     """Train the trials that are left, and write the results. Raises StudyStopped where the goal is not reached."""
     # Torch and MLflow, seconds: now that the user has read what they are for.
     from ridgeline.search.ask_tell import AskTell
@@ -156,7 +158,7 @@ def _go_on(plan: Plan, study: optuna.Study, folder: Path, launcher: Launcher) ->
         stopped = None
         try:
             with closing(progress), machine_metrics(records.run):
-                run_to_goal(AskTell(plan, study, folder, records, progress), launcher)
+                run_to_goal(AskTell(plan, study, folder, records, progress, began), launcher)
         except StudyStopped as error:
             stopped = error
         except KeyboardInterrupt:
