@@ -18,14 +18,13 @@ from ridgeline.data import Split, Splits, load_splits
 from ridgeline.regularizers import Batch
 from ridgeline.regularizers.augmentation import Augmentation
 from ridgeline.regularizers.erasing import Erasing
+from ridgeline.regularizers.warp import Warp
 from ridgeline.report.curves import augmentation_figure
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.module import Stack
 from ridgeline.stack.samples import samples_RMCHW
 from settings import effect_of, small
 from test_promise_alone_equals_stacked import assert_same_bits
-
-pytest.importorskip("kornia", reason="needs kornia: pip install 'kornia==0.9.*'")
 
 KNOBS = {"rotate": 15.0, "scale": 0.2, "shift": 0.2, "flip": 0.5, "crop": 0.3, "brightness": 0.5, "contrast": 0.3}
 KNOBS |= {"erase": 0.5}
@@ -53,6 +52,22 @@ def test_fit_ends_bitwise_the_same_alone_and_in_any_slot_beside_any_neighbour(im
     assert_same_bits(alone, many[2])
     assert_same_bits(unchanged, many[1])
     assert alone.history != fit([augmented({}, seed=1)], images)[0].history
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 17), (1, 1, 5)], ids=str)
+def test_warped_images_are_kornias(shape: tuple[int, int, int]) -> None:
+    """With which studies began. Here within rounding: another CPU may add up a product of matrices otherwise."""
+    transform = pytest.importorskip("kornia.geometry.transform", reason="needs kornia: pip install 'kornia==0.9.*'")
+    numbers, (_, height, width), n = torch.Generator().manual_seed(0), shape, 200
+    images, uniform_5N = torch.randn(n, *shape, generator=numbers), torch.rand(5, n, generator=numbers)
+    degrees_N, moved_2N = 360 * uniform_5N[0] - 180, 3 * uniform_5N[1:3] - 1.5
+    across_N, down_N = (0.5 + uniform_5N[3]) * torch.where(uniform_5N[0] < 0.5, -1, 1), 0.5 + uniform_5N[4]
+    centre_N2 = torch.tensor([(width - 1) / 2, (height - 1) / 2]).expand(n, 2)
+    scales_N2 = torch.stack([across_N, down_N], dim=1)
+    matrices = transform.get_affine_matrix2d(moved_2N.T.contiguous(), centre_N2, scales_N2, degrees_N)
+    theirs = transform.warp_affine(images, matrices[:, :2], (height, width), align_corners=True)
+    ours = Warp(height, width, images)(images, degrees_N, across_N, down_N, moved_2N)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 def drawn(images: Splits, knobs: dict[str, float], n: int = 6, **numbers: float) -> tuple[Tensor, Tensor]:

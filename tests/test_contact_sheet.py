@@ -51,7 +51,6 @@ def test_sheet_has_a_row_of_images_for_each_class_in_their_colours(colours: Path
 
 
 def test_sheet_has_the_same_images_augmented_below(colours: Path, tmp_path: Path) -> None:
-    pytest.importorskip("kornia", reason="needs kornia: pip install 'kornia==0.9.*'")
     write_contact_sheet(settings(colours, flip=1.0), tmp_path / "sheet.png")
     rows = tiles(tmp_path / "sheet.png", 6)
     np.testing.assert_allclose(rows[1::2].astype(int), rows[::2, :, :, ::-1].astype(int), atol=1)

@@ -18,8 +18,6 @@ from ridgeline.regularizers.erasing import AREA, RATIO, Erasing
 from ridgeline.stack.module import Stack
 from settings import effect_of, small
 
-pytest.importorskip("kornia", reason="needs kornia: pip install 'kornia==0.9.*'")
-
 
 def erasing(rate: float, **others: Any) -> Any:
     return small(data__standardize="all", augmentation__erase=rate, **others)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.checking import require
 from ridgeline.regularizers.effect import Batch, Effect, Fits
+from ridgeline.regularizers.warp import Warp
 from ridgeline.strengths import BATCHES, Settings, strength
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ IMAGES = ("digits", "mnist", "own", "images", "arrays")
 """Data of images, and those of the user's own, which may be: once they are read, it is known."""
 
 SCALES = ("none", "all", "channel")
+
+BOTH_WAYS = ("rotate", "scale", "shift", "brightness", "contrast")
+"""Amounts to either side."""
 
 NUMBERS = 10
 """Random numbers that a warp takes, whichever of them are used: so an amount does not change another's draws."""
@@ -82,7 +86,7 @@ class Augmentation(Effect):
         super().attach(fits)
         self._background_FC = background_FC(fits)
         _, height, width = fits.splits.image_shape or (1, 1, 1)
-        self._centre_2 = self._background_FC.new_tensor([(width - 1) / 2, (height - 1) / 2])
+        self._warp = Warp(height, width, self._background_FC)
 
     def load(self, configs: Sequence[Config]) -> None:
         import torch
@@ -92,14 +96,14 @@ class Augmentation(Effect):
         used = [k for k, is_used in enumerate(self._needed) if is_used]
         self._used_U = torch.tensor(used, dtype=torch.int64, device=example.device)
         self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
-        self._amount_U1 = {
-            field.name: torch.tensor(
-                [[getattr(configs[k].augmentation, field.name)] for k in used],
-                dtype=example.dtype,
-                device=example.device,
-            )
+        amounts = {
+            field.name: [[getattr(configs[k].augmentation, field.name)] for k in used]
             for field in dataclasses.fields(configs[0].augmentation)
         }
+        table = torch.tensor([*amounts.values()], dtype=example.dtype).to(example.device)  # in one copy
+        self._amount_U1 = dict(zip(amounts, table.unbind(), strict=True))
+        doubled = dict(zip(amounts, (2 * table).unbind(), strict=True))  # for numbers of which half are the most
+        self._amount_U1 |= {name: doubled[name] for name in BOTH_WAYS}
 
     def on_batch(self, batch: Batch) -> None:
         import torch
@@ -116,28 +120,22 @@ class Augmentation(Effect):
 
     def augmented_UBI(self, x_UBI: Tensor, uniform: Sequence[Tensor]) -> Tensor:
         import torch
-        from kornia.geometry.transform import get_affine_matrix2d, warp_affine  # for those who augment alone
 
         turn, size, right, down, side, part, part_right, part_down, light, contrast = uniform
         amount = self._amount_U1
         assert self.fits.splits.image_shape is not None, "the configuration was checked"
         n_channels, height, width = self.fits.splits.image_shape
         zoom = 1 / (1 - (part + 0.5) * amount["crop"])
-        scale = (1 + 2 * size * amount["scale"]) * zoom
+        scale = (1 + size * amount["scale"]) * zoom
         mirrored = torch.where(side + 0.5 < amount["flip"], -scale, scale)
-        move_x = (2 * right * amount["shift"] + part_right * (zoom - 1)) * width
-        move_y = (2 * down * amount["shift"] + part_down * (zoom - 1)) * height
-        matrices = get_affine_matrix2d(
-            torch.stack([move_x, move_y], dim=2).flatten(0, 1),
-            self._centre_2.to(x_UBI.dtype).expand(turn.numel(), 2),
-            torch.stack([mirrored, scale], dim=2).flatten(0, 1),
-            (2 * turn * amount["rotate"]).flatten(),
-        )
+        move_x = (right * amount["shift"] + part_right * (zoom - 1)) * width
+        move_y = (down * amount["shift"] + part_down * (zoom - 1)) * height
         pixels_UBCP = x_UBI.unflatten(2, (n_channels, height * width))
         ink = (pixels_UBCP - self._background_U1C1).view(-1, n_channels, height, width)  # beyond the edge there is none
-        moved_UBI = warp_affine(ink, matrices[:, :2], (height, width), align_corners=True).view(x_UBI.shape)
-        moved_UBI.mul_((1 + 2 * contrast * amount["contrast"]).unsqueeze(2))
-        moved_UBI.add_((2 * light * amount["brightness"]).unsqueeze(2))
+        moves = (turn * amount["rotate"], mirrored, scale, torch.stack([move_x, move_y]))
+        moved_UBI = self._warp(ink, *(each.flatten(-2) for each in moves)).view(x_UBI.shape)
+        moved_UBI.mul_((1 + contrast * amount["contrast"]).unsqueeze(2))
+        moved_UBI.add_((light * amount["brightness"]).unsqueeze(2))
         moved_UBI.view(pixels_UBCP.shape).add_(self._background_U1C1)
         return moved_UBI
 
