@@ -24,9 +24,11 @@ def confirm(cfg: DictConfig) -> None:
     require(config.study is not None, "study=NAME is given", "study", "null")
     require_writable(config.confirm.summary, "confirm.summary", csv=True)
 
+    from ridgeline.data import require_test_split
     from ridgeline.evaluation.stored import CONFIRMED, open_study  # Optuna, which --help need not wait for
 
     stored, asked = open_study(config, str(config.study)), config.confirm
+    require_test_split(stored.config.data)  # else what follows promises what cannot be
     chosen = f"its best {asked.top} train again with {asked.selection_seeds} new seeds each"
     tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test split"
     if asked.ensemble:

@@ -23,6 +23,8 @@ def prepare(cfg: DictConfig) -> None:
 
     # NumPy and scikit-learn, which --help need not wait for
     from ridgeline.data import check_leaks, describe, load_arrays, look_at, notes_of
+    from ridgeline.data.class_overview import class_lines
+    from ridgeline.data.leak_check import findings
 
     config = checked(cfg)
     data, overview = describe(config.data), None
@@ -31,6 +33,8 @@ def prepare(cfg: DictConfig) -> None:
         print("\n".join(overview.lines))
     if isinstance(config.data, ArraysConfig):
         print(f"arrays: {find_examples(config.data.place).said}")
+        if config.predicted == "classification":
+            print("\n".join([*class_lines(config.data), ""]))
     leaks = check_leaks(config.data)
     if not isinstance(config.data, ImagesConfig):  # whose overview has said it
         print("".join(f"{note}\n" for note in notes_of(config.data)), end="")
@@ -38,7 +42,7 @@ def prepare(cfg: DictConfig) -> None:
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")
-    found = leaks if overview is None else overview.findings
+    found = overview.findings if overview is not None else findings(config.data) or leaks
     if found or overview is not None:
         print("\n".join(["", *map(str, found)] if found else ["", "Nothing looks wrong."]))
     if config.prepare.sheet is not None:

@@ -17,6 +17,7 @@ from ridgeline.api.champion import Champion
 from ridgeline.checking import ConfigError
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.data import describe, load_splits
+from ridgeline.data.class_overview import class_lines
 from ridgeline.data.given import TEST, TRAIN, VALIDATION
 from ridgeline.data.kept_rows import fold_rows_once
 from ridgeline.data.sources import read_source
@@ -64,6 +65,15 @@ def test_rows_are_scaled_by_feature_and_their_labels_name_the_classes(tmp_path: 
     assert splits.description.class_names == ("cat", "dog", "owl")
     assert splits.train.x_NI.mean(0).abs().max() < 1e-6
     assert parse(as_tree(config)) == config
+
+
+def test_prepare_counts_the_classes_of_arrays(tmp_path: Path) -> None:
+    config = parsed(saved(tmp_path, x=ROWS_NI, y=np.array(["cat", "dog", "owl"])[LABELS_N // 4]), train=0.5)
+    _, head, *lines = class_lines(config.data)
+    assert head.split() == ["class", "train", "validation"]
+    counts = [line.split() for line in lines]
+    assert [name for name, *_ in counts] == ["cat", "dog", "owl"]
+    assert [sum(int(row[i]) for row in counts) for i in (1, 2)] == [*describe(config.data).examples[:2]]
 
 
 def test_images_of_bytes_stay_bytes_wherever_their_channels_are(tmp_path: Path) -> None:

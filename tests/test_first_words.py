@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -127,3 +128,19 @@ def test_workers_are_counted_where_no_gpu_can_be_found(
     config = small()
     config = replace(config, trainer=replace(config.trainer, accelerator=accelerator))
     assert progress.workers_of(config, StackSettings(workers=3), n_trials=8) == words
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_trials", "words"),
+    [
+        ({"n_startup_trials": 16, "n_warmup_steps": 1}, 10, "search.pruner.n_startup_trials=16 and search.n_trials=10"),
+        ({"n_startup_trials": 2, "n_warmup_steps": 9}, 10, "search.pruner.n_warmup_steps=9 and trainer.max_epochs=3"),
+        ({"n_startup_trials": 2, "n_warmup_steps": 1}, 10, None),
+    ],
+)
+def test_a_pruner_that_can_end_no_trial_is_said_to(settings: dict[str, int], n_trials: int, words: str | None) -> None:
+    median = {"_target_": "optuna.pruners.MedianPruner", **settings}
+    for pruner in (median, {"_target_": "optuna.pruners.PatientPruner", "wrapped_pruner": median, "patience": 1}):
+        config = small(search__pruner=pruner, trainer__max_epochs=3)
+        said = list(progress._idle_pruner(SimpleNamespace(config=config, n_trials=n_trials)))  # type: ignore[arg-type]
+        assert said == ([f"Its pruner will end no trial, for {words}."] if words else [])

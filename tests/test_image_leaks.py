@@ -61,6 +61,16 @@ def test_copies_that_were_saved_anew_or_changed_a_little_are_found(pets: Path) -
     assert "test/cats/jpeg.jpg and train/cats/05.png" in lines
 
 
+def test_an_image_in_two_classes_is_named(pets: Path) -> None:
+    assert findings(data_of(pets)) == ()
+    shutil.copy(pets / "train/cats/03.png", pets / "train/dogs/also.png")
+    (finding,) = [found for found in findings(data_of(pets, seed=1)) if not found.is_leak]
+    assert str(finding) == (
+        "2 of 41 images of the train and validation split are there in another class too"
+        " (train/cats/03.png and train/dogs/also.png): leave each in the class that it is of."
+    )
+
+
 def test_simple_drawings_that_only_resemble_each_other_are_no_leak() -> None:
     x_NHW = np.zeros((40, 16, 16), np.uint8)
     x_NHW[:, 2:8, 2:8] = 255

@@ -86,5 +86,6 @@ def test_a_study_without_a_test_split_is_not_confirmed_and_nobody_is_told_to(tmp
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"error: {RULE}")
+    assert ended.stdout == ""  # nothing was promised before
     assert ended.stderr.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == files

@@ -68,6 +68,41 @@ def test_what_cannot_be_predicted_is_refused_and_leaves_no_file(champion: Fitted
     assert not out.exists()
 
 
+def test_a_broken_image_is_left_out_and_listed_where_that_is_asked_for(
+    champion: Fitted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, out = tmp_path / "new", tmp_path / "out.csv"
+    new.mkdir()
+    (new / "b.png").write_text("x")
+    with pytest.raises(ConfigError, match=r"one of the images can be read` must hold, .*b\.png: it is text"):
+        predict_file(champion, str(new), out, on_error="skip")
+    for name in ("a.png", "c.png"):
+        drawn(9001, colour=1).save(new / name)
+    assert predict_file(champion, str(new), out, on_error="skip") == 2
+    assert list(pd.read_csv(out)["file"]) == ["a.png", "c.png"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "1 of 3 files cannot be read and are left out (data.on_error=skip):"
+    assert said[1].startswith("  b.png: it is text")
+
+
+def test_images_of_a_csv_of_paths_are_predicted_row_by_row(champion: Fitted, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    for i in range(3):
+        drawn(9000 + i, colour=i % 2).save(tmp_path / f"{i}.png")
+    table = tmp_path / "new.csv"
+    table.write_text(f"id,photo\n7,1.png\n8,0.png\n9,{tmp_path}/2.png\n")
+    assert predict_file(champion, str(table), out, "id", image="photo") == 3
+    found = pd.read_csv(out)
+    assert list(found) == ["photo", "id", "prediction", "probability_cats", "probability_dogs"]
+    assert list(found["prediction"]) == ["dogs", "cats", "cats"]
+    assert list(found["photo"])[:2] == ["1.png", "0.png"]
+    table.write_text("id,photo\n7,1.png\n8,\n")
+    with pytest.raises(ConfigError, match=r"data\.image has a path in each row` must hold"):
+        predict_file(champion, str(table), out, image="photo")
+    with pytest.raises(ConfigError, match="photos"):
+        predict_file(champion, str(table), out, image="photos")
+
+
 def test_a_folder_that_is_given_in_python_is_one_of_images(tmp_path: Path) -> None:
     (tmp_path / "pets").mkdir()
     assert data_settings(tmp_path / "pets", None, tmp_path) == ["data=images", f"data.path={tmp_path}/pets"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ridgeline.checking import build, require
 from ridgeline.config.tracking import TrackingConfig
@@ -19,9 +19,12 @@ class ModelName:
 
 @dataclass(frozen=True)
 class NewRows:
-    """The rows to predict. `path`: the file that they are in; of images their folder, or a glob."""
+    """The rows to predict. `path`: the file that they are in; of images their folder, a glob, or a CSV, whose column
+    `image` has their paths. `on_error`: what happens if an image cannot be read; None: as in the model's study."""
 
     path: str | None = None
+    image: str | None = None
+    on_error: Literal["refuse", "skip"] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Images that are in two splits: looked for once, and kept in the cache."""
+"""Images that are in two splits, or in two classes: looked for once, and kept in the cache."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ridgeline.data.rows import RowNumbers
 from ridgeline.data.source import Source
 from ridgeline.finding import Finding
 from ridgeline.images.decoded import code
+from ridgeline.images.doubles import Doubles, doubles
 from ridgeline.images.twins import Twins, twins
 
 FOUND = "twins.json"
@@ -30,13 +31,23 @@ def image_leaks(source: Source, rows: RowNumbers, config: DataConfig) -> tuple[F
     for own in splits:
         digest.update(f" {len(own)} ".encode() + own.astype("<i8").tobytes())
 
+    seen = np.concatenate(splits[:2])
+    labels_N = source.y_N[seen]
+    is_of_classes = labels_N.dtype.kind in "iu"
+    if is_of_classes:
+        digest.update(labels_N.astype("<i8").tobytes())
+
     def make(draft: Path) -> None:
         found = twins(source.features, shape, *splits, grey_level=_grey_level(source))
-        (draft / FOUND).write_text(json.dumps([vars(one) for one in found]))
+        again = doubles(source.features, shape, seen, labels_N) if is_of_classes else None
+        kept = {"twins": [vars(one) for one in found], "doubles": [vars(again)] if again is not None else []}
+        (draft / FOUND).write_text(json.dumps(kept))
 
     folder = made_once(cache_folder() / "twins" / digest.hexdigest()[:32], make)
     names = source.images.names if source.images is not None else [f"image {i}" for i in np.arange(len(source.y_N))]
-    return tuple(Twins(**one).finding(names) for one in json.loads((folder / FOUND).read_text()))
+    kept = json.loads((folder / FOUND).read_text())
+    leaks = (Twins(**one).finding(names) for one in kept["twins"])
+    return (*leaks, *(Doubles(**one).finding(names) for one in kept["doubles"]))
 
 
 def _grey_level(source: Source) -> float:

@@ -8,13 +8,14 @@ import numpy as np
 
 from ridgeline.config import ImagesConfig
 from ridgeline.data.arrays import load_arrays
+from ridgeline.data.class_overview import class_lines
 from ridgeline.data.leak_check import findings
 from ridgeline.data.source import ImageFacts
 from ridgeline.data.sources import read_source
 from ridgeline.finding import Overview
 
 SHOWN = 20
-"""Of so many classes and bad files at most there is a line."""
+"""Of so many bad files at most there is a line."""
 
 
 def look_at_images(config: ImagesConfig) -> Overview:
@@ -23,11 +24,9 @@ def look_at_images(config: ImagesConfig) -> Overview:
     facts, shape = source.images, source.image_shape
     assert facts is not None
     assert shape is not None
-    names = source.class_names
     lines = [*_of_files(facts, config), *_of_pixels(facts, shape, known.scalers[0].mean_I, known.scalers[0].std_I)]
-    if names:
-        counts = [np.bincount(split.y_N, minlength=len(names)) for split in (known.train, known.validation)]
-        lines += _of_classes(names, *counts)
+    if source.class_names:
+        lines += class_lines(config)
     return Overview((*lines, ""), findings(config))
 
 
@@ -62,16 +61,6 @@ def _sizes(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
     low, high = (f"{height} x {width}" for height, width in (areas[0], areas[-1]))
     kinds = f"{len(sizes)} sizes from {low} to {high}" if len(sizes) > 1 else low
     return f"cropped and resized from {kinds}"
-
-
-def _of_classes(names: Sequence[str], train_C: np.ndarray, validation_C: np.ndarray) -> Iterator[str]:
-    wide = max(len("class"), *(len(name) for name in names[:SHOWN]))
-    yield ""
-    yield f"{'class':{wide}}  {'train':>7}  {'validation':>10}"
-    for name, train, validation in list(zip(names, train_C, validation_C, strict=True))[:SHOWN]:
-        yield f"{name:{wide}}  {train:7}  {validation:10}"
-    if len(names) > SHOWN:
-        yield f"... and {len(names) - SHOWN} more"
 
 
 def _counts(counts: Sequence[tuple[str, int]]) -> str:

@@ -23,6 +23,7 @@ from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 from ridgeline.evaluation.new_arrays import array_rows
+from ridgeline.evaluation.new_images import find_new_images, image_rows
 from ridgeline.lightning.fitted import load_champion
 from ridgeline.stack.fitted import Fitted
 from ridgeline.tables.reading import read_chunks
@@ -35,8 +36,6 @@ ROWS = 20_000
 LEVEL = 0.95
 """Of the predictions of so large a share of the seeds `low` and `high` are the ends."""
 ALL = "all"
-FILE = "file"
-"""The column with the names of images."""
 ARRAYS = (".npy", ".npz", ".pt")
 ROW = "row"
 """The column with the numbers of an array's rows, from 0 on."""
@@ -70,12 +69,23 @@ def open_model(model: str, config: Keeping) -> Fitted:
     return load_champion(folder)
 
 
-def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str = ()) -> int:
-    """Write what the model predicts for each row of a table or an array, or each image of a folder or a glob, into a
-    CSV file, in their order; returns how many rows.
+def predict_file(
+    fitted: Fitted,
+    path: str,
+    out: Path,
+    keep: Sequence[str] | str = (),
+    *,
+    image: str | None = None,
+    on_error: str | None = None,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Write what the model predicts for each row of a table or an array, or each image of a folder, a glob or a CSV of
+    paths, into a CSV file, in their order; returns how many rows.
 
-    `keep`: columns of the table that are written too; `all`: each of them. Nobody ever sees half of the file. Raises
-    ConfigError for a bad table, or one that lacks a column, and for a file that is no image.
+    `keep`: columns of the table that are written too; `all`: each of them. `image`: the column with the paths of
+    images. `on_error=skip`: files that are no images are left out, which `say` gets; None: as the study did. Nobody
+    ever sees half of the file. Raises ConfigError for a bad table, or one that lacks a column, and for a file that is
+    no image.
     """
     count = 0
     with (
@@ -83,12 +93,22 @@ def predict_file(fitted: Fitted, path: str, out: Path, keep: Sequence[str] | str
         draft.open("w", encoding="utf-8", newline="") as file,
         tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
     ):
-        read = _reader_of(fitted, path)
-        if read is not _rows:
+        data, names = fitted.config.data, list[str]()
+        if isinstance(data, ImagesConfig):
+            images, skip = find_new_images(fitted, path, image), (on_error or data.on_error) == "skip"
+            read, names = image_rows(fitted, images, path, skip=skip, say=say), [str(images.frame.columns[0])]
+            is_bare = images.frame.shape[1] == 1
+        else:
+            for key, given in (("image", image), ("on_error", on_error)):
+                require(given is None, f"data.{key} only for a model of images", f"data.{key}", given)
+            reader = _reader_of(fitted, path)
+            read, is_bare = reader(fitted, path), reader is not _rows
+        if is_bare:
             require(not keep, "keep=[] for images and arrays, whose names or rows are written", "keep", keep)
             keep = ALL
-        for frame, x in read(fitted, path):
+        for frame, x in read:
             kept = list(frame.columns) if keep == ALL else [keep] if isinstance(keep, str) else list(keep)
+            kept = [*names, *(name for name in kept if name not in names)]
             lacking = [name for name in kept if name not in frame.columns]
             require(not lacking, "keep is of the table's columns", "keep", ", ".join(lacking))
             found = predictions(fitted, x, frame.index)
@@ -119,14 +139,16 @@ def predictions(fitted: Fitted, x: Any, index: pd.Index) -> pd.DataFrame:
 
 def examples_in(fitted: Fitted, path: str) -> np.ndarray:
     """(N, I) All examples of a file, or images of a folder or a glob, of a model that is of no table."""
-    return np.concatenate([x_NI for _, x_NI in _reader_of(fitted, path)(fitted, path)])
+    if isinstance(fitted.config.data, ImagesConfig):
+        read = image_rows(fitted, find_new_images(fitted, path), path)
+    else:
+        read = _reader_of(fitted, path)(fitted, path)
+    return np.concatenate([x_NI for _, x_NI in read])
 
 
 def _reader_of(fitted: Fitted, path: str) -> Callable[[Fitted, str], Iterator[tuple[pd.DataFrame, Any]]]:
     """Who learned from a source of the user's own, which says nothing of files, takes rows of a table or an array."""
     data = fitted.config.data
-    if isinstance(data, ImagesConfig):
-        return image_rows
     is_array = fitted.scaler.encoder is None and Path(path).suffix.lower() in ARRAYS
     return _arrays if isinstance(data, ArraysConfig) or is_array else _rows
 
@@ -137,27 +159,6 @@ def _rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, Any]]:
     known = (data.missing, data.strings) if isinstance(data, TableConfig) else ((), ())
     for frame in read_chunks(path, missing=known[0], strings=known[1], rows=ROWS):
         yield frame, frame if fitted.scaler.encoder is not None else _numbers(fitted, frame)
-
-
-def image_rows(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """The names of images as a column, and their pixels, of the size and the channels that the model was trained on."""
-    from ridgeline.images.chunks import chunk_size
-    from ridgeline.images.folders import some_images  # Pillow, which tables do without
-    from ridgeline.images.reading import pixels
-
-    assert fitted.shape.image is not None
-    files = some_images(path, "data.path")
-    n_channels, *size = fitted.shape.image
-    size_of_chunk = chunk_size(fitted.n_features)
-    for start in range(0, len(files), size_of_chunk):
-        some = dict(list(files.items())[start : start + size_of_chunk])
-        found = list(pixels(list(some.values()), n_channels, (size[0], size[1])))
-        for name, own in zip(some, found, strict=True):
-            require(
-                not isinstance(own, str), "each file can be read as an image", "data.path", f"{path}: {name}: {own}"
-            )
-        x_NI = np.stack([own for own in found if not isinstance(own, str)]).reshape(len(some), -1)
-        yield pd.DataFrame({FILE: list(some)}, index=range(start, start + len(some))), x_NI
 
 
 def _arrays(fitted: Fitted, path: str) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:

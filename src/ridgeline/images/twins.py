@@ -101,11 +101,17 @@ def _prints(pixels: Pixels, shape: tuple[int, int, int], rows: np.ndarray, step:
     for some in chunks(rows, math.prod(shape)):
         x_MI, part = pixels(some), slice(start, start + len(some))
         start += len(some)
-        same_N[part] = [int.from_bytes(hashlib.blake2b(x_I, digest_size=8).digest(), "little") for x_I in x_MI]
+        same_N[part] = hashes(x_MI)
         areas_MRA = down_RH @ _grey(x_MI, shape) @ across_WA
         rises = np.diff(areas_MRA, axis=2) > step
         looks_N[part] = np.packbits(rises.reshape(len(x_MI), -1), axis=1).view(np.uint64)[:, 0]
     return Prints(rows, same_N, looks_N)
+
+
+def hashes(x_MI: np.ndarray) -> np.ndarray:
+    """(M,) uint64, of the pixels of each."""
+    own = [int.from_bytes(hashlib.blake2b(x_I, digest_size=8).digest(), "little") for x_I in x_MI]
+    return np.array(own, np.uint64)
 
 
 def _grey(x_MI: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

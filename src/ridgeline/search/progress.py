@@ -36,8 +36,20 @@ def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) ->
         [
             f"Study {plan.name}: {trials}{over}, {_by_whom(plan, study, launcher)}, into {folder}",
             f"Watch it: {look_at_study(plan.config, plan.name)}",
+            *_idle_pruner(plan),
         ]
     )
+
+
+def _idle_pruner(plan: Plan) -> Iterator[str]:
+    """A line on a pruner that lets each trial of this study train to its end, by its own rule."""
+    settings = plan.config.search.pruner or {}
+    own = settings.get("wrapped_pruner", settings)
+    counts = {"n_startup_trials": ("search.n_trials", plan.n_trials)}
+    counts["n_warmup_steps"] = ("trainer.max_epochs", plan.config.trainer.max_epochs)
+    for name, (key, most) in counts.items():
+        if isinstance(own.get(name), int) and own[name] >= most:
+            yield f"Its pruner will end no trial, for search.pruner.{name}={own[name]} and {key}={most}."
 
 
 def _by_whom(plan: Plan, study: Study, launcher: Launcher) -> str:
