@@ -93,10 +93,13 @@ def run(pipeline: str, arguments: list[str], runs: Path) -> float:
     return time.perf_counter() - began
 
 
-def measure(study: Study, places: dict[str, str], seeds: int, *, quick: bool, runs: Path) -> Measured:
+def measure(
+    study: Study, places: dict[str, str], seeds: int, *, examples: int | None, quick: bool, runs: Path
+) -> Measured:
     data = [setting.format(**places) for setting in study.data]
-    trials, epochs = (2, 1) if quick else (study.trials, study.epochs)
-    sizes = [f"search.n_trials={trials}", f"trainer.max_epochs={epochs}", *(["data.examples=600"] if quick else [])]
+    trials, epochs, examples = (2, 1, 600) if quick else (study.trials, study.epochs, examples)
+    sizes = [f"search.n_trials={trials}", f"trainer.max_epochs={epochs}"]
+    sizes += [f"data.examples={examples}"] if examples else []
     found, confirmed = runs / "search.json", runs / "confirm.json"
     asked = ["-m", "search=bayes", f"search.summary={found}", "data=arrays", *data, *BATCH, *study.settings, *sizes]
     searching = run("train", asked, runs)
@@ -133,6 +136,7 @@ def main() -> None:
     parser.add_argument("--fashion", default="/usr/share/datasets/fashion-mnist", help="the four IDX files")
     parser.add_argument("--only", nargs="+", default=[""], help="studies whose names begin so")
     parser.add_argument("--seeds", type=int, default=5, help="of confirm; 5")
+    parser.add_argument("--examples", type=int, help="train and validate on so many; all")
     parser.add_argument("--quick", action="store_true", help="tiny, to see whether everything runs")
     args = parser.parse_args()
     places = {name: str(Path(getattr(args, name)).resolve()) for name in ("sets", "fashion")}
@@ -145,7 +149,8 @@ def main() -> None:
             continue
         progress.say(study.name)
         with tempfile.TemporaryDirectory(prefix="ridgeline-sets-") as folder:
-            found = measure(study, places, 2 if args.quick else args.seeds, quick=args.quick, runs=Path(folder))
+            seeds, size = 2 if args.quick else args.seeds, {"examples": args.examples, "quick": args.quick}
+            found = measure(study, places, seeds, **size, runs=Path(folder))
         progress.clear()
         print(line(study, found), flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 import own_modules
 from ridgeline.config import Config, ConfigError, as_tree, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
+from ridgeline.lightning.spread import fit_on_devices
 from ridgeline.lightning.training import fit_module
 from ridgeline.stack.records import Row
 from ridgeline.trial.requirements import check, check_device
@@ -45,6 +47,34 @@ def test_the_final_metric_of_a_trial_equals_plain_trainer_fit_with_its_seed(work
     assert result.value == plain["val/acc"]
     assert {name: value for name, value in result.history[-1].items() if name != "epoch"} == plain
     assert all(result.weights[name].equal(value) for name, value in module.state_dict().items())
+
+
+@pytest.mark.verify
+def test_a_module_of_the_package_lightning_trains_as_its_own_trainer_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose classes are others than those of pytorch_lightning. On two devices too."""
+    package: Any = pytest.importorskip("lightning.pytorch", reason="needs lightning: pip install lightning")
+    code = Path(own_modules.__file__).read_text()
+    (tmp_path / "of_lightning.py").write_text(
+        code.replace("import pytorch_lightning as pl", f"import {package.__name__} as pl")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    theirs: Any = importlib.import_module("of_lightning")
+    names = {"model___target_": "of_lightning.Lit", "data___target_": "of_lightning.Blobs"}
+    settings = {**names, "seed": 3, "trainer__restore_best": False}
+    result = fit_module(own(**settings))
+    package.seed_everything(3)
+    module = theirs.Lit()
+    trainer = package.Trainer(max_epochs=3, default_root_dir=tmp_path, accelerator="cpu", enable_progress_bar=False)
+    trainer.fit(module, datamodule=theirs.Blobs())
+    assert result.failure is None
+    assert result.value == float(trainer.callback_metrics["val/acc"])
+    assert all(result.weights[name].equal(value) for name, value in module.state_dict().items())
+    regularized = {"regularization__l2": 0.01, "callbacks": {"early_stopping": {"monitor": "val/acc", "patience": 1}}}
+    two = fit_on_devices(own(**settings, **regularized, trainer__devices=2, trainer__accelerator="cpu"))
+    assert two.failure is None
+    assert two.end == "early_stopping"
 
 
 def test_a_module_takes_its_own_metric_whose_direction_must_be_said() -> None:
