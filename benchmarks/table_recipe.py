@@ -77,6 +77,15 @@ VARIANTS = {
     "300 epochs": Variant({"trainer.max_epochs": 300}),
     "patience 5": Variant({"callbacks.early_stopping.patience": 5}),
     "patience 20": Variant({"callbacks.early_stopping.patience": 20}),
+    "without the recipe": Variant(
+        {"trainer.max_epochs": 30, "trainer.batch_size": 128},
+        {
+            **dict.fromkeys((*REGULARIZERS, "optimizer.lr")),
+            "regularization.l2": "tag(log, interval(1e-6, 1e-1))",
+            "regularization.dropout": "interval(0.0, 0.7)",
+        },
+        enqueues=False,
+    ),
     "no first trials": Variant(enqueues=False),
     "no regularizer": Variant({}, dict.fromkeys(REGULARIZERS)),
     **{f"without {key.split('.')[1]}": Variant({}, {key: None}) for key in REGULARIZERS},
