@@ -13,6 +13,10 @@ and a search of its own. A right test says `helps` in 2.5% of them and `harms` i
 - scales: 150 digits that train well when they are standardized and badly when not, with an l2 too weak to matter.
 - regularizers of noise: as noise, with four regularizers on in every trial, and confirm.leave_one_out: how many of them
   are said to earn their place, or to help alone.
+- modules of noise: LightningModules with classes that are dealt out at random, 8 trials. The errors of test examples
+  are known of them.
+- modules of noise, seeds alone: the same, of which only what `test_step` logs is known: the verdict is by an interval
+  over seeds.
 - groups of noise: tables of 40 groups of 24 rows. A group has its own place among the features and its own share of the
   classes, both drawn at random, so that of a new group nothing can be known; with data.group_on. Beside its verdict is
   that of an interval over rows, from the same predictions: what it would be if the rows were taken for independent.
@@ -43,6 +47,7 @@ import pandas as pd
 from inprocess import Studies, studies
 from machine import describe_machine
 from progress import Progress
+from ridgeline.command_line.arguments import with_targets
 from ridgeline.data.test_split import confirming, open_test_split
 from ridgeline.evaluation.confirm import confirm_study
 from ridgeline.evaluation.confirm_folder import RECORD, read_predictions
@@ -60,6 +65,9 @@ DIGITS = ["data=digits", "data.examples=200"]
 FOUR = ["regularization.l2=tag(log,interval(1e-5,1e-1))", "regularization.dropout=interval(0.05,0.5)"]
 FOUR += ["regularization.label_smoothing=interval(0.01,0.2)", "regularization.input_noise=interval(0.05,0.5)"]
 GROUPS = ["data=table", "data.path={table}", "data.target=label", "network.hidden=[32]", *SHORT]
+MODULES = ["data._target_=noise_modules.Noise", "tracking.allowed_targets=[noise_modules.]", "trainer.max_epochs=4"]
+MODULES += ["metric=val/acc", "search.direction=maximize", "search=bayes", "search.n_trials=8"]
+MODULES += ["search.n_startup_trials=4", "trainer.accelerator=cpu"]
 KINDS: dict[str, tuple[int, list[list[str]]]] = {
     "noise": (
         100,
@@ -89,6 +97,8 @@ KINDS: dict[str, tuple[int, list[list[str]]]] = {
             ["data=moons", "data.examples=600", "network.hidden=[32]", *FOUR, *NOISE],
         ],
     ),
+    "modules of noise": (40, [["model._target_=noise_modules.Lit", *MODULES]]),
+    "modules of noise, seeds alone": (40, [["model._target_=noise_modules.Unseen", *MODULES]]),
     "groups of noise": (100, [[*GROUPS, "data.group_on=group"]]),
 }
 """By name: how many studies, and their arguments by turns."""
@@ -146,7 +156,8 @@ def verdict_of(made: Studies, arguments: list[str], number: int, *, leave_one_ou
     with tempfile.TemporaryDirectory() as name:
         table = Path(name) / "noise.csv"
         write_table(table, number)
-        made.run(*(word.replace("{table}", str(table)) for word in arguments), *seeds, inspect=inspect)
+        typed = [*(word.replace("{table}", str(table)) for word in arguments), *seeds]
+        made.run(*with_targets(typed), inspect=inspect)
     return {"data": arguments[0], **found}
 
 

@@ -144,7 +144,7 @@ def studies(fixed: Sequence[str]) -> Iterator[Studies]:
         with tempfile.TemporaryDirectory(prefix="ridgeline-template-") as name:
             make_store(Path(name))
             made = Studies([*quiet, *fixed], pool, Path(name))
-            StackSettings.start = lambda settings, n, *, gpu: pool  # type: ignore[method-assign,assignment]
+            StackSettings.start = lambda settings, n, config, *, gpu: pool  # type: ignore[method-assign,assignment]
             AskTell.ask = lambda loop: made.watch(loop, ask)  # type: ignore[method-assign,assignment]
             Records.log_results = lambda *_: None  # type: ignore[method-assign]
             yield made

@@ -87,7 +87,7 @@ def test_devices_and_strategy_say_in_how_many_processes_a_trial_trains() -> None
 
 
 def test_trials_on_several_devices_are_so_many_fewer_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StackSettings, "_count_devices", lambda self, gpu: 6)
+    monkeypatch.setattr(StackSettings, "count_devices", lambda self, gpu: 6)
     assert [StackSettings().count_workers(own(devices=n), gpu=False) for n in (1, 2, 4, 8)] == [6, 3, 1, 1]
     assert StackSettings().count_workers(own(devices=[2, 3]), gpu=True) == 1  # each trial trains on these
     assert StackSettings(workers=5).count_workers(own(devices=2), gpu=False) == 5

@@ -70,12 +70,12 @@ class StackSettings:
         if self.workers is None and gpu and config.trainer.names_devices:  # each trial trains on these
             return 1
         each, key = config.trainer.n_devices, "trainer.devices"
-        there = self._count_devices(gpu=gpu) if self.workers is None else 0
+        there = self.count_devices(gpu=gpu) if self.workers is None else 0
         if self.address is not None and self.workers is None:
             require(there >= each, f"{key} <= {there}, which the cluster has,", key, each)
         return self.workers or max(1, there // each)
 
-    def _count_devices(self, *, gpu: bool) -> int:
+    def count_devices(self, *, gpu: bool) -> int:
         """Cores or GPUs, of this machine or of the cluster."""
         if self.address is not None:
             from ridgeline.stack.ray_cluster import count_devices
