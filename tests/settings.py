@@ -34,7 +34,9 @@ def small(**overrides: Any) -> Config:
     """`SMALL` with overrides; a double underscore stands for the dot: small(regularization__l2=0.1)."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     of_other = given.get("network.name", "mlp") != "mlp"  # which has no such layers
-    ours = {key: value for key, value in SMALL.items() if not (of_other and key == "network.hidden")}
+    left_out = ("network.hidden",) if of_other else ()
+    left_out = ("network.hidden", "network.name") if "network._target_" in given else left_out
+    ours = {key: value for key, value in SMALL.items() if key not in left_out}
     return parse(tree({**ours, **given}))
 
 

@@ -94,15 +94,17 @@ class Augmentation(Effect):
         example = self._background_FC
         self._needed = [self.is_on(config) for config in configs]
         used = [k for k, is_used in enumerate(self._needed) if is_used]
-        self._used_U = torch.tensor(used, dtype=torch.int64, device=example.device)
-        self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
+        self._used_U = self.kept("used", torch.tensor(used, dtype=torch.int64, device=example.device))
+        background_UC = self.kept("background", example[self._used_U % len(example)])
+        self._background_U1C1 = background_UC.unsqueeze(1).unsqueeze(3)
         amounts = {
             field.name: [[getattr(configs[k].augmentation, field.name)] for k in used]
             for field in dataclasses.fields(configs[0].augmentation)
         }
-        table = torch.tensor([*amounts.values()], dtype=example.dtype).to(example.device)  # in one copy
+        table = self.kept("amounts", torch.tensor([*amounts.values()], dtype=example.dtype).to(example.device))
         self._amount_U1 = dict(zip(amounts, table.unbind(), strict=True))
-        doubled = dict(zip(amounts, (2 * table).unbind(), strict=True))  # for numbers of which half are the most
+        # Of numbers from -0.5 to 0.5.
+        doubled = dict(zip(amounts, self.kept("doubled", 2 * table).unbind(), strict=True))
         self._amount_U1 |= {name: doubled[name] for name in BOTH_WAYS}
 
     def on_batch(self, batch: Batch) -> None:

@@ -89,6 +89,16 @@ class Effect:
         """Once, before anything else: these are the fits."""
         self.fits = fits
 
+    def kept(self, name: str, value: Tensor) -> Tensor:
+        """What `load` made, in a tensor that stays where it is from load to load, as long as it has this shape: a step
+        that was captured as a whole finds it there again."""
+        known: dict[str, Tensor] = self.__dict__.setdefault("_kept", {})
+        if name in known and known[name].shape == value.shape:
+            known[name].copy_(value)
+        else:
+            known[name] = value
+        return known[name]
+
     def begin(self, k: int) -> None:
         """Row `k` has a fresh fit, whose configuration is `fits.configs[k]`; nothing of the one before may be left."""
 

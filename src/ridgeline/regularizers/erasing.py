@@ -63,10 +63,11 @@ class Erasing(Effect):
         example = self._background_FC
         self._needed = [self.is_on(config) for config in configs]
         used = [k for k, is_used in enumerate(self._needed) if is_used]
-        self._used_U = torch.tensor(used, dtype=torch.int64, device=example.device)
-        self._background_U1C1 = example[self._used_U % len(example)].unsqueeze(1).unsqueeze(3)
+        self._used_U = self.kept("used", torch.tensor(used, dtype=torch.int64, device=example.device))
+        background_UC = self.kept("background", example[self._used_U % len(example)])
+        self._background_U1C1 = background_UC.unsqueeze(1).unsqueeze(3)
         rates = [[configs[k].augmentation.erase] for k in used]
-        self._rate_U1 = torch.tensor(rates, dtype=example.dtype, device=example.device)
+        self._rate_U1 = self.kept("rates", torch.tensor(rates, dtype=example.dtype, device=example.device))
 
     def on_batch(self, batch: Batch) -> None:
         import torch

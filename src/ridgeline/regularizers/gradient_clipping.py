@@ -23,7 +23,8 @@ class GradientClipping(Effect):
 
     def load(self, configs: Sequence[Config]) -> None:
         clips = [config.optimizer.gradient_clip_val for config in configs]
-        self._norm_K = self.fits.numbers_K([math.inf if clip is None else clip for clip in clips])
+        norm_K = self.fits.numbers_K([math.inf if clip is None else clip for clip in clips])
+        self._norm_K = self.kept("norm", norm_K)
 
     def on_gradients(self) -> None:
         self.fits.rows.clip_gradients_(self._norm_K)

@@ -46,7 +46,8 @@ class GradientNoise(Effect):
 
         self._stds = [config.regularization.gradient_noise for config in configs]
         used = [k for k, std in enumerate(self._stds) if std > 0]
-        self._used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.grads_KP.device)
+        used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.grads_KP.device)
+        self._used_U = self.kept("used", used_U)
 
     def numbers(self) -> Sequence[Sequence[float]]:
         """The deviation of each fit's noise."""

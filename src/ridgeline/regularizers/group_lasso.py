@@ -57,7 +57,8 @@ class GroupLasso(Effect):
 
     def load(self, configs: Sequence[Config]) -> None:
         self._is_proximal = configs[0].regularization.l1_form == "proximal"
-        self._strength_K = self.fits.numbers_K([config.regularization.group_lasso for config in configs])
+        strength_K = self.fits.numbers_K([config.regularization.group_lasso for config in configs])
+        self._strength_K = self.kept("strength", strength_K)
 
     def on_gradients(self) -> None:
         if not self._is_proximal:

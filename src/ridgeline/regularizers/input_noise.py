@@ -36,8 +36,10 @@ class InputNoise(Effect):
         import torch
 
         self._stds = [config.regularization.input_noise for config in configs]
-        self._std_K11 = torch.tensor(self._stds, device=self.fits.rows.values_KP.device).view(-1, 1, 1)
-        self._codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=self._std_K11.device)
+        std_K = torch.tensor(self._stds, device=self.fits.rows.values_KP.device)
+        self._std_K11 = self.kept("std", std_K).view(-1, 1, 1)
+        codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=std_K.device)
+        self._codes_C = self.kept("codes", codes_C)
 
     def on_batch(self, batch: Batch) -> None:
         x_KBI, needed = batch.x_KBI, [std > 0 for std in self._stds]

@@ -56,7 +56,7 @@ class L1(Effect):
     def load(self, configs: Sequence[Config]) -> None:
         n = self.fits.n_penalized
         self._is_proximal = configs[0].regularization.l1_form == "proximal"
-        self.l1_K = self.fits.numbers_K([config.regularization.l1 for config in configs])
+        self.l1_K = self.kept("l1", self.fits.numbers_K([config.regularization.l1 for config in configs]))
         self._weights_KW, self._grads_KW = self.fits.rows.values_KP[:, :n], self.fits.rows.grads_KP[:, :n]
 
     def on_gradients(self) -> None:

@@ -43,8 +43,8 @@ class L2(Effect):
         by_optimizer = [optimizer.adds_l2(config) for config in configs]
         optimizer.set_l2([value if by else 0.0 for value, by in zip(l2, by_optimizer, strict=True)])
         added = [0.0 if by else value for value, by in zip(l2, by_optimizer, strict=True)]
-        self.l2_K = self.fits.numbers_K(l2)
-        self._added_K = self.fits.numbers_K(added) if any(added) else None
+        self.l2_K = self.kept("l2", self.fits.numbers_K(l2))
+        self._added_K = self.kept("added", self.fits.numbers_K(added)) if any(added) else None
         self._weights_KW, self._grads_KW = self.fits.rows.values_KP[:, :n], self.fits.rows.grads_KP[:, :n]
 
     def on_gradients(self) -> None:

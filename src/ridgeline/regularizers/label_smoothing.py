@@ -35,7 +35,8 @@ class LabelSmoothing(Effect):
     settings = LabelSmoothingSettings
 
     def load(self, configs: Sequence[Config]) -> None:
-        self._smoothing_K = self.fits.numbers_K([config.regularization.label_smoothing for config in configs])
+        smoothing_K = self.fits.numbers_K([config.regularization.label_smoothing for config in configs])
+        self._smoothing_K = self.kept("smoothing", smoothing_K)
 
     def on_batch(self, batch: Batch) -> None:
         batch.smoothing_K = self._smoothing_K

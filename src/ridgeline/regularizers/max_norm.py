@@ -41,7 +41,7 @@ class MaxNorm(Effect):
 
     def load(self, configs: Sequence[Config]) -> None:
         norms = [config.regularization.max_norm for config in configs]
-        self._max_norm_K = self.fits.numbers_K([norm or math.inf for norm in norms])
+        self._max_norm_K = self.kept("max_norm", self.fits.numbers_K([norm or math.inf for norm in norms]))
 
     def after_step(self) -> None:
         for weight in penalized_layers(self.fits.configs[0], self.fits.network):

@@ -41,8 +41,9 @@ class Mixup(Effect):
 
         self._alphas = [config.regularization.mixup for config in configs]
         used = [k for k, alpha in enumerate(self._alphas) if alpha > 0]
-        self._used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.values_KP.device)
-        self._codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=self._used_U.device)
+        used_U = torch.tensor(used, dtype=torch.int64, device=self.fits.rows.values_KP.device)
+        codes_C = torch.tensor(self.fits.network.codes, dtype=torch.int64, device=used_U.device)
+        self._used_U, self._codes_C = self.kept("used", used_U), self.kept("codes", codes_C)
 
     def numbers(self) -> Sequence[Sequence[float]]:
         """The share of each fit."""

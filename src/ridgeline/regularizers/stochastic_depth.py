@@ -75,7 +75,8 @@ class StochasticDepth(Effect):
         require_marks(max(self._rates), n)
         rates = [[rate * (place + 1) / n for place in range(n)] for rate in self._rates]
         like = self.fits.rows.values_KP
-        self._rate_KL1 = torch.tensor(rates, dtype=like.dtype, device=like.device).unsqueeze(2)
+        rate_KL = torch.tensor(rates, dtype=like.dtype, device=like.device)
+        self._rate_KL1 = self.kept("rates", rate_KL).unsqueeze(2)
 
     def on_batch(self, batch: Batch) -> None:
         import torch

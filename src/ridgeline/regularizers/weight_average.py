@@ -53,7 +53,7 @@ class WeightAverage(Effect):
 
     def load(self, configs: Sequence[Config]) -> None:
         self._decays = [config.regularization.weight_average for config in configs]
-        self._is_averaged_K1 = (self.fits.numbers_K(self._decays) > 0).unsqueeze(1)
+        self._is_averaged_K1 = self.kept("averaged", self.fits.numbers_K(self._decays) > 0).unsqueeze(1)
 
     def numbers(self) -> Sequence[Sequence[float]]:
         """The share of the weights that the step will give."""

@@ -20,9 +20,6 @@ from torch import Tensor
 
 from ridgeline.networks.stacking.splitmix import GAMMA, mixed, signed, words_KN
 
-KEPT_KEYS = 32
-"""Of as many purposes and sets of seeds the keys are kept on the device."""
-
 
 class Purpose(IntEnum):
     """What a draw is for; part of its key. Effects that came later have a `purpose_of` their own name."""
@@ -60,7 +57,7 @@ class KeyedNoise:
         self._cpu_bits = np.random.SFC64()
         self._cpu_numbers = np.random.Generator(self._cpu_bits)
         self._sfc64: Any = self._cpu_bits.state  # set anew for each row: three words of its key and a counter from 1
-        self._keys: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+        self._keys: dict[int, tuple[list[int], Tensor]] = {}  # by purpose, of which seeds
         self._clock: tuple[list[int], Tensor] | None = None
 
     def set_clock(self, steps: Sequence[int], steps_K: Tensor) -> None:
@@ -132,14 +129,15 @@ class KeyedNoise:
         self._cpu_bits.state = self._sfc64
 
     def _counted_KN(self, seeds: Sequence[int], purpose: int, steps: Sequence[int], n: int) -> Tensor:
-        place = purpose, tuple(seeds)
-        if place not in self._keys:
-            if len(self._keys) >= KEPT_KEYS:
-                self._keys.clear()
-            self._keys[place] = self._moved([signed(key(seed, purpose)) for seed in seeds])
+        known, keys_K = self._keys.get(purpose, ([], None))
+        if keys_K is None or known != list(seeds):
+            fresh_K = self._moved([signed(key(seed, purpose)) for seed in seeds])
+            stays = keys_K is not None and keys_K.shape == fresh_K.shape  # where a captured step finds it again
+            keys_K = keys_K.copy_(fresh_K) if keys_K is not None and stays else fresh_K
+            self._keys[purpose] = list(seeds), keys_K
         is_known = self._clock is not None and self._clock[0] == list(steps)
         steps_K = self._clock[1] if self._clock is not None and is_known else self._moved(list(steps))
-        return words_KN(self._keys[place], steps_K, n)
+        return words_KN(keys_K, steps_K, n)
 
     def _moved(self, words: list[int]) -> Tensor:
         return torch.tensor(words, dtype=torch.int64).to(self._device, non_blocking=True)
