@@ -61,7 +61,8 @@ def test_selection_is_never_worse_than_the_best_alone_and_takes_no_copy_for_a_se
     mean_N = found.shares_M @ told_MN
     assert found.loss == pytest.approx(np.average(-np.log(mean_N), weights=weights_N))
     assert found.loss <= found.alone == pytest.approx(min(alone))
-    same = select(np.stack([told_MN[0]] * 3), np.zeros(40), "log")
+    same = select(np.stack([told_MN[0]] * 3).astype(np.float32), np.zeros(40), "log")
+    assert same.loss == same.alone
     assert same.counts_M.tolist() == [1, 0, 0]
 
 
@@ -134,7 +135,7 @@ def confirmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredStudy, di
     Studies(runs, runs / "mlflow.db").run(*study, task=train)
     stored, said = open_study(replace(small(), runs=str(runs)), "one"), list[str]()
     with confirming():
-        confirm_study(stored, SETTINGS, open_test_split, said.append)
+        confirm_study(stored, replace(SETTINGS, summary=str(runs / "confirm.json")), open_test_split, said.append)
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
     return stored, record, "\n".join(said)
 
@@ -156,6 +157,7 @@ def test_the_champion_is_the_ensemble_that_was_measured(confirmed: tuple[StoredS
     assert ensemble["gain"]["best"]["error"]["mean"] == pytest.approx(errors_SN.mean() - single_SN.mean())
     version = MlflowClient(f"sqlite:///{Path(stored.config.runs)}/mlflow.db").get_model_version("ridgeline-digits", "1")
     assert version.tags["ridgeline.ensemble"] == f"{len(members)} networks"
+    assert f"The champion is the mean of {len(members)} networks" in version.description
     model = open_model("ridgeline-digits@champion", stored.config)
     assert len(model.networks) == len(members)
     splits = load_splits(model.config.data)
@@ -172,6 +174,8 @@ def test_both_sides_have_an_ensemble_and_the_verdict_stays_of_one_network_each(
 ) -> None:
     stored, record, _ = confirmed
     assert set(record["arms"]) == {"best", "baseline"}
+    summary = json.loads((Path(stored.config.runs) / "confirm.json").read_text())
+    assert summary["ensemble"]["best"]["gain_error"] == record["ensemble"]["gain"]["best"]["error"]
     assert set(record["ensemble"]["sides"]) == set(record["ensemble"]["gain"]) == {"best", "baseline"}
     assert record["ensemble"]["sides"]["baseline"]["validation"]["candidates"] == 8  # as many trials as the study had
     for side in record["ensemble"]["sides"].values():

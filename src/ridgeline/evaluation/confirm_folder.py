@@ -77,9 +77,20 @@ def write_summary(found: Confirmation, path: Path) -> None:
             for name, arm in record["arms"].items()
         },
     }
+    if "ensemble" in record:
+        content["ensemble"] = {side: _of_ensemble(record["ensemble"], side, figure) for side in found.ensembles}
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_json(path, content)
     _write_curves(found, path.with_suffix(".csv"))
+
+
+def _of_ensemble(ensemble: dict[str, Any], side: str, figure: str) -> dict[str, Any]:
+    own = ensemble["sides"][side]
+    return {
+        "members": len(own["members"]),
+        **_named("test", own["test"], figure),
+        **_named("gain", ensemble["gain"][side], figure),
+    }
 
 
 def _named(part: str, measured: dict[str, Any], figure: str) -> dict[str, Any]:

@@ -58,13 +58,15 @@ def select(
     much an example counts. Candidates may be taken again; of equal ones the first is.
     """
 
+    told_MN = told_MN.astype(np.float64)  # so that a mean of one candidate is that candidate, to the last bit
+
     def mean(told_N: np.ndarray) -> float:
         return float(np.average(EACH[loss](told_N, targets_N), weights=weights_N))
 
     alone_M = np.array([mean(told_N) for told_N in told_MN])
     order_M = np.argsort(alone_M, kind="stable")
     counts_M, total_N = np.zeros(len(told_MN), np.int64), np.zeros(told_MN.shape[1])
-    first = [mean(told_MN[order_M[:n]].mean(axis=0, dtype=np.float64)) for n in range(1, min(start, len(told_MN)) + 1)]
+    first = [mean(told_MN[order_M[:n]].mean(axis=0)) for n in range(1, min(start, len(told_MN)) + 1)]
     for m in order_M[: int(np.argmin(first)) + 1]:
         counts_M[m] += 1
         total_N += told_MN[m]
