@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -260,3 +261,39 @@ def test_leaving_out_changes_nothing_of_the_verdict_and_opens_the_test_split_onc
     assert found["sentence"] in page
     assert "could not be drawn" not in page
     assert page.count('id="regularizers"') == 1
+
+
+def write_table(path: Path) -> None:
+    """24 clusters of four classes; three labels in ten are dealt out at random: what is learned by heart is wrong."""
+    draw = np.random.default_rng(0)
+    centres, cluster_N = draw.standard_normal((24, 20)), draw.integers(0, 24, 3000)
+    x_NI = centres[cluster_N] + 0.5 * draw.standard_normal((3000, 20))
+    class_N = np.where(draw.random(3000) < 0.3, draw.integers(0, 4, 3000), cluster_N % 4)
+    columns = {f"x{i}": x_NI[:, i] for i in range(20)}
+    pd.DataFrame({**columns, "class": [f"c{c}" for c in class_N]}).to_csv(path, index=False)
+
+
+@pytest.mark.verify
+def test_where_dropout_alone_helps_it_says_dropout(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.csv")
+    line = ["data=table", f"data.path={tmp_path / 'table.csv'}", "data.target=class", "data.train=0.12"]
+    line += [
+        "data.validation=0.06",
+        "network=mlp",
+        "network.hidden=[128]",
+        "optimizer.lr=0.02",
+        "search.study_name=one",
+    ]
+    line += ["trainer.max_epochs=60", "trainer.batch_size=50", "trainer.restore_best=false"]
+    line += ["callbacks.early_stopping=null", "regularization.l2=1e-9", "regularization.dropout=0.6,0.7"]
+    runs = tmp_path / "runs"
+    Studies(runs, runs / "mlflow.db").run(*line, task=train)
+    stored = open_study(replace(small(), runs=str(runs)), "one")
+    settings = ConfirmConfig(top=1, selection_seeds=2, seeds=4, lr_factor=1.5, leave_one_out=True)
+    with confirming():
+        confirm_study(stored, settings, open_test_split, lambda words: None)
+    found = json.loads((stored.folder / "confirm" / "confirm.json").read_text())["ablation"]
+    assert found["sentence"] == "Of 2 regularizers dropout earns its place; of l2 it is not shown."
+    l2, dropout = sorted(found["regularizers"], key=lambda row: row["key"] == DROPOUT)
+    assert (dropout["alone"]["word"], l2["alone"]["word"]) == ("helps", "not shown")
+    assert found["fits"] in (2 * (2 + 4), 2 * (2 * 2 + 4))  # without the one the other is alone: two networks
