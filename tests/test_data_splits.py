@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import torch
+from sklearn.model_selection import train_test_split
 
 from opening import opened
 from ridgeline.config import ConfigError, DataConfig
-from ridgeline.data import arrays, load_splits, splits
+from ridgeline.data import arrays, load_splits, sources, splits
+from ridgeline.data.bundled import read_bundled
+from ridgeline.data.random_split import draw
 from ridgeline.data.rows import split_rows
 from ridgeline.data.scaler import Scaler, fit_scaler
 from ridgeline.data.sources import Source, read_source
@@ -266,12 +269,12 @@ def test_hash_tells_every_change_of_data_or_split():
     assert hashes[0] == load_splits(change(MOONS, noise=0.30)).description.hash
 
 
-@pytest.mark.parametrize("content", ["data", "target"])
+@pytest.mark.parametrize("content", [0, 1], ids=["data", "target"])
 def test_hash_tells_a_single_changed_value(content, monkeypatch, fresh_cache):
     before = load_splits(DIGITS).description.hash
-    bunch = sklearn.datasets.load_digits()
-    bunch[content][(-1,) * bunch[content].ndim] += 1
-    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: bunch)
+    bundled = read_bundled("digits")
+    bundled[content][(-1,) * bundled[content].ndim] += 1
+    monkeypatch.setattr(sources, "read_bundled", lambda name: bundled)
     fresh_cache()
     assert load_splits(DIGITS).description.hash != before
 
@@ -283,3 +286,33 @@ def test_official_test_rows_never_train():
     assert np.array_equal(rows.test, np.arange(80, 100))
     assert (len(rows.train), len(rows.validation)) == (40, 20)
     assert max(rows.train.max(), rows.validation.max()) < 80
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "wine", "diabetes"])
+def test_bundled_data_are_those_of_scikit_learn(name: str) -> None:
+    load = getattr(sklearn.datasets, f"load_{name}")
+    known = load(scaled=False) if name == "diabetes" else load()
+    x_NI, y_N, class_names = read_bundled(name)
+    assert np.array_equal(x_NI, known.data)
+    assert np.array_equal(y_N, known.target)
+    assert class_names == tuple(map(str, getattr(known, "target_names", ())))
+
+
+def test_rows_are_drawn_as_scikit_learn_draws_them() -> None:
+    """Each class in its share or without regard to classes; what is too little for that is refused by both."""
+    rng, refused = np.random.default_rng(0), 0
+    for seed in range(300):
+        n, n_classes = int(rng.integers(2, 200)), int(rng.integers(1, 12))
+        count = int(rng.integers(1, n))
+        uneven_N = rng.choice(n_classes, n, p=rng.dirichlet(np.full(n_classes, 2.0)))
+        classes_N = [None, uneven_N, np.arange(n) % n_classes][seed % 3]
+        try:
+            known = train_test_split(np.arange(n), train_size=count, stratify=classes_N, random_state=seed)
+        except ValueError:
+            refused += 1
+            with pytest.raises(ValueError, match="class"):
+                draw(n, count, classes_N, seed)
+            continue
+        for ours, theirs in zip(draw(n, count, classes_N, seed), known, strict=True):
+            assert np.array_equal(ours, np.sort(theirs))
+    assert 0 < refused < 100

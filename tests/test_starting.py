@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +34,15 @@ def test_garbage_is_looked_for_seldom_until_a_training_begins_and_what_trainings
     starting.is_started()  # the next training of the same process
     assert gc.get_freeze_count() <= kept
     assert len(left) == 1000
+
+
+def test_what_is_told_before_torch_needs_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
+    """Data, store, leaks and memory are looked at before a training is announced; scikit-learn alone takes a second."""
+    code = (
+        "import sys; from ridgeline.config import parse; from ridgeline.trial.requirements import check_surroundings;"
+        "check_surroundings(parse({'data': {'name': 'digits'}, 'network': {'name': 'mlp', 'hidden': [8]},"
+        "'optimizer': {'name': 'adam', 'lr': 1e-3}, 'runs': sys.argv[1]}));"
+        "print({'torch', 'sklearn', 'scipy', 'pandas', 'mlflow', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr

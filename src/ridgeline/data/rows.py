@@ -11,6 +11,7 @@ from ridgeline.config import ConfigError, DataConfig
 from ridgeline.config.data import MADE
 from ridgeline.data.dividing import by_groups, by_time, last_times
 from ridgeline.data.given import TEST, TRAIN, VALIDATION
+from ridgeline.data.random_split import draw
 from ridgeline.data.source import Source
 
 
@@ -133,15 +134,13 @@ def _draw(
     split = split or way_of(source, config)
     if split == "first" or count in (0, len(rows)):
         return rows[:count], rows[count:]
-    from sklearn.model_selection import train_test_split
-
     classes = source.y_N[rows] if split == "stratified" else None
     try:
-        chosen, others = train_test_split(rows, train_size=count, stratify=classes, random_state=config.seed)
+        chosen, others = draw(len(rows), count, classes, config.seed)
     except ValueError as error:  # a class of one, or fewer rows than classes
         why = _alone(source, rows) or error
         raise ConfigError(f"`each split holds every class` must hold, but got {asked(source, config)}: {why}") from None
-    return np.sort(chosen), np.sort(others)
+    return np.sort(rows[chosen]), np.sort(rows[others])
 
 
 def _alone(source: Source, rows: np.ndarray) -> str | None:

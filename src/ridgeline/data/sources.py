@@ -13,6 +13,7 @@ import numpy as np
 
 from ridgeline.config import ArraysConfig, ConfigError, DataConfig, ImagesConfig, TableConfig
 from ridgeline.config.data import MADE, OF_FILES
+from ridgeline.data.bundled import read_bundled
 from ridgeline.data.given import TEST
 from ridgeline.data.mnist import read_mnist
 from ridgeline.data.own import read_own, takes
@@ -75,14 +76,8 @@ def _read(config: DataConfig, *, with_test: bool) -> Source:
         return replace(found, content=content, given_N=own.given_N, n_locked=own.n_locked, notes=own.notes)
     if config.name in MADE:
         return _of_arrays(*_make(config))
-    from sklearn import datasets  # takes a second, which MNIST need not wait for
-
-    if config.name == "diabetes":  # scaled=False: features and target as they were measured
-        return _of_arrays(*datasets.load_diabetes(return_X_y=True, scaled=False))
-    load = {"digits": datasets.load_digits, "breast_cancer": datasets.load_breast_cancer, "wine": datasets.load_wine}
-    known = load[config.name]()
-    names = tuple(str(name) for name in known.target_names)
-    return _of_arrays(known.data, known.target, (1, 8, 8) if config.name == "digits" else None, names)
+    x_NI, y_N, class_names = read_bundled(config.name)
+    return _of_arrays(x_NI, y_N, (1, 8, 8) if config.name == "digits" else None, class_names)
 
 
 def _make(config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
