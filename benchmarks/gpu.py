@@ -42,6 +42,8 @@ from ridgeline.stack.module import Stack  # noqa: E402
 from ridgeline.stack.precision import float32_products  # noqa: E402
 
 BATCH = 128
+LAST_START = 12 * 60
+"""Seconds after which no part begins any more."""
 NETWORKS = {
     "64-128-128-10": [64, 128, 128, 10],
     "784-128-256-64-10": [784, 128, 256, 64, 10],
@@ -61,14 +63,14 @@ def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     if args.worker:
         widths, k, precision, steps = args.worker
-        stack = stack_of(json.loads(widths), int(k), precision, device)
-        print(json.dumps(seconds_a_step(stack, precision, int(steps))))
+        work(json.loads(widths), int(k), precision, device, int(steps))
         return
     parts: dict[str, Callable[[], Any]] = {
         "tests": lambda: run_tests(device),
         "equal": lambda: compare_with_cpu(device, quick=args.quick),
         "launches": lambda: count_launches(device),
         "steps": lambda: time_steps(device, quick=args.quick),
+        "epochs": lambda: time_epochs(device, quick=args.quick),
         "lightning": lambda: time_lightning(device, quick=args.quick),
         "memory": lambda: halve_when_full(device),
         "workers": lambda: time_workers(device, quick=args.quick),
@@ -76,9 +78,12 @@ def main() -> None:
     report: dict[str, Any] = {"machine": describe_machine(), "device": str(device), "quick": args.quick, "not_run": {}}
     locked = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line.startswith("torch==")]
     report["torch_of_the_lock"] = locked[0].split(";")[0].strip() if locked else "unknown"
+    started = time.perf_counter()
     for name, part in parts.items():
         began = time.perf_counter()
         try:
+            if began - started > LAST_START:
+                raise NotHere("no time is left")
             report[name] = part()
         except Exception as error:  # whatever a device says: the other parts are run all the same
             report["not_run"][name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
@@ -97,13 +102,34 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def config_of(widths: Sequence[int], seed: int, precision: str = "32-true", **others: Any) -> Config:
+EFFECTS: dict[str, dict[str, Any]] = {
+    "regularization": {
+        "l1": 1e-4, "group_lasso": 1e-3, "max_norm": 1.0, "input_dropout": 0.2, "dropconnect": 0.3, "input_noise": 0.1,
+        "gradient_noise": 0.1, "label_smoothing": 0.1, "mixup": 0.4, "weight_average": 0.9,
+    },
+    "augmentation": {
+        "rotate": 15.0, "scale": 0.1, "shift": 0.1, "flip": 0.5, "crop": 0.2, "brightness": 0.2, "contrast": 0.2,
+        "erase": 0.5,
+    },
+}  # fmt: skip
+"""Every regularizer, beside l2 and dropout."""
+
+
+def config_of(
+    widths: Sequence[int], seed: int, precision: str = "32-true", *, effects: bool = False, **others: Any
+) -> Config:
     """With an l2 and a rate of its own."""
+    more = EFFECTS if effects else {"regularization": {}, "augmentation": {}}
     tree = {
-        "data": {"name": "digits"},
+        "data": {"name": "digits", "standardize": "all"},
+        "augmentation": more["augmentation"],
         "network": {"name": "mlp", "hidden": list(widths[1:-1])},
         "optimizer": {"name": "adam", "lr": 1e-3 * (1 + seed / 100)},
-        "regularization": {"l2": 1e-4 * (1 + seed / 100), "dropout": others.pop("dropout", 0.25)},
+        "regularization": {
+            "l2": 1e-4 * (1 + seed / 100),
+            "dropout": others.pop("dropout", 0.25),
+            **more["regularization"],
+        },
         "trainer": {"batch_size": BATCH, "precision": precision, "enable_progress_bar": False, **others},
         "seed": seed,
     }
@@ -120,12 +146,14 @@ def splits_of(widths: Sequence[int], device: torch.device, n: int = 4096) -> Spl
     train, validation = (Split(whole.x_NI[own], whole.y_N[own]).to(device) for own in (slice(n), slice(n, None)))
     scaler = Scaler(np.zeros(widths[0], np.float32), np.ones(widths[0], np.float32))
     description = DataDescription("made", Examples(n, n, 0), widths[0], widths[-1], "")
-    return Splits(train, validation, (scaler,), widths[-1], None, description)
+    side = round(widths[0] ** 0.5)
+    return Splits(train, validation, (scaler,), widths[-1], (1, side, side), description)
 
 
-def stack_of(widths: Sequence[int], k: int, precision: str, device: torch.device) -> Stack:
-    stack = Stack([config_of(widths, seed, precision) for seed in range(k)], splits_of(widths, device)).train()
-    stack.optimizers = lambda: stack.optimizer.torch_optimizer  # type: ignore[method-assign,assignment,return-value]
+def stack_of(widths: Sequence[int], k: int, precision: str, device: torch.device, *, effects: bool = False) -> Stack:
+    configs = [config_of(widths, seed, precision, effects=effects) for seed in range(k)]
+    stack = Stack(configs, splits_of(widths, device)).train()
+    stack.optimizers = lambda: stack.optimizer.torch_optimizer  # type: ignore[method-assign,assignment]
     return stack
 
 
@@ -173,7 +201,7 @@ def run_tests(device: torch.device) -> Any:
     lacking = [name for name in ("pytest", "sklearn") if importlib.util.find_spec(name) is None]
     if lacking:
         raise NotHere(f"the tests need {', '.join(lacking)}")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not verify"]
     files = ["tests/test_cuda.py", "tests/test_cuda_path.py"]
     done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, timeout=240)
     return {"passed": done.returncode == 0, "last_lines": done.stdout.splitlines()[-8:]}
@@ -213,10 +241,10 @@ class Launches(TorchDispatchMode):
 
 
 def count_launches(device: torch.device) -> Any:
-    """Of a step; on CUDA an operation that waits for the device raises."""
+    """Of a step with l2 and dropout, and with every regularizer; on CUDA one that waits for the device raises."""
     counts = {}
-    for k in (2, 32):
-        stack = stack_of(NETWORKS["64-128-128-10"], k, "32-true", device)
+    for k, effects in ((2, False), (32, False), (2, True), (32, True)):
+        stack = stack_of(NETWORKS["64-128-128-10"], k, "32-true", device, effects=effects)
         batch = next(iter(stack.train_dataloader()))
         stack.training_step(batch, 0)
         if device.type == "cuda":
@@ -227,7 +255,7 @@ def count_launches(device: torch.device) -> Any:
         finally:
             if device.type == "cuda":
                 torch.cuda.set_sync_debug_mode("default")
-        counts[f"K = {k}"] = seen.n
+        counts[f"K = {k}, {'all' if effects else 'two'} regularizers"] = seen.n
     return counts
 
 
@@ -247,6 +275,22 @@ def time_steps(device: torch.device, *, quick: bool) -> Any:
                     "times_products": whole / products,
                 }
                 give_back_memory()
+    return found
+
+
+def time_epochs(device: torch.device, *, quick: bool) -> Any:
+    """Milliseconds a trial and step of a whole training: with orders, evaluation and all else that is an epoch's."""
+    widths, found = NETWORKS["64-128-128-10"], {}
+    for k in (4,) if quick else (32, 256):
+        splits, seconds = splits_of(widths, device), []
+        epochs = (1, 2) if quick else (2, 12)
+        for n in epochs:
+            configs = [config_of(widths, seed, max_epochs=n) for seed in range(k)]
+            began = time.perf_counter()
+            fit(configs, splits)
+            seconds.append(time.perf_counter() - began)
+        steps = (epochs[1] - epochs[0]) * -(-splits.train.n // BATCH)
+        found[f"K = {k}"] = {"ms": 1e3 * (seconds[1] - seconds[0]) / steps / k}
     return found
 
 
@@ -316,18 +360,44 @@ def halve_when_full(device: torch.device) -> Any:
     return {"too_many": tried, "fits": k}
 
 
+def work(widths: Sequence[int], k: int, precision: str, device: torch.device, steps: int) -> None:
+    """A worker: says when it is warm, begins when it is told to, and says how many seconds its steps took."""
+    stack = stack_of(widths, k, precision, device)
+    seconds_a_step(stack, precision, 3)
+    print("warm", flush=True)
+    sys.stdin.readline()
+    batches = list(stack.train_dataloader())[:-1]
+    began = time.perf_counter()
+    with float32_products(precision):  # type: ignore[arg-type]
+        for i in range(steps):
+            stack.training_step(batches[i % len(batches)], i)
+        synchronize(device)
+    print(time.perf_counter() - began, flush=True)
+
+
 def time_workers(device: torch.device, *, quick: bool) -> Any:
-    """Milliseconds a trial and step of so many processes at once, which share as many fits."""
+    """Milliseconds a trial and step of so many processes at once, which share as many fits; all begin together."""
     widths, found = NETWORKS["64-128-128-10"], {}
-    total, steps = (8, 10) if quick else (256, 100)
+    total, steps = (8, 10) if quick else (256, 300)
     for n in (1, 2) if quick else (1, 2, 4):
         given = [json.dumps(widths), str(total // n), "32-true", str(steps)]
         command = [sys.executable, __file__, "--device", str(device), "--worker", *given]
-        crew = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(n)]
-        outputs = [process.communicate(timeout=180)[0] for process in crew]
-        if any(process.returncode for process in crew):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        crew = [subprocess.Popen(command, **pipes) for _ in range(n)]  # type: ignore[call-overload]
+        try:
+            if any(process.stdout.readline() != "warm\n" for process in crew):
+                raise RuntimeError("a worker failed")
+            for process in crew:
+                process.stdin.write("\n")
+                process.stdin.flush()
+            answers = [process.communicate(timeout=180)[0] for process in crew]
+        finally:
+            for process in crew:
+                process.kill()
+                process.wait()
+        if not all(answers):
             raise RuntimeError("a worker failed")
-        found[f"{n} of {total // n}"] = {"ms": 1e3 * max(float(json.loads(line)) for line in outputs) / total}
+        found[f"{n} of {total // n}"] = {"ms": 1e3 * max(map(float, answers)) / steps / total}
     return found
 
 

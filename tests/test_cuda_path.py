@@ -486,5 +486,7 @@ def test_the_script_for_a_gpu_runs_on_a_cpu_and_says_what_it_could_not(tmp_path:
     report = json.loads(out.read_text())
     assert report["not_run"].keys() == {"tests", "memory"}
     assert all(own["as_promised"] for own in report["equal"].values())
+    assert len(report["launches"]) == 4
     assert report["steps"]
-    assert report["workers"]
+    assert report["epochs"]
+    assert report["workers"].keys() == {"1 of 8", "2 of 4"}
