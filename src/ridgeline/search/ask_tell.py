@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ridgeline.search import sampling
 from ridgeline.search.deadline import Deadline
 from ridgeline.search.endings import Ending, StudyStopped
+from ridgeline.search.latest import BEST, look_at_latest
 from ridgeline.search.patience import StorageAway
 from ridgeline.search.plan import Plan
 from ridgeline.search.progress import Progress
@@ -89,6 +90,8 @@ class AskTell:
         else:
             sampler = sampling.sampler_for(self.plan.config.search, self.plan.line.space, self.tally.asked)
             self._known_space = sampling.with_space(sampler, self._known_space)
+            best = [setting.trial for setting in self._standings.best[:BEST]]
+            look_at_latest(sampler, self.plan.config.search.sampler or {}, best)
             self.study.sampler = sampler
         trial = self.study.ask(self._distributions)
         self.tally.asked += 1
