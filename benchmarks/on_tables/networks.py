@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 SPLIT = "split of the row"
-END = 0.15
-"""The share of the time that is left when a study begins, in which it writes its tables and the best trial predicts."""
+END, LEAST_END = 0.15, 3.0
+"""Of the time that is left when a study begins: the share, and the seconds at least, in which it writes its tables and
+the network predicts."""
 TRIALS = 1000
 """More than there is time for."""
 IN_FLIGHT = 4
@@ -61,11 +62,15 @@ def _searched(
         given += [f"task={'regression' if table.is_regression else 'classification'}"]
         given += [f"search.seed={seed}", f"seed={seed}", f"tracking.keep_weights={KEPT}"]
         given += [f"hydra.launcher.stack_size={IN_FLIGHT}", "tracking.pictures=false"]
-        given += ["trainer.enable_progress_bar=false", f"search.timeout={(1 - END) * clock.left:.1f}"]
+        given += ["trainer.enable_progress_bar=false", f"search.timeout={_time_of_study(clock.left):.1f}"]
         study = ridgeline.search(
             pd.concat(splits), table.target, space=space, n_trials=TRIALS, overrides=[*given, *more], runs=runs
         )
         return _predicted(table, fitted_of(study), new)
+
+
+def _time_of_study(left: float) -> float:
+    return max(1.0, left - max(END * left, LEAST_END))
 
 
 def _predicted(table: Table, fitted: Any, new: pd.DataFrame) -> np.ndarray:
