@@ -172,6 +172,7 @@ def test_every_other_pruner_prunes(pruner: str, tmp_path: Path, store: Path) -> 
         ),
         ("search/pruner=patient search.pruner.wrapped_pruner._target_=optuna.Nothing", "optuna.Nothing"),
         ("search.n_startup_trials=-1", "n_startup_trials"),
+        ("search.timeout=0", "`0 < search.timeout < inf` must hold, but got search.timeout=0.0."),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(arguments: str, words: str, tmp_path: Path, store: Path) -> None:
