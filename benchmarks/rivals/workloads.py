@@ -123,10 +123,10 @@ class Workload:
 WORKLOADS = (
     Workload("digits", "digits", (64, 128, 128, 10), k=32, epochs=31, examples=None, full_epochs=30, full_train=1078),
     Workload(
-        "mnist", "mnist", (784, 128, 256, 64, 10), k=8, epochs=2, examples=30000, full_epochs=10, full_train=48000
+        "mnist", "mnist", (784, 128, 256, 64, 10), k=16, epochs=2, examples=30000, full_epochs=10, full_train=48000
     ),
     Workload(
-        "mnist-5x500", "mnist", (784, *[500] * 5, 10), k=2, epochs=2, examples=15000, full_epochs=10, full_train=48000
+        "mnist-5x500", "mnist", (784, *[500] * 5, 10), k=4, epochs=2, examples=15000, full_epochs=10, full_train=48000
     ),
     Workload("mnist-cnn", "mnist", (784, 10), 4, 2, 7500, full_epochs=10, full_train=48000, network="cnn"),
     Workload("digits-residual", "digits", (64, 10), 8, 16, None, full_epochs=30, full_train=1078, network="residual"),

@@ -6,7 +6,7 @@ K fits, B batch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from ridgeline.networks.stacking.dropouts import Dropout, DropoutOfFit, DropoutO
 from ridgeline.networks.stacking.rows import Rows
 from ridgeline.networks.stacking.slots import owned
 from ridgeline.networks.stacking.survey import Survey
+from ridgeline.networks.stacking.views import CopyingViews
 
 
 class Looped(nn.Module):
@@ -79,7 +80,7 @@ class Looped(nn.Module):
     def forward(self, x_KB: Tensor) -> Tensor:
         """Outputs (K, B, O) of examples (K, B, ...)."""
         outputs = []
-        with randomness.restored():
+        with randomness.restored(), CopyingViews() if self._survey.copies_views else nullcontext():
             for k, (copy, x_B) in enumerate(zip(self.copies, x_KB, strict=True)):
                 randomness.seed_all(self.noise_keys[k] if self.training else 0)
                 if self._survey.channels_last:

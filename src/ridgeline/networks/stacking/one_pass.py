@@ -5,7 +5,6 @@ B batch.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,18 +34,6 @@ def made(make: Make, key: int) -> nn.Module:
     """The author's own code under a seed. Lazy modules come to be by their first forward pass: see `materialize`."""
     randomness.seed_all(key)
     return make()
-
-
-def takes_channels_last(module: nn.Module, x_B: Tensor) -> bool:
-    """Whether it has convolutions whose images may lie with their channels last: some code asks for another order."""
-    if x_B.dim() != 4 or not any(isinstance(own, nn.Conv2d) for own in module.modules()):
-        return False
-    module, x_B = copy.deepcopy(module), x_B.clone()
-    try:
-        module.eval()(x_B.to(memory_format=torch.channels_last))
-    except RuntimeError:  # a view of what lies otherwise
-        return False
-    return True
 
 
 @dataclass(frozen=True)

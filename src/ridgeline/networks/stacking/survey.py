@@ -16,9 +16,10 @@ from ridgeline.checking import ConfigError
 from ridgeline.networks.layers.noisy import ActivationDropout
 from ridgeline.networks.layers.numbers import PiecewiseLinear
 from ridgeline.networks.stacking import randomness
-from ridgeline.networks.stacking.one_pass import Layer, Make, Seen, materialized, run, takes_channels_last
+from ridgeline.networks.stacking.one_pass import Layer, Make, Seen, materialized, run
 from ridgeline.networks.stacking.slots import Slot, is_weight, order_of, owned, units_at
 from ridgeline.networks.stacking.twins import TWINS, LinearTwin, why_no_twin
+from ridgeline.networks.stacking.views import ChannelsLast, channels_last_of
 
 KEYED = (nn.Dropout, ActivationDropout)
 """Dropout layers, by their exact type, that can draw from a fit's keyed bits."""
@@ -40,7 +41,8 @@ class Survey:
     into the batch, as far as it can be seen without trying it. `n_multiplications`: of an example, by weights.
     `n_values`: an example's, in the input and in what layers give that have parameters or make values of numbers.
     `activations`: of each layer that is one, the last layer with weights before it, and what it is. `channels_last`:
-    whether its convolutions get images that lie so. `writes_input`: whether its forward works in place on what it gets.
+    whether its convolutions get images that lie so; `copies_views`: whether its forward needs `CopyingViews` then.
+    `writes_input`: whether its forward works in place on what it gets.
     `constants`: what its `state_dict` has and no fit of its own; `aliases`: other names there of a tensor that it
     shares.
     """
@@ -56,6 +58,7 @@ class Survey:
     n_multiplications: int
     has_convolutions: bool
     channels_last: bool
+    copies_views: bool
     writes_input: bool
     constants: dict[str, Tensor]
     aliases: dict[str, str]
@@ -75,7 +78,7 @@ def survey(make: Make, x_B: Tensor, channels_last: bool, others: Sequence[Make] 
     """
     with randomness.restored():
         module = materialized(make, 0, x_B)
-        channels_last = channels_last and takes_channels_last(module, x_B)
+        order = channels_last_of(module, x_B) if channels_last else "no"
         rates = {name: own.p for name, own in module.named_modules() if isinstance(own, nn.modules.dropout._DropoutNd)}
         for name in rates:
             module.get_submodule(name).p = 0.0  # type: ignore[assignment]
@@ -94,7 +97,7 @@ def survey(make: Make, x_B: Tensor, channels_last: bool, others: Sequence[Make] 
         shape = ", ".join(["B", *(str(n) for n in seen.outputs.shape[1:])])
         raise ConfigError(f"`a network gives (B, outputs)` must hold, but got ({shape}).")
     changed |= {name for other in more for name, tensor in first.items() if not torch.equal(tensor, other[name])}
-    return _described(module, x_B, seen, changed, first, rates, channels_last)
+    return _described(module, x_B, seen, changed, first, rates, order)
 
 
 def _described(
@@ -104,7 +107,7 @@ def _described(
     changed: set[str],
     again: dict[str, Tensor],
     rates: dict[str, float],
-    channels_last: bool,
+    channels_last: ChannelsLast,
 ) -> Survey:
     found, layers = owned(module), seen.layers
     path_of = {id(own): name for name, own in module.named_modules()}
@@ -132,7 +135,7 @@ def _described(
         for name in names:
             owner, own_name, tensor = found[name]
             units = units_at(owner) if kind == "weight" else None
-            order = order_of(owner, tensor.shape, channels_last)
+            order = order_of(owner, tensor.shape, channels_last != "no")
             slots.append(Slot(name, tuple(tensor.shape), order, kind, tensor.dtype, units))  # type: ignore[arg-type]
             twin_order, twin_units = tuple(range(tensor.dim())), units
             if type(owner) is nn.Linear and own_name == "weight":
@@ -160,7 +163,8 @@ def _described(
         n_parameters=sum(found[name][2].numel() for name in (*weights, *trained)),
         n_multiplications=sum(_multiplications(layer) for layer in with_parameters),
         has_convolutions=any(isinstance(layer.module, nn.modules.conv._ConvNd) for layer in layers.values()),
-        channels_last=channels_last,
+        channels_last=channels_last != "no",
+        copies_views=channels_last == "with copies",
         writes_input=seen.writes_input,
         constants={name: again[name] for name in found if name in again and name not in names_of_fits},
         aliases=_aliases(module, found),
