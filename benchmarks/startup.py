@@ -97,7 +97,12 @@ def main() -> None:
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=128, help="of the study (default: 128, as `make sweep` has)")
-    parser.add_argument("--only", nargs="+", metavar="COMMAND", help="these alone: imports, 'train -m' ...")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="COMMAND",
+        help="these alone, with those whose study or model they need: imports, 'train -m' ...",
+    )
     args = parser.parse_args()
     roots, found = (args.before.resolve(), HERE), dict[str, list[tuple[Turn, Turn]]]()
     with tempfile.TemporaryDirectory() as name:
