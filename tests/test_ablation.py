@@ -172,7 +172,8 @@ def test_a_gain_is_what_the_network_with_the_regularizer_does_better(figure: str
         if kind in ("without", "alone")
     )
     lines = ablation_lines(found, figure)
-    assert "adjusted for 4 comparisons (Holm)" in lines[-1]
+    unit = {"error": "points of test error", "rmse": "test RMSE"}.get(figure, figure)
+    assert lines[-1] == f"In {unit}, with 95% intervals; p is adjusted for 4 comparisons (Holm)."
     assert sum(line.startswith("regularization.") for line in lines) == 2
 
 

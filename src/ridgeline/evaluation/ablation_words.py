@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ridgeline.command_line.numbers import chance, digits, number
+from ridgeline.tasks.figures import title
 
 WITHOUT, ALONE = "without", "alone"
 EARNS, HELPS, NOT_SHOWN, HARMS = "earns its place", "helps", "not shown", "harms"
@@ -50,7 +51,7 @@ def ablation_lines(ablation: Mapping[str, Any] | None, figure: str) -> list[str]
         rows.append((f"{one['key']}={_short(one['value'])}", *cells))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    unit = "points of test error" if figure == "error" else figure if "/" in figure else f"test {figure}"
+    unit = "points of test error" if figure == "error" else figure if "/" in figure else f"test {title(figure)}"
     note = f"In {unit}, with 95% intervals; p is adjusted for {ablation['comparisons']} comparisons (Holm)."
     return ["", ablation["sentence"], *lines, note]
 
