@@ -251,6 +251,9 @@ def test_leaving_out_changes_nothing_of_the_verdict_and_opens_the_test_split_onc
     openings = [json.loads(one) for one in (runs / "test_openings.jsonl").read_text().splitlines()]
     assert ["reused" in one for one in openings] == [False, False, True]  # the networks left out were others
     assert again["ablation"] == found
+    kept = [read(path) for path in (stored.folder / "confirm" / "opened").iterdir()]
+    (beside,) = [opened.beside for opened in kept if opened.beside]
+    assert {own.predictions_SNC.shape[1] for own in beside.values()} == {0}  # they take most of the room
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
     metrics = client.get_run(stored.run_id or "").data.metrics
     for row in found["regularizers"]:
