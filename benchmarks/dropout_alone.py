@@ -4,7 +4,7 @@
 network that trains on 480 rows, long enough to learn all of them by heart at most of the learning rates that are tried,
 errs far more often on other rows than one with dropout. Three more regularizers are on in every trial, so weak that
 they do next to nothing: l2 below 1e-7, label smoothing and input noise below 0.001. So a right answer for each table
-is: dropout earns its place, and of none of the three is anything shown. Takes about five minutes on two idle cores.
+is: dropout earns its place, and of none of the three is anything shown. Takes a few minutes on two idle cores.
 
     python benchmarks/dropout_alone.py
     python benchmarks/dropout_alone.py --tables 1
@@ -81,7 +81,7 @@ def measure(made: Studies, number: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
-    parser.add_argument("--tables", type=int, default=5)
+    parser.add_argument("--tables", type=int, default=2)
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     progress, rows = Progress(), list[dict[str, Any]]()
