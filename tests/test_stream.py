@@ -352,7 +352,7 @@ def test_lost_device_ends_the_worker_whose_fits_fail_and_another_trains_on() -> 
     with Pool(1, train_alone) as pool:
         (before,) = pool._processes.values()
         log = stream([failing(number, f"{said}\nCUDA kernel errors might be", 100) for number in range(3)], pool, 2)
-        assert before.exitcode == 1
+        assert not before.is_alive()  # by itself, or killed when another took its place
         assert isinstance(stream([small()], pool, slots=1).results[0], FitResult)
         assert before not in pool._processes.values()
     assert [log.results[number] for number in range(3)] == [f"AcceleratorError: {said}"] * 3
