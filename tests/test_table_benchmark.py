@@ -60,7 +60,8 @@ def test_figures_of_a_benchmark_have_intervals_over_test_rows(tables: Path) -> N
 
 def test_method_that_is_not_done_ranks_behind_all_that_are() -> None:
     losses = {"a": {"one": 1.0, "two": 2.0, "three": 2.0}, "b": {"one": 3.0, "three": 1.0}}
-    assert mean_ranks(losses) == {"one": 1.5, "two": 2.75, "three": 1.75}
+    ranks = mean_ranks(losses, ["one", "two", "three", "four"])
+    assert ranks == {"one": 1.5, "two": 3.0, "three": 1.75, "four": 3.75}
 
 
 @pytest.mark.verify

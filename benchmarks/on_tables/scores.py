@@ -5,7 +5,7 @@ N rows, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,10 @@ def _interval(values_N: np.ndarray) -> tuple[float, float, float]:
     return mean, mean - 1.96 * error, mean + 1.96 * error
 
 
-def mean_ranks(losses: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def mean_ranks(losses: Mapping[str, Mapping[str, float]], methods: Sequence[str]) -> dict[str, float]:
     """By method, of losses by table and method: ties share a rank, and what has none ranks behind all that have one."""
     from scipy.stats import rankdata
 
-    methods = list(dict.fromkeys(method for own in losses.values() for method in own))
     ranks = [rankdata([own.get(method, np.inf) for method in methods]) for own in losses.values()]
     return dict(zip(methods, np.mean(ranks, axis=0), strict=True))
 
@@ -57,7 +56,7 @@ def markdown(rows: Iterable[Mapping[str, Any]], anchors: Mapping[str, Mapping[st
     lines += [f"| table | splits | {' | '.join(methods)} |", "|---" * (len(methods) + 2) + "|"]
     for name, own in losses.items():
         lines.append(f"| {name} | {said_of(name)} | {' | '.join(_shown(own, method) for method in methods)} |")
-    ranks = mean_ranks(losses)
+    ranks = mean_ranks(losses, methods)
     lines.append(f"| **mean rank** | | {' | '.join(f'{ranks[method]:.2f}' for method in methods)} |")
     lines += [
         "",
