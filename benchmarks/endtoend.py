@@ -118,6 +118,7 @@ def main() -> None:
     if load > BUSY * cores():
         print(f"WARNING: the load was {load:.1f} before the start.")
     print("\n".join(lines(summary)))
+    print("\n" + "\n".join(markdown(summary)))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + "\n")
@@ -174,6 +175,21 @@ def summarize(titles: Mapping[str, str], turns: Mapping[str, Sequence[Mapping[st
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def markdown(summary: Mapping[str, Any]) -> list[str]:
+    """The ratios, as docs/speed.md has them."""
+    n_trials = int(summary[OURS]["trials"]["median"])
+    study = f"seconds_of_{n_trials}_trials_with_start_up"
+    text = [
+        f"| | seconds a trial | ratio | {n_trials} trials with start-up, seconds a trial | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for row in summary.values():
+        seconds, ratio = row["seconds_a_trial"]["median"], row["times_ours"]["median"]
+        whole, times = row[study]["median"] / n_trials, row["times_ours_with_start_up"]["median"]
+        text.append(f"| {row['title']} | {seconds:.3f} | {ratio:.3g} | {whole:.3f} | {times:.3g} |")
+    return text
 
 
 def lines(summary: Mapping[str, Any]) -> list[str]:
