@@ -22,9 +22,7 @@ def prepare(cfg: DictConfig) -> None:
     from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
 
     # NumPy and scikit-learn, which --help need not wait for
-    from ridgeline.data import check_leaks, describe, load_arrays, look_at, notes_of
-    from ridgeline.data.class_overview import class_lines
-    from ridgeline.data.leak_check import findings
+    from ridgeline.data import check_leaks, class_lines, describe, load_arrays, look_at, notes_of, what_looks_wrong
 
     config = checked(cfg)
     data, overview = describe(config.data), None
@@ -42,7 +40,7 @@ def prepare(cfg: DictConfig) -> None:
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")
-    found = overview.findings if overview is not None else findings(config.data) or leaks
+    found = overview.findings if overview is not None else what_looks_wrong(config.data) or leaks
     if found or overview is not None:
         print("\n".join(["", *map(str, found)] if found else ["", "Nothing looks wrong."]))
     if config.prepare.sheet is not None:

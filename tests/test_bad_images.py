@@ -12,7 +12,7 @@ from bad_images import ODD
 from ridgeline.checking import ConfigError
 from ridgeline.config import ImagesConfig, parse
 from ridgeline.data.arrays import load_arrays
-from ridgeline.data.leak_check import findings
+from ridgeline.data.leak_check import what_looks_wrong
 
 TRAIN = Path(__file__).parents[1] / "pipelines" / "train.py"
 
@@ -30,7 +30,7 @@ def load(overrides: tuple[str, ...]) -> int:
     }
     config = parse(tree).data
     assert isinstance(config, ImagesConfig)
-    findings(config)
+    what_looks_wrong(config)
     return sum(load_arrays(config).description.examples)
 
 

@@ -17,7 +17,7 @@ INSIDE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 """The modules of the package, each of which sees all rows. Others import from `ridgeline.data` itself."""
 
 
-CACHED = {("splits.py", "_load"), ("arrays.py", "load_arrays"), ("leak_check.py", "findings")}
+CACHED = {("splits.py", "_load"), ("arrays.py", "load_arrays"), ("leak_check.py", "what_looks_wrong")}
 CACHED |= {("data_module.py", "describe_module")}
 """The functions that keep what they gave: none of it is of the test split."""
 
@@ -64,6 +64,8 @@ def test_only_what_confirms_opens_the_test_split():
     for path in outside:
         found = trespasses(ast.parse(path.read_text()))
         if path.parent.name == "tables" or path.name == "table.py":  # which reads, and of the target tells the task
+            found -= {"open_table", "ridgeline.tables.frames"}
+        if path.name == "new_images.py":  # which reads where new images are, of which nobody knows targets
             found -= {"open_table", "ridgeline.tables.frames"}
         if path.name == "given.py":  # which writes what lies in memory into a file, and tells a search its path
             found -= {"read_module", "ridgeline.data.loaders"}

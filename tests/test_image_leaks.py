@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from pictures import data_of, drawn, folder
 from ridgeline.checking import ConfigError
-from ridgeline.data.leak_check import check_leaks, findings
+from ridgeline.data.leak_check import check_leaks, what_looks_wrong
 from ridgeline.images.twins import twins
 from settings import small
 
@@ -38,7 +38,7 @@ def said(place: Path, **data: object) -> str:
 
 
 def test_images_that_are_all_different_are_no_leak(pets: Path) -> None:
-    assert findings(data_of(pets)) == ()
+    assert what_looks_wrong(data_of(pets)) == ()
 
 
 def test_an_image_in_two_splits_is_named_whatever_its_file_is_called(pets: Path) -> None:
@@ -62,9 +62,9 @@ def test_copies_that_were_saved_anew_or_changed_a_little_are_found(pets: Path) -
 
 
 def test_an_image_in_two_classes_is_named(pets: Path) -> None:
-    assert findings(data_of(pets)) == ()
+    assert what_looks_wrong(data_of(pets)) == ()
     shutil.copy(pets / "train/cats/03.png", pets / "train/dogs/also.png")
-    (finding,) = [found for found in findings(data_of(pets, seed=1)) if not found.is_leak]
+    (finding,) = [found for found in what_looks_wrong(data_of(pets, seed=1)) if not found.is_leak]
     assert str(finding) == (
         "2 of 41 images of the train and validation split are there in another class too"
         " (train/cats/03.png and train/dogs/also.png): leave each in the class that it is of."
@@ -84,7 +84,7 @@ def test_simple_drawings_that_only_resemble_each_other_are_no_leak() -> None:
 def test_fold_and_retraining_splits_are_compared_with_the_test_split_alone(tmp_path: Path) -> None:
     place = folder(tmp_path / "pets", n=20)
     drawn(1).save(place / "cats/50.png")  # cats/01.png
-    found = [leak for leak in findings(data_of(place, folds=4)) if "validation" in leak.what]
+    found = [leak for leak in what_looks_wrong(data_of(place, folds=4)) if "validation" in leak.what]
     assert found == []
 
 

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ridgeline.checking import ConfigError
 from ridgeline.config import TableConfig, parse
-from ridgeline.data.leak_check import check_leaks, findings
+from ridgeline.data.leak_check import check_leaks, what_looks_wrong
 from ridgeline.data.overview import look_at
 
 N = 400
@@ -42,11 +42,11 @@ def frame() -> pd.DataFrame:
 
 
 def said(config: TableConfig) -> str:
-    return "\n".join(map(str, findings(config)))
+    return "\n".join(map(str, what_looks_wrong(config)))
 
 
 def test_an_honest_table_has_nothing_that_looks_wrong(frame: pd.DataFrame, tmp_path: Path) -> None:
-    assert findings(table(frame, tmp_path)) == ()
+    assert what_looks_wrong(table(frame, tmp_path)) == ()
 
 
 @pytest.mark.parametrize("kind", ["numbers with noise", "other names", "regression"])
@@ -98,7 +98,7 @@ def test_a_cure_is_an_argument_for_the_shell_and_for_hydra(name: str, frame: pd.
     frame[name] = (frame["bought"] == "yes") + np.random.default_rng(2).normal(0, 0.1, N)
     frame[f"{name} id"] = np.arange(N)
     frame[f"{name} day"] = pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d")
-    arguments = [word for finding in findings(table(frame, tmp_path)) for word in shlex.split(finding.cure)]
+    arguments = [word for finding in what_looks_wrong(table(frame, tmp_path)) for word in shlex.split(finding.cure)]
     found = [OverridesParser.create().parse_override(word) for word in arguments if word.startswith("data.")]
     assert {(one.key_or_group, str(one.value())) for one in found} >= {
         ("data.drop", str([name])),

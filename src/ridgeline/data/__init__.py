@@ -23,7 +23,8 @@ from ridgeline.data.ledger import note_reuse
 from ridgeline.data.scaler import Scaler
 
 if TYPE_CHECKING:
-    from ridgeline.data.leak_check import check_leaks
+    from ridgeline.data.class_overview import class_lines
+    from ridgeline.data.leak_check import check_leaks, what_looks_wrong
     from ridgeline.data.overview import look_at
     from ridgeline.data.splits import Split, SplitLocked, Splits, load_splits
 
@@ -37,6 +38,7 @@ __all__ = [
     "TestLoader",
     "check_again",
     "check_leaks",
+    "class_lines",
     "describe",
     "drawing_with",
     "has_test_split",
@@ -49,14 +51,20 @@ __all__ = [
     "require_fixed_splits",
     "require_same",
     "require_test_split",
+    "what_looks_wrong",
 ]
+
+LATER = {
+    "class_overview": ["class_lines"],
+    "leak_check": ["check_leaks", "what_looks_wrong"],
+    "overview": ["look_at"],
+    "splits": ["Split", "SplitLocked", "Splits", "load_splits"],
+}
+"""The modules that are imported with the first of their names."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "check_leaks":
-        return importlib.import_module("ridgeline.data.leak_check").check_leaks
-    if name == "look_at":
-        return importlib.import_module("ridgeline.data.overview").look_at
-    if name in ("Split", "SplitLocked", "Splits", "load_splits"):
-        return getattr(importlib.import_module("ridgeline.data.splits"), name)
+    for module, names in LATER.items():
+        if name in names:
+            return getattr(importlib.import_module(f"ridgeline.data.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

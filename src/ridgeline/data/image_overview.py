@@ -9,7 +9,7 @@ import numpy as np
 from ridgeline.config import ImagesConfig
 from ridgeline.data.arrays import load_arrays
 from ridgeline.data.class_overview import class_lines
-from ridgeline.data.leak_check import findings
+from ridgeline.data.leak_check import what_looks_wrong
 from ridgeline.data.source import ImageFacts
 from ridgeline.data.sources import read_source
 from ridgeline.finding import Overview
@@ -27,7 +27,7 @@ def look_at_images(config: ImagesConfig) -> Overview:
     lines = [*_of_files(facts, config), *_of_pixels(facts, shape, known.scalers[0].mean_I, known.scalers[0].std_I)]
     if source.class_names:
         lines += class_lines(config)
-    return Overview((*lines, ""), findings(config))
+    return Overview((*lines, ""), what_looks_wrong(config))
 
 
 def _of_files(facts: ImageFacts, config: ImagesConfig) -> Iterator[str]:

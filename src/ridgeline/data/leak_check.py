@@ -11,7 +11,7 @@ from ridgeline.finding import Finding
 
 
 @lru_cache(maxsize=4)
-def findings(config: DataConfig) -> tuple[Finding, ...]:
+def what_looks_wrong(config: DataConfig) -> tuple[Finding, ...]:
     """The worst first; read once per process. Of data that are neither there are none."""
     if isinstance(config, TableConfig):
         from ridgeline.data.encoded import load_findings  # pandas, which other data do without
@@ -22,7 +22,7 @@ def findings(config: DataConfig) -> tuple[Finding, ...]:
 
 def check_leaks(config: DataConfig) -> tuple[Finding, ...]:
     """The leaks. Raises ConfigError for the first one with `data.leaks=refuse`."""
-    leaks = tuple(finding for finding in findings(config) if finding.is_leak)
+    leaks = tuple(finding for finding in what_looks_wrong(config) if finding.is_leak)
     if leaks and getattr(config, "leaks", None) == "refuse":
         raise ConfigError(f"`no leak with data.leaks=refuse` must hold, but {leaks[0]}")
     return leaks

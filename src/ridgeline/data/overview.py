@@ -10,7 +10,7 @@ import pandas as pd
 from ridgeline.config import ImagesConfig, TableConfig
 from ridgeline.data.arrays import load_arrays
 from ridgeline.data.cross_validation import fold_rows
-from ridgeline.data.leak_check import findings
+from ridgeline.data.leak_check import what_looks_wrong
 from ridgeline.data.source import Source, TableFacts
 from ridgeline.data.sources import read_source
 from ridgeline.finding import Overview
@@ -36,7 +36,9 @@ def look_at(config: TableConfig | ImagesConfig) -> Overview:
     frame = source.frame
     described = tuple(_described(frame[column.name], column) for column in encoder.columns)
     seen = np.union1d(rows.train, rows.validation)
-    return Overview((*_of_target(source, config, source.y_N[seen]), *_table(described)), findings(config), described)
+    return Overview(
+        (*_of_target(source, config, source.y_N[seen]), *_table(described)), what_looks_wrong(config), described
+    )
 
 
 def _of_target(source: Source, config: TableConfig, seen_N: np.ndarray) -> Iterator[str]:

@@ -42,18 +42,17 @@ def is_mistake(error: Exception) -> bool:
 
 def one_line(error: Exception) -> str:
     """An error of Hydra or OmegaConf as one line: what is wrong, and what there is instead."""
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return unknown_choice(group, choice, error.options)
     if isinstance(error, OverrideParseException):
         return _unreadable(str(error.override), str(error).splitlines()[0])
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         folder = CONF / group
         if not group:
-            known = [path.stem for path in folder.glob("*.yaml")]
+            known = {path.stem for path in folder.glob("*.yaml")}
             return f"There is no configuration `{choice}`. {nearest(choice, known)}"
-        known = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
+        known = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
+        if f"Available options in '{group}':" in str(error):  # also of a folder of the user's, but none in folders
+            known.update(error.options or [])
         return unknown_choice(group, choice, known)
     if str(error).startswith("Ambiguous value for argument"):
         argument = str(error).splitlines()[0].removeprefix("Ambiguous value for argument ")

@@ -51,9 +51,13 @@ def core_cache() -> int:
     return max(LEAST_CACHE, min(MOST_CACHE, share))
 
 
-@functools.cache
 def _memory(device: torch.device) -> int:
-    return total_memory(device) if device.type == "cpu" else ask(total_memory, device)
+    return total_memory(device) if device.type == "cpu" else _memory_of_gpu(device)
+
+
+@functools.cache
+def _memory_of_gpu(device: torch.device) -> int:
+    return ask(total_memory, device)
 
 
 def _bytes_touched(config: Config, splits: Splits) -> int:
