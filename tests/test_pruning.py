@@ -113,6 +113,7 @@ def test_same_command_prunes_the_same(
     assert results(again) == results(wholes[pruner])
 
 
+@pytest.mark.verify
 def test_gap_in_the_numbers_changes_nothing_of_what_is_pruned(
     wholes: dict[tuple[str, ...], Path], tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +145,7 @@ def test_every_sampler_runs(sampler: str, pruner: str, tmp_path: Path, store: Pa
     assert len(points) == len(table(folder)) == 5
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("pruner", ["median", "patient"])
 def test_every_other_pruner_prunes(pruner: str, tmp_path: Path, store: Path) -> None:
     key = "search.pruner.wrapped_pruner" if pruner == "patient" else "search.pruner"

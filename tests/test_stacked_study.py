@@ -84,6 +84,7 @@ def test_stopped_anywhere_it_ends_with_the_same_table(
     assert set(states) == {"COMPLETE", "INTERRUPTED"}
 
 
+@pytest.mark.verify
 def test_study_whose_time_is_up_ends_with_what_has_ended_and_goes_on_to_the_same_table(
     whole: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -418,6 +418,7 @@ def large(number: int) -> Config:
     return small(seed=number, network__hidden=[1024, 2048], trainer__max_epochs=2, data__examples=100)
 
 
+@pytest.mark.verify
 def test_stack_too_large_for_the_memory_is_halved_and_a_fit_alone_fails(caplog: pytest.LogCaptureFixture) -> None:
     configs = [large(number) for number in range(10)]
     with Pool(1, train_alone) as pool:

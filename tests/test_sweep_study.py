@@ -134,6 +134,7 @@ def test_best_trials_keep_weights_and_curves(studies: Studies, store: Path) -> N
     assert parent.data.tags["best.trial"] == "1"
 
 
+@pytest.mark.verify
 def test_weights_for_an_ensemble_are_kept_as_far_as_there_is_room(
     studies: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +203,7 @@ def test_study_ends_when_too_much_fails(studies: Studies, store: Path) -> None:
     assert parent.info.status == "FAILED"
 
 
+@pytest.mark.verify
 def test_study_of_failures_alone_says_so(studies: Studies) -> None:
     def task(cfg: DictConfig) -> Any:
         raise ValueError("no way")
