@@ -77,7 +77,7 @@ class Studies:
     def _compose(self, arguments: tuple[str, ...]) -> tuple[HydraContext, DictConfig]:
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        overrides = ["tracking.keep_weights=0", "tracking.keep_members=0", *arguments, *self.fixed]
+        overrides = ["tracking.keep_weights=0", *arguments, *self.fixed]
         master = hydra.compose_config("config", overrides, RunMode.MULTIRUN, with_log_configuration=False)
         return HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks()), master
 

@@ -37,6 +37,7 @@ from ridgeline.stack.ensemble import FittedEnsemble
 from ridgeline.stack.fitted import Fitted
 from ridgeline.stack.fitting import fit
 from ridgeline.stack.networks import shape_of
+from ridgeline.tracking.card import members_of
 from settings import small
 from sweeping import Studies
 from test_stacked_study import train
@@ -122,6 +123,15 @@ def test_a_module_without_predictions_has_no_ensemble() -> None:
     nowhere: Any = None  # it is not looked at
     with pytest.raises(ConfigError, match=f"{line} confirm.ensemble=True"):
         check_ensemble(nowhere, Measuring("test/acc", "classification", by_seeds=True))
+
+
+def test_one_network_that_is_selected_alone_does_not_replace_the_winner_of_the_verdict() -> None:
+    def confirmed(n_members: int) -> dict[str, Any]:
+        sides = {"best": {"members": [{"trial": i} for i in range(n_members)]}}
+        return {"ensemble": {"sides": sides, "words": {"best": "no difference"}}}
+
+    assert len(members_of(confirmed(2))) == 2
+    assert members_of(confirmed(1)) == []
 
 
 SETTINGS = ConfirmConfig(top=2, selection_seeds=2, seeds=3, ensemble=True)

@@ -367,8 +367,8 @@ def test_over_regularized_has_no_less_of_anything_than_the_best(studies: Studies
 
 
 def test_the_baseline_of_a_study_is_shown_before_confirming(studies: Studies) -> None:
-    grid = ["regularization.l2=0,1e-4,1e-2", "regularization.dropout=0,0.25", "hydra/launcher=basic"]
-    studies.run(*grid, "search.study_name=grid")
+    grid = ["regularization.l2=0,1e-4,1e-2", "regularization.dropout=0,0.25", "tracking.keep_members=0"]
+    studies.run(*grid, "hydra/launcher=basic", "search.study_name=grid")
     curves = gather(opened(studies, "grid"), {}).curves
     assert curves["baseline"].title == "l2 0, dropout 0, trial 0"
     assert curves["best"].title == "l2 0.0001, dropout 0, trial 2"

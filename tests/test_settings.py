@@ -174,7 +174,8 @@ def test_table_and_files_speak_of_settings(tmp_path: Path, store: Path, capsys: 
 
     summary = f"search.summary={tmp_path}/s.json"
     studies = Studies(tmp_path / "runs", store)
-    folder = studies.run("regularization.l2=0,1e-3,1e-2", "seed=1,2,3", summary, "tracking.keep_weights=1", task=task)
+    kept = ["tracking.keep_weights=1", "tracking.keep_members=0"]
+    folder = studies.run("regularization.l2=0,1e-3,1e-2", "seed=1,2,3", summary, *kept, task=task)
     words = capsys.readouterr().out
     assert "8 complete, 0 pruned, 1 failed; 2 settings with all 3 seeds, 1 without and not ranked" in words
     rows = [line.split() for line in words[words.index("trial  val/loss") :].splitlines()[:3]]

@@ -6,7 +6,7 @@ N rows, C classes.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +26,7 @@ class Champion:
     """`model` is its name in MLflow's registry; None: it is not registered."""
 
     model: str | None
-    fitted: Fitted
+    fitted: Fitted = field(repr=False)
 
     @classmethod
     def of(cls, stored: StoredStudy) -> Champion:

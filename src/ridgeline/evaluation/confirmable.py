@@ -29,10 +29,10 @@ def check(stored: StoredStudy, *, ensemble: bool = False) -> None:
     if stored.config.data.is_module:
         require_fixed_splits(stored.config.data)
     measuring = measuring_of(stored.config)
-    if ensemble:
-        check_ensemble(stored, measuring)
     if not best_settings(ran(stored.study), stored.study.direction):
         raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
+    if ensemble:
+        check_ensemble(stored, measuring)
     _check_one_split(stored)
     check_data(stored)
 

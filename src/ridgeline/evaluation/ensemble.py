@@ -5,6 +5,7 @@ M candidates, N examples, C classes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +34,15 @@ from ridgeline.stack.workers import Workers
 Trained = tuple[Candidate, Mapping[str, Tensor]]
 """A network that may be in an ensemble, and its weights."""
 
-NONE_KEPT = "`the weights of a trial are kept` must hold for an ensemble, but got none (tracking.keep_members)."
+log = logging.getLogger(__name__)
+
+NONE_KEPT = (
+    "`the weights of a trial are kept` must hold for an ensemble, but got none: the job folders' files were deleted, or"
+    " the study was made with tracking.keep_members=0."
+)
+
+NAMED = 5
+"""Trials of which a line tells the numbers."""
 
 LOSS_IN_WORDS: Mapping[Loss, str] = {
     "log": "log loss",
@@ -70,9 +79,13 @@ def check_ensemble(stored: StoredStudy, measuring: Measuring) -> None:
     """Raise ConfigError where what networks give cannot be averaged, or where none is kept."""
     rule = "what the model gives is a prediction of each example, where networks are averaged,"
     require(not measuring.by_seeds, rule, "confirm.ensemble", True)
-    best = best_settings(ran(stored.study), stored.study.direction)[:MOST]
-    if not any((stored.job(setting.trial.number) / WEIGHTS).exists() for setting in best):
+    best = [setting.trial.number for setting in best_settings(ran(stored.study), stored.study.direction)[:MOST]]
+    gone = [number for number in best if not (stored.job(number) / WEIGHTS).exists()]
+    if len(gone) == len(best):
         raise ConfigError(NONE_KEPT)
+    if gone:
+        which = ", ".join(map(str, gone[:NAMED])) + (", ..." if len(gone) > NAMED else "")
+        log.warning(f"The weights of {len(gone)} of the {len(best)} best trials are not kept: no candidates ({which}).")
 
 
 def kept_of_study(stored: StoredStudy, config: Config) -> Iterable[Trained]:

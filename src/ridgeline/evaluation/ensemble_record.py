@@ -35,8 +35,11 @@ def describe_ensembles(ensembles: Mapping[str, Averaged], opened: Opened, measur
         alone = _value(single[side][figure]["mean"], figure)
         means = f"{stated(test[side][figure]['mean'], figure)}, one alone {alone}"
         span = _span(gain[side][figure], figure, seeds)
-        networks = f"{len(own.arms)} networks" if len(own.arms) > 1 else "1 network"
-        sentences.append(f"The mean of {networks} {whose} has {means}: {span}: {ENDING[words[side]]}.")
+        if len(own.arms) > 1:
+            networks = f"The mean of {len(own.arms)} networks {whose}"
+            sentences.append(f"{networks} has {means}: {span}: {ENDING[words[side]]}.")
+        else:
+            sentences.append(f"One network {whose} is selected, so nothing is averaged. It has {means}.")
         if own.failed:
             sentences.append(f"{len(own.failed)} of its {len(own.chosen.members)} members failed: {own.failed[0]}")
     found: dict[str, Any] = {
@@ -44,6 +47,8 @@ def describe_ensembles(ensembles: Mapping[str, Averaged], opened: Opened, measur
         "gain": gain,
         "words": words,
     }
+    if BEST in ensembles and len(ensembles[BEST].arms) > 1 and words[BEST] != HARMS:
+        sentences.append("A champion that is registered is the mean of the networks of the study: it does not harm.")
     if len(ensembles) == 2:
         found["difference"] = compare(measured[BEST], measured[BASELINE], figure, sample)
         word = _word(found["difference"][figure], figure, test[BASELINE][figure]["mean"])

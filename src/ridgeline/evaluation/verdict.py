@@ -158,7 +158,7 @@ def _opening(opening: dict[str, Any]) -> list[str]:
         return [f"The test split was opened for the first time, on {opening['when']}.{reused}"]
     last = opening["earlier"][-1]
     return [
-        f"This test split was opened {opening['number']} times now, last on {last['when']} for {last['study']}:"
+        f"This test split was opened {opening['number']} times now, before on {last['when']} for {last['study']}:"
         f" what was decided in between may have been fitted to it.{reused}"
     ]
 

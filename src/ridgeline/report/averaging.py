@@ -12,6 +12,8 @@ from ridgeline.tasks.figures import title
 
 NAMES = {"best": f"study's mean {notation.MINUS} one", "baseline": f"baseline's mean {notation.MINUS} one"}
 COLOURS = {"best": BEST, "baseline": BASELINE}
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+"""So that a number can be read on the line at 0."""
 OF_BOTH = f"study's mean {notation.MINUS} baseline's"
 
 
@@ -20,16 +22,17 @@ def gains(ensemble: Mapping[str, Any], kind: str) -> str:
     rows = [(NAMES[side], own[kind], COLOURS[side]) for side, own in ensemble["gain"].items()]
     if "difference" in ensemble:
         rows.append((OF_BOTH, ensemble["difference"][kind], INK))
-    scale, unit = (100, ", in points of %") if kind == "error" else (1, "")
-    with panel(WIDTH, 0.9 + 0.45 * len(rows)) as (figure, axes):
+    scale, unit = (100, ", points") if kind == "error" else (1, "")
+    with panel(WIDTH, 1.1 + 0.45 * len(rows)) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")
         for height, (_, found, colour) in enumerate(reversed(rows)):
             low, mean, high = (scale * found[name] for name in ("low", "mean", "high"))
             axes.plot([low, high], [height, height], color=colour, linewidth=3, solid_capstyle="round")
             axes.plot(mean, height, "o", color=colour, markersize=7)
             said = f"{mean:.2f}".replace("-", notation.MINUS) if kind == "error" else notation.number(mean)
-            axes.annotate(said, (mean, height), (0, 6), textcoords="offset points", ha="center", color=INK)
+            axes.annotate(said, (mean, height), (0, 6), textcoords="offset points", ha="center", color=INK, bbox=BEHIND)
         axes.set(ylim=(-0.5, len(rows) - 0.3), title=f"Difference of the test {title(kind)}{unit}")
+        axes.set_xlabel("to the left of 0 the mean is better")
         axes.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
         axes.grid(axis="y", visible=False)
         axes.tick_params("y", length=0)

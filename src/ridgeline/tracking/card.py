@@ -152,12 +152,13 @@ def _ensemble(confirmed: Mapping[str, Any]) -> list[str]:
 
 
 def members_of(confirmed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The members of the ensemble that is the champion; none where it is one network."""
+    """The members of the ensemble that is the champion; none where it is one network: one that was selected alone is no
+    mean, and the winner of the verdict is more surely the best."""
     ensemble = confirmed.get("ensemble", {})
     if "best" not in ensemble.get("sides", {}) or ensemble["words"]["best"] == "harms":
         return []
     members: list[Mapping[str, Any]] = ensemble["sides"]["best"]["members"]
-    return members
+    return members if len(members) > 1 else []
 
 
 def _limits(confirmed: Mapping[str, Any], best: Mapping[str, Any]) -> str:
