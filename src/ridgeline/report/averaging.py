@@ -7,12 +7,12 @@ from typing import Any
 
 from ridgeline.report import notation
 from ridgeline.report.axes import number_axis
-from ridgeline.report.vector import BASELINE, BEST, FAINT, INK, WIDTH, panel, svg
+from ridgeline.report.vector import BASELINE, BEST, FAINT, INK, PAPER, WIDTH, panel, svg
 from ridgeline.tasks.figures import title
 
 NAMES = {"best": f"study's mean {notation.MINUS} one", "baseline": f"baseline's mean {notation.MINUS} one"}
 COLOURS = {"best": BEST, "baseline": BASELINE}
-BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+BEHIND = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
 """So that a number can be read on the line at 0."""
 OF_BOTH = f"study's mean {notation.MINUS} baseline's"
 
