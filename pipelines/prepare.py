@@ -33,14 +33,14 @@ def prepare(cfg: DictConfig) -> None:
         print(f"arrays: {find_examples(config.data.place).said}")
         if config.predicted == "classification":
             print("\n".join([*class_lines(config.data), ""]))
-    leaks = check_leaks(config.data)
+    check_leaks(config.data)
     if not isinstance(config.data, ImagesConfig):  # whose overview has said it
         print("".join(f"{note}\n" for note in notes_of(config.data)), end="")
     classes = f", {data.classes} classes" if config.predicted == "classification" else ""
     print(f"{data.name}: {data.features} features{classes}")
     print(f"examples: {data.examples.train} train, {data.examples.validation} validate, {data.examples.test} test")
     print(f"hash: {data.hash}")
-    found = overview.findings if overview is not None else what_looks_wrong(config.data) or leaks
+    found = overview.findings if overview is not None else what_looks_wrong(config.data)
     if found or overview is not None:
         print("\n".join(["", *map(str, found)] if found else ["", "Nothing looks wrong."]))
     if config.prepare.sheet is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ridgeline.stack import starting
+from ridgeline.stack import garbage
 
 
 @pytest.fixture
@@ -23,15 +23,15 @@ def usual_afterwards() -> Iterator[None]:
 
 @pytest.mark.usefixtures("usual_afterwards")
 def test_garbage_is_looked_for_seldom_until_a_training_begins_and_what_trainings_leave_is_not_kept() -> None:
-    starting.starts()
+    garbage.search_garbage_seldom()
     assert gc.isenabled()
-    assert gc.get_threshold() > starting.USUAL
-    starting.is_started()
-    assert gc.get_threshold() == starting.USUAL
+    assert gc.get_threshold() > garbage.USUAL
+    garbage.search_garbage_as_usual()
+    assert gc.get_threshold() == garbage.USUAL
     kept = gc.get_freeze_count()
     assert kept > 0
     left = [[] for _ in range(1000)]
-    starting.is_started()  # the next training of the same process
+    garbage.search_garbage_as_usual()  # the next training of the same process
     assert gc.get_freeze_count() <= kept
     assert len(left) == 1000
 

@@ -34,8 +34,8 @@ from ridgeline.command_line.places import CONF, RUNS
 from ridgeline.command_line.screen import use_screen
 from ridgeline.config.data import PLACES
 from ridgeline.entry_points.mistakes import is_mistake, one_line, one_line_errors, refuse
+from ridgeline.stack.garbage import search_garbage_seldom
 from ridgeline.stack.interrupts import end_when_asked
-from ridgeline.stack.starting import starts
 
 OTHER_SECONDS = 9.0
 """How long another pipeline may take to end when this one is interrupted."""
@@ -77,7 +77,7 @@ def enter_without_trial(
 
 def _read(check: Callable[[Arguments], None]) -> Arguments:
     """Read and check what was typed; secrets are concealed."""
-    starts()
+    search_garbage_seldom()
     end_when_asked()
     use_screen()
     with one_line_errors():

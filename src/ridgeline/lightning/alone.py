@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ridgeline.config import Config
-from ridgeline.stack.starting import is_started
+from ridgeline.stack.garbage import search_garbage_as_usual
 
 if TYPE_CHECKING:
     from ridgeline.stack.records import FitResult, Row
@@ -24,11 +24,11 @@ def train_here(config: Config, listener: Callable[[Row], None], job_dir: Path) -
         from ridgeline.stack.fitting import fit
 
         splits = load_splits(config.data, pick_device(config))
-        is_started()
+        search_garbage_as_usual()
         return fit([config], splits, listener=lambda _, row: listener(row), job_dir=job_dir)[0]
     from ridgeline.lightning.spread import fit_on_devices
 
-    is_started()
+    search_garbage_as_usual()
     return fit_on_devices(config, listener=listener, job_dir=job_dir)
 
 

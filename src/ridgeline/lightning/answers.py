@@ -23,7 +23,7 @@ from ridgeline.data import TestLoader, drawing_with
 from ridgeline.lightning.data import open_data
 from ridgeline.lightning.package import as_data_module, package_of
 from ridgeline.lightning.splits import loader_of
-from ridgeline.lightning.training import build_module, build_trainer
+from ridgeline.lightning.training import build_module, build_trainer, in_one_line
 from ridgeline.stack.fitting import quiet_lightning
 from ridgeline.target import reason
 
@@ -67,7 +67,7 @@ def kind_of(config: Config) -> tuple[Kind, bool] | None:
 
 def answers(config: Config, weights: Mapping[str, Tensor], data: Any, kind: tuple[Kind, bool]) -> Answers:
     """Of the module with these weights. Raises ConfigError, one line, where it gives something else than before."""
-    with _told(config):
+    with in_one_line(config, "model answers to examples"):
         first, outputs, targets = _run(config, weights, data)
     found, rule = _kind(outputs, targets), f"{config.network_name} gives {kind[0]} for each example"
     if found != kind[0] and not (kind[0] == "numbers" and found == "two classes"):
@@ -94,7 +94,7 @@ def logged(config: Config, weights: Mapping[str, Tensor] | None, data: Any) -> d
     package = package_of(config)
     if type(build_module(config)).test_step.__qualname__.endswith("LightningModule.test_step"):
         return {}
-    with _told(config), _trainer(config) as trainer:
+    with in_one_line(config, "model answers to examples"), _trainer(config) as trainer:
         package.seed_everything(config.seed, workers=True, verbose=False)
         trainer.test(loaded(config, weights), datamodule=data, verbose=False)
         return {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -215,15 +215,3 @@ def _trainer(config: Config) -> Iterator[Any]:
     package = package_of(config)
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="ridgeline_") as folder:
         yield build_trainer(config, package, [], Path(folder), **WHOLE, **ALONE)
-
-
-@contextmanager
-def _told(config: Config) -> Iterator[None]:
-    """Whatever the user's code raises becomes one line."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except Exception as error:
-        shown = f"model._target_={config.network_name}: {reason(error)}"
-        raise ConfigError(f"`model answers to examples` must hold, but got {shown}.") from error

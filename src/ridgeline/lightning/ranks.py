@@ -33,7 +33,7 @@ GRACE = 30.0
 
 
 @dataclass(frozen=True)
-class Lost:
+class NoAnswer:
     """Why there is no answer of a process, in one line."""
 
     reason: str
@@ -45,7 +45,7 @@ class _Answer:
 
 
 def on_ranks(n: int, work: Work, hear: Ask) -> list[Any]:
-    """What each of `n` processes gives back, or Lost. `hear` gets what they ask, and gives the answer."""
+    """What each of `n` processes gives back, or NoAnswer. `hear` gets what they ask, and gives the answer."""
     with tempfile.TemporaryDirectory(prefix="ridgeline_") as meeting, _Ranks(n, work, Path(meeting)) as ranks:
         return ranks.answers(hear)
 
@@ -88,20 +88,21 @@ class _Ranks:
                 break
             number = min(open_[own] for own in ready if isinstance(own, Connection))  # of the first above all
             message = self._from(number)
-            if isinstance(message, (_Answer, Lost)):
+            if isinstance(message, (_Answer, NoAnswer)):
                 found[number] = message.value if isinstance(message, _Answer) else message
-                if until is None and (number == 0 or isinstance(found[number], Lost)):
+                if until is None and (number == 0 or isinstance(found[number], NoAnswer)):
                     until = time.monotonic() + GRACE
             else:
                 send(self._connections[number], hear(message))
-        return [found.get(number, Lost("it did not end with the others")) for number in range(len(self._connections))]
+        silent = NoAnswer("it did not end with the others")
+        return [found.get(number, silent) for number in range(len(self._connections))]
 
     def _from(self, number: int) -> Any:
         try:
             return receive(self._connections[number])
         except (EOFError, OSError):
             self._processes[number].join()
-            return Lost(f"the process of device {number} ended with exit code {self._processes[number].exitcode}")
+            return NoAnswer(f"the process of device {number} ended with exit code {self._processes[number].exitcode}")
 
     def end(self) -> None:
         for process in self._processes:
@@ -132,7 +133,7 @@ def _work(connection: Connection, lifeline: Connection, rank: Rank, work: Work) 
     try:
         answer: Any = work(rank, ask)
     except Exception as error:
-        answer = Lost(reason(error))
+        answer = NoAnswer(reason(error))
     send(connection, _Answer(answer))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,11 @@ from ridgeline.lightning.data import open_data
 from ridgeline.lightning.effects import make_effects
 from ridgeline.lightning.package import as_callback, package_of
 from ridgeline.lightning.rank import Rank, joined
-from ridgeline.lightning.ranks import Ask, Lost, on_ranks
+from ridgeline.lightning.ranks import Ask, NoAnswer, on_ranks
 from ridgeline.lightning.spread import cause, prepare
-from ridgeline.lightning.training import build_module, build_trainer, own_callbacks
+from ridgeline.lightning.training import build_module, build_trainer, in_one_line, own_callbacks
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.fitting import quiet_lightning
-from ridgeline.target import reason
 
 
 def rehearse(config: Config) -> None:
@@ -48,7 +45,7 @@ def _logged(config: Config, rank: Rank | None = None) -> list[str]:
     before = {name: os.environ.get(name) for name in SEEDS}
     with quiet_lightning(), tempfile.TemporaryDirectory(prefix="ridgeline_") as folder, _isolated(package):
         warnings.filterwarnings("error", message="Using a target size")  # torch's word for a sum over all pairs
-        with _told(config):
+        with in_one_line(config, "model trains one batch"):
             try:
                 package.seed_everything(config.seed, workers=True, verbose=False)
                 data, module = open_data(config), build_module(config)
@@ -67,34 +64,21 @@ def _logged(config: Config, rank: Rank | None = None) -> list[str]:
 
 def _on_devices(config: Config) -> list[str]:
     """By processes that train together, as the trials will be."""
-    with _told(config):
+    with in_one_line(config, "model trains one batch"):
         prepare(config)
     found = on_ranks(config.trainer.n_devices, partial(_try, config), lambda message: None)
-    refusal = cause([each.reason for each in found if isinstance(each, Lost)])
+    refusal = cause([each.reason for each in found if isinstance(each, NoAnswer)])
     if refusal is not None:
         raise ConfigError(refusal)
     logged: list[str] = found[0]
     return logged
 
 
-def _try(config: Config, rank: Rank, ask: Ask) -> list[str] | Lost:
+def _try(config: Config, rank: Rank, ask: Ask) -> list[str] | NoAnswer:
     try:
         return _logged(config, rank)
     except ConfigError as error:
-        return Lost(str(error))
-
-
-@contextmanager
-def _told(config: Config) -> Iterator[None]:
-    """Whatever the user's code raises becomes one line."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except Exception as error:
-        assert config.model is not None
-        shown = f"model._target_={config.model.path}"
-        raise ConfigError(f"`model trains one batch` must hold, but got {shown}: {reason(error)}.") from error
+        return NoAnswer(str(error))
 
 
 def _require_validation(config: Config, data: Any, module: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from ridgeline.config import Config
 from ridgeline.lightning.data import open_data
 from ridgeline.lightning.rank import Rank, is_about_others
-from ridgeline.lightning.ranks import Ask, Lost, on_ranks
+from ridgeline.lightning.ranks import Ask, NoAnswer, on_ranks
 from ridgeline.lightning.training import fit_module
 from ridgeline.stack.records import FitResult, Row
 from ridgeline.target import reason
@@ -44,7 +44,7 @@ class _Fit:
     job_dir: Path | None
     is_asking: bool
 
-    def __call__(self, rank: Rank, ask: Ask) -> FitResult | Lost:
+    def __call__(self, rank: Rank, ask: Ask) -> FitResult | NoAnswer:
         result = fit_module(
             self.config,
             go_on=(lambda row: bool(ask(_Asked(row)))) if self.is_asking else None,
@@ -52,7 +52,7 @@ class _Fit:
             job_dir=self.job_dir,
             rank=rank,
         )
-        return result if rank.number == 0 or result.failure is None else Lost(result.failure)
+        return result if rank.number == 0 or result.failure is None else NoAnswer(result.failure)
 
 
 def fit_on_devices(
@@ -81,7 +81,7 @@ def fit_on_devices(
         return _failed(config, history, reason(error), time.monotonic() - began)
     first, *others = on_ranks(config.trainer.n_devices, _Fit(config, job_dir, go_on is not None), hear)
     own = first.failure if isinstance(first, FitResult) else first.reason
-    why = cause([own, *(other.reason for other in others if isinstance(other, Lost))])
+    why = cause([own, *(other.reason for other in others if isinstance(other, NoAnswer))])
     if isinstance(first, FitResult) and why == own:
         return first
     return _failed(config, history, str(why), time.monotonic() - began)

@@ -100,6 +100,19 @@ def build_module(config: Config) -> Any:
     return module
 
 
+@contextmanager
+def in_one_line(config: Config, rule: str) -> Iterator[None]:
+    """Whatever the user's code raises becomes a ConfigError of one line: the rule that it breaks, the module, why."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        assert config.model is not None
+        shown = f"model._target_={config.model.path}: {reason(error)}"
+        raise ConfigError(f"`{rule}` must hold, but got {shown}.") from error
+
+
 def own_callbacks(config: Config) -> list[Any]:
     """The user's."""
     return [target.build() for _, target in config.callbacks.own]

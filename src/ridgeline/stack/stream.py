@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from ridgeline.stack.garbage import search_garbage_as_usual
 from ridgeline.stack.interrupts import Interrupts
 from ridgeline.stack.messages import Broken, Epoch, Gone, TooLarge
 from ridgeline.stack.records import Row
 from ridgeline.stack.source import Fit, Pruned, Source
-from ridgeline.stack.starting import is_started
 from ridgeline.stack.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Stream:
                 self._choose(slot, tick)
             for worker in range(len(self._pool)):
                 self._begin(worker, [slot for slot in sorted(self._fits) if self._worker(slot) == worker])
-            is_started()
+            search_garbage_as_usual()
             while self._fits:
                 with self._interrupts.allowed():
                     messages = self._pool.receive()
