@@ -59,7 +59,7 @@ def test_a_study_on_a_gpu_makes_no_cuda_context_in_its_own_process(
         (sizing, "ask", noted),
     ):
         monkeypatch.setattr(module, name, value, raising=False)
-    sizing._memory.cache_clear()
+    sizing._memory_of_gpu.cache_clear()
     assert launching.StackSettings().count_devices(gpu=True) == 1
     plan._check_device(small())  # of what only torch can tell
     given = ["optimizer.lr=0.001,0.01", "trainer.max_epochs=2"]
@@ -67,7 +67,7 @@ def test_a_study_on_a_gpu_makes_no_cuda_context_in_its_own_process(
     assert len(table(folder)) == 2
     assert asked == ["check_device", "total_memory"]
     assert not torch.cuda.is_initialized()
-    sizing._memory.cache_clear()
+    sizing._memory_of_gpu.cache_clear()
 
 
 def test_products_in_bfloat16_are_measured_by_a_process_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
