@@ -212,7 +212,7 @@ def test_store_on_a_full_disk_lacks_nothing_later(tmp_path: Path) -> None:
         fill(disk / "filler")
         assert command.end(process) == 1
         line = said(command)[-1]
-        assert "database or disk is full" in line
+        assert "No space left on device" in line  # and not in the words of SQLite
         assert "of 24 trials are saved" in line
         assert len(said(command)) <= 3, command.errors  # when it happens, what is not written, the end
         (disk / "filler").unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy
 import yaml
 from mlflow import MlflowClient
 
@@ -18,6 +19,7 @@ from ridgeline.data import DataDescription
 from ridgeline.data.array_splits import Examples
 from ridgeline.entry_points import ROOT
 from ridgeline.tracking import Run, Tracker, TrackingError, check_store, provenance, store_uri, writer
+from ridgeline.tracking.check import reason
 from ridgeline.tracking.creation import Creation
 from ridgeline.tracking.names import mlflow_key, run_name
 from ridgeline.tracking.provenance import commit, revision
@@ -234,6 +236,16 @@ def test_what_the_store_refuses_is_reported_at_the_end_and_the_rest_is_written(c
     assert "\n" not in str(error.value)
     found = client.get_run(run.id)
     assert (found.info.status, found.data.metrics) == ("FINISHED", {"val/loss": 0.5})
+
+
+def test_a_database_on_a_full_disk_is_said_as_any_other_file_there(tmp_path):
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/small.db")  # MLflow writes through it
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 2")
+        connection.exec_driver_sql("CREATE TABLE bytes (value BLOB)")
+        with pytest.raises(sqlalchemy.exc.OperationalError) as error:
+            connection.exec_driver_sql("INSERT INTO bytes VALUES (zeroblob(100000))")
+    assert reason(error.value) == "No space left on device"
 
 
 def test_a_run_whose_creation_was_not_answered_is_not_created_twice(config, client, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sqlite3
@@ -106,6 +107,8 @@ def cause_of(error: BaseException) -> BaseException:
 def reason(error: BaseException) -> str:
     """Why, as part of one line."""
     cause = cause_of(error)
+    if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return os.strerror(errno.ENOSPC)  # said as it is said of any other file on that disk
     text = " ".join((getattr(cause, "strerror", None) or str(cause) or type(cause).__name__).split())
     text = hidden_everywhere(hidden(text))
     return text if len(text) <= 200 else text[:197] + "..."
