@@ -9,13 +9,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import optuna
 import pytest
 from mlflow import MlflowClient
 
 from ridgeline.entry_points import ROOT
 from ridgeline.search import progress
 from ridgeline.search.launching import StackSettings
+from ridgeline.search.pruning import make_pruner
 from ridgeline.tracking.address import experiment_of, look_at_study
 from ridgeline.tracking.store import open_store
 from ridgeline.trial.messages import opening_words
@@ -130,17 +133,55 @@ def test_workers_are_counted_where_no_gpu_can_be_found(
     assert progress.workers_of(config, StackSettings(workers=3), n_trials=8) == words
 
 
+MEDIAN = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 2, "n_warmup_steps": 1}
+ASHA = {"_target_": "optuna.pruners.SuccessiveHalvingPruner", "min_resource": 1, "reduction_factor": 3}
+HYPERBAND = {"_target_": "optuna.pruners.HyperbandPruner", "min_resource": 1, "max_resource": 3, "reduction_factor": 3}
+
+
 @pytest.mark.parametrize(
-    ("settings", "n_trials", "words"),
+    ("settings", "words"),
     [
-        ({"n_startup_trials": 16, "n_warmup_steps": 1}, 10, "search.pruner.n_startup_trials=16 and search.n_trials=10"),
-        ({"n_startup_trials": 2, "n_warmup_steps": 9}, 10, "search.pruner.n_warmup_steps=9 and trainer.max_epochs=3"),
-        ({"n_startup_trials": 2, "n_warmup_steps": 1}, 10, None),
+        ({**MEDIAN, "n_startup_trials": 16}, "n_startup_trials=16 and search.n_trials=10"),
+        ({**MEDIAN, "n_warmup_steps": 9}, "n_warmup_steps=9 and trainer.max_epochs=3"),
+        (MEDIAN, None),
+        ({**ASHA, "min_resource": 3}, "min_resource=3 and trainer.max_epochs=3"),
+        (
+            {**ASHA, "min_early_stopping_rate": 1},
+            "min_resource=1, reduction_factor=3, min_early_stopping_rate=1 and trainer.max_epochs=3",
+        ),
+        ({**ASHA, "min_resource": 2}, None),
+        ({**HYPERBAND, "min_resource": 3}, "min_resource=3 and trainer.max_epochs=3"),
+        (HYPERBAND, None),
     ],
 )
-def test_a_pruner_that_can_end_no_trial_is_said_to(settings: dict[str, int], n_trials: int, words: str | None) -> None:
-    median = {"_target_": "optuna.pruners.MedianPruner", **settings}
-    for pruner in (median, {"_target_": "optuna.pruners.PatientPruner", "wrapped_pruner": median, "patience": 1}):
+def test_a_pruner_that_can_end_no_trial_is_said_to(settings: dict[str, Any], words: str | None) -> None:
+    patient = {"_target_": "optuna.pruners.PatientPruner", "wrapped_pruner": settings, "patience": 0}
+    for pruner, key in ((settings, "search.pruner"), (patient, "search.pruner.wrapped_pruner")):
         config = small(search__pruner=pruner, trainer__max_epochs=3)
-        said = list(progress._idle_pruner(SimpleNamespace(config=config, n_trials=n_trials)))  # type: ignore[arg-type]
-        assert said == ([f"Its pruner will end no trial, for {words}."] if words else [])
+        said = list(progress._idle_pruner(SimpleNamespace(config=config, n_trials=10)))  # type: ignore[arg-type]
+        assert said == ([f"Its pruner will end no trial, for {key}.{words}."] if words else [])
+        assert _ends_a_trial(make_pruner(pruner), n_trials=10, epochs=3) == (not said)
+
+
+@pytest.mark.parametrize(("patience", "is_idle"), [(0, False), (1, True)])
+def test_patience_that_lasts_until_the_last_epoch_is_said_to_end_no_trial(patience: int, is_idle: bool) -> None:
+    pruner = {"_target_": "optuna.pruners.PatientPruner", "wrapped_pruner": MEDIAN, "patience": patience}
+    config = small(search__pruner=pruner, trainer__max_epochs=3)
+    said = list(progress._idle_pruner(SimpleNamespace(config=config, n_trials=10)))  # type: ignore[arg-type]
+    words = f"Its pruner will end no trial, for search.pruner.patience={patience} and trainer.max_epochs=3."
+    assert said == ([words] if is_idle else [])
+    assert _ends_a_trial(make_pruner(pruner), n_trials=10, epochs=3) != is_idle
+
+
+def _ends_a_trial(pruner: optuna.pruners.BasePruner, *, n_trials: int, epochs: int) -> bool:
+    """Whether it does where each trial is worse than the one before and gets worse, in an epoch that is not its
+    last."""
+    study = optuna.create_study(study_name="worse and worse", pruner=pruner)
+    for number in range(n_trials):
+        trial = study.ask()
+        for epoch in range(1, epochs):
+            trial.report(number + epoch, epoch)
+            if trial.should_prune():
+                return True
+        study.tell(trial, number)
+    return False

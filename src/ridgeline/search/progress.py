@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from optuna.study import Study
 from tqdm.auto import tqdm  # in a notebook, a widget
@@ -22,6 +23,9 @@ from ridgeline.tracking.address import look_at_study
 
 IN_TURN = (STACK_LAUNCHER, "hydra._internal.core_plugins.basic_launcher.BasicLauncher")
 """Launchers that run jobs one after the other, however many they get at once."""
+
+REDUCTION = 4
+"""The reduction factor of Optuna's successive halving where none is given."""
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 """Files of GPU drivers, without any of which torch finds no GPU: NVIDIA's on Linux, WSL and Jetson, and AMD's."""
@@ -43,13 +47,28 @@ def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) ->
 
 def _idle_pruner(plan: Plan) -> Iterator[str]:
     """A line on a pruner that lets each trial of this study train to its end, by its own rule."""
-    settings = plan.config.search.pruner or {}
-    own = settings.get("wrapped_pruner", settings)
-    counts = {"n_startup_trials": ("search.n_trials", plan.n_trials)}
-    counts["n_warmup_steps"] = ("trainer.max_epochs", plan.config.trainer.max_epochs)
-    for name, (key, most) in counts.items():
-        if isinstance(own.get(name), int) and own[name] >= most:
-            yield f"Its pruner will end no trial, for search.pruner.{name}={own[name]} and {key}={most}."
+    trials, epochs = ("search.n_trials", plan.n_trials), ("trainer.max_epochs", plan.config.trainer.max_epochs)
+    settings, at = plan.config.search.pruner or {}, "search.pruner"
+    while settings:
+        for name, words, least in _waits(settings):
+            key, most = trials if name == "n_startup_trials" else epochs
+            if least >= most:
+                yield f"Its pruner will end no trial, for {at}.{words} and {key}={most}."
+        settings, at = settings.get("wrapped_pruner") or {}, f"{at}.wrapped_pruner"
+
+
+def _waits(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """What a pruner waits for: a key, how it is set, and the trials or epochs after which a trial may be pruned."""
+    given = {name: value for name, value in settings.items() if isinstance(value, int)}
+    for name in ("n_startup_trials", "n_warmup_steps"):
+        if name in given:
+            yield name, f"{name}={given[name]}", given[name]
+    if "patience" in given:  # a value, and `patience` epochs and one more that are all worse
+        yield "patience", f"patience={given['patience']}", given["patience"] + 2
+    if "min_resource" in given:
+        rate, factor = given.get("min_early_stopping_rate", 0), given.get("reduction_factor", REDUCTION)
+        words = f", reduction_factor={factor}, min_early_stopping_rate={rate}" if rate else ""
+        yield "min_resource", f"min_resource={given['min_resource']}{words}", given["min_resource"] * factor**rate
 
 
 def _by_whom(plan: Plan, study: Study, launcher: Launcher) -> str:
