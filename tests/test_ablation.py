@@ -185,7 +185,7 @@ def test_a_network_that_cannot_be_trained_leaves_the_others_their_say() -> None:
     found = describe_ablation(left, opened, Measuring("error", "classification"))
     assert found["comparisons"] == 3
     assert found["regularizers"][0]["without"] == {"failed": "4 of 4 fits failed: the loss is not finite."}
-    assert found["sentence"] == "Of none of 2 regularizers is it shown that it earns its place."
+    assert found["sentence"] == "None of the 2 regularizers is shown to earn its place."
     assert any("the loss is not finite" in line for line in ablation_lines(found, "error"))
     assert ablated(found, "error").count("l2 0.1") == 1
 
@@ -261,8 +261,14 @@ def test_leaving_out_changes_nothing_of_the_verdict_and_opens_the_test_split_onc
             name = f"verdict/ablation/{row['key']}/{kind}"
             assert metrics[f"{name}/gain_mean"] == pytest.approx(row[kind]["gain"]["mean"])
             assert metrics[f"{name}/adjusted_p"] == pytest.approx(row[kind]["adjusted_p"])
+    with confirming():
+        confirm_study(stored, replace(settings, ensemble=True), open_test_split, said.append)
+    other = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
+    assert other["earlier"]["ablation"]["answer"] == found  # both answers are on the page
+    assert any(line.startswith("The page still says which regularizers earn their place") for line in said)
     page = write_report(replace(asked, study="one"))[0].read_text()
     assert found["sentence"] in page
+    assert page.count('id="averaging"') == page.count("Asked by an earlier confirm") == 1
     assert "could not be drawn" not in page
     assert page.count('id="regularizers"') == 1
 

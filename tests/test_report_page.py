@@ -431,6 +431,8 @@ def test_numbers_are_written_as_they_are_read() -> None:
     ]
     estimate = {"mean": 0.0231, "low": -0.019, "high": 0.0275}
     assert notation.percent_estimate(estimate) == "2.31% [\N{MINUS SIGN}1.90,\N{NO-BREAK SPACE}2.75]"
+    in_points = "+2.31 points [\N{MINUS SIGN}1.90,\N{NO-BREAK SPACE}+2.75]"
+    assert notation.difference("error", estimate, " points") == in_points  # a difference of two percentages is none
     assert notation.settings({"regularization.l2": 1e-4, "loss": "hinge"}) == "l2 0.0001, loss hinge"
     assert notation.settings({}) == "regularization off"
     assert [notation.seconds(s) for s in (4.21, 200.0, 7500.0)] == ["4.2 s", "3 min 20 s", "2 h 5 min"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ridgeline.config import ConfigError
+from ridgeline.entry_points import ROOT
+from ridgeline.search.commandline import restore
 from ridgeline.search.space import dimension, render
 from sweeping import Studies
 
@@ -119,8 +122,24 @@ def test_command_line_takes_the_place_of_params(studies: Studies, caplog: pytest
         "seed": CategoricalDistribution([1, 2]),
     }
     assert "regularization.l2=1e-4" in line.fixed
-    fixed = [record.message for record in caplog.records if "is fixed on the command line" in record.message]
-    assert fixed == ["regularization.l2=1e-4 is fixed on the command line, so it is not searched."]
+    fixed = [record.message for record in caplog.records if "is fixed" in record.message]
+    assert fixed == ["regularization.l2=1e-4 is fixed, so it is not searched."]
+
+
+def test_what_is_not_searched_is_said_when_a_study_starts_and_not_by_what_reads_it(
+    studies: Studies, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = studies.plan("search=bayes", "regularization.l2=1e-4").line
+    caplog.clear()
+    caplog.set_level("INFO")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        _, master = studies._compose(("search=bayes", "regularization.l2=1e-4"))
+    space = {d.key: d.distribution for d in line.space}
+    stored = restore(
+        master, {"regularization.l2": "interval(0, 1)", "regularization.dropout": "interval(0, 1)"}, space, "runs"
+    )
+    assert stored.fixed == line.fixed
+    assert caplog.messages == []
 
 
 def test_grid_is_every_combination_and_the_last_list_varies_fastest(studies: Studies) -> None:

@@ -23,7 +23,7 @@ def cost_in_words(n: int, networks: int, fits: int, selection_seeds: int, seeds:
 
 
 def summary_of(regularizers: Sequence[Mapping[str, Any]]) -> str:
-    """`Of 3 regularizers dropout earns its place; l2 and input_noise: not shown.`"""
+    """`Of 3 regularizers dropout earns its place; of l2 and input_noise it is not shown.`"""
     names = short([one["key"] for one in regularizers])
     by_word: dict[str, list[str]] = {EARNS: [], NOT_SHOWN: [], HARMS: []}
     for one in regularizers:
@@ -31,7 +31,7 @@ def summary_of(regularizers: Sequence[Mapping[str, Any]]) -> str:
     earn = by_word[EARNS]
     n = len(regularizers)
     begin = f"Of {n} regularizers {_listed(earn)} {'earns its' if len(earn) == 1 else 'earn their'} place"
-    parts = [begin if earn else f"Of none of {n} regularizers is it shown that it earns its place"]
+    parts = [begin if earn else f"None of the {n} regularizers is shown to earn its place"]
     if by_word[HARMS]:
         parts.append(f"{_listed(by_word[HARMS])} {'harms' if len(by_word[HARMS]) == 1 else 'harm'}")
     if earn and by_word[NOT_SHOWN]:

@@ -120,6 +120,19 @@ def with_rates_of(baseline: Sequence[Candidate], best: Candidate, space: Sequenc
     ]
 
 
+def with_rate_of_winner(members: Sequence[Candidate], winner: Candidate, space: Sequence[Dimension]) -> list[Candidate]:
+    """Networks of a study with the winner's learning rate, and as long, where that is one of the baseline's and the
+    study searched none: else an ensemble of them would be compared with a network of another rate."""
+    known = rate_of(winner.config, space)
+    if known is None or known[0] in [d.key for d in space] or known[0] not in winner.params:
+        return list(members)
+    key, lr = known
+    return [
+        replace(one, config=_with_rate(one.config, key, lr), params={**one.params, key: lr}, best_epoch=winner.epochs)
+        for one in members
+    ]
+
+
 def rate_of(config: Config, space: Sequence[Dimension]) -> tuple[str, float] | None:
     """Key and value of the learning rate. A module's is the argument that is called so, of several the one that was
     searched; None: it has none."""

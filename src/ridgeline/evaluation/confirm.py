@@ -15,6 +15,7 @@ from ridgeline.evaluation.arms import BEST, Arm
 from ridgeline.evaluation.confirm_folder import RECORD, whole_record, write, write_summary
 from ridgeline.evaluation.confirmable import check
 from ridgeline.evaluation.confirmation import LEDGER, Confirmation, confirm
+from ridgeline.evaluation.earlier import keep_answers, read_record, say_kept
 from ridgeline.evaluation.fitted import fitted_of
 from ridgeline.evaluation.opened import OpenTest
 from ridgeline.evaluation.stored import CONFIRMED, StoredStudy
@@ -54,10 +55,13 @@ def confirm_study(
         command = train_again(stored, found.arms[BEST])
         for arm, member in zip(*_members(found), strict=True):
             member["command"] = train_again(stored, arm)
-        record = whole_record(found, {**by, "versions": versions(), "command": command})
+        record, before = whole_record(found, {**by, "versions": versions(), "command": command}), read_record(folder)
+        record = keep_answers(record, before)
         paths = write(found, record, folder)
         if settings.summary is not None:
             write_summary(found, Path(settings.summary))
+        for line in say_kept(record, before):
+            say(line)
         say(f"Files: {folder}\nTrain it again: {train_again(stored, found.arms[BEST], where='here')}")
         if stored.run_id is not None:
             say(_log(found, record, stored, stored.run_id, paths))

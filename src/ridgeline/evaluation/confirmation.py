@@ -29,7 +29,7 @@ from ridgeline.evaluation.arms import (
     describe_by_seeds,
     retrain,
 )
-from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularizers, with_rates_of
+from ridgeline.evaluation.baseline import propose_baselines, rate_of, regularizers, with_rate_of_winner, with_rates_of
 from ridgeline.evaluation.candidates import Candidate, Trainer
 from ridgeline.evaluation.ensemble import Averaged, Chosen, choose, kept_of_study, retrain_members
 from ridgeline.evaluation.ensemble_record import describe_ensembles
@@ -209,7 +209,8 @@ def _ensembles(
     sides, own = dict[str, Chosen](), choose(kept_of_study(stored, chosen[BEST].config), measuring)
     if own is None:
         raise FitsFailed("No network whose weights are kept sees the data as the winner does (tracking.keep_members).")
-    sides[BEST] = own
+    members = with_rate_of_winner(own.members, chosen[BEST], stored.line.space)
+    sides[BEST] = replace(own, members=members)
     if trainer.searched:
         of_baseline = choose([(candidate, fit.weights) for candidate, fit in trainer.searched], measuring)
         assert of_baseline is not None

@@ -15,6 +15,8 @@ from ridgeline.evaluation.measuring import Measuring
 from ridgeline.evaluation.opened import OF_ENSEMBLE, Opened
 from ridgeline.evaluation.verdict import HARMS, HELPS, LEAST, NOTHING_SHOWN, points, stated
 
+CHAMPION = "A champion that is registered is the mean of the networks of the study: it does not harm."
+
 ENDING = {HELPS: "averaging helps", HARMS: "averaging harms", NOTHING_SHOWN: "no gain shown"}
 ENDING_OF_BOTH = {HELPS: "regularization helps", HARMS: "regularization harms", NOTHING_SHOWN: "no difference shown"}
 
@@ -48,8 +50,8 @@ def describe_ensembles(ensembles: Mapping[str, Averaged], opened: Opened, measur
         "words": words,
     }
     if BEST in ensembles and len(ensembles[BEST].arms) > 1 and words[BEST] != HARMS:
-        sentences.append("A champion that is registered is the mean of the networks of the study: it does not harm.")
-    if len(ensembles) == 2:
+        sentences.append(CHAMPION)
+    if len(ensembles) == 2 and any(len(own.arms) > 1 for own in ensembles.values()):
         found["difference"] = compare(measured[BEST], measured[BASELINE], figure, sample)
         word = _word(found["difference"][figure], figure, test[BASELINE][figure]["mean"])
         span = _span(found["difference"][figure], figure, seeds)

@@ -23,9 +23,9 @@ NOT_SHOWN = "not shown"
 def ablated(ablation: Mapping[str, Any], kind: str) -> str:
     """A row for each regularizer, with its strength in the best network; `kind`: the figure that is gained."""
     rows, scale = ablation["regularizers"], 100 if kind == "error" else 1
-    unit = ", points of %" if kind == "error" else ""
+    unit = ", points" if kind == "error" else ""
     labels = _labels(ablation)
-    with panel(WIDTH * 1.3, 1.1 + 0.5 * len(rows)) as (figure, axes):
+    with panel(WIDTH, 1.1 + 0.5 * len(rows)) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1)
         for name, (mark, line, colour, beside, words) in LOOKS.items():
             for place, row in enumerate(rows):
@@ -58,7 +58,7 @@ def _cells(own: Mapping[str, Any], kind: str) -> tuple[str, str]:
     if "gain" not in own:
         return own["failed"], ""
     gain = {end: own["gain"][end] for end in ("mean", "low", "high")}
-    return f"{notation.figure_estimate(kind, gain)}, {notation.p_value(own['adjusted_p'])}", own["word"]
+    return f"{notation.difference(kind, gain)}, {notation.p_value(own['adjusted_p'])}", own["word"]
 
 
 def _labels(ablation: Mapping[str, Any]) -> list[str]:
@@ -69,6 +69,11 @@ def _labels(ablation: Mapping[str, Any]) -> list[str]:
         names[row["key"]] + ("" if isinstance(row["value"], Mapping) else f" {notation.number(row['value'])}")
         for row in rows
     ]
+
+
+def unit_of(kind: str) -> str:
+    """What gains are in, for a table's head."""
+    return "points" if kind == "error" else kind if "/" in kind else title(kind)
 
 
 def _named(kind: str) -> str:

@@ -19,7 +19,9 @@ OF_BOTH = f"study's mean {notation.MINUS} baseline's"
 
 def gains(ensemble: Mapping[str, Any], kind: str) -> str:
     """`ensemble`: of confirm.json. `kind`: the figure of the verdict. Left of 0 the mean is better."""
-    rows = [(NAMES[side], own[kind], COLOURS[side]) for side, own in ensemble["gain"].items()]
+    rows = [
+        (NAMES[side], own[kind], COLOURS[side]) for side, own in ensemble["gain"].items() if _is_mean(ensemble, side)
+    ]
     if "difference" in ensemble:
         rows.append((OF_BOTH, ensemble["difference"][kind], INK))
     scale, unit = (100, ", points") if kind == "error" else (1, "")
@@ -39,6 +41,15 @@ def gains(ensemble: Mapping[str, Any], kind: str) -> str:
         axes.margins(x=0.15)
         number_axis(axes, "x")
         return svg(figure, f"what averaging gains in the test {title(kind)}, with 95% intervals")
+
+
+def is_averaged(ensemble: Mapping[str, Any]) -> bool:
+    """Whether any of it is a mean of several networks: one may be selected alone."""
+    return any(_is_mean(ensemble, side) for side in ensemble["sides"])
+
+
+def _is_mean(ensemble: Mapping[str, Any], side: str) -> bool:
+    return len(ensemble["sides"][side]["members"]) > 1
 
 
 def members(ensemble: Mapping[str, Any]) -> list[list[str]]:

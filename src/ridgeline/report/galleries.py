@@ -9,7 +9,8 @@ from typing import Any
 
 from ridgeline.report import notation
 from ridgeline.report.ablation import ablated
-from ridgeline.report.averaging import gains
+from ridgeline.report.answers import answer_to
+from ridgeline.report.averaging import gains, is_averaged
 from ridgeline.report.compared import histogram, learning_curves
 from ridgeline.report.dots import Number
 from ridgeline.report.facts import Axis, Predicted, Story, Trial
@@ -54,10 +55,11 @@ def draw_all(story: Story, missing: dict[str, str]) -> tuple[dict[str, list[str]
         record, boundary = story.confirmed.record, story.confirmed.boundary
         if record.get("off", True):  # else there is but one network
             draw("intervals", lambda: _intervals(record))
-        if "ensemble" in record:
-            draw("averaging", lambda: [gains(record["ensemble"], record["figure"])])
-        if record.get("ablation", {}).get("regularizers"):
-            draw("ablation", lambda: [ablated(record["ablation"], record["figure"])])
+        averaged, left_out = answer_to("ensemble", record), answer_to("ablation", record)
+        if averaged and is_averaged(averaged.found):
+            draw("averaging", lambda: [gains(averaged.found, record["figure"])])
+        if left_out and left_out.found["regularizers"]:
+            draw("ablation", lambda: [ablated(left_out.found, record["figure"])])
         if boundary is not None:
             draw("boundary", lambda: boundaries(boundary))
     if story.complete:

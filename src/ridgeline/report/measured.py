@@ -32,8 +32,8 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
         "loss": notation.estimate,
     }
     differences = {
-        kind: f"{write(difference[kind])}, {notation.p_value(difference[kind]['p_value'])}"
-        for kind, write in told.items()
+        kind: f"{_difference(kind, difference[kind])}, {notation.p_value(difference[kind]['p_value'])}"
+        for kind in told
         if kind in difference  # of a module that is measured by seeds alone the figure is
     }
     told_always = {"ece": "Calibration error (ECE)", "r2": "R2"}
@@ -59,6 +59,10 @@ def rows(record: Mapping[str, Any]) -> list[list[str]]:
     return [[name, *map(cell, arms), last] for name, cell, last in shown] + [["Cost of confirming", cost, "", ""]]
 
 
+def _difference(kind: str, own: Mapping[str, float]) -> str:
+    return notation.difference(kind, own, f"{notation.NBSP}points" if kind == "error" else "")
+
+
 def _name(record: Mapping[str, Any]) -> str:
     """A figure that a module logs goes by its own name."""
     figure = record["figure"]
@@ -78,7 +82,7 @@ def error_intervals(arms: Mapping[str, Any], kind: str) -> str:
 
 def difference_interval(difference: Mapping[str, Any], kind: str) -> str:
     """The figure of the best minus that of the baseline."""
-    what, unit = ("errors", ", in points of %") if kind == "error" else (f"test {title(kind)}", "")
+    what, unit = ("test error", ", points") if kind == "error" else (f"test {title(kind)}", "")
     what = kind if "/" in kind else what
     with panel(WIDTH, 1.5) as (figure, axes):
         axes.axvline(0, color=FAINT, linewidth=1, linestyle="--")

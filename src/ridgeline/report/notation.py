@@ -62,6 +62,18 @@ def figure_estimate(name: str, estimate: Mapping[str, float]) -> str:
     return f"{number(estimate['mean'], aligned=True)} [{low},{NBSP}{high}]"
 
 
+def difference(name: str, estimate: Mapping[str, float], unit: str = "") -> str:
+    """Of two figures, with its interval: `+0.08 points [-0.43, +0.60]`; of errors in points, which `unit` may say."""
+
+    def write(value: float) -> str:
+        if name == "error":
+            return f"{100 * value:+.2f}"
+        return f"{value:+.4f}" if name == "loss" else numbers.digits(value, sign="+", aligned=True)
+
+    mean, low, high = (write(estimate[end]).replace("-", MINUS, 1) for end in ("mean", "low", "high"))
+    return f"{mean}{unit} [{low},{NBSP}{high}]"
+
+
 def settings(params: Mapping[str, Any]) -> str:
     """`l2 0.0016, dropout 0.06`."""
     labels = short_names(params)

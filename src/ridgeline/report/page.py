@@ -12,8 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ridgeline.report import notation
-from ridgeline.report.ablation import rows_of
-from ridgeline.report.averaging import members
+from ridgeline.report.ablation import rows_of, unit_of
+from ridgeline.report.answers import answer_to
+from ridgeline.report.averaging import is_averaged, members
 from ridgeline.report.facts import STATES, Predicted, PredictedNumbers, Story, Trial
 from ridgeline.report.galleries import draw_all
 from ridgeline.report.measured import opening_in_words, rows
@@ -53,6 +54,7 @@ def render(story: Story) -> str:
     labels = {axis.key: axis.label for axis in story.axes}
     record = story.confirmed.record if story.confirmed else None
     examples = story.confirmed.examples if story.confirmed else None
+    averaged, left_out = (answer_to(question, record) if record else None for question in ("ensemble", "ablation"))
     return environment.get_template("page.html").render(
         story=story,
         policy=_policy(script),
@@ -65,9 +67,12 @@ def render(story: Story) -> str:
         tone=_tone(record["verdict"]) if record else "open",
         opening=opening_in_words(record["opening"]) if record else None,
         numbers=rows(record) if record else [],
-        ablation=record.get("ablation") if record else None,
-        ablated=rows_of(record["ablation"], record["figure"]) if record and "ablation" in record else [],
-        members=members(record["ensemble"]) if record and "ensemble" in record else [],
+        left_out=left_out,
+        ablated=rows_of(left_out.found, record["figure"]) if record and left_out else [],
+        unit=unit_of(record["figure"]) if record else "",
+        averaged=averaged,
+        is_mean=bool(averaged and is_averaged(averaged.found)),
+        members=members(averaged.found) if averaged else [],
         seeds=len(record["arms"]["best"]["seeds"]) if record else 0,
         pictures={name: [Markup(one) for one in drawn] for name, drawn in pictures.items()},
         is_surface=is_surface,

@@ -142,7 +142,9 @@ def read(
     seed: int,
 ) -> CommandLine:
     """Sort the arguments, and the entries of `search.params` that none of them replaces, into fixed and swept ones."""
-    every = _every(OverridesParser.create(config_loader=loader), arguments, params)
+    every, taken = _every(OverridesParser.create(config_loader=loader), arguments, params)
+    for fixed in taken:
+        log.info(f"{fixed} is fixed, so it is not searched.")
     space = tuple(dimension(override, grid=grid, seed=seed) for override in every if override.is_sweep_override())
     start = _start(master, arguments, master.runs)
     script = Path(sys.argv[0]).absolute()
@@ -157,7 +159,7 @@ def restore(
 ) -> CommandLine:
     """The command line of a stored study, whose distributions are known. `runs`: the folder that it lies in now."""
     arguments = as_typed(master.hydra.overrides.task)
-    every = _every(OverridesParser.create(), arguments, params)
+    every, _ = _every(OverridesParser.create(), arguments, params)
     swept = [known_dimension(override, space) for override in every if override.is_sweep_override()]
     return CommandLine(_fixed(every), tuple(swept), _start(master, arguments, runs))
 
@@ -181,11 +183,13 @@ def _start(master: DictConfig, arguments: Sequence[str], runs: str) -> Start:
     return Start(runs, tuple(arguments), options=tuple(options), hydra=tuple(hydra), search=search, own=tuple(own))
 
 
-def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]) -> list[Override]:
+def _every(
+    parser: OverridesParser, arguments: Sequence[str], params: Mapping[str, Any]
+) -> tuple[list[Override], list[str]]:
     """The overrides of a study: entries of `search.params` that no argument replaces, then the last argument of each
-    key."""
+    key; and the arguments that give one value to what `search.params` would search."""
     typed = {full_key(override): override for override in _parse(parser, arguments)}  # the last of a key counts
-    entries: dict[str, Override] = {}
+    entries, fixed = dict[str, Override](), list[str]()
     for key, value in params.items():
         kinds = "interval, choice, range, or one value"
         require(not isinstance(value, (Mapping, list, tuple)), f"a sweep: {kinds},", f"search.params.{key}", value)
@@ -194,7 +198,7 @@ def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[st
         if taken is None:
             entries[full_key(entry)] = entry
         elif not taken.is_sweep_override():
-            log.info(f"{taken.input_line} is fixed on the command line, so it is not searched.")
+            fixed.append(str(taken.input_line))
     every = [*entries.values(), *typed.values()]
     for override in every:
         value = override.value()
@@ -211,7 +215,7 @@ def _every(parser: OverridesParser, arguments: Sequence[str], params: Mapping[st
             if key == FOLDS:
                 why = "for a mean over folds and a value of one split cannot be compared"
                 raise ConfigError(f"`{key}` cannot be swept, {why}; but got {override.input_line}.")
-    return every
+    return every, fixed
 
 
 def _fixed(every: Sequence[Override]) -> tuple[str, ...]:
