@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ridgeline.config import ConfigError, SearchConfig
 from ridgeline.search.space import Dimension, dimension
-from ridgeline.search.start import check_enqueue, enqueued
+from ridgeline.search.start import check_enqueue, enqueued, left_of_enqueue
+from sweeping import Studies
 
 SPACE = (
     "regularization.l2=tag(log,interval(1e-6,1e-1))",
@@ -21,6 +23,8 @@ SPACE = (
     "+optimizer.momentum=0,0.9",
     "lr_schedule=constant,cosine",
 )
+
+OF_TABLES = [f"regularization.{name}" for name in ("l2", "dropout", "mixup", "weight_average")]
 
 
 def parsed(text: str) -> Any:
@@ -88,3 +92,35 @@ def test_what_the_space_does_not_hold_is_refused_in_one_line(entry: str, words: 
 def test_seed_of_an_entry_is_refused_for_every_seed_is_trained(space: list[Dimension]) -> None:
     with pytest.raises(ConfigError, match="`seed` is not searched"):
         check_enqueue(SearchConfig(enqueue=({"seed": 1},)), space)
+
+
+def test_what_is_typed_takes_the_place_of_what_a_file_tries_first(space: list[Dimension]) -> None:
+    """Otherwise a recipe with first trials would refuse whoever fixes one of its keys."""
+    of_l2 = [{"regularization.l2": 1e-3, "regularization.dropout": each} for each in (0, 0.5)]
+    search = SearchConfig(enqueue=(*of_l2, {"regularization.dropout": 0.7}))
+
+    def left(*typed: str) -> Any:
+        return left_of_enqueue(search, space, typed)
+
+    assert left("network.hidden") is search.enqueue
+    assert left("regularization.dropout") == [{"regularization.l2": 1e-3}]
+    assert left("search.params.regularization.l2") == [{"regularization.dropout": each} for each in (0, 0.5, 0.7)]
+    assert left("regularization.l2", "regularization.dropout") == []
+    assert left_of_enqueue(search, space[:1], ["search.params"]) == [{"regularization.l2": 1e-3}]
+    misspelled = SearchConfig(enqueue=({"regularization.l3": 1},))
+    assert left_of_enqueue(misspelled, space, ["optimizer.lr"]) is misspelled.enqueue
+
+
+def test_recipe_for_tables_takes_single_settings_and_few_trials_and_is_the_same_study_when_extended(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_text("size,bought\n" + "".join(f"{i},{'yes' if i > 50 else 'no'}\n" for i in range(100)))
+    studies = Studies(tmp_path, tmp_path / "mlflow.db")
+    given = ["experiment=table", "search=bayes", f"data.path={file}", "data.target=bought"]
+    plan = studies.plan(*given, "optimizer.lr=0.01", "search.n_trials=2")
+    assert plan.name == studies.plan(*given, "optimizer.lr=0.01").name
+    assert [sorted(entry) for entry in plan.config.search.enqueue] == [sorted(OF_TABLES)] * 3
+    assert "search.enqueue" not in plan.line.again()
+    with pytest.raises(ConfigError, match=r"`search\.n_trials >= 2, a trial for each seed of each entry"):
+        studies.plan(*given, "search.enqueue=[{optimizer.lr:0.01},{optimizer.lr:0.02}]", "search.n_trials=1")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import ridgeline
-from ridgeline.api.asked import network_settings, space_settings
+from ridgeline.api.asked import network_settings, recipe_settings, space_settings
 from ridgeline.api.given import data_settings
 from ridgeline.api.studies import Study
 from ridgeline.arrays.examples import Place, find_examples
@@ -49,12 +49,14 @@ def test_a_study_of_a_frame_gives_table_verdict_and_champion(study: Study, tmp_p
     assert len(table) == 3
     assert table["value"].is_monotonic_increasing
     assert study.best.value == table["value"][0]
-    assert set(study.best.params) == {"regularization.l2", "regularization.dropout"}
+    recipe = {f"regularization.{name}" for name in ("l2", "dropout", "mixup", "weight_average")}
+    assert set(study.best.params) == {"optimizer.lr", *recipe}
+    assert [study.table().set_index("number").loc[n, "optimizer.lr"] for n in range(3)] == [3e-3, 1.2e-2, 1.2e-2]
     assert "history" in study.figures
     with pytest.raises(ConfigError, match=r"`the study has a champion` must hold, but got none of .*study.confirm\(\)"):
         study.champion  # noqa: B018
     verdict = study.confirm(seeds=2, top=1, selection_seeds=2)
-    assert verdict.word in ("helps", "no difference shown", "harms")
+    assert verdict.word in ("helps", "no difference shown", "harms", "no regularization chosen")
     assert str(verdict).startswith(verdict.sentence)
     if verdict.word == "harms":
         return
@@ -70,7 +72,8 @@ def test_a_study_of_a_frame_gives_table_verdict_and_champion(study: Study, tmp_p
 @pytest.mark.verify
 def test_the_command_line_would_go_on_with_the_same_study(study: Study, runs: Path) -> None:
     (file,) = (runs / "data").iterdir()
-    given = ["search=bayes", "data=table", f"data.path={file}", "data.target=bought", "search.n_trials=5"]
+    given = ["experiment=table", "search=bayes", "data=table", f"data.path={file}", "data.target=bought"]
+    given += ["search.n_trials=5"]
     plan = Studies(runs, runs / "mlflow.db").plan(*given, *SHORT)
     assert plan.name == study.name
     assert Study.open(study.name, [f"runs={runs}"]).table().equals(study.table())
@@ -100,6 +103,33 @@ def test_a_network_is_a_name_a_target_or_a_class_in_a_file() -> None:
     local = type("Net", (), {"__module__": "__main__"})
     with pytest.raises(ConfigError, match=r"`network is a class in a file .*, but got network=__main__.Net: put it"):
         network_settings(local)
+
+
+TABLE = ["data=table", "data.path=x.csv", "data.target=y"]
+RECIPE = ["experiment=table"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "overrides", "n_trials", "settings"),
+    [
+        (TABLE, [], None, RECIPE),
+        ([*TABLE, "data.split_column=split"], [], 8, [*RECIPE, "search.n_trials=8"]),
+        (TABLE, ["optimizer.lr=0.01", "search=random", "optimizer=sgd", "network.hidden=[8]"], None, RECIPE),
+        (["network=mlp", *TABLE], [], None, ["search.n_trials=64"]),
+        (["~search.params", "regularization.l2=0,1e-3", *TABLE], [], None, ["search.n_trials=64"]),
+        (["data=images", "data.path=pets"], [], None, ["search.n_trials=64"]),
+        ([], ["data=table"], 16, ["search.n_trials=16"]),
+        *(
+            (TABLE, [override], None, ["search.n_trials=64"])
+            for override in ("experiment=mine", "network=mlp", "+network._target_=mine.Net", "model._target_=mine.Lit")
+        ),
+        *((TABLE, [override], None, ["search.n_trials=64"]) for override in ("search=grid", "~search.params")),
+    ],
+)
+def test_a_table_is_searched_by_the_recipe_unless_the_caller_chooses_network_space_or_experiment(
+    ours: list[str], overrides: list[str], n_trials: int | None, settings: list[str]
+) -> None:
+    assert recipe_settings(ours, overrides, n_trials) == settings
 
 
 def written(data: Any, target: str | None, runs: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -1,4 +1,4 @@
-"""What a study is asked for in Python, as overrides of Hydra's: the network, and the space that is searched."""
+"""What a study is asked for in Python, as overrides of Hydra's: the network, the space that is searched, the recipe."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from ridgeline.target import TARGET
 
 Range = Sequence[Any] | str | int | float | bool | None
 """What a key of the space may have: see `space_settings`."""
+
+RECIPE = "experiment=table"
+"""What a study of a table does where it is not told what to try; docs/tables.md has what each choice of it is worth."""
+N_TRIALS = 64
+"""In total, without the recipe, which has its own number."""
+
+NOT_OF_THE_RECIPE = ("experiment", "hparams_search", "debug", "data", "network", "model", "search.params")
+"""Overrides of these choose something that the recipe was not measured with."""
+SEARCHES = ("search=bayes", "search=random")
+"""Searches that can be of the recipe's space."""
 
 
 def space_settings(space: Mapping[str, Range] | None) -> list[str]:
@@ -76,6 +86,25 @@ def _of_class(network: type) -> list[str]:
         return settings
     folder = Path(place).parent.parent if Path(place).name == "__init__.py" else Path(place).parent
     return [*settings, *([setting("import_path", folder)] if folder != Path.cwd() else [])]
+
+
+def recipe_settings(ours: Sequence[str], overrides: Sequence[str], n_trials: int | None) -> list[str]:
+    """The recipe for tables, and how many trials there shall be.
+
+    It is there where `ours` are the settings of a table alone, and the overrides choose no other network, space or
+    experiment; single settings, such as `optimizer.lr=0.01`, keep it.
+    """
+    is_table = "data=table" in ours and all(key_of(one).startswith("data") for one in ours)
+    recipe = [RECIPE] if is_table and not any(_chooses(override) for override in overrides) else []
+    if n_trials is None:
+        return recipe or [f"search.n_trials={N_TRIALS}"]
+    return [*recipe, f"search.n_trials={n_trials}"]
+
+
+def _chooses(override: str) -> bool:
+    key = key_of(override)
+    of_search = key == "search" and override not in SEARCHES
+    return key.removesuffix(f".{TARGET}") in NOT_OF_THE_RECIPE or of_search
 
 
 def merged(ours: Iterable[str], overrides: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.api.asked import Range, merged, network_settings, space_settings
+from ridgeline.api.asked import Range, merged, network_settings, recipe_settings, space_settings
 from ridgeline.api.champion import Champion, Ensemble
 from ridgeline.api.composing import compose, composed, one_line_mistakes, runs_folder
 from ridgeline.api.given import data_settings
@@ -39,7 +39,7 @@ def search(
     *,
     network: Any = None,
     space: Mapping[str, Range] | None = None,
-    n_trials: int = 64,
+    n_trials: int | None = None,
     overrides: Sequence[str] = (),
     runs: str | os.PathLike[str] | None = None,
 ) -> Study:
@@ -49,15 +49,19 @@ def search(
     or a LightningDataModule; None for the data that `overrides` name. `network`: mlp, tabular, cnn, `mine.Net`, a class
     that is in a file, or a mapping such as `{"_target_": "mine.Net", "width": 64}`.
     `space`: by key what is searched: `{"regularization.l2": (1e-6, 1e-1, "log"), "regularization.dropout": (0.0, 0.7)}`
-    unless told otherwise; a list has values to choose among. `n_trials`: in total. `overrides`: more arguments of
-    `pipelines/train.py -m`, which come last. `runs`: the folder that everything is recorded in, as `runs=` there.
+    unless told otherwise; a list has values to choose among. `n_trials`: in total, 64 unless told otherwise.
+    `overrides`: more arguments of `pipelines/train.py -m`, which come last. `runs`: the folder that everything is
+    recorded in, as `runs=` there.
+
+    Of a table, given without `network` and `space`, the study is by the recipe `experiment=table`, in 32 trials unless
+    told otherwise. `network="tabular"` is the same network without the recipe.
 
     Raises ConfigError, one line, for a mistake, with nothing recorded; KeyboardInterrupt after Ctrl-C, when what has
     ended is saved; StudyStopped where too much failed.
     """
     folder = runs_folder(_given(overrides, "runs") if runs is None else runs)
-    ours = ["search=bayes", f"search.n_trials={n_trials}", setting("runs", folder)]
-    ours += [*network_settings(network), *space_settings(space), *data_settings(data, target, folder)]
+    ours = [*network_settings(network), *space_settings(space), *data_settings(data, target, folder)]
+    ours = ["search=bayes", setting("runs", folder), *recipe_settings(ours, overrides, n_trials), *ours]
     with composed(merged(ours, overrides)) as (context, master, arguments):
         plan = _run(context, master, arguments)
     data = replace(plan.config.data, root=None, path=None, test_path=None)  # where the study says that they are

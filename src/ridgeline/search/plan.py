@@ -16,14 +16,18 @@ from ridgeline.command_line.outputs import require_writable
 from ridgeline.config import Config, SearchConfig, parse
 from ridgeline.config.idle import idle_keys, refuse_idle
 from ridgeline.data import DataDescription
+from ridgeline.quoting import setting
 from ridgeline.search import identity, pruning, sampling
 from ridgeline.search.commandline import CommandLine, read
 from ridgeline.search.repeats import searched
+from ridgeline.search.start import left_of_enqueue
 from ridgeline.search.storage import check_storage
 from ridgeline.search.trees import Trees
 from ridgeline.search.validation import check_limits, check_values
 from ridgeline.target import TARGET
 from ridgeline.trial.requirements import asks_torch, check_surroundings, check_trainer
+
+ENQUEUE = "search.enqueue"
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def make_plan(context: HydraContext, master: DictConfig, typed: Sequence[str], a
     identity.check_name(search.study_name)
     grid = search.sampler is None
     line = read(arguments, search.params, loader, master, grid=grid, seed=search.seed)
+    line = _with_first_trials(line, search)
     checked = check_values(line, loader, master, grid=grid)
     refuse_idle(typed_keys(typed), checked.idle)
     _refuse_choices_of_a_search(search, typed)
@@ -120,6 +125,13 @@ def _with_threads(master: DictConfig, arguments: Sequence[str]) -> list[str]:
     key = "trainer.num_threads"
     is_own = OmegaConf.select(master, f"model.{TARGET}") is not None
     return [*arguments, f"++{key}=1"] if is_own and key not in typed_keys(arguments) else list(arguments)
+
+
+def _with_first_trials(line: CommandLine, search: SearchConfig) -> CommandLine:
+    """What a file's `search.enqueue` tries first is fitted to what is typed, which no command need say again."""
+    keys = typed_keys(line.start.typed)
+    left = search.enqueue if ENQUEUE in keys else left_of_enqueue(search, line.space, keys)
+    return line if left is search.enqueue else replace(line, fixed=(*line.fixed, setting(f"++{ENQUEUE}", left)))
 
 
 def _refuse_choices_of_a_search(search: SearchConfig, typed: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ evenly than random ones do.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -53,6 +53,23 @@ def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> di
     """The parameters that `search.enqueue` fixes for the setting of this place; the others are drawn."""
     given = search.enqueue[place] if place < len(search.enqueue) else {}
     return {d.key: _in_space(d, given[d.key]) for d in space if d.key in given}
+
+
+def left_of_enqueue(
+    search: SearchConfig, space: Sequence[Dimension], arguments: Collection[str]
+) -> Sequence[Mapping[str, Any]]:
+    """The entries of a file, without what the command line says otherwise: the keys that it sets or sweeps, or all that
+    is not searched where it leaves the file's space out (`~search.params`). `arguments`: the typed keys."""
+    known = {d.key for d in space}
+
+    def is_left(key: str) -> bool:
+        is_typed = key in arguments or f"search.params.{key}" in arguments
+        return not is_typed and (key in known or "search.params" not in arguments)
+
+    kept = [{key: value for key, value in entry.items() if is_left(key)} for entry in search.enqueue]
+    if kept == [*search.enqueue]:
+        return search.enqueue
+    return [entry for place, entry in enumerate(kept) if entry and entry not in kept[:place]]
 
 
 def check_enqueue(search: SearchConfig, space: Sequence[Dimension]) -> None:
