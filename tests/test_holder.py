@@ -43,7 +43,10 @@ def refusal(folder: Path) -> str:
     return str(refused.value)
 
 
-def test_study_that_another_machine_runs_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_study_that_another_machine_runs_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holder, "SILENT_SECONDS", 60.0)  # the first beat that is seen ends the wait
     ended = threading.Event()
 
     def beat() -> None:

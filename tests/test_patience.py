@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -40,11 +39,17 @@ def test_locked_database_is_waited_for(
 ) -> None:
     study = study_in(tmp_path, monkeypatch)
     locked.execute("BEGIN EXCLUSIVE")
-    release = threading.Timer(0.4, locked.rollback)
-    release.start()
+    pause = PatientStorage._pause
+
+    def release(self: PatientStorage, attempts: int) -> None:
+        """At the second attempt, whenever that is."""
+        if attempts == 2:
+            locked.rollback()
+        pause(self, attempts)
+
+    monkeypatch.setattr(PatientStorage, "_pause", release)
     with caplog.at_level(logging.INFO, "ridgeline"):
         study.tell(study.ask(), 1.5)
-    release.join()
     assert [(trial.number, trial.value) for trial in study.get_trials()] == [(0, 1.5)]
     ours = [record.levelname for record in caplog.records if record.name.startswith("ridgeline")]
     assert ours == ["WARNING", "INFO"]

@@ -126,9 +126,14 @@ def test_study_waits_for_a_server_that_restarts(database: Database, tmp_path: Pa
         assert process.poll() is None
         time.sleep(0.01)
     database.stop(signal.SIGINT)  # its clients are cut off
-    time.sleep(1)
+    said = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said += line
+        if "The study waits for it." in line:  # whenever it is that the study needs the server
+            break
     database.start()
-    said = process.communicate(timeout=200)[0]
+    said += process.communicate(timeout=200)[0]
     assert process.returncode == 0, said
     assert "does not answer" in said
     assert "The study waits for it." in said

@@ -19,13 +19,11 @@ from ridgeline.stack import interrupts as interrupting
 from ridgeline.stack.interrupts import Interrupts
 from ridgeline.tracking.writer import HASTE_SECONDS
 from test_case_study import SMALL
-from test_faults import Command, statuses
+from test_faults import SOON, Command, statuses
 
 pytestmark = pytest.mark.alone
 
 MANY = ["trainer.max_epochs=3", "search.n_trials=2000", "hydra.launcher.stack_size=24"]
-SOON = 9.0
-"""Seconds that `docker stop` grants, about; a quiet machine needs two."""
 
 
 def interrupted(act: Callable[[Interrupts], None]) -> bool:

@@ -100,7 +100,7 @@ def test_a_server_that_goes_away_and_comes_back_loses_and_doubles_nothing(server
         second.log_text("text", "notes/text.txt")
         first.finish("COMPLETE")
         second.finish("FAILED", "out of luck")
-        assert time.monotonic() - began < 5  # training does not wait for the store
+        assert time.monotonic() - began < writer.PATIENCE_SECONDS  # training does not wait for the store
         time.sleep(4)
         server.start()
     client = MlflowClient(server.uri)
@@ -129,17 +129,17 @@ def test_a_server_that_stays_away_is_reported_at_the_end_in_one_line(server, tmp
     began = time.monotonic()
     with pytest.raises(TrackingError, match=r"not written: .*x metrics, .*1 x tags, 1 x end of run .*refused") as error:
         tracker.close()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "\n" not in str(error.value)
 
 
-def test_a_server_that_never_answers_is_refused_within_five_seconds(tmp_path):
+def test_a_server_that_never_answers_is_refused_after_four_seconds(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         with pytest.raises(ConfigError, match="no answer within 4 s"):
             check_store(configuration(tmp_path / "runs", uri=uri))
-        assert time.monotonic() - began < 5
+        assert 4 <= time.monotonic() - began < 30  # asked once, and not again and again
 
 
 def test_processes_that_start_together_make_one_store(tmp_path):
