@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from ridgeline import processes
 from ridgeline.checking import ConfigError
 from ridgeline.config import precision
+from ridgeline.processes import ask
 from ridgeline.search import launching, plan
-from ridgeline.stack import asking, device, sizing
-from ridgeline.stack.asking import ask
+from ridgeline.stack import device, sizing
 from settings import small
 from sweeping import Studies, table
 from test_stacked_study import train
@@ -55,7 +56,7 @@ def test_a_study_on_a_gpu_makes_no_cuda_context_in_its_own_process(
         (torch.cuda, "device_count", lambda: 1),
         (torch.cuda, "_lazy_init", refused),
         (torch._C, "_cuda_init", refused),
-        (asking, "ask", noted),
+        (processes, "ask", noted),
         (sizing, "ask", noted),
     ):
         monkeypatch.setattr(module, name, value, raising=False)
@@ -71,14 +72,15 @@ def test_a_study_on_a_gpu_makes_no_cuda_context_in_its_own_process(
 
 
 def test_products_in_bfloat16_are_measured_by_a_process_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-
-    class Done:
-        stdout = "a warning\n2.5\n"
-
+    asked: list[Any] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(precision.subprocess, "run", lambda command, **_: ran.append(command) or Done())
+    monkeypatch.setattr(processes, "ask", lambda *given: asked.append(given) or 2.5)
     precision.choose.cache_clear()
     assert precision.choose("auto") == precision.Choice("bf16-mixed", 2.5)
-    assert "own.measured_ratio(torch.device('cuda'))" in ran[0][-1]
+    assert asked == [(precision.measured_ratio, torch.device("cuda"))]
     precision.choose.cache_clear()
+
+
+@pytest.mark.verify
+def test_a_process_that_is_asked_measures_products() -> None:
+    assert 0 < ask(precision.measured_ratio, torch.device("cpu")) < 1000

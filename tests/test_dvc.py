@@ -25,7 +25,18 @@ trainer: {max_epochs: 3}
 """
 TOP = {
     f"src/ridgeline/{name}.py"
-    for name in ("__init__", "__main__", "cache", "checking", "finding", "layout", "quoting", "strengths", "target")
+    for name in (
+        "__init__",
+        "__main__",
+        "cache",
+        "checking",
+        "finding",
+        "layout",
+        "processes",
+        "quoting",
+        "strengths",
+        "target",
+    )
 }
 """What lies in no folder of the package."""
 needs_dvc = pytest.mark.skipif(not DVC.exists(), reason="no dvc here: pip install dvc")

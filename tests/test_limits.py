@@ -16,8 +16,8 @@ from ridgeline.config import ConfigError
 from ridgeline.data import Splits, describe
 from ridgeline.entry_points import ROOT
 from ridgeline.networks.stacking.dropouts import Dropout
+from ridgeline.processes import LONGEST_FOLDER, _short_temporary_folder
 from ridgeline.stack.fitting import fit
-from ridgeline.stack.server import LONGEST_FOLDER, _short_temporary_folder
 from ridgeline.trial.requirements import check_trainer
 from settings import small
 from sweeping import Studies

@@ -16,7 +16,8 @@ from ridgeline.config.batchable import structure
 from ridgeline.data import check_again, describe, load_splits
 from ridgeline.data.sources import read_source
 from ridgeline.lightning.alone import train_alone
-from ridgeline.stack.messages import Begin, Broken, receive
+from ridgeline.processes import receive
+from ridgeline.stack.messages import Begin, Broken
 from ridgeline.stack.worker import _answer
 from ridgeline.trial.requirements import check_trainer
 

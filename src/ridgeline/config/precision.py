@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,7 +64,9 @@ def choose(accelerator: str) -> Choice:
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     if not on_gpu and not _has_flag():
         return Choice("32-true")
-    ratio = _ratio_on_cuda() if on_gpu else measured_ratio(torch.device("cpu"))
+    from ridgeline.processes import ask
+
+    ratio = ask(measured_ratio, torch.device("cuda")) if on_gpu else measured_ratio(torch.device("cpu"))
     return Choice("bf16-mixed" if ratio >= PAYS else "32-true", ratio)
 
 
@@ -85,13 +85,6 @@ def _has_flag() -> bool:
         return True
     lines = [line for line in info.read_text().splitlines() if line.startswith(("flags", "Features"))]
     return any(flag in lines[0].split() for flag in FLAGS) if lines else False
-
-
-def _ratio_on_cuda() -> float:
-    """Measured in a process that ends then: this one may be a study's, which trains nothing and needs no context."""
-    code = f"import torch, {__name__} as own; print(own.measured_ratio(torch.device('cuda')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
 
 
 def measured_ratio(device: torch.device) -> float:

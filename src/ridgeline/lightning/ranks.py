@@ -19,9 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from ridgeline.lightning.rank import Rank
+from ridgeline.processes import SERVED, receive, send, start_server, without_script
 from ridgeline.stack.interrupts import leave_to_parent
-from ridgeline.stack.messages import receive, send
-from ridgeline.stack.server import SERVED, start_server, without_script
 from ridgeline.target import reason
 
 Ask = Callable[[Any], Any]

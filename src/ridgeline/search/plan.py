@@ -114,7 +114,7 @@ def _check_device(config: Config) -> None:
     if pick_device(config).type == "cpu":
         check_device(config)
     else:
-        from ridgeline.stack.asking import ask
+        from ridgeline.processes import ask
 
         ask(check_device, config)
 

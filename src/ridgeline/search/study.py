@@ -21,6 +21,7 @@ from ridgeline.command_line.passwords import conceal_tree
 from ridgeline.command_line.paths import settle
 from ridgeline.command_line.precision import settle_precision
 from ridgeline.config.foreign import words_on_unused
+from ridgeline.processes import start_server
 from ridgeline.quoting import setting
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
@@ -36,7 +37,6 @@ from ridgeline.search.references import write_out
 from ridgeline.search.results import write_results
 from ridgeline.search.stored import open_study
 from ridgeline.search.summary import closing_words
-from ridgeline.stack.server import start_server
 from ridgeline.tracking import TrackingError
 from ridgeline.trial.requirements import warnings_of
 

@@ -14,9 +14,10 @@ import pytorch_lightning as pl
 
 from ridgeline.config import Config
 from ridgeline.data import load_splits, require_same
+from ridgeline.processes import receive, send
 from ridgeline.stack.device import pick_device
 from ridgeline.stack.fitting import fit
-from ridgeline.stack.messages import Begin, Drain, Epoch, Load, Stop, receive, send
+from ridgeline.stack.messages import Begin, Drain, Epoch, Load, Stop
 from ridgeline.stack.module import Stack
 from ridgeline.stack.records import FitResult, Row
 

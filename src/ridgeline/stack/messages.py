@@ -1,12 +1,9 @@
-"""What a worker process is told, what it says, and how that goes through a pipe."""
+"""What a worker process is told, and what it says."""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
 
 from ridgeline.config import Config
 from ridgeline.stack.records import FitResult, Row
@@ -82,12 +79,3 @@ class Gone:
 
 Answer = Epoch | Broken | TooLarge | Gone
 """`Gone` is the pool's word: who is gone says nothing."""
-
-
-def send(connection: Connection, message: Any) -> None:
-    """Pickled as bytes: torch's own way for processes keeps a file descriptor a tensor."""
-    connection.send_bytes(pickle.dumps(message))
-
-
-def receive(connection: Connection) -> Any:
-    return pickle.loads(connection.recv_bytes())

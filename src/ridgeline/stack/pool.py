@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
-from ridgeline.stack.server import SERVED, start_server, without_script
+from ridgeline.processes import SERVED, start_server, without_script
 from ridgeline.stack.workers import Workers
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Client, Connection, Listener
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.stack.messages import receive, send
+from ridgeline.processes import receive, send
 from ridgeline.stack.ray_cluster import connect
 from ridgeline.stack.workers import Workers
 

@@ -11,7 +11,7 @@ import torch
 
 from ridgeline.config import Config
 from ridgeline.data import Splits, load_splits
-from ridgeline.stack.asking import ask
+from ridgeline.processes import ask
 from ridgeline.stack.device import pick_device, total_memory
 from ridgeline.stack.evaluation import EVALUATION_BATCH
 from ridgeline.stack.networks import EXAMPLES, known_network, shape_of

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from ridgeline.data import load_splits, require_same
+from ridgeline.processes import receive, send
 from ridgeline.stack.alone import Alone, Train
 from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.collect import collect
@@ -20,7 +21,7 @@ from ridgeline.stack.device import give_back_memory, is_lost, is_out_of_memory, 
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
 from ridgeline.stack.folds import epochs_of, mean_row
 from ridgeline.stack.interrupts import leave_to_parent
-from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Lost, Stop, TooLarge, receive, send
+from ridgeline.stack.messages import Begin, Broken, Drain, Epoch, Load, Lost, Stop, TooLarge
 from ridgeline.stack.module import Stack
 from ridgeline.stack.precision import float32_products, no_denormals
 

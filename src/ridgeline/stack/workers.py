@@ -10,7 +10,8 @@ from typing import Self
 
 from ridgeline.config import Config
 from ridgeline.data import describe
-from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Lost, Stop, receive, send
+from ridgeline.processes import receive, send
+from ridgeline.stack.messages import Answer, Begin, Drain, Gone, Load, Lost, Stop
 
 
 class Workers(ABC):
