@@ -30,7 +30,7 @@ def confirm(cfg: DictConfig) -> None:
     stored, asked = open_study(config, str(config.study)), config.confirm
     require_test_split(stored.config.data)  # else what follows promises what cannot be
     chosen = f"its best {asked.top} train again with {asked.selection_seeds} new seeds each"
-    tested = f"the winner and the same network without regularization with {asked.seeds} each, for the test split"
+    tested = f"the winner with {asked.seeds}, and so the same network without what regularizes it, for the test split"
     if asked.ensemble:
         tested += f", and the members of two ensembles, the study's and the baseline's, with {asked.seeds} each too"
     if asked.leave_one_out:

@@ -103,9 +103,9 @@ def test_what_the_first_words_say_is_so(tmp_path: Path, capsys: pytest.CaptureFi
     page = f"#/experiments/{made.experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={name}"
     assert watch.endswith(f", then http://127.0.0.1:5000/{page}")
     studies.run(*command)
-    again, watch_again, *_ = capsys.readouterr().out.splitlines()
-    assert again.startswith(f"Study {name}: 2 of 2 trials are done, over regularization.l2, one by one, into ")
-    assert watch_again == watch
+    again, *then = capsys.readouterr().out.splitlines()
+    assert again == f"Study {name}: 2 of 2 trials are done over regularization.l2, in {folder}"
+    assert not any(line.startswith("Watch it") for line in then)
     config = configuration(tmp_path, uri=f"sqlite:///{store}", experiment="another")
     expected = experiment_of(config)
     assert expected == open_store(config).experiment_id != made.experiment_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 
+from ridgeline.command_line.bars import bar_of
 from ridgeline.command_line.places import ROOT
 from ridgeline.command_line.screen import Screen, use_screen
 
@@ -44,6 +46,22 @@ def test_full_disk_is_still_an_error() -> None:
         screen.flush()
     with pytest.raises(OSError, match="No space left"):
         stream.close()
+
+
+def test_bar_in_a_log_file_is_made_of_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A carriage return glued a warning to the bar, and one stage of confirm to the next."""
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    with bar_of(total=4, unit="fit") as bar:
+        bar.set_description("learning rates")
+        log.write("a warning\n")
+        bar.update(4)
+    *before, warning, last = log.getvalue().splitlines()
+    assert "\r" not in log.getvalue()
+    assert before[-1].startswith("learning rates:   0%|")
+    assert warning == "a warning"
+    assert last.startswith("learning rates: 100%|")
+    assert log.getvalue().endswith("\n")
 
 
 @pytest.mark.verify

@@ -12,9 +12,6 @@ from typing import Any, TextIO
 
 from ridgeline.command_line.passwords import hidden_everywhere
 
-LIVE_SECONDS, LOG_SECONDS = 0.1, 30.0
-"""How often a progress bar is drawn anew: for a reader who watches it, and in a log file, which needs no animation."""
-
 GONE = (errno.EIO, errno.EPIPE, errno.EBADF)
 """The errors of a closed terminal, of a closed pipe, and of a stream that was never open."""
 
@@ -52,11 +49,6 @@ class Screen:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
-
-
-def bar_seconds() -> float:
-    """How often a progress bar on stderr is drawn anew: a notebook's cell is watched, though it is no terminal."""
-    return LIVE_SECONDS if sys.stderr.isatty() or "ipykernel" in sys.modules else LOG_SECONDS
 
 
 def use_screen() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
-from ridgeline.command_line.screen import bar_seconds
+from ridgeline.command_line.bars import bar_of
 from ridgeline.config import Config, ConfirmConfig
 from ridgeline.data import DataDescription
 from ridgeline.data import describe as describe_data
@@ -230,4 +228,4 @@ def _listed(candidate: Candidate) -> dict[str, Any]:
 
 
 def _bar(total: int) -> Any:
-    return tqdm(total=total, unit="fit", file=sys.stderr, dynamic_ncols=True, mininterval=bar_seconds())
+    return bar_of(total=total, unit="fit")

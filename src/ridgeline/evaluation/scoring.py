@@ -6,7 +6,6 @@ N rows, S seeds, C classes.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ import numpy as np
 import pandas as pd
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
-from tqdm import tqdm
 
 from ridgeline.arrays.examples import find_new
 from ridgeline.checking import ConfigError, nearest, require
+from ridgeline.command_line.bars import bar_of
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig
@@ -91,7 +90,7 @@ def predict_file(
     with (
         draft_of(out) as draft,
         draft.open("w", encoding="utf-8", newline="") as file,
-        tqdm(unit="row", unit_scale=True, desc="predicted", file=sys.stderr, dynamic_ncols=True) as bar,
+        bar_of(unit="row", unit_scale=True, desc="predicted") as bar,
     ):
         data, names = fitted.config.data, list[str]()
         if isinstance(data, ImagesConfig):

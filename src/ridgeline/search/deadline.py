@@ -18,7 +18,13 @@ class Deadline:
 
     def __init__(self, seconds: float | None, began: float) -> None:
         self.seconds = seconds
+        self.before_trials = 0.0
+        self._began = began
         self._end = None if seconds is None else began + seconds
+
+    def begin(self) -> None:
+        """From now on trials train: what has passed was for the start."""
+        self.before_trials = monotonic() - self._began
 
     def check(self) -> None:
         """Raise TimeIsUp after it."""

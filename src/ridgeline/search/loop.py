@@ -32,6 +32,7 @@ def run_to_goal(trials: AskTell, launcher: Launcher) -> None:
     elif trials.plan.config.search.pruner is not None:
         log.warning("search.pruner prunes in the stack launcher alone: each trial trains to its end.")
     takes_up = streaming.takes_up if streaming is not None else lambda trial: False
+    trials.deadline.begin()
     try:
         put_in_order(trials, takes_up)
         if streaming is not None:
@@ -53,9 +54,10 @@ def _say_that_time_is_up(trials: AskTell) -> None:
     """Raises StudyStopped where the time was too short for any trial."""
     seconds, ended, goal = trials.deadline.seconds, trials.tally.ran, trials.plan.n_trials
     if ended == 0:
-        none = f"No trial of the study {trials.plan.name} ended within search.timeout={seconds} s"
-        raise StudyStopped(f"{none}: raise it.")
-    log.info(f"search.timeout={seconds} s is over: {ended} of {goal} trials ended. The same command goes on.")
+        none = f"No trial of the study {trials.plan.name} ended within search.timeout={seconds:g} s"
+        before = f"{trials.deadline.before_trials:.1f} s had passed before the first began"
+        raise StudyStopped(f"{none}; {before}: raise it, or let trials be shorter (trainer.max_epochs).")
+    log.info(f"search.timeout={seconds:g} s is over: {ended} of {goal} trials ended. The same command goes on.")
 
 
 def _run_jobs(trials: AskTell, launch: Launch) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from optuna.study import Study
-from tqdm.auto import tqdm  # in a notebook, a widget
+from tqdm import tqdm
 
+from ridgeline.command_line.bars import bar_of
 from ridgeline.command_line.numbers import number
-from ridgeline.command_line.screen import bar_seconds
 from ridgeline.config import Config
 from ridgeline.search.launching import SLOTS, STACK_LAUNCHER, Launcher, StackSettings
 from ridgeline.search.plan import Plan
@@ -34,8 +34,10 @@ GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 def opening_words(plan: Plan, study: Study, folder: Path, launcher: Launcher) -> str:
     """What will be tried, how often, by whom and where, and how to watch it."""
     done, keys = len(ran(study)), ", ".join(d.key for d in plan.line.space)
-    trials = _counted(plan.n_trials, "trial") if done == 0 else f"{done} of {plan.n_trials} trials are done,"
     over = f" over {keys}" if keys else ""
+    if done >= plan.n_trials:  # nobody trains any more
+        return f"Study {plan.name}: {done} of {plan.n_trials} trials are done{over}, in {folder}"
+    trials = _counted(plan.n_trials, "trial") if done == 0 else f"{done} of {plan.n_trials} trials are done,"
     return "\n".join(
         [
             f"Study {plan.name}: {trials}{over}, {_by_whom(plan, study, launcher)}, into {folder}",
@@ -104,14 +106,11 @@ class Progress:
 
     def __init__(self, study: Study, config: Config, total: int) -> None:
         self.metric = config.metric
-        self.bar = tqdm(
+        self.bar = bar_of(
             total=total,
             initial=min(len(ran(study)), total),
             desc="study",
             unit="trial",
-            file=sys.stderr,
-            dynamic_ncols=True,
-            mininterval=bar_seconds(),
             disable=not config.trainer.enable_progress_bar,
         )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from tqdm import tqdm
 
+from ridgeline.command_line.bars import bar_of
 from ridgeline.config import Config
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row
@@ -102,7 +102,7 @@ class Progress(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
         assert isinstance(stack, Stack)
         total = stack.configs[0].trainer.max_epochs * int(trainer.num_training_batches)
-        self._bar = tqdm(total=total, initial=trainer.global_step, unit="step", dynamic_ncols=True, leave=True)
+        self._bar = bar_of(total=total, initial=trainer.global_step, unit="step")
 
     def on_train_batch_end(self, trainer: pl.Trainer, stack: pl.LightningModule, *args: Any) -> None:
         self._bar.update()
