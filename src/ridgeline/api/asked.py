@@ -31,7 +31,8 @@ def space_settings(space: Mapping[str, Range] | None) -> list[str]:
     """The sweeps of these keys, and no others.
 
     A tuple is an interval: `(0.0, 0.7)`, `(1e-6, 1e-1, "log")`, of whole numbers `(1, 8)`. A list has the values to
-    choose among. A text is a sweep in Hydra's own grammar, and anything else a value that is fixed.
+    choose among, one of which may be an interval: `[0, (0.05, 0.6)]`. A text is a sweep in Hydra's own grammar, and
+    anything else a value that is fixed.
     """
     if space is None:
         return []
@@ -50,6 +51,8 @@ def _sweep(key: str, given: Range) -> str:
         return f"tag(log, {interval})" if is_log else interval
     if isinstance(given, list):
         require(len(given) > 0, f'space["{key}"] as a list has a value', "space", given)
+        if any(isinstance(value, tuple) for value in given):
+            return ",".join(_sweep(key, value) for value in given)
         return f"choice({', '.join(_written(value) for value in given)})"
     return given if isinstance(given, str) else _written(given)
 

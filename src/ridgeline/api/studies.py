@@ -163,14 +163,10 @@ class Study:
     def figures(self) -> dict[str, Figure]:
         """Optuna's pictures by name (history, slice, contour, importance), as far as there is something to draw."""
         from ridgeline.report.studies import study_figures
-        from ridgeline.search.ranking import settings
-        from ridgeline.search.repeats import searched, view_of
+        from ridgeline.search.repeats import shown
 
         stored = self._stored
-        found = settings(ran(stored.study))
-        is_view = any(setting.seeds > 1 for setting in found[:1])
-        drawn = view_of(stored.study, found, searched(stored.line.space)) if is_view else stored.study
-        return study_figures(drawn, stored.config.metric, self.name)
+        return study_figures(shown(stored.study, stored.line.space), stored.config.metric, self.name)
 
     def confirm(self, **settings: Any) -> Verdict:
         """Does regularization help? The best against the baseline, over seeds, on the test split; recorded, and the

@@ -292,6 +292,6 @@ def _values(override: Override) -> Iterator[Any]:
     if isinstance(value, (Glob, IntervalSweep)):
         yield from [] if isinstance(value, Glob) else [0.0]
     elif isinstance(value, Sweep):
-        yield from override.sweep_iterator()
+        yield from (0.0 if isinstance(one, IntervalSweep) else one for one in override.sweep_iterator())
     else:
         yield value

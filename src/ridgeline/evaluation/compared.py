@@ -13,6 +13,7 @@ from ridgeline.evaluation.confirm_folder import read_curves, read_weights, weigh
 from ridgeline.evaluation.stored import StoredStudy
 from ridgeline.report.facts import Confirmed, Curves, Weights
 from ridgeline.report.notation import settings
+from ridgeline.search.conditions import values_of
 from ridgeline.search.ranking import REPEATED, best_settings, outcome, ran
 from ridgeline.search.records import WEIGHTS
 from ridgeline.trial.run import HISTORY, read_history
@@ -34,7 +35,7 @@ def curves_of(stored: StoredStudy, confirmed: Confirmed | None, missing: dict[st
     """The learning curves of the three networks, as far as there are any."""
     found: dict[str, Curves] = {}
     complete = [setting.trial for setting in best_settings(ran(stored.study), stored.study.direction)]
-    best: Mapping[str, Any] = complete[0].params if complete else {}
+    best: Mapping[str, Any] = values_of(complete[0].params) if complete else {}
     if confirmed is not None:
         best = confirmed.record["arms"]["best"]["params"]
         for name, histories in read_curves(stored.folder).items():
@@ -84,12 +85,17 @@ def _measured(values_W: np.ndarray, arm: Mapping[str, Any]) -> Weights:
 
 def _baseline(stored: StoredStudy, complete: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """The best trial without any regularization, if one was tried."""
-    able = (t for t in complete if all(not v or v == "none" for k, v in t.params.items() if k.startswith("regulariz")))
+    able = (t for t in complete if all(not v or v == "none" for k, v in values_of(t.params).items() if _regularizes(k)))
     for _, trial in zip(range(LOOKED_AT), able, strict=False):
         is_there = _is_there(stored, trial, ".hydra/config.yaml")
         if is_there and stored.config_of(trial.number).regularization.is_off:
             return trial
     return None
+
+
+def _regularizes(key: str) -> bool:
+    """Whether it is a strength of that group, or what chooses the group's file."""
+    return key.startswith("regulariz")
 
 
 def _over_regularized(
@@ -101,17 +107,18 @@ def _over_regularized(
     rate is not an example of too much regularization.
     """
     keys = [d.key for d in stored.line.space if d.key in best]
+    of_each = [(trial, values_of(trial.params)) for trial in complete]
     strengths = [
         key
         for key in keys
-        if key.startswith("regularization.") and all(isinstance(t.params.get(key), (int, float)) for t in complete)
+        if key.startswith("regularization.") and all(isinstance(v.get(key), (int, float)) for _, v in of_each)
     ]
     others = [key for key in keys if key not in strengths and key not in REPEATED]
     able = []
-    for trial in complete:
-        if not all(_is_near(trial.params.get(key), best[key]) for key in others):
+    for trial, values in of_each:
+        if not all(_is_near(values.get(key), best[key]) for key in others):
             continue
-        more = [trial.params[key] - best[key] for key in strengths]
+        more = [values[key] - best[key] for key in strengths]
         loss = outcome(trial).get("metrics", {}).get("final/train_loss")
         if loss is not None and any(more) and min(more) >= 0:
             able.append((loss, trial.number, trial))
@@ -129,7 +136,7 @@ def _curve_of(stored: StoredStudy, name: str, trial: FrozenTrial | None) -> dict
     if trial is None or not _is_there(stored, trial, HISTORY):
         return {}
     history = read_history(stored.job(trial.number) / HISTORY)
-    return {name: Curves(f"{settings(trial.params)}, trial {trial.number}", [history])}
+    return {name: Curves(f"{settings(values_of(trial.params))}, trial {trial.number}", [history])}
 
 
 def _is_there(stored: StoredStudy, trial: FrozenTrial, file: str) -> bool:

@@ -23,6 +23,7 @@ from ridgeline.config import Config, parse
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, of_today, read_stored
 from ridgeline.search.commandline import STAGE, CommandLine, restore, swept_keys
+from ridgeline.search.conditions import values_of
 from ridgeline.search.folder import MASTER, study_folder
 from ridgeline.search.job_folder import job_folder
 from ridgeline.search.storage import read_storage
@@ -77,7 +78,7 @@ class StoredStudy:
     @cached_property
     def _numbers(self) -> dict[tuple[tuple[str, Any], ...], int]:
         trials = self.study.get_trials(deepcopy=False)
-        return {tuple(trial.params.items()): trial.number for trial in reversed(trials)}
+        return {tuple(values_of(trial.params).items()): trial.number for trial in reversed(trials)}
 
 
 def find_study(asked: Config, study: str) -> str:

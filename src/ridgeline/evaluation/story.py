@@ -23,6 +23,7 @@ from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.report.facts import Axis, Story, Trial
 from ridgeline.report.notation import short_names
 from ridgeline.report.page import render
+from ridgeline.search.conditions import values_of
 from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
 from ridgeline.search.repeats import searched, view_of
 from ridgeline.search.space import Dimension
@@ -109,7 +110,7 @@ def _axes(space: Sequence[Dimension]) -> list[Axis]:
             axes.append(Axis(d.key, labels[d.key], choices=tuple(sorted(known.choices) if numbers else known.choices)))
         else:
             assert isinstance(known, (FloatDistribution, IntDistribution))
-            axes.append(Axis(d.key, labels[d.key], is_log=known.log))
+            axes.append(Axis(d.key, labels[d.key], is_log=known.log, beside=tuple(d.beside.items())))
     return sorted(axes, key=lambda axis: (axis.key == "seed", not axis.key.startswith("regularization")))
 
 
@@ -119,7 +120,7 @@ def _trial(trial: FrozenTrial) -> Trial:
         number=trial.number,
         state=state_of(trial),
         value=trial.value if trial.state == TrialState.COMPLETE else None,
-        params=trial.params,
+        params=values_of(trial.params),
         metrics=found.get("metrics", {}),
         best_epoch=found.get("best_epoch"),
         epochs=found.get("epochs"),
@@ -154,7 +155,7 @@ def _importance(stored: StoredStudy, keys: Sequence[str]) -> dict[str, float] | 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            view = view_of(stored.study, complete, searched(stored.line.space))
+            view = view_of(stored.study, complete, searched(stored.line.space), as_shown=True)
             return optuna.importance.get_param_importances(view, params=varied)
     except (ValueError, RuntimeError) as error:
         return f"Optuna could not tell what matters: {error}"

@@ -26,7 +26,7 @@ Number = Callable[[Trial], float]
 def prepare(axes: Axes, which: str, axis: Axis, places_N: np.ndarray) -> None:
     """Label, scale and limits of a picture's axis that shows this dimension."""
     set_limits = axes.set_xlim if which == "x" else axes.set_ylim
-    (axes.set_xlabel if which == "x" else axes.set_ylabel)(in_picture(axis.label))
+    (axes.set_xlabel if which == "x" else axes.set_ylabel)(in_picture(axis.title))
     if axis.choices:
         set_limits(-0.5, len(axis.choices) - 0.5)
         ticks, words = ticks_of(axis)

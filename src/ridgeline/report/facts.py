@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ridgeline.report.notation import number, tick
+
 History = Sequence[Mapping[str, float]]
 """The curve of a fit: a row for each epoch, with `epoch`, `train/loss`, `val/loss` and the figures."""
 
@@ -19,12 +21,21 @@ STATES = ("COMPLETE", "PRUNED", "FAILED", "INTERRUPTED", "RUNNING")
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension of the space. `choices`: the values of a list, in order; else it is an interval."""
+    """One dimension of the space. `choices`: the values of a list, in order; else it is an interval.
+
+    `beside`: values beside the interval, and where on the axis each of them is.
+    """
 
     key: str
     label: str
     is_log: bool = False
     choices: tuple[Any, ...] = ()
+    beside: tuple[tuple[Any, float], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The label, with what the axis's numbers do not say: `l2, 0 at 2.5e-07`."""
+        return ", ".join([self.label, *(f"{number(v)} at {tick(at)}" for v, at in self.beside if v != at)])
 
     @property
     def is_numeric(self) -> bool:
@@ -34,7 +45,8 @@ class Axis:
         """The position of a value on a picture's axis: the value itself, or its position in the list. NaN: none."""
         if self.choices:
             return float(self.choices.index(value)) if value in self.choices else math.nan
-        return float(value) if isinstance(value, (int, float)) else math.nan
+        known = dict(self.beside).get(value, value)
+        return float(known) if isinstance(known, (int, float)) else math.nan
 
 
 @dataclass(frozen=True)

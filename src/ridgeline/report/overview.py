@@ -77,7 +77,7 @@ def parallel(axes_D: Sequence[Axis], ranked: Sequence[Trial], metric: str) -> st
             axes.add_collection(LineCollection(part, zorder=2, **look))
         axes.set(xlim=(-0.12, len(columns) - 0.85), ylim=(-0.06, 1.06))
         axes.set_yticks([])
-        axes.set_xticks(range(len(columns)), [in_picture(axis.label) for axis, _ in columns])
+        axes.set_xticks(range(len(columns)), [in_picture(axis.title) for axis, _ in columns])
         axes.tick_params("x", length=0, labelcolor=INK)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)

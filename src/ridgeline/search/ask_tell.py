@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.search import sampling
+from ridgeline.search.conditions import values_of
 from ridgeline.search.deadline import Deadline
 from ridgeline.search.endings import Ending, StudyStopped
 from ridgeline.search.latest import BEST, look_at_latest
@@ -39,7 +40,6 @@ class AskTell:
         self.records, self.progress = records, progress
         self.exhausted = False
         self.deadline = Deadline(plan.config.search.timeout, began)
-        self._distributions = {d.key: d.distribution for d in plan.line.space}
         self._repeats = Repeats(plan.config.search, plan.line.space)
         self._standings = Standings(study.direction, ran(study))
         self.tally = Tally(study.get_trials(deepcopy=False))
@@ -71,7 +71,7 @@ class AskTell:
             raise
         except Exception as error:
             for asked in self.running():  # what it began to draw
-                if len(asked.params) < len(self._distributions):
+                if len(values_of(asked.params)) < len(self.plan.line.space):
                     self.interrupt(asked)
             cause = error if isinstance(error, sampling.Outside) else reason(error)
             sampler = (self.plan.config.search.sampler or {}).get(TARGET)
@@ -81,7 +81,7 @@ class AskTell:
         """The next combination of a grid, the next seed of a setting, or a draw of the sampler."""
         kept = dict[str, Any]()
         if self.plan.grid is not None:
-            asked = {tuple(t.params[key] for key in self._distributions) for t in self.counted()}
+            asked = {tuple(t.params[d.key] for d in self.plan.line.space) for t in self.counted()}
             combination = next(c for c in self.plan.grid if tuple(c.values()) not in asked)
             self.study.sampler = sampling.fixed_sampler(combination)
         elif self._repeats.keys:
@@ -93,7 +93,7 @@ class AskTell:
             best = [setting.trial for setting in self._standings.best[:BEST]]
             look_at_latest(sampler, self.plan.config.search.sampler or {}, best)
             self.study.sampler = sampler
-        trial = self.study.ask(self._distributions)
+        trial = sampling.ask(self.study, self.plan.line.space)
         self.tally.asked += 1
         for key, value in kept.items():
             self.study._storage.set_trial_system_attr(trial._trial_id, key, value)

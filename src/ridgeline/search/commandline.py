@@ -25,6 +25,7 @@ from ridgeline.config.deciding import NOT_TRAINED
 from ridgeline.config.idle import Idle, may_be_idle, names
 from ridgeline.config.own_code import own_packages, own_targets
 from ridgeline.quoting import setting
+from ridgeline.search.conditions import values_of
 from ridgeline.search.space import Dimension, dimension, full_key, known_dimension
 
 NOT_SWEPT = ("hydra", "metric", *NOT_TRAINED)
@@ -83,6 +84,7 @@ class CommandLine:
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides that make the configuration of the trial with these parameters."""
+        params = values_of(params)
         return [*self.fixed, *(d.override(params[d.key]) for d in self.space if d.key in params)]
 
     def retrain(
@@ -91,7 +93,7 @@ class CommandLine:
         """The shell command that trains these parameters again, alone. `more`: values that differ from the trial's."""
         more = more or {}
         own = [o for o in self.overrides(params) if not ONLY_OF_STUDIES.match(o) and key_of(o) not in (*more, "runs")]
-        own = _without_idle(own, lambda: self.idle_in(params))  # which a trial alone would refuse
+        own = _without_idle(own, lambda: self.idle_in(values_of(params)))  # which a trial alone would refuse
         own += [setting(f"++{key}", value) for key, value in more.items()]
         hydra = [o for o in self.start.hydra if not ONLY_OF_STUDIES.match(o)]
         if any(key_of(override) == "hparams_search" for override in own):  # whose file asks for many trials

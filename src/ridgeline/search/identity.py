@@ -44,7 +44,7 @@ def definition(
     swept = {d.key for d in space}
     return {
         "config": {key: value for key, value in flat.items() if key not in {*swept, *NOTHING}},
-        "space": {d.key: d.definition for d in space},
+        "space": {name: drawn for d in space for name, drawn in d.definition.items()},
         "metric": config.metric,
         "data": list(data),
         "code": code_hash(),

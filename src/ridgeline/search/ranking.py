@@ -19,6 +19,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from ridgeline.search.conditions import values_of
+
 REPEATED = ("seed", "data.seed")
 """Keys that repeat a setting: `seed` with another initialization and noise, `data.seed` on another split."""
 
@@ -36,7 +38,8 @@ One attribute for all of it, for each is a write to the storage."""
 class Setting:
     """Parameters that were tried, and the trials that tried them: one for each seed where seeds are swept, else one.
 
-    `params` are without the seeds. `trials` are in the order of their numbers. `seeds` says how many there are to be.
+    `params` are the values of the searched keys, without the seeds. `trials` are in the order of their numbers. `seeds`
+    says how many there are to be.
     """
 
     params: dict[str, Any]
@@ -103,7 +106,7 @@ class Standings:
 
     def add(self, trial: FrozenTrial) -> Setting:
         """Take in a trial that ended by itself; its setting as it is now."""
-        setting = Setting(trial.params, (trial,))
+        setting = Setting(values_of(trial.params), (trial,))
         if repeated(trial):
             key = tuple(params_of(trial).items())
             own = self._known[key].trials if key in self._known else ()
@@ -137,7 +140,7 @@ def drawn_settings(trials: Iterable[FrozenTrial]) -> list[Setting]:
     """As `settings`, but one that was drawn again is there again."""
     trials, drawn = list(trials), list[tuple[dict[str, Any], dict[Any, FrozenTrial]]]()
     if not trials or not repeated(trials[0]):
-        return [Setting(t.params, (t,)) for t in trials]
+        return [Setting(values_of(t.params), (t,)) for t in trials]
     lacking: dict[Any, list[dict[Any, FrozenTrial]]] = {}
     for trial in trials:
         params, seeds = params_of(trial), seeds_of(trial)
@@ -162,9 +165,9 @@ def n_seeds(trial: FrozenTrial) -> int:
 
 
 def params_of(trial: FrozenTrial) -> dict[str, Any]:
-    """The parameters of a trial's setting: all but its seeds."""
+    """The values of a trial's setting: all but its seeds."""
     keys = repeated(trial)
-    return {key: value for key, value in trial.params.items() if key not in keys}
+    return {key: value for key, value in values_of(trial.params).items() if key not in keys}
 
 
 def seeds_of(trial: FrozenTrial) -> tuple[Any, ...]:

@@ -16,8 +16,8 @@ from ridgeline.data import DataDescription
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
 from ridgeline.search.job_folder import job_folder
-from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
-from ridgeline.search.repeats import searched, view_of
+from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated
+from ridgeline.search.repeats import shown
 from ridgeline.search.space import Dimension
 from ridgeline.search.summary import study_note
 from ridgeline.tracking import Run, State, Tracker, TrackingError, provenance
@@ -132,7 +132,7 @@ class Records:
             of_best = {**of_best, f"best/{self.config.metric}_deviation": best[0].deviation}
         self.run.log_epoch(len(trials), {**tally, **of_best})
         if self.config.tracking.pictures:
-            self._draw(view_of(study, settings(trials), searched(space)) if swept else study, study.study_name)
+            self._draw(shown(study, space), study.study_name)
         for setting in best[: self.config.tracking.keep_weights]:
             self._keep(setting.trial, folder)
 

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ridgeline.config import SearchConfig
 from ridgeline.search import sampling
-from ridgeline.search.ranking import REPEATED, Setting, drawn_settings, seeds_of
+from ridgeline.search.ranking import REPEATED, Setting, drawn_settings, ran, repeated, seeds_of, settings
 from ridgeline.search.space import Dimension
 
 
@@ -41,10 +41,11 @@ class Repeats:
             trained = {seeds_of(t) for t in setting.trials}
             for seeds in self.seeds:
                 if seeds not in trained:
-                    return {**setting.params, **dict(zip(self.keys, seeds, strict=True))}, {}
+                    params = {name: v for name, v in setting.trials[0].params.items() if name not in self.keys}
+                return {**params, **dict(zip(self.keys, seeds, strict=True))}, {}
         view = view_of(study, drawn, self.space)
         view.sampler = sampling.sampler_for(self.search, self.space, len(drawn), len(self.seeds))
-        asked = view.ask({d.key: d.distribution for d in self.space})
+        asked = sampling.ask(view, self.space)
         for key, value in view._storage.get_study_system_attrs(view._study_id).items():
             study._storage.set_study_system_attr(study._study_id, key, value)
         params = {**asked.params, **dict(zip(self.keys, self.seeds[0], strict=True))}
@@ -56,19 +57,41 @@ def searched(space: Sequence[Dimension]) -> list[Dimension]:
     return [d for d in space if d.key not in REPEATED]
 
 
-def view_of(study: Study, settings: Sequence[Setting], space: Sequence[Dimension]) -> Study:
-    """A study in memory whose trials are these settings of `study`, with what samplers noted down there."""
+def shown(study: Study, space: Sequence[Dimension]) -> Study:
+    """The study as Optuna's pictures take it: itself, or one in memory with a trial for each setting, and a number for
+    each key, where it sweeps seeds or may have a value or an interval."""
+    trials = ran(study)
+    if not (trials and repeated(trials[0])) and all(d.switch is None for d in space):
+        return study
+    return view_of(study, settings(trials), searched(space), as_shown=True)
+
+
+def view_of(study: Study, settings: Sequence[Setting], space: Sequence[Dimension], *, as_shown: bool = False) -> Study:
+    """A study in memory whose trials are these settings of `study`, with what samplers noted down there.
+
+    `as_shown`: a number for each key in each trial, whether or not the sampler has drawn it.
+    """
     view = optuna.create_study(direction=study.direction, sampler=optuna.samplers.RandomSampler(seed=0))
     for key, value in study._storage.get_study_system_attrs(study._study_id).items():
         view._storage.set_study_system_attr(view._study_id, key, value)
-    distributions: dict[str, BaseDistribution] = {d.key: d.distribution for d in space}
+    distributions: dict[str, BaseDistribution] = {
+        name: one for d in space for name, one in ({d.key: d.on_axis} if as_shown else d.parameters).items()
+    }
     for setting in settings:
+        params = setting.trials[0].params
+        if as_shown:
+            params = {
+                d.key: d.beside.get(setting.params[d.key], setting.params[d.key])
+                for d in space
+                if d.key in setting.params
+            }
+        drawn = {name: one for name, one in distributions.items() if name in params}
         view.add_trial(
             create_trial(
                 state=setting.state,
                 value=setting.value if setting.is_complete else None,
-                params=setting.params,
-                distributions=distributions,
+                params={name: value for name, value in params.items() if name in drawn},
+                distributions=drawn,
                 intermediate_values=setting.curve if setting.state == TrialState.PRUNED else {},
                 system_attrs=setting.trials[0].system_attrs,
             )

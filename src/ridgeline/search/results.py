@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from ridgeline.config import Config
 from ridgeline.search.commandline import CommandLine
+from ridgeline.search.conditions import values_of
 from ridgeline.search.job_folder import job_folder
 from ridgeline.search.ranking import Setting, Standings, best_settings, counts, outcome, ran, settings, state_of
 
@@ -113,10 +114,10 @@ def _write_table(study: Study, line: CommandLine, path: Path) -> None:
         writer.writerow(["number", "state", "value", *params, *metrics, *COLUMNS, "job_dir"])
         for t in trials:
             found = outcome(t)
-            measured = found.get("metrics", {})
+            measured, values = found.get("metrics", {}), values_of(t.params)
             writer.writerow(
                 [t.number, state_of(t), t.value]
-                + [t.params.get(name) for name in params]
+                + [values.get(name) for name in params]
                 + [measured.get(name) for name in metrics]
                 + [*(found.get(name) for name in COLUMNS), job_folder(t.number)]
             )

@@ -17,20 +17,23 @@ from typing import Any
 import optuna
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, PartialFixedSampler, QMCSampler, RandomSampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, PartialFixedSampler, QMCSampler, RandomSampler
 from optuna.search_space import IntersectionSearchSpace
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, Trial
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.config import SearchConfig
+from ridgeline.search.conditions import ON
 from ridgeline.search.space import Dimension
 from ridgeline.search.start import design_point, enqueued
 from ridgeline.search.targets import find, make
-from ridgeline.target import is_own, reason
+from ridgeline.target import TARGET, is_own, reason
 
 logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)  # it warns that greenlet would be faster
 
 START = "n_startup_trials"
+FIXED = (QMCSampler, GPSampler, CmaEsSampler)
+"""Samplers of spaces of which each trial has all parameters."""
 REHEARSED = 3
 """How many results a sampler has seen when it is tried out before a study."""
 
@@ -47,11 +50,26 @@ def sampler_for(search: SearchConfig, space: Sequence[Dimension], place: int, se
     rest is drawn.
     """
     if place * seeds < search.n_startup_trials:
-        sampler = fixed_sampler(design_point(space, search.seed, place))
+        sampler = fixed_sampler(_params(space, design_point(space, search.seed, place)))
     else:
         sampler = sampler_at(search, place)
-    fixed = enqueued(search, space, place)
+    fixed = _params(space, enqueued(search, space, place))
     return PartialFixedSampler(fixed, sampler) if fixed else sampler
+
+
+def _params(space: Sequence[Dimension], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Optuna's parameters of these values."""
+    return {name: param for d in space if d.key in values for name, param in d.params(values[d.key]).items()}
+
+
+def ask(study: Study, space: Sequence[Dimension]) -> Trial:
+    """The next trial of a study, whose sampler draws it; the strength of what is off is not asked for."""
+    trial = study.ask()
+    for d in space:
+        for name, distribution in d.parameters.items():
+            if trial._suggest(name, distribution) != ON and d.switch is not None:
+                break
+    return trial
 
 
 def with_space(sampler: BaseSampler, known: IntersectionSearchSpace | None) -> IntersectionSearchSpace | None:
@@ -116,13 +134,13 @@ def rehearse(search: SearchConfig, space: Sequence[Dimension]) -> None:
     """Let the sampler draw once, in memory: one that cannot, for a missing package say, is refused early."""
     settings = dict(search.sampler or {})
     _check_start(settings, "search.sampler")
+    _check_conditions(settings, space)
     study = optuna.create_study(sampler=RandomSampler(seed=0))
-    distributions = {d.key: d.distribution for d in space}
     for place in range(REHEARSED):
-        study.tell(study.ask(distributions), float(place))
+        study.tell(ask(study, space), float(place))
     study.sampler = sampler_at(search, REHEARSED)
     try:
-        study.ask(distributions)
+        ask(study, space)
     except Exception as error:
         target, why = settings.get("_target_"), str(error).split("\n")[0]
         if is_own(str(target)) and not isinstance(error, Outside):
@@ -139,6 +157,16 @@ def _check_start(settings: Mapping[str, Any], key: str) -> None:
     for name, value in settings.items():
         if isinstance(value, Mapping):
             _check_start(value, f"{key}.{name}")
+
+
+def _check_conditions(settings: Mapping[str, Any], space: Sequence[Dimension]) -> None:
+    """Refuse a sampler that would draw the strengths at random where they may be off, for it learns of those parameters
+    alone that every trial has."""
+    conditional = next((f"{d.key}={d.text}" for d in space if d.switch is not None), None)
+    for own in (settings, *(v for v in settings.values() if isinstance(v, Mapping) and TARGET in v)):
+        if conditional and issubclass(find(dict(own), "search.sampler", BaseSampler), FIXED):
+            rule = f"search/sampler is tpe or random where a key has a value or an interval ({conditional})"
+            require(False, rule, f"search.sampler.{TARGET}", own[TARGET])
 
 
 def combinations(space: Sequence[Dimension]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@
 - int(interval(a, b)): an integer, both ends included.
 - range(a, b, step): a, a + step, ... below b, as everywhere in Hydra.
 - choice(a, b), or a,b: one of the values. glob(...): one of a group's choices.
+- a,interval(b, c): the value a, or one of the interval (see `conditions`).
 
 A swept seed is a list or a range: no dimension of a sampler, but what each setting is trained with.
 """
@@ -38,6 +39,7 @@ from optuna.distributions import (
 
 from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.paths import PATHS, absolute
+from ridgeline.search.conditions import ON, SWITCH
 from ridgeline.search.ranking import REPEATED
 
 PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_ADD: "++"}
@@ -45,12 +47,16 @@ PREFIXES = {OverrideType.CHANGE: "", OverrideType.ADD: "+", OverrideType.FORCE_A
 
 @dataclass(frozen=True)
 class Dimension:
-    """One swept key, and the values that it may take. `prefix`: Hydra's + or ++. `text`: the sweep as it was typed."""
+    """One swept key, and the values that it may take. `prefix`: Hydra's + or ++. `text`: the sweep as it was typed.
+
+    `switch`: of a value or an interval, the values and `ON`; then `distribution` is that of the interval.
+    """
 
     key: str
     prefix: str
     text: str
     distribution: BaseDistribution
+    switch: CategoricalDistribution | None = None
 
     def override(self, value: Any) -> str:
         """The override that gives a job exactly this value of the key."""
@@ -64,15 +70,56 @@ class Dimension:
             return False
 
     @property
-    def definition(self) -> Any:
-        """What of it is a part of the study's definition: the distribution, however the sweep was spelled."""
-        return json.loads(distribution_to_json(self.distribution))
+    def parameters(self) -> dict[str, BaseDistribution]:
+        """What Optuna draws, in this order; of two parameters the second only where the first is `ON`."""
+        return {**({self.key + SWITCH: self.switch} if self.switch else {}), self.key: self.distribution}
+
+    def params(self, value: Any) -> dict[str, Any]:
+        """The parameters of a trial in which the key has this value."""
+        if self.switch is None:
+            return {self.key: value}
+        return {self.key + SWITCH: value} if value in self.choices else {self.key + SWITCH: ON, self.key: value}
+
+    @property
+    def beside(self) -> dict[Any, float]:
+        """Where a picture shows the values that stand beside the interval: a number where it is; if the axis has no
+        place for it, a tenth of the interval below that."""
+        if self.switch is None:
+            return {}
+        assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
+        low, high, log = self.distribution.low, self.distribution.high, self.distribution.log
+        below = low / (high / low) ** 0.1 if log else low - (high - low) / 10
+        return {c: float(c) if isinstance(c, (int, float)) and (c > 0 or not log) else below for c in self.choices}
+
+    @property
+    def on_axis(self) -> BaseDistribution:
+        """The distribution as pictures show it: a number for each value."""
+        if self.switch is None:
+            return self.distribution
+        assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
+        numbers = [self.distribution.low, self.distribution.high, *self.beside.values()]
+        return FloatDistribution(min(numbers), max(numbers), log=self.distribution.log)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What of it is a part of the study's definition: the distributions, however the sweep was spelled."""
+        return {name: json.loads(distribution_to_json(d)) for name, d in self.parameters.items()}
+
+    @property
+    def choices(self) -> list[Any]:
+        """The values that are listed."""
+        if self.switch is not None:
+            return [value for value in self.switch.choices if value != ON]
+        return list(self.distribution.choices) if isinstance(self.distribution, CategoricalDistribution) else []
 
     @property
     def ends(self) -> list[Any]:
-        """The values to check: every choice, or both ends and one between."""
+        """The values to check: every choice; of an interval both ends and one between."""
         if isinstance(self.distribution, CategoricalDistribution):
-            return list(self.distribution.choices)
+            return self.choices
+        return [*self.choices, *self._ends_of_interval()]
+
+    def _ends_of_interval(self) -> list[Any]:
         assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
         low, high = self.distribution.low, self.distribution.high
         if isinstance(self.distribution, FloatDistribution) and self.distribution.step is None:
@@ -93,27 +140,35 @@ def dimension(override: Override, *, grid: bool, seed: int) -> Dimension:
     """The dimension of an override that sweeps; on a grid it must be a list. `seed` is that of shuffle(...)."""
     key, text = full_key(override), override.get_value_string()
     require(override.type in PREFIXES, "a swept key is set, not deleted", key, text)
+    intervals, switch = _intervals(override), None
     if key in REPEATED:
         rule = f"{key} is swept by a list or a range, for each setting is trained with all of them"
-        require(not override.is_interval_sweep(), rule, key, text)
+        require(not intervals, rule, key, text)
         grid = True
-    if not grid and override.is_interval_sweep():
-        distribution = _interval(key, text, override.value())
-    elif not grid and override.is_range_sweep():
-        distribution = _range(key, text, override.value())
-    elif override.is_interval_sweep():
+    if intervals and grid:
         raise ConfigError(
             f"`{key}={text}` has no list of values for a grid: add search=bayes with a sampler, or give the values."
         )
+    if intervals:
+        require(len(intervals) == 1, "a list has one interval at most", key, text)
+        distribution = _interval(key, text, intervals[0])
+        if not override.is_interval_sweep():
+            values = _choices(key, text, override, seed)
+            require(ON not in values, f"no value beside an interval is called {ON}", key, text)
+            switch = CategoricalDistribution([*values, ON])
+    elif not grid and override.is_range_sweep():
+        distribution = _range(key, text, override.value())
     else:
         distribution = CategoricalDistribution(_choices(key, text, override, seed))
-    return Dimension(key, PREFIXES[override.type], text, distribution)
+    return Dimension(key, PREFIXES[override.type], text, distribution, switch)
 
 
 def known_dimension(override: Override, space: Mapping[str, BaseDistribution]) -> Dimension:
     """The dimension of an override of a stored study, whose distribution is known."""
     key = full_key(override)
-    return Dimension(key, PREFIXES[override.type], override.get_value_string(), space[key])
+    switch = space.get(key + SWITCH)
+    assert switch is None or isinstance(switch, CategoricalDistribution)
+    return Dimension(key, PREFIXES[override.type], override.get_value_string(), space[key], switch)
 
 
 def full_key(override: Override) -> str:
@@ -122,8 +177,14 @@ def full_key(override: Override) -> str:
     return key if override.package is None else f"{key}@{override.package}"
 
 
-def _interval(key: str, text: str, sweep: Any) -> BaseDistribution:
-    assert isinstance(sweep, IntervalSweep)
+def _intervals(override: Override) -> list[IntervalSweep]:
+    """The interval that is swept, or those among the values of a list."""
+    sweep = override.value()
+    found = sweep.list if isinstance(sweep, ChoiceSweep) else [sweep]
+    return [one for one in found if isinstance(one, IntervalSweep)]
+
+
+def _interval(key: str, text: str, sweep: IntervalSweep) -> BaseDistribution:
     low, high = sweep.start, sweep.end
     assert low is not None
     assert high is not None
@@ -163,7 +224,7 @@ def _choices(key: str, text: str, override: Override, seed: int) -> list[Any]:
     shuffled = isinstance(sweep, (ChoiceSweep, RangeSweep)) and sweep.shuffle
     if isinstance(sweep, (ChoiceSweep, RangeSweep)):
         sweep.shuffle = False  # Hydra's order would differ from start to start
-    elements = _elements(key, text, override.sweep_iterator)
+    elements = [one for one in _elements(key, text, override.sweep_iterator) if not isinstance(one, IntervalSweep)]
     if key in PATHS:  # what jobs in folders of their own would read as another place
         elements = [_place(key, element) for element in elements]
     choices = [

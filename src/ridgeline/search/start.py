@@ -16,6 +16,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from ridgeline.checking import ConfigError, nearest, require
 from ridgeline.config import SearchConfig
+from ridgeline.search.conditions import ON
 from ridgeline.search.space import Dimension
 
 NOWHERE = object()
@@ -34,6 +35,11 @@ def design_point(space: Sequence[Dimension], seed: int, place: int) -> dict[str,
 def _at_share(dimension: Dimension, share: float) -> Any:
     """The value at this share, in [0, 1), of the way through a dimension; of its logarithm, where it is logarithmic."""
     distribution = dimension.distribution
+    if dimension.switch is not None:
+        share *= len(dimension.switch.choices)
+        choice, share = dimension.switch.choices[int(share)], share % 1
+        if choice != ON:
+            return choice
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(share * len(distribution.choices))]
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
@@ -50,7 +56,7 @@ def _at_share(dimension: Dimension, share: float) -> Any:
 
 
 def enqueued(search: SearchConfig, space: Sequence[Dimension], place: int) -> dict[str, Any]:
-    """The parameters that `search.enqueue` fixes for the setting of this place; the others are drawn."""
+    """The values that `search.enqueue` fixes for the setting of this place; the others are drawn."""
     given = search.enqueue[place] if place < len(search.enqueue) else {}
     return {d.key: _in_space(d, given[d.key]) for d in space if d.key in given}
 
@@ -88,8 +94,9 @@ def check_enqueue(search: SearchConfig, space: Sequence[Dimension]) -> None:
 def _in_space(d: Dimension, value: Any) -> Any:
     """A value of a configuration as the dimension has it, or `NOWHERE`: of an interval 0 is 0.0, and the list [16] is
     the choice that is written so."""
-    if isinstance(d.distribution, CategoricalDistribution):
-        return next((c for c in d.distribution.choices if _same(_read(d, c), value)), NOWHERE)
+    listed = next((c for c in d.choices if _same(_read(d, c), value)), NOWHERE)
+    if listed is not NOWHERE or isinstance(d.distribution, CategoricalDistribution):
+        return listed
     if isinstance(value, (bool, Mapping)) or not d.contains(value):
         return NOWHERE
     return d.distribution.to_external_repr(d.distribution.to_internal_repr(value))

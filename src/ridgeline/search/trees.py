@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ridgeline.checking import ConfigError, nearest
 from ridgeline.command_line.composed import plain, without_hydra
+from ridgeline.search.conditions import values_of
 from ridgeline.search.references import following, is_reference, refers_to_hydra, refuse_job
 from ridgeline.search.space import Dimension
 from ridgeline.target import TARGET
@@ -85,7 +86,7 @@ class Trees:
 
     def of(self, params: Mapping[str, Any]) -> Composed:
         """What Hydra would compose of a trial's parameters; the first value of a key that is not among them."""
-        params = {**{d.key: d.ends[0] for d in (*self.groups, *self.keys)}, **params}
+        params = {**{d.key: d.ends[0] for d in (*self.groups, *self.keys)}, **values_of(params)}
         base = self.composed[tuple(params[d.key] for d in self.groups)]
         values = [params[d.key] for d in self.keys]
         return Composed(tree_with(base, self.keys, values), base.choices)

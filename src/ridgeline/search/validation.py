@@ -129,8 +129,8 @@ def _tells_apart(place: int, structures: Mapping[tuple[Any, ...], Config]) -> bo
 
 
 def _combinations(keys: list[Dimension], grid: bool) -> Iterator[tuple[Any, ...]]:
-    """The combinations of values to check: those of the lists, and the ends of each interval beside the first
-    values."""
+    """The combinations of values to check: those of the lists, the ends of each interval beside the first values, and
+    all intervals together where they may be off."""
     first = tuple(d.ends[0] for d in keys)
     lists = [d.ends if isinstance(d.distribution, CategoricalDistribution) else d.ends[:1] for d in keys]
     if grid or _product(lists) <= MOST_COMBINATIONS:
@@ -138,6 +138,8 @@ def _combinations(keys: list[Dimension], grid: bool) -> Iterator[tuple[Any, ...]
     for place, d in enumerate(keys):
         for value in d.ends[1:]:
             yield (*first[:place], value, *first[place + 1 :])
+    if any(d.switch is not None for d in keys):  # all on, which may not go together
+        yield tuple(d.ends[-1] if d.switch is not None else d.ends[0] for d in keys)
 
 
 def _product(lists: list[list[Any]]) -> int:
