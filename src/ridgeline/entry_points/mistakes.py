@@ -95,6 +95,8 @@ def _unreadable(argument: str, reason: str) -> str:
     key, equals, value = argument.partition("=")
     if not key or not equals or not key.isascii():
         reason = "an argument is KEY=VALUE"
+    elif value.startswith("choice(") and "interval(" in value:
+        reason = "an interval stands beside values without choice(...), as in 0,interval(0.1,0.5)"
     elif reason.startswith("LexerNoViableAlt"):
         reason = f"some of its characters need quotes, {pasted(key, value)}"
     return f"`{argument}` cannot be read: {reason}."
