@@ -33,6 +33,8 @@ from ridgeline import fit, load_splits
 from ridgeline.api.composing import compose
 from ridgeline.config import Config, as_tree, parse
 from ridgeline.evaluation.fitted import fitted_of
+from ridgeline.search.conditions import values_of
+from ridgeline.search.sampling import ask
 from ridgeline.search.space import Dimension, dimension
 from ridgeline.stack.records import FitResult
 
@@ -94,9 +96,9 @@ VARIANTS = {
 }
 
 
-def measure(table: Table, given: list[str], variant: Variant, seconds: float) -> dict[str, float]:
-    """The test loss, and what else is known of one cell."""
-    tree = as_tree(compose(["experiment=table", *given]))
+def measure(table: Table, given: list[str], variant: Variant, seconds: float, of: str = "table") -> dict[str, Any]:
+    """The test loss, and what else is known of one cell. `of`: the experiment that the variant changes."""
+    tree = as_tree(compose([f"experiment={of}", *given]))
     for key, value in variant.settings.items():
         _set(tree, key, value)
     texts = {**tree["search"]["params"], **variant.space}
@@ -104,11 +106,14 @@ def measure(table: Table, given: list[str], variant: Variant, seconds: float) ->
     splits = load_splits(parse(tree).data)
     study, ended = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=2 * STACK)), []
     for first in tree["search"]["enqueue"] if variant.enqueues else ():
-        study.enqueue_trial({d.key: first[d.key] for d in space}, skip_if_exists=True)
+        values = {d.key: first[d.key] for d in space if d.key in first}
+        study.enqueue_trial(
+            {n: v for d in space for n, v in d.params(values.get(d.key, 0)).items()}, skip_if_exists=True
+        )
     began = time.process_time()
     while time.process_time() - began < seconds:
-        trials = [study.ask({d.key: d.distribution for d in space}) for _ in range(STACK)]
-        found = fit([_configured(tree, trial.params, trial.number) for trial in trials], splits)
+        trials = [ask(study, space) for _ in range(STACK)]
+        found = fit([_configured(tree, values_of(trial.params), trial.number) for trial in trials], splits)
         for trial, one in zip(trials, found, strict=True):
             study.tell(trial, None if one.failure else one.value, skip_if_finished=True, state=_state(one))
         spent = time.process_time() - began

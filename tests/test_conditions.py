@@ -18,6 +18,7 @@ from ridgeline.evaluation.stored import open_study
 from ridgeline.report.facts import Axis
 from ridgeline.search import sampling
 from ridgeline.search.conditions import values_of
+from ridgeline.search.endings import StudyStopped
 from ridgeline.search.ranking import best_settings, ran
 from ridgeline.search.repeats import Repeats, shown
 from ridgeline.search.space import Dimension, dimension
@@ -104,6 +105,7 @@ def test_a_setting_that_is_off_is_trained_with_every_seed() -> None:
     assert all(set(s.params) == {L2, DROPOUT} for s in found)
 
 
+@pytest.mark.verify
 def test_pictures_show_a_number_for_each_trial() -> None:
     study = drawn(SearchConfig(n_startup_trials=12), 12, lambda values: values[DROPOUT], *SPACE)
     space = dimensions(*SPACE)
@@ -113,7 +115,7 @@ def test_pictures_show_a_number_for_each_trial() -> None:
     assert max(optuna.importance.get_param_importances(seen).items(), key=lambda one: one[1])[0] == DROPOUT
     axis = Axis(L2, "l2", is_log=True, beside=tuple(space[0].beside.items()))
     assert 0 < axis.place(0) < 1e-6
-    assert axis.title == "l2, 0 at 3.162e-7"
+    assert axis.title == "l2, 0 at 3.2e-7"
 
 
 def test_python_lists_a_value_and_an_interval() -> None:
@@ -121,22 +123,34 @@ def test_python_lists_a_value_and_an_interval() -> None:
     assert settings[1:] == [f"{DROPOUT}=0,interval(0.1, 0.6)", f"{L2}=null,tag(log, interval(1e-06, 0.1))"]
 
 
+def test_the_cocktail_begins_with_nothing_and_can_hold_everything_of_any_table(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{i % 3}.5\n" for i in range(40)))
+    studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")
+    for more in (("task=regression",), ("task=classification", "regularization.label_smoothing=0,interval(0.01,0.2)")):
+        plan = studies.plan("experiment=cocktail", "search=bayes", f"data.path={path}", "data.target=y", *more)
+        space, search = plan.line.space, plan.config.search
+        assert sum(d.switch is not None for d in space) == len(space) - 1 == 10 + len(more)
+        first = sampling.sampler_for(search, space, 0)
+        study = optuna.create_study(sampler=first)
+        values = values_of(sampling.ask(study, space).params)
+        assert all(values[key] == 0 for key in search.enqueue[0] if key.startswith("regularization."))
+
+
 GIVEN = (
-    "search=bayes",
-    "search.n_trials=8",
-    "search.n_startup_trials=4",
-    "hydra/launcher=basic",
-    "search.study_name=mix",
+    *("search=bayes", "search.n_trials=8", "search.n_startup_trials=4", "search.study_name=mix"),
+    *("hydra/launcher=basic", "tracking.pictures=false"),
 )
 
 
+@pytest.mark.verify
 def test_a_study_killed_and_resumed_has_the_same_table_and_its_commands_say_0_for_off(tmp_path: Path) -> None:
     ways = {name: Studies(tmp_path / name, tmp_path / "mlflow.db") for name in ("whole", "killed")}
     folder = ways["whole"].run(*GIVEN, *SPACE)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StudyStopped):
         ways["killed"].run(*GIVEN, *SPACE, task=stopping(5, KeyboardInterrupt, formula))
     rows = results(folder)
-    assert rows == [{**row} for row in results(ways["killed"].run(*GIVEN, *SPACE))]
+    assert rows == results(ways["killed"].run(*GIVEN, *SPACE))
     assert {row["state"] for row in rows} == {"COMPLETE"}
     assert any(row[L2] == "0" for row in rows)
 

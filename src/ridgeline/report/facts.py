@@ -34,8 +34,10 @@ class Axis:
 
     @property
     def title(self) -> str:
-        """The label, with what the axis's numbers do not say: `l2, 0 at 2.5e-07`."""
-        return ", ".join([self.label, *(f"{number(v)} at {tick(at)}" for v, at in self.beside if v != at)])
+        """The label, with what the axis's numbers do not say: `l2, 0 at 3.2e-7`."""
+        return ", ".join(
+            [self.label, *(f"{number(v)} at {tick(float(f'{at:.2g}'))}" for v, at in self.beside if v != at)]
+        )
 
     @property
     def is_numeric(self) -> bool:

@@ -42,7 +42,7 @@ class Repeats:
             for seeds in self.seeds:
                 if seeds not in trained:
                     params = {name: v for name, v in setting.trials[0].params.items() if name not in self.keys}
-                return {**params, **dict(zip(self.keys, seeds, strict=True))}, {}
+                    return {**params, **dict(zip(self.keys, seeds, strict=True))}, {}
         view = view_of(study, drawn, self.space)
         view.sampler = sampling.sampler_for(self.search, self.space, len(drawn), len(self.seeds))
         asked = sampling.ask(view, self.space)
@@ -80,11 +80,8 @@ def view_of(study: Study, settings: Sequence[Setting], space: Sequence[Dimension
     for setting in settings:
         params = setting.trials[0].params
         if as_shown:
-            params = {
-                d.key: d.beside.get(setting.params[d.key], setting.params[d.key])
-                for d in space
-                if d.key in setting.params
-            }
+            values = setting.params
+            params = {d.key: d.beside.get(values[d.key], values[d.key]) for d in space if d.key in values}
         drawn = {name: one for name, one in distributions.items() if name in params}
         view.add_trial(
             create_trial(
