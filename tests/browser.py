@@ -57,7 +57,7 @@ class Browser:
         self._ask("Page.navigate", url=address)
         self.wait("document.readyState === 'complete'")
 
-    def wait(self, condition: str, seconds: float = 30.0) -> None:
+    def wait(self, condition: str, seconds: float = 120.0) -> None:
         """Until an expression is true."""
         end = time.monotonic() + seconds
         while not self.value(condition):

@@ -225,7 +225,7 @@ def test_a_study_of_a_module_is_confirmed_reported_and_served(module: str, figur
     elif record["verdict"]["word"] != "harms":
         uri = f"sqlite:///{runs / 'mlflow.db'}"
         ended = subprocess.run(
-            [sys.executable, "-c", LOADS, uri], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=True
+            [sys.executable, "-c", LOADS, uri], capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True
         )
         assert ended.stdout.strip().endswith("(3, 3) True")
     assert validation_of(stored.config) is not None

@@ -105,7 +105,7 @@ def train(folder: Path, *words: str, limit: str = "true", **variables: str) -> s
     command = f'{limit}; exec "$0" "$@"'
     words = (str(ROOT / "pipelines" / "train.py"), *words, f"runs={folder}/runs", "trainer.max_epochs=1")
     given = ["bash", "-c", command, sys.executable, *words]
-    return subprocess.run(given, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120)
+    return subprocess.run(given, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.verify

@@ -82,7 +82,7 @@ def test_a_study_without_a_test_split_is_not_confirmed_and_nobody_is_told_to(tmp
         cwd=ROOT,
         text=True,
         capture_output=True,
-        timeout=120,
+        timeout=300,
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"error: {RULE}")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def prepare(folder, *overrides):
     command = [sys.executable, str(ROOT / "pipelines/prepare.py"), *overrides]
     environment = {**os.environ, "RIDGELINE_RUNS": str(folder / "mlruns")}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def files(folder):

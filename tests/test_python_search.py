@@ -222,7 +222,7 @@ def test_a_plain_script_without_a_guard_searches_once(tmp_path: Path) -> None:
         f"study = ridgeline.search(overrides=given, n_trials=2, runs={str(tmp_path)!r})\n"
         "print(len(study.table()), 'trials')\n"
     )
-    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("begun") == 1
     assert ended.stdout.endswith("2 trials\n")

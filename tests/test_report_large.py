@@ -56,9 +56,9 @@ def test_five_thousand_trials_are_drawn_within_half_a_minute(tmp_path: Path) -> 
     studies = Studies(tmp_path / "runs", tmp_path / "mlflow.db")
     studies.run(*BAYES, *TINY, "search.study_name=large", task=train)
     fill(open_study(small(runs=str(studies.runs)), "large").study, TRIALS)
-    began = time.perf_counter()
+    began = time.process_time()  # not the clock: other processes may be busy
     (path,) = write_report(asked(studies, "large"))
-    took, size = time.perf_counter() - began, path.stat().st_size / 1e6
+    took, size = time.process_time() - began, path.stat().st_size / 1e6
     print(f"{TRIALS} trials: {took:.1f} s, {size:.2f} MB")
     assert took < SECONDS
     assert size < MEGABYTES

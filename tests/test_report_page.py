@@ -396,7 +396,7 @@ def test_a_mistake_is_one_line_before_anything_is_written(studies: Studies) -> N
 def entry_point(studies: Studies) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "pipelines/report.py"), f"runs={studies.runs}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     return run
 

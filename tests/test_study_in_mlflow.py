@@ -191,11 +191,11 @@ def test_the_ui_shows_the_trials_of_a_study_the_best_first(
             browser.open(f"{server.uri}/{table_page(folder.name, parent.info.experiment_id)}")
             links = "[...document.querySelectorAll('[role=row] a')].map(a => a.textContent)"
             names = f"{links}.filter(text => text.startsWith('trial'))"
-            browser.wait(f"{names}.length == 6", 60)
+            browser.wait(f"{names}.length == 6")
             shown = browser.value(names)
             ordered = sorted(table(folder), key=lambda row: float(row["value"]))
             assert [name[:9] for name in shown] == [f"trial {int(row['number']):03d}" for row in ordered]
             browser.open(f"{server.uri}/{run_page(parent.info.run_id, parent.info.experiment_id)}")
-            browser.wait(f"document.body.innerText.includes('val/loss {float(best['value']):.4g} in trial')", 60)
+            browser.wait(f"document.body.innerText.includes('val/loss {float(best['value']):.4g} in trial')")
     finally:
         server.stop()

@@ -65,7 +65,7 @@ def test_command_refuses_a_bad_file_and_records_nothing(mode: list[str], tmp_pat
     for name in names:
         made, runs = MAKERS[name](tmp_path / name), tmp_path / "runs"
         command = [sys.executable, str(TRAIN), *mode, *made.overrides, f"runs={runs}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
         said = (done.stdout + done.stderr).strip()
         assert done.returncode == 2, (name, said)
         assert "\n" not in said, name

@@ -42,7 +42,7 @@ class Server:
         command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        for _ in range(600):
+        for _ in range(1800):
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=1):
                 return
             time.sleep(0.1)
@@ -161,7 +161,7 @@ def test_processes_that_start_together_make_one_store(tmp_path):
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.close()
-    assert [process.wait(120) for process in processes] == [0] * 4
+    assert [process.wait(300) for process in processes] == [0] * 4
     config = configuration(tmp_path)
     client = MlflowClient(store_uri(config))
     experiment = client.get_experiment_by_name(config.tracking.experiment)
