@@ -34,7 +34,7 @@ def gains(ensemble: Mapping[str, Any], kind: str) -> str:
             said = f"{mean:.2f}".replace("-", notation.MINUS) if kind == "error" else notation.number(mean)
             axes.annotate(said, (mean, height), (0, 6), textcoords="offset points", ha="center", color=INK, bbox=BEHIND)
         axes.set(ylim=(-0.5, len(rows) - 0.3), title=f"Difference of the test {title(kind)}{unit}")
-        axes.set_xlabel("to the left of 0 the mean is better")
+        axes.set_xlabel("to the left of 0 the one named first is better")
         axes.set_yticks(range(len(rows)), [name for name, *_ in reversed(rows)])
         axes.grid(axis="y", visible=False)
         axes.tick_params("y", length=0)
