@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import pytest
 from ridgeline.command_line.bars import bar_of
 from ridgeline.command_line.places import ROOT
 from ridgeline.command_line.screen import Screen, use_screen
+from ridgeline.search.progress import timed
 
 
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])
@@ -62,6 +64,12 @@ def test_bar_in_a_log_file_is_made_of_whole_lines(monkeypatch: pytest.MonkeyPatc
     assert warning == "a warning"
     assert last.startswith("learning rates: 100%|")
     assert log.getvalue().endswith("\n")
+
+
+def test_what_took_how_long_is_a_whole_line_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with timed("Writing"):
+        print("a warning")
+    assert re.fullmatch(r"a warning\nWriting: \d+\.\d s\n", capsys.readouterr().out)
 
 
 @pytest.mark.verify

@@ -131,10 +131,12 @@ class Progress:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Print one line: what begins and, once it has ended, how long it took."""
-    began = time.monotonic()
-    print(f"{what}: ", end="", flush=True)
+    """Print one line: what begins and, once it has ended, how long it took. In a log file, to which others write, at
+    once when it has ended."""
+    began, is_watched = time.monotonic(), sys.stdout.isatty()
+    if is_watched:
+        print(f"{what}: ", end="", flush=True)
     try:
         yield
     finally:
-        print(f"{time.monotonic() - began:.1f} s", flush=True)
+        print(f"{'' if is_watched else f'{what}: '}{time.monotonic() - began:.1f} s", flush=True)
