@@ -3,12 +3,12 @@
 Each variant searches a table for as many seconds of one core (of CPU, so that other work on the machine is nothing to
 it), in stacks of four trials that Optuna's TPE asks for, as a study does without its store. A stack that takes longer
 than what is left does not count, but for the first. Large tables are cut to 3,000 rows of train and validation, so that
-the seconds buy for them what a minute buys for a table of 30,000. The figure is the mean test loss, log loss or mean
-squared error, of the three best trials by validation. Printed is each as a change from that of the recipe, and the
-geometric mean over the tables. These are open tables; the recipe is chosen over all of them. `--out` gets each cell
-when it is done, and a second start does what it lacks.
+the seconds buy for them what a minute buys for a table of 30,000. The figure is the test loss, log loss or mean squared
+error, of the trials' ensemble, and `alone` that of the best trial by validation. Printed is each as a change from that
+of the recipe with the same seeds, and the geometric mean over the tables. These are open tables; the recipe is chosen
+over all of them. `--out` gets each cell when it is done, and a second start does what it lacks.
 
-    python benchmarks/table_recipe.py --tables FOLDER [--out FILE.csv] [--seconds 8] [--only VARIANT ...]
+    python benchmarks/table_recipe.py --tables FOLDER [--out FILE.csv] [--seconds 8] [--seeds 0 1] [--only VARIANT ...]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import csv
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,17 +33,19 @@ from progress import Progress
 from ridgeline import fit, load_splits
 from ridgeline.api.composing import compose
 from ridgeline.config import Config, as_tree, parse
+from ridgeline.evaluation.candidates import Candidate
+from ridgeline.evaluation.ensemble import choose
 from ridgeline.evaluation.fitted import fitted_of
+from ridgeline.evaluation.measuring import measuring_of
 from ridgeline.search.conditions import values_of
 from ridgeline.search.sampling import ask
 from ridgeline.search.space import Dimension, dimension
 from ridgeline.stack.records import FitResult
 
-TABLES = ("vehicle", "phoneme", "jungle_chess", "socmob", "cpu_act", "houses")
+TABLES = ("vehicle", "segment", "kc1", "phoneme", "jungle_chess", "socmob", "cpu_act", "houses")
 EXAMPLES = 3000
 RESULTS = Path(__file__).parent / "results" / "table_recipe.csv"
 BEST = 3
-"""So many of the best trials by validation are measured."""
 STACK = 4
 
 
@@ -62,6 +65,8 @@ OF_CLASSES = ("with label_smoothing",)
 REGULARIZERS = tuple(f"regularization.{name}" for name in ("l2", "dropout", "mixup", "weight_average"))
 VARIANTS = {
     "recipe": Variant(),
+    "numbers piecewise alone": Variant({"network.numeric": "piecewise"}),
+    "l2 to 0.01": Variant({}, {"regularization.l2": "choice(0, 1e-5, 1e-4, 1e-3, 1e-2)"}),
     "numbers as they are": Variant({"network.numeric": "none"}),
     "numbers periodic": Variant({"network.numeric": "periodic"}),
     "8 bins": Variant({"network.bins": 8}),
@@ -80,7 +85,7 @@ VARIANTS = {
     "patience 5": Variant({"callbacks.early_stopping.patience": 5}),
     "patience 20": Variant({"callbacks.early_stopping.patience": 20}),
     "without the recipe": Variant(
-        {"trainer.max_epochs": 30, "trainer.batch_size": 128},
+        {"network.numeric": "piecewise", "trainer.max_epochs": 30, "trainer.batch_size": 128},
         {
             **dict.fromkeys((*REGULARIZERS, "optimizer.lr")),
             "regularization.l2": "tag(log, interval(1e-6, 1e-1))",
@@ -96,15 +101,28 @@ VARIANTS = {
 }
 
 
-def measure(table: Table, given: list[str], variant: Variant, seconds: float, of: str = "table") -> dict[str, Any]:
-    """The test loss, and what else is known of one cell. `of`: the experiment that the variant changes."""
+def measure(
+    table: Table,
+    given: list[str],
+    variant: Variant,
+    seconds: float,
+    of: str = "table",
+    *,
+    seed: int = 0,
+    losses: Callable[[Table, list[FitResult]], dict[str, float]] | None = None,
+) -> dict[str, Any]:
+    """The test loss, and what else is known of one cell.
+
+    `of`: the experiment that the variant changes. `losses`: of the trials, the best one first; without it the mean of
+    the three best.
+    """
     tree = as_tree(compose([f"experiment={of}", *given]))
     for key, value in variant.settings.items():
         _set(tree, key, value)
     texts = {**tree["search"]["params"], **variant.space}
     space = [_dimension(key, text) for key, text in texts.items() if text is not None]
     splits = load_splits(parse(tree).data)
-    study, ended = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=2 * STACK)), []
+    study, ended = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * STACK)), []
     for first in tree["search"]["enqueue"] if variant.enqueues else ():
         values = {d.key: first[d.key] for d in space if d.key in first}
         study.enqueue_trial(
@@ -113,16 +131,16 @@ def measure(table: Table, given: list[str], variant: Variant, seconds: float, of
     began = time.process_time()
     while time.process_time() - began < seconds:
         trials = [ask(study, space) for _ in range(STACK)]
-        found = fit([_configured(tree, values_of(trial.params), trial.number) for trial in trials], splits)
+        asked = [_configured(tree, values_of(trial.params), 1000 * seed + trial.number) for trial in trials]
+        found = fit(asked, splits)
         for trial, one in zip(trials, found, strict=True):
             study.tell(trial, None if one.failure else one.value, skip_if_finished=True, state=_state(one))
         spent = time.process_time() - began
         ended += [one for one in found if not one.failure and (spent <= seconds or not ended)]
-    best = sorted(ended, key=lambda one: one.value)[:BEST]
-    losses = [_test_loss(table, one) for one in best]
+    best = sorted(ended, key=lambda one: one.value)
     epochs = np.median([one.epochs for one in ended])
     return {
-        "test": float(np.mean(losses)),
+        **(losses or _of_best)(table, best),
         "validation": best[0].value,
         "trials": len(ended),
         "epochs": float(epochs),
@@ -131,20 +149,40 @@ def measure(table: Table, given: list[str], variant: Variant, seconds: float, of
     }
 
 
+def _of_best(table: Table, fits: list[FitResult]) -> dict[str, float]:
+    return {"test": float(np.mean([_test_loss(table, [one]) for one in fits[:BEST]]))}
+
+
+def _of_ensemble(table: Table, fits: list[FitResult]) -> dict[str, float]:
+    """Of the ensemble, and of the best network by validation alone."""
+    return {"test": _test_loss(table, fits), "alone": _test_loss(table, fits[:1])}
+
+
 def _state(one: FitResult) -> optuna.trial.TrialState:
     return optuna.trial.TrialState.FAIL if one.failure else optuna.trial.TrialState.COMPLETE
 
 
-def _test_loss(table: Table, one: FitResult) -> float:
-    found = fitted_of(one.config, one.weights)
-    assert found is not None
-    predicted = found[0].predict(table.frame.iloc[table.rows["test"]].reset_index(drop=True))
+def _test_loss(table: Table, fits: list[FitResult]) -> float:
+    """Of the ensemble of these fits that is best on validation."""
+    trained = {n: (Candidate(one.config, n, {}, one.value), one.weights) for n, one in enumerate(fits)}
+    chosen = choose(trained.values(), measuring_of(fits[0].config))
+    assert chosen is not None
+    fitted = [_fitted(fits[one.trial or 0]) for one in chosen.members]
+    rows = table.frame.iloc[table.rows["test"]].reset_index(drop=True)
+    each = np.stack([one.predict(rows) for one in fitted])
+    predicted = np.average(each, axis=0, weights=chosen.shares)
     truth = table.numbers_of("test")
     if table.is_regression:
         return float(np.mean((predicted - truth) ** 2))
-    names = {name: place for place, name in enumerate(found[0].class_names)}
+    names = {name: place for place, name in enumerate(fitted[0].class_names)}
     places = np.array([names[name] for name in table.classes])
     return float(-np.log(np.clip(predicted[np.arange(len(truth)), places[truth]], 1e-6, 1)).mean())
+
+
+def _fitted(one: FitResult) -> Any:
+    found = fitted_of(one.config, one.weights)
+    assert found is not None
+    return found[0]
 
 
 def _dimension(key: str, text: str) -> Dimension:
@@ -185,21 +223,30 @@ def settings_of(table: Table, folder: Path) -> list[str]:
     ]
 
 
-def markdown(cells: list[dict[str, Any]]) -> str:
-    """A line for each variant: what its test loss is of the recipe's, by table."""
-    test = {(one["variant"], one["table"]): float(one["test"]) for one in cells}
-    names = [name for name in VARIANTS if any(variant == name for variant, _ in test)]
-    tables = [name for name in TABLES if ("recipe", name) in test]
+def markdown(cells: list[dict[str, Any]], figure: str = "test") -> str:
+    """A line for each variant: what its test loss is of the recipe's with the same seeds, by table."""
+    loss = {(one["variant"], one["table"], int(one["seed"])): float(one[figure]) for one in cells}
+    names = [name for name in VARIANTS if any(variant == name for variant, _, _ in loss)]
+    tables = [name for name in TABLES if any(key[:2] == ("recipe", name) for key in loss)]
     lines = [f"| | {' | '.join(tables)} | **all** |", "|---" * (len(tables) + 2) + "|"]
-    recipe = [f"{test['recipe', table]:.4g}" for table in tables]
-    lines.append(f"| recipe | {' | '.join(recipe)} | |")
+    recipe = [_mean([loss[key] for key in loss if key[:2] == ("recipe", table)]) for table in tables]
+    lines.append(f"| recipe | {' | '.join(f'{mean:.4g}' for mean in recipe)} | |")
     for name in names[1:]:
-        both = [table for table in tables if (name, table) in test]
-        ratio = {table: test[name, table] / test["recipe", table] for table in both}
-        shown = [f"{ratio[table] - 1:+.1%}" if table in ratio else "" for table in tables]
-        mean = np.exp(np.mean(np.log(list(ratio.values())))) - 1
-        lines.append(f"| {name} | {' | '.join(shown)} | {mean:+.1%} |")
+        by_table = {}
+        for table in tables:
+            seeds = [
+                seed for variant, of, seed in loss if (variant, of) == (name, table) and ("recipe", of, seed) in loss
+            ]
+            if seeds:
+                by_table[table] = _mean([loss[name, table, seed] / loss["recipe", table, seed] for seed in seeds])
+        shown = [f"{by_table[table] - 1:+.1%}" if table in by_table else "" for table in tables]
+        lines.append(f"| {name} | {' | '.join(shown)} | {_mean(list(by_table.values())) - 1:+.1%} |")
     return "\n".join(lines)
+
+
+def _mean(values: list[float]) -> float:
+    """The geometric one."""
+    return float(np.exp(np.mean(np.log(values))))
 
 
 def main() -> None:
@@ -207,29 +254,29 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, required=True, help="the folder with the tables and index.json")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV")
     parser.add_argument("--seconds", type=float, default=8.0, help="of one core, for each cell")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the search and the networks")
     parser.add_argument("--only", nargs="*", help="names of variants")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     cells = list(csv.DictReader(asked.out.open())) if asked.out.exists() else []
-    done, progress = {(one["variant"], one["table"]) for one in cells}, Progress()
+    done, progress = {(one["variant"], one["table"], int(one["seed"])) for one in cells}, Progress()
+    asked_of = [(name, each, seed) for name in asked.only or VARIANTS for seed in asked.seeds for each in TABLES]
     with tempfile.TemporaryDirectory() as folder:
-        for name in asked.only or VARIANTS:
-            for each in TABLES:
-                if (name, each) in done:
-                    continue
-                progress.say(f"{name}: {each}")
-                table = read_table(asked.tables, each)
-                if table.is_regression and name in OF_CLASSES:
-                    continue
-                found = measure(table, settings_of(table, Path(folder)), VARIANTS[name], asked.seconds)
-                cells.append({"variant": name, "table": each, **found})
-                with asked.out.open("a", newline="") as file:
-                    writer = csv.DictWriter(file, list(cells[-1]))
-                    if file.tell() == 0:
-                        writer.writeheader()
-                    writer.writerow(cells[-1])
-    print(markdown(cells))
+        for name, each, seed in asked_of:
+            table = read_table(asked.tables, each)
+            if (name, each, seed) in done or (table.is_regression and name in OF_CLASSES):
+                continue
+            progress.say(f"{name}: {each}, seed {seed}")
+            given = settings_of(table, Path(folder))
+            found = measure(table, given, VARIANTS[name], asked.seconds, seed=seed, losses=_of_ensemble)
+            cells.append({"variant": name, "table": each, "seed": seed, **found})
+            with asked.out.open("a", newline="") as file:
+                writer = csv.DictWriter(file, list(cells[-1]))
+                if file.tell() == 0:
+                    writer.writeheader()
+                writer.writerow(cells[-1])
+    print(markdown(cells), markdown(cells, "alone"), sep="\n\nThe best trial by validation alone:\n\n")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ CHOICES = [
     for group in [*GROUPS, "trainer"]
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
     # Some need something of the user's: see their own tests.
-    if path.stem not in ("own", "table", "images", "arrays", "tabular")
+    if path.stem not in ("own", "table", "images", "arrays", "tabular", "tabular_and_linear")
 ]
 CHOICES += [
     f"experiment={path.parent.name}/{path.stem}" for path in sorted((ROOT / "conf/experiment").glob("*/*.yaml"))

@@ -17,6 +17,7 @@ from on_tables.scores import figures, mean_ranks
 from on_tables.splits import read_table
 from ridgeline import fit, load_splits
 from ridgeline.api.composing import compose
+from ridgeline.config import as_tree
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,3 +90,10 @@ def test_recipe_for_tables_trains_and_can_switch_each_regularizer_off(tables: Pa
     assert all(text.startswith("choice(0, ") for text in searched.values())
     (result,) = fit([config], load_splits(config.data))
     assert result.failure is None
+
+
+def test_recipe_for_tables_has_numbers_beside_their_bins_and_gives_way_to_a_network_that_is_named(tables: Path) -> None:
+    given = ["experiment=table", f"data.path={tables / 'vehicle.csv'}", "data.target=Class"]
+    assert as_tree(compose(given))["network"]["numeric"] == "piecewise_and_linear"
+    assert as_tree(compose([*given, "network=tabular"]))["network"]["numeric"] == "piecewise"
+    assert compose([*given, "network=mlp"]).network.name == "mlp"

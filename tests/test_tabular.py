@@ -155,10 +155,25 @@ def test_the_network_gets_numbers_encoded_codes_embedded_and_the_rest_as_it_is(s
     assert torch.equal(inputs.embeddings[0].weight[0], torch.zeros(width))
 
 
+def test_a_number_may_stand_beside_its_bins(splits: Splits, path: str) -> None:
+    assert splits.layout is not None
+    x_NI, numbers = splits.train.x_NI[:9], list(splits.layout.numbers)
+    of = {
+        numeric: known_network(tabular(path, network__numeric=numeric).network, splits.train.x_NI, shape_of(splits))
+        for numeric in ("piecewise", "piecewise_and_linear")
+    }
+    encoded, both = (known.make().inputs(x_NI) for known in of.values())  # type: ignore[operator]
+    n = 16 * len(numbers)
+    assert numbers == [0, 1]
+    assert torch.equal(both[:, :n], encoded[:, :n])
+    assert torch.equal(both[:, n : n + 2], x_NI[:, numbers])
+    assert both.shape[1] == encoded.shape[1] + 2
+
+
 # As K fits ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("numeric", ["piecewise", "periodic", "none"])
+@pytest.mark.parametrize("numeric", ["piecewise", "piecewise_and_linear", "periodic", "none"])
 def test_folded_into_the_batch_it_is_the_same_network(splits: Splits, path: str, numeric: str) -> None:
     config = tabular(path, network__numeric=numeric)
     known = known_network(config.network, splits.train.x_NI, shape_of(splits))
@@ -169,7 +184,7 @@ def test_folded_into_the_batch_it_is_the_same_network(splits: Splits, path: str,
     assert way_of(config).startswith("network: swapped")
 
 
-@pytest.mark.parametrize("numeric", ["piecewise", "periodic"])
+@pytest.mark.parametrize("numeric", ["piecewise", "piecewise_and_linear", "periodic"])
 def test_a_fit_is_bitwise_the_same_alone_and_in_a_stack(splits: Splits, path: str, numeric: str) -> None:
     """Of a width that leaves a rest after the last whole vector, with all that acts on the input."""
     noisy = {"regularization__input_dropout": 0.2, "regularization__mixup": 0.3, "regularization__input_noise": 0.1}

@@ -54,7 +54,7 @@ def search(
     recorded in, as `runs=` there.
 
     Of a table, given without `network` and `space`, the study is by the recipe `experiment=table`, in 32 trials unless
-    told otherwise. `network="tabular"` is the same network without the recipe.
+    told otherwise. `network="tabular_and_linear"` is the same network without the recipe.
 
     Raises ConfigError, one line, for a mistake, with nothing recorded; KeyboardInterrupt after Ctrl-C, when what has
     ended is saved; StudyStopped where too much failed.

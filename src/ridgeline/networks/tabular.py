@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 
     from ridgeline.layout import Layout
 
-READERS = {"bins": "piecewise", "frequencies": "periodic", "sigma": "periodic", "width": "periodic"}
-"""Which encoding of numbers reads a key."""
+Numeric = Literal["piecewise", "piecewise_and_linear", "periodic", "none"]
+OF_BINS = ("piecewise", "piecewise_and_linear")
+READERS = {"bins": OF_BINS, **dict.fromkeys(("frequencies", "sigma", "width"), ("periodic",))}
+"""Which encodings of numbers read a key."""
 
 
 @dataclass(frozen=True)
 class Network(Chain):
     """`hidden`: a width a hidden layer. `numeric`: what becomes of a number: `bins` values of a piecewise linear
-    encoding, `width` of a periodic one with so many `frequencies`, drawn with the deviation `sigma`; or itself."""
+    encoding, these and the number itself, `width` of a periodic one with so many `frequencies`, drawn with the
+    deviation `sigma`; or the number itself alone."""
 
     name: Literal["tabular"] = "tabular"
     hidden: tuple[int, ...] = (128, 128)
     activation: Activation = "silu"
     initialization: Initialization = "kaiming_uniform"
-    numeric: Literal["piecewise", "periodic", "none"] = "piecewise"
+    numeric: Numeric = "piecewise"
     bins: int = 16
     frequencies: int = 16
     sigma: float = 0.1
@@ -44,9 +47,10 @@ class Network(Chain):
         require(0 < self.sigma < float("inf"), "0 < network.sigma < inf", "network.sigma", self.sigma)
 
     def idle(self) -> Iterator[tuple[str, str, str]]:
-        for key, reader in READERS.items():
-            if self.numeric != reader:
-                yield f"network.{key}", f"network.numeric == {reader}", f"network.numeric={self.numeric}"
+        for key, readers in READERS.items():
+            if self.numeric not in readers:
+                rule = f"network.numeric in {{{', '.join(readers)}}}"
+                yield f"network.{key}", rule, f"network.numeric={self.numeric}"
 
     @property
     def takes_layout(self) -> bool:
@@ -62,9 +66,9 @@ class Network(Chain):
 
         assert layout is not None, "the data were checked"
         numbers: PiecewiseLinear | Periodic | None = None
-        if layout.numbers and self.numeric == "piecewise":
+        if layout.numbers and self.numeric in OF_BINS:
             numbers = PiecewiseLinear(layout.quantiles, self.bins)
         elif layout.numbers and self.numeric == "periodic":
             numbers = Periodic(len(layout.numbers), self.frequencies, self.sigma, self.width)
-        inputs = TableInputs(layout, numbers)
+        inputs = TableInputs(layout, numbers, keeps_numbers=self.numeric == "piecewise_and_linear")
         return OfTable(inputs, self.perceptron((inputs.n_outputs,), n_outputs, self.activation, self.initialization))

@@ -22,7 +22,8 @@ def width_of(n_codes: int) -> int:
 
 
 class TableInputs(nn.Module):
-    """Of each row what `numbers` makes of its numbers, the other inputs as they are, then an embedding of each code.
+    """Of each row what `numbers` makes of its numbers, the other inputs as they are (with `keeps_numbers` the numbers
+    too), then an embedding of each code.
 
     Code 0 stands for an unknown category, and has an embedding of zeros until training has seen it. `rounded_to`: the
     type of what comes out; None: that of the row, in which codes are whole and must stay so.
@@ -31,13 +32,16 @@ class TableInputs(nn.Module):
     number_positions: Tensor
     other_positions: Tensor
 
-    def __init__(self, layout: Layout, numbers: PiecewiseLinear | Periodic | None = None) -> None:
+    def __init__(
+        self, layout: Layout, numbers: PiecewiseLinear | Periodic | None = None, *, keeps_numbers: bool = False
+    ) -> None:
         super().__init__()
         self.numbers = numbers
         self.activation = nn.ReLU() if isinstance(numbers, Periodic) else None  # together PLR, as its authors call it
         self.rounded_to: torch.dtype | None = None
         self.code_positions = tuple(position for position, _ in layout.codes)
-        apart = {*self.code_positions, *(layout.numbers if numbers is not None else ())}
+        encoded = layout.numbers if numbers is not None and not keeps_numbers else ()
+        apart = {*self.code_positions, *encoded}
         others = [position for position in range(layout.n_inputs) if position not in apart]
         self.register_buffer("number_positions", torch.tensor(layout.numbers, dtype=torch.int64))
         self.register_buffer("other_positions", torch.tensor(others, dtype=torch.int64))
