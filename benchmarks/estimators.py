@@ -1,9 +1,9 @@
 """What scikit-learn's estimators gain or lose by the recipe for tables, on small tables: by cross-validation.
 
-`RegularizedClassifier()` and `RegularizedRegressor()` search by the recipe; with `network="tabular"` they try what
-`search=bayes` tries by itself, in as many trials. Both have the same folds and seeds, and one network predicts. No time
-is measured, so a busy machine gives the same figures. Printed is a line for each table: rows that train and validate in
-a fold, then of both ways accuracy and log loss, or RMSE, each the mean over the folds.
+`RegularizedClassifier` and `RegularizedRegressor` search by the recipe, as they do from 500 rows on, and what
+`search=bayes` tries by itself, in as many trials. Both ways have the same folds and seeds, and one network predicts. No
+time is measured, so a busy machine gives the same figures. Printed is a line for each table: rows that train and
+validate in a fold, then of both ways accuracy and log loss, or RMSE, each the mean over the folds.
 
     python benchmarks/estimators.py [--only NAME ...]
 """
@@ -30,7 +30,10 @@ TABLES: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
     "diabetes": lambda: load_diabetes(return_X_y=True),
     "friedman, 1000 rows": lambda: make_friedman1(1000, noise=1.0, random_state=0),
 }
-WAYS: dict[str, dict[str, Any]] = {"by the recipe": {}, "without": {"network": "tabular"}}
+WAYS: dict[str, dict[str, Any]] = {
+    "by the recipe": {"overrides": ["experiment=table"]},
+    "without": {"network": "tabular"},
+}
 
 
 def figures(x: np.ndarray, y_N: np.ndarray, **given: Any) -> str:

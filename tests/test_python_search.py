@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def study(runs: Path) -> Study:
-    return ridgeline.search(shop(), target="bought", n_trials=3, overrides=SHORT, runs=runs)
+    return ridgeline.search(shop(600), target="bought", n_trials=3, overrides=SHORT, runs=runs)
 
 
 @pytest.mark.verify
@@ -130,6 +130,15 @@ def test_a_table_is_searched_by_the_recipe_unless_the_caller_chooses_network_spa
     ours: list[str], overrides: list[str], n_trials: int | None, settings: list[str]
 ) -> None:
     assert recipe_settings(ours, overrides, n_trials) == settings
+
+
+@pytest.mark.parametrize(("rows", "settings"), [(499, ["search.n_trials=64"]), (500, RECIPE)])
+def test_a_small_table_is_searched_without_the_recipe(rows: int, settings: list[str], tmp_path: Path) -> None:
+    ours = data_settings(shop(rows), "bought", tmp_path)
+    assert recipe_settings(ours, [], None) == settings
+    path = tmp_path / "shop.csv"
+    shop(rows).to_csv(path, index=False)
+    assert recipe_settings(data_settings(path, "bought", tmp_path), [], None) == settings
 
 
 def written(data: Any, target: str | None, runs: Path) -> tuple[pd.DataFrame, list[str]]:

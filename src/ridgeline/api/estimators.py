@@ -132,10 +132,10 @@ class RegularizedClassifier(ClassifierMixin, _Regularized):
     """A network with as much regularization as these data need: `fit` is a study of `n_trials`.
 
     `n_trials`, `network`, `space` and `overrides` are those of `ridgeline.search`: without `network` and `space` the
-    study is by the recipe for tables. A fifth of the rows validates: it chooses the trial, and the epoch whose weights
-    stay. No row is held back to test, so that the study cannot be confirmed. `runs`: the folder that it is recorded in;
-    without it a temporary one, which goes with the process. `random_state` decides the split, the draws and the
-    initialization.
+    study of 500 rows or more is by the recipe for tables. A fifth of the rows validates: it chooses the trial, and the
+    epoch whose weights stay. No row is held back to test, so that the study cannot be confirmed. `runs`: the folder
+    that it is recorded in; without it a temporary one, which goes with the process. `random_state` decides the split,
+    the draws and the initialization.
 
     After `fit`: `classes_`, `best_params_`, `best_value_`, `study_name_`, `n_features_in_`, `feature_names_in_`.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.api.asked import Range, merged, network_settings, recipe_settings, space_settings
+from ridgeline.api.asked import Range, given_value, merged, network_settings, recipe_settings, space_settings
 from ridgeline.api.champion import Champion, Ensemble
 from ridgeline.api.composing import compose, composed, one_line_mistakes, runs_folder
 from ridgeline.api.given import data_settings
@@ -53,13 +53,13 @@ def search(
     `overrides`: more arguments of `pipelines/train.py -m`, which come last. `runs`: the folder that everything is
     recorded in, as `runs=` there.
 
-    Of a table, given without `network` and `space`, the study is by the recipe `experiment=table`, in 32 trials unless
-    told otherwise. `network="tabular_and_linear"` is the same network without the recipe.
+    Of a table of 500 rows or more, given without `network` and `space`, the study is by the recipe `experiment=table`,
+    in 32 trials unless told otherwise. `network="tabular_and_linear"` is the same network without the recipe.
 
     Raises ConfigError, one line, for a mistake, with nothing recorded; KeyboardInterrupt after Ctrl-C, when what has
     ended is saved; StudyStopped where too much failed.
     """
-    folder = runs_folder(_given(overrides, "runs") if runs is None else runs)
+    folder = runs_folder(given_value(overrides, "runs") if runs is None else runs)
     ours = [*network_settings(network), *space_settings(space), *data_settings(data, target, folder)]
     ours = ["search=bayes", setting("runs", folder), *recipe_settings(ours, overrides, n_trials), *ours]
     with composed(merged(ours, overrides)) as (context, master, arguments):
@@ -107,7 +107,7 @@ class Study:
     @classmethod
     def open(cls, name: str, overrides: Sequence[str] = ()) -> Study:
         """The study of this name. `overrides`: where it is (`runs=...`), as for pipelines/confirm.py."""
-        where = [] if _given(overrides, "runs") else [setting("runs", runs_folder(None))]
+        where = [] if given_value(overrides, "runs") else [setting("runs", runs_folder(None))]
         return cls(open_study(_asked([*where, *overrides]), name))
 
     @property
@@ -243,13 +243,5 @@ def _asked(overrides: Sequence[str]) -> Config:
     """What a study is opened with: only places, of the configuration of no search."""
     plain = [o for o in overrides if not key_of(o).startswith("search.")]
     config = compose(plain)
-    storage = _given(overrides, "search.storage")
+    storage = given_value(overrides, "search.storage")
     return config if storage is None else replace(config, search=replace(config.search, storage=storage))
-
-
-def _given(overrides: Sequence[str], key: str) -> str | None:
-    """What the last override of a key says."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    found = [override for override in overrides if key_of(override) == key]
-    return str(OverridesParser.create().parse_override(found[-1]).value()) if found else None
