@@ -7,8 +7,9 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,14 @@ def seeds() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nobodys_store() -> Iterator[None]:
+    """MLflow's global store, which a test may set as a user would, is not that of the next file's tests."""
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)  # out of the environment too, from which commands read it
 
 
 @pytest.fixture(scope="session")
