@@ -144,7 +144,7 @@ def _suggest_xgboost(trial: optuna.Trial) -> dict[str, Any]:
 def _catboost(table: Table, seed: int, params: dict[str, Any], x: Any, y: np.ndarray, watched: Any) -> Any:
     import catboost
 
-    texts = [name for name in x["train"] if isinstance(x["train"][name].dtype, pd.CategoricalDtype)]
+    texts = list(table.categorical)
     for frame in x.values():  # which CatBoost has as text
         frame[texts] = frame[texts].astype(object).where(frame[texts].notna(), "missing")
 

@@ -25,6 +25,10 @@ TRIALS = 1000
 """More than there is time for."""
 IN_FLIGHT = 4
 """Trials of a worker at once, so that few are broken off when the time is up."""
+EPOCHS, BATCH = 100, 256
+"""Those of the recipe."""
+STEP_SECONDS = 1e-3
+"""Of a step, about: where a large table leaves no time for so many trials at once, or epochs, there are fewer."""
 KEPT = 20
 """Of so many of the best trials the weights are kept, of which an ensemble is selected."""
 LEARNING_RATE = {"optimizer.lr": (1e-3, 5e-2, "log")}
@@ -61,8 +65,11 @@ def _searched(
         given = ["experiment=table", f"data.split_column={SPLIT}", "data.train=0.8", "data.validation=0.2"]
         given += [f"task={'regression' if table.is_regression else 'classification'}"]
         given += [f"search.seed={seed}", f"seed={seed}", f"tracking.keep_weights={KEPT}"]
-        given += [f"hydra.launcher.stack_size={IN_FLIGHT}", "tracking.pictures=false"]
-        given += ["trainer.enable_progress_bar=false", f"search.timeout={_time_of_study(clock.left):.1f}"]
+        seconds = _time_of_study(clock.left)
+        epoch = len(table.rows["train"]) / BATCH * STEP_SECONDS
+        given += [f"hydra.launcher.stack_size={max(1, min(IN_FLIGHT, int(seconds / 2 / (EPOCHS * epoch))))}"]
+        given += [f"trainer.max_epochs={max(1, min(EPOCHS, int(seconds / 3 / epoch)))}"]
+        given += ["tracking.pictures=false", "trainer.enable_progress_bar=false", f"search.timeout={seconds:.1f}"]
         study = ridgeline.search(
             pd.concat(splits), table.target, space=space, n_trials=TRIALS, overrides=[*given, *more], runs=runs
         )
