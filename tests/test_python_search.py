@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 import ridgeline
-from ridgeline.api.asked import network_settings, recipe_settings, space_settings
+from ridgeline.api.asked import network_settings, space_settings
 from ridgeline.api.given import data_settings
+from ridgeline.api.recipe import recipe_settings
 from ridgeline.api.studies import Study
 from ridgeline.arrays.examples import Place, find_examples
 from ridgeline.checking import ConfigError

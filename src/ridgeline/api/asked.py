@@ -1,9 +1,7 @@
-"""What a study is asked for in Python, as overrides of Hydra's: the network, the space that is searched, the recipe."""
+"""What a study is asked for in Python, as overrides of Hydra's: the network, and the space that is searched."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,21 +17,6 @@ from ridgeline.target import TARGET
 
 Range = Sequence[Any] | str | int | float | bool | None
 """What a key of the space may have: see `space_settings`."""
-
-RECIPE = "experiment=table"
-"""What a study of a table does where it is not told what to try; docs/tables.md has what each choice of it is worth."""
-FEWEST_ROWS = 500
-"""It is for tables of as many rows: on smaller ones too few rows validate to choose among so much."""
-N_TRIALS = 64
-"""In total, without the recipe, which has its own number."""
-
-BYTES = 1 << 20
-"""A larger file has more rows than that."""
-
-NOT_OF_THE_RECIPE = ("experiment", "hparams_search", "debug", "data", "network", "model", "search.params")
-"""Overrides of these choose something that the recipe was not measured with."""
-SEARCHES = ("search=bayes", "search=random")
-"""Searches that can be of the recipe's space."""
 
 
 def space_settings(space: Mapping[str, Range] | None) -> list[str]:
@@ -100,41 +83,10 @@ def _of_class(network: type) -> list[str]:
     return [*settings, *([setting("import_path", folder)] if folder != Path.cwd() else [])]
 
 
-def recipe_settings(ours: Sequence[str], overrides: Sequence[str], n_trials: int | None) -> list[str]:
-    """The recipe for tables, and how many trials there shall be.
-
-    It is there where `ours` are the settings of a table alone, which is no small one, and the overrides choose no other
-    network, space or experiment; single settings, such as `optimizer.lr=0.01`, keep it.
-    """
-    is_table = "data=table" in ours and all(key_of(one).startswith("data") for one in ours)
-    is_chosen = any(_chooses(override) for override in overrides)
-    recipe = [RECIPE] if is_table and not is_chosen and _has_rows(given_value(ours, "data.path")) else []
-    if n_trials is None:
-        return recipe or [f"search.n_trials={N_TRIALS}"]
-    return [*recipe, f"search.n_trials={n_trials}"]
-
-
-def _has_rows(path: str | None) -> bool:
-    """Whether there are as many rows as the recipe is for; of a file that cannot be read others say what is wrong."""
-    from ridgeline.tables.reading import read_chunks
-
-    if path is None or not os.path.isfile(path) or os.path.getsize(path) > BYTES:
-        return True
-    with contextlib.suppress(ConfigError):
-        return len(next(read_chunks(path, rows=FEWEST_ROWS), ())) >= FEWEST_ROWS
-    return True
-
-
 def given_value(overrides: Sequence[str], key: str) -> str | None:
     """What the last override of a key says."""
     found = [override for override in overrides if key_of(override) == key]
     return str(OverridesParser.create().parse_override(found[-1]).value()) if found else None
-
-
-def _chooses(override: str) -> bool:
-    key = key_of(override)
-    of_search = key == "search" and override not in SEARCHES
-    return key.removesuffix(f".{TARGET}") in NOT_OF_THE_RECIPE or of_search
 
 
 def merged(ours: Iterable[str], overrides: Sequence[str]) -> list[str]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.api.asked import Range, given_value, merged, network_settings, recipe_settings, space_settings
+from ridgeline.api.asked import Range, given_value, merged, network_settings, space_settings
 from ridgeline.api.champion import Champion, Ensemble
 from ridgeline.api.composing import compose, composed, one_line_mistakes, runs_folder
 from ridgeline.api.given import data_settings
+from ridgeline.api.recipe import recipe_settings
 from ridgeline.checking import ConfigError, build
 from ridgeline.command_line.commands import key_of
 from ridgeline.config import Config, ConfirmConfig, as_tree

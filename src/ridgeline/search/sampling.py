@@ -32,7 +32,7 @@ from ridgeline.target import TARGET, is_own, reason
 logging.getLogger("optuna._gp.batched_lbfgsb").setLevel(logging.ERROR)  # it warns that greenlet would be faster
 
 START = "n_startup_trials"
-FIXED = (QMCSampler, GPSampler, CmaEsSampler)
+OF_FIXED_SPACES = (QMCSampler, GPSampler, CmaEsSampler)
 """Samplers of spaces of which each trial has all parameters."""
 REHEARSED = 3
 """How many results a sampler has seen when it is tried out before a study."""
@@ -164,7 +164,7 @@ def _check_conditions(settings: Mapping[str, Any], space: Sequence[Dimension]) -
     alone that every trial has."""
     conditional = next((f"{d.key}={d.text}" for d in space if d.switch is not None), None)
     for own in (settings, *(v for v in settings.values() if isinstance(v, Mapping) and TARGET in v)):
-        if conditional and issubclass(find(dict(own), "search.sampler", BaseSampler), FIXED):
+        if conditional and issubclass(find(dict(own), "search.sampler", BaseSampler), OF_FIXED_SPACES):
             rule = f"search/sampler is tpe or random where a key has a value or an interval ({conditional})"
             require(False, rule, f"search.sampler.{TARGET}", own[TARGET])
 
