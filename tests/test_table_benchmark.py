@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
+from on_tables.networks import recipe_epochs_and_batch
 from on_tables.scores import figures, mean_ranks
 from on_tables.splits import read_table
 from ridgeline import fit, load_splits
@@ -94,6 +95,8 @@ def test_recipe_for_tables_trains_and_can_switch_each_regularizer_off(tables: Pa
 
 def test_recipe_for_tables_has_numbers_beside_their_bins_and_gives_way_to_a_network_that_is_named(tables: Path) -> None:
     given = ["experiment=table", f"data.path={tables / 'vehicle.csv'}", "data.target=Class"]
-    assert as_tree(compose(given))["network"]["numeric"] == "piecewise_and_linear"
+    recipe = compose(given)
+    assert as_tree(recipe)["network"]["numeric"] == "piecewise_and_linear"
+    assert recipe_epochs_and_batch() == (recipe.trainer.max_epochs, recipe.trainer.batch_size)
     assert as_tree(compose([*given, "network=tabular"]))["network"]["numeric"] == "piecewise"
     assert compose([*given, "network=mlp"]).network.name == "mlp"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 SPLIT = "split of the row"
+RECIPE = "experiment=table"
 END, LEAST_END = 0.15, 3.0
 """Of the time that is left when a study begins: the share, and the seconds at least, in which it writes its tables and
 the network predicts."""
@@ -25,8 +26,6 @@ TRIALS = 1000
 """More than there is time for."""
 IN_FLIGHT = 4
 """Trials of a worker at once, so that few are broken off when the time is up."""
-EPOCHS, BATCH = 100, 256
-"""Those of the recipe."""
 STEP_SECONDS = 1e-3
 """Of a step, about: where a large table leaves no time for so many trials at once, or epochs, there are fewer."""
 KEPT = 20
@@ -62,18 +61,27 @@ def _searched(
     splits = [table.frame.iloc[table.rows[split]].assign(**{SPLIT: split}) for split in ("train", "validation")]
     new = table.frame.drop(columns=table.target).iloc[table.rows["test"]]
     with tempfile.TemporaryDirectory() as runs:
-        given = ["experiment=table", f"data.split_column={SPLIT}", "data.train=0.8", "data.validation=0.2"]
+        given = [RECIPE, f"data.split_column={SPLIT}", "data.train=0.8", "data.validation=0.2"]
         given += [f"task={'regression' if table.is_regression else 'classification'}"]
         given += [f"search.seed={seed}", f"seed={seed}", f"tracking.keep_weights={KEPT}"]
         seconds = _time_of_study(clock.left)
-        epoch = len(table.rows["train"]) / BATCH * STEP_SECONDS
-        given += [f"hydra.launcher.stack_size={max(1, min(IN_FLIGHT, int(seconds / 2 / (EPOCHS * epoch))))}"]
-        given += [f"trainer.max_epochs={max(1, min(EPOCHS, int(seconds / 3 / epoch)))}"]
+        epochs, batch = recipe_epochs_and_batch()
+        epoch = len(table.rows["train"]) / batch * STEP_SECONDS
+        given += [f"hydra.launcher.stack_size={max(1, min(IN_FLIGHT, int(seconds / 2 / (epochs * epoch))))}"]
+        given += [f"trainer.max_epochs={max(1, min(epochs, int(seconds / 3 / epoch)))}"]
         given += ["tracking.pictures=false", "trainer.enable_progress_bar=false", f"search.timeout={seconds:.1f}"]
         study = ridgeline.search(
             pd.concat(splits), table.target, space=space, n_trials=TRIALS, overrides=[*given, *more], runs=runs
         )
         return _predicted(table, fitted_of(study), new)
+
+
+def recipe_epochs_and_batch() -> tuple[int, int]:
+    """How many epochs a trial of the recipe has at most, and how many rows a batch."""
+    from ridgeline.api.composing import composed
+
+    with composed([RECIPE]) as (_, recipe, _):
+        return int(recipe.trainer.max_epochs), int(recipe.trainer.batch_size)
 
 
 def _time_of_study(left: float) -> float:
