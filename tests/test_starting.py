@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ridgeline.processes import ask
 from ridgeline.stack import garbage
 
 
@@ -46,3 +47,14 @@ def test_what_is_told_before_torch_needs_neither_scikit_learn_nor_pandas(tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
+def _has_worker() -> bool:
+    return "ridgeline.stack.worker" in sys.modules
+
+
+@pytest.mark.verify
+def test_a_forked_process_has_what_workers_need_because_the_package_of_workers_asks_for_it() -> None:
+    assert ask(_has_worker)
+    below = Path(str(sys.modules["ridgeline.processes"].__file__)).read_text()
+    assert "ridgeline." not in below.split("from __future__")[1]  # it lies below all other packages

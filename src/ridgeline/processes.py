@@ -26,10 +26,18 @@ Told = TypeVar("Told")
 
 SERVED = multiprocessing.get_context("forkserver")
 
+_preloaded = list[str]()
+
+
+def preload(module: str) -> None:
+    """Let the server import this module when it starts: the package whose workers need it says so as it is imported."""
+    if module not in _preloaded:
+        _preloaded.append(module)
+
 
 def start_server() -> None:
     """Start it, if it does not run, without waiting for it. It ends with this process."""
-    SERVED.set_forkserver_preload(["ridgeline.stack.preload"])
+    SERVED.set_forkserver_preload(_preloaded)
     with _short_temporary_folder(), without_script():
         forkserver.ensure_running()
 
