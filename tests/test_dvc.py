@@ -28,6 +28,7 @@ TOP = {
     for name in (
         "__init__",
         "__main__",
+        "bars",
         "cache",
         "checking",
         "finding",

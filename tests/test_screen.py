@@ -8,12 +8,15 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from ridgeline.command_line.bars import bar_of
+from ridgeline.bars import bar_of
 from ridgeline.command_line.places import ROOT
 from ridgeline.command_line.screen import Screen, use_screen
+from ridgeline.images import reading
 from ridgeline.search.progress import timed
 
 
@@ -64,6 +67,17 @@ def test_bar_in_a_log_file_is_made_of_whole_lines(monkeypatch: pytest.MonkeyPatc
     assert warning == "a warning"
     assert last.startswith("learning rates: 100%|")
     assert log.getvalue().endswith("\n")
+
+
+def test_bar_of_images_that_are_decoded_is_one_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log, file = io.StringIO(), tmp_path / "grey.png"
+    Image.new("L", (3, 2), 255).save(file)
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr(reading, "DELAY", 0)
+    assert [found.shape for found in reading.pixels([file, file], 1, (2, 3))] == [(1, 2, 3)] * 2
+    assert "\r" not in log.getvalue()
+    assert log.getvalue().startswith("decoding:   0%|")
+    assert log.getvalue().endswith("image/s]\n")
 
 
 def test_what_took_how_long_is_a_whole_line_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from ridgeline.api.studies import Verdict as Verdict
 from ridgeline.api.studies import search as search
 
 # Settings, and what an entry point says and checks.
+from ridgeline.bars import bar_of as bar_of
 from ridgeline.checking import ConfigError as ConfigError
 from ridgeline.command_line.commands import command as command
 from ridgeline.command_line.outputs import draft_of as draft_of

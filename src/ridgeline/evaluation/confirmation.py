@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ridgeline.command_line.bars import bar_of
+from ridgeline.bars import bar_of
 from ridgeline.config import Config, ConfirmConfig
 from ridgeline.data import DataDescription
 from ridgeline.data import describe as describe_data

@@ -16,8 +16,8 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from ridgeline.arrays.examples import find_new
+from ridgeline.bars import bar_of
 from ridgeline.checking import ConfigError, nearest, require
-from ridgeline.command_line.bars import bar_of
 from ridgeline.command_line.commands import command
 from ridgeline.command_line.outputs import draft_of
 from ridgeline.config import ArraysConfig, ImagesConfig, TableConfig

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from ridgeline.bars import bar_of
 from ridgeline.images.chunks import chunk_size
 from ridgeline.images.decoding import BadImage, Seen, decode, look
 
@@ -125,7 +124,7 @@ def _each(files: Sequence[Path], own: Callable[[Path], T], what: str, n: int = P
     with (
         warnings.catch_warnings(),
         ThreadPoolExecutor(n_threads) as pool,
-        tqdm(total=len(files), unit="image", desc=what, delay=DELAY, file=sys.stderr, dynamic_ncols=True) as bar,
+        bar_of(total=len(files), unit="image", desc=what, delay=DELAY) as bar,
     ):
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.simplefilter("ignore", UserWarning)  # of what is odd in a file that can be read

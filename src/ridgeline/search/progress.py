@@ -12,7 +12,7 @@ from typing import Any
 from optuna.study import Study
 from tqdm import tqdm
 
-from ridgeline.command_line.bars import bar_of
+from ridgeline.bars import bar_of
 from ridgeline.command_line.numbers import number
 from ridgeline.config import Config
 from ridgeline.search.launching import SLOTS, STACK_LAUNCHER, Launcher, StackSettings

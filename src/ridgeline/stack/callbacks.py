@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from ridgeline.command_line.bars import bar_of
+from ridgeline.bars import bar_of
 from ridgeline.config import Config
 from ridgeline.stack.diagnostics import Diagnostics
 from ridgeline.stack.folds import FailingTogether, epochs_of, mean_row

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from ridgeline import (
     LEDGER,
@@ -20,6 +19,7 @@ from ridgeline import (
     FitResult,
     FitsFailed,
     Split,
+    bar_of,
     best_settings,
     check_store,
     commit,
@@ -154,5 +154,4 @@ def test(fits: Fits, open_test: OpenTest, baseline: Config, folder: Path) -> dic
 
 
 def _bar(total: int, description: str) -> Any:
-    interval = 0.1 if sys.stderr.isatty() else 30.0
-    return tqdm(total=total, desc=description, unit="fit", file=sys.stderr, dynamic_ncols=True, mininterval=interval)
+    return bar_of(total=total, desc=description, unit="fit")

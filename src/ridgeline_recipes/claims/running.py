@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ridgeline import (
     Config,
     Tracker,
+    bar_of,
     check_store,
     commit,
     describe_machine,
@@ -82,8 +80,7 @@ def run(config: Config, compose: Compose, command: str) -> str:
 
 def measure(lab: Lab) -> list[Claim]:
     claims = []
-    interval = 0.1 if sys.stderr.isatty() else 30.0
-    with tqdm(EXPERIMENTS, unit="claim", file=sys.stderr, dynamic_ncols=True, mininterval=interval) as bar:
+    with bar_of(iterable=EXPERIMENTS, unit="claim") as bar:
         for experiment in bar:
             bar.set_description(experiment.__name__)
             claims.append(experiment(lab))
