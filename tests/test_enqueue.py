@@ -9,6 +9,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ridgeline.config import ConfigError, SearchConfig
+from ridgeline.search import advice
 from ridgeline.search.space import Dimension, dimension
 from ridgeline.search.start import check_enqueue, enqueued, left_of_enqueue
 from sweeping import Studies
@@ -122,5 +123,37 @@ def test_recipe_for_tables_takes_single_settings_and_few_trials_and_is_the_same_
     assert plan.name == studies.plan(*given, "optimizer.lr=0.01").name
     assert [sorted(entry) for entry in plan.config.search.enqueue] == [sorted(OF_TABLES)] * 3
     assert "search.enqueue" not in plan.line.again()
-    with pytest.raises(ConfigError, match=r"`search\.n_trials >= 2, a trial for each seed of each entry"):
-        studies.plan(*given, "search.enqueue=[{optimizer.lr:0.01},{optimizer.lr:0.02}]", "search.n_trials=1")
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(499, 1), pytest.param(500, 0, marks=pytest.mark.verify)])
+def test_recipe_that_is_asked_for_on_a_small_table_says_what_it_was_measured_on(
+    rows: int, lines: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_text("size,bought\n" + "".join(f"{i},{'yes' if i % 3 else 'no'}\n" for i in range(rows)))
+    plan = Studies(tmp_path, tmp_path / "mlflow.db").plan(
+        "experiment=table", "search=bayes", f"data.path={file}", "data.target=bought"
+    )
+    said = list(advice.on_start(plan))
+    assert len(said) == lines
+    assert all(
+        line.startswith("experiment=table was measured on tables of 500 rows or more, and this one has 499: ")
+        for line in said
+    )
+
+
+def test_fewer_trials_than_entries_try_the_first_ones_and_one_line_says_so(tmp_path: Path) -> None:
+    """Whether file or command line has either: who asks for two trials wants two."""
+    studies = Studies(tmp_path, tmp_path / "mlflow.db")
+    given = ["search=bayes", "search.enqueue=[{regularization.l2:1e-3},{regularization.l2:1e-2}]"]
+
+    def said(*more: str) -> list[str]:
+        return list(advice.on_start(studies.plan(*given, *more)))
+
+    (line,) = said("search.n_trials=1")
+    assert line == "search.n_trials=1: of the 2 entries of search.enqueue the first is tried."
+    (line,) = said("search.n_trials=3", "seed=1,2")
+    assert line.endswith("of the 2 entries of search.enqueue the first is tried, with 2 seeds.")
+    (line,) = said("search.n_trials=2")
+    assert line.startswith("All 2 trials are of the quasi-random start")
+    assert said("search.n_trials=20") == []

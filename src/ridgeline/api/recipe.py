@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from ridgeline.api.asked import given_value
 from ridgeline.checking import ConfigError
 from ridgeline.command_line.commands import key_of
+from ridgeline.search.recipe import LEAST_ROWS, RECIPE
 from ridgeline.target import TARGET
 
-RECIPE = "experiment=table"
-"""What a study of a table does where it is not told what to try; docs/tables.md has what each choice of it is worth."""
-LEAST_ROWS = 500
-"""It is for tables of as many rows: on smaller ones too few rows validate to choose among so much."""
 N_TRIALS = 64
 """In total, without the recipe, which has its own number."""
 

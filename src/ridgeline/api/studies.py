@@ -24,7 +24,7 @@ from ridgeline.entry_points import checked, one_trial
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.quoting import setting
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped
-from ridgeline.search.ranking import best_settings, ran
+from ridgeline.search.ranking import ran
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,10 +128,7 @@ class Study:
     def best(self) -> Best:
         """Raises ConfigError where no trial has ended with a value."""
         stored = self._stored
-        ranked = best_settings(ran(stored.study), stored.study.direction)
-        if not ranked:
-            raise ConfigError(f"`a trial has a value` must hold, but got none in the study {self.name}.")
-        first = ranked[0]
+        first = stored.find_best()
         command = stored.line.retrain(first.trial.params)
         return Best(first.trial.number, first.value, first.params, stored.config.metric, first.metrics, command)
 
@@ -143,6 +140,7 @@ class Study:
         from ridgeline.evaluation.fitted import fitted_of
         from ridgeline.search.records import WEIGHTS
 
+        self._stored.find_best()
         kept = kept_of_best(self._stored)
         if kept is None:
             raise ConfigError(NOT_KEPT)

@@ -14,7 +14,7 @@ from ridgeline.data import describe, require_fixed_splits, require_test_split
 from ridgeline.evaluation.ensemble import check_ensemble
 from ridgeline.evaluation.measuring import measuring_of
 from ridgeline.evaluation.stored import StoredStudy
-from ridgeline.search.ranking import best_settings, ran
+from ridgeline.search.ranking import ran
 
 SECTION = re.compile(r"^data:\n((?:[ -].*\n?)*)", re.MULTILINE)
 """Of a stored configuration."""
@@ -29,8 +29,7 @@ def check(stored: StoredStudy, *, ensemble: bool = False) -> None:
     if stored.config.data.is_module:
         require_fixed_splits(stored.config.data)
     measuring = measuring_of(stored.config)
-    if not best_settings(ran(stored.study), stored.study.direction):
-        raise ConfigError(f"The study {stored.name} has no setting that is complete, so there is nothing to confirm.")
+    stored.find_best()
     if ensemble:
         check_ensemble(stored, measuring)
     _check_one_split(stored)

@@ -168,9 +168,9 @@ def of_own_weights(stored: StoredStudy) -> tuple[FittedEnsemble, Chosen]:
     rule = "data.folds=null, where the trials' own networks are averaged (confirm.ensemble=true trains such anew),"
     require(stored.config.data.folds is None, rule, "data.folds", stored.config.data.folds)
     measuring = measuring_of(stored.config)
+    best = stored.find_best()
     check_ensemble(stored, measuring)
-    best = best_settings(ran(stored.study), stored.study.direction)
-    chosen = choose(kept_of_study(stored, stored.config_of(best[0].trial.number)), measuring)
+    chosen = choose(kept_of_study(stored, stored.config_of(best.trial.number)), measuring)
     if chosen is None:
         raise ConfigError(NONE_KEPT)
     made = [fitted_of(c.config, load_file(stored.job(int(c.trial or 0)) / WEIGHTS)) for c in chosen.members]

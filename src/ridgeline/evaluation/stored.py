@@ -22,10 +22,12 @@ from ridgeline.command_line.paths import IMPORT_PATH, with_absolute_paths
 from ridgeline.config import Config, parse
 from ridgeline.config.idle import Idle, idle_keys
 from ridgeline.config.stored import check_targets, of_today, read_stored
+from ridgeline.search.advice import on_no_result
 from ridgeline.search.commandline import STAGE, CommandLine, restore, swept_keys
 from ridgeline.search.conditions import values_of
 from ridgeline.search.folder import MASTER, study_folder
 from ridgeline.search.job_folder import job_folder
+from ridgeline.search.ranking import Setting, best_settings, ran
 from ridgeline.search.storage import read_storage
 from ridgeline.search.trees import set_first_targets
 
@@ -55,6 +57,15 @@ class StoredStudy:
         """All that its results follow from: see `search.identity`."""
         defined: dict[str, Any] = self.study.user_attrs["definition"]
         return defined
+
+    def find_best(self) -> Setting:
+        """The best setting. Raises ConfigError where none is complete, with what to change."""
+        trials = ran(self.study)
+        ranked = best_settings(trials, self.study.direction)
+        if not ranked:
+            why = on_no_result(trials, self.config.search.pruner)
+            raise ConfigError(f"The study {self.name} has no best trial. {why}")
+        return ranked[0]
 
     def job(self, number: int) -> Path:
         """The folder of a trial."""

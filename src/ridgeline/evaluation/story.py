@@ -23,6 +23,7 @@ from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.report.facts import Axis, Story, Trial
 from ridgeline.report.notation import short_names
 from ridgeline.report.page import render
+from ridgeline.search.advice import on_no_result
 from ridgeline.search.conditions import values_of
 from ridgeline.search.ranking import Setting, best_settings, outcome, ran, repeated, settings, state_of
 from ridgeline.search.repeats import searched, view_of
@@ -66,14 +67,15 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
     confirmed = read_confirmed(stored.folder)
     missing = dict[str, str]()
     params = {t.number: t.params for t in frozen}
-    return Story(
+    ranked = settings(ran(stored.study))
+    story = Story(
         name=stored.name,
         metric=stored.config.metric,
         figure=_figure(stored.config),
         larger_is_better=stored.config.direction == "maximize",
         axes=axes,
         trials=[_trial(t) for t in frozen],
-        settings=[_setting(s) for s in settings(ran(stored.study))],
+        settings=[_setting(s) for s in ranked],
         importance=_importance(stored, [axis.key for axis in axes]),
         curves=curves_of(stored, confirmed, missing),
         weights=weights_by_name(stored, confirmed, missing),
@@ -86,6 +88,10 @@ def gather(stored: StoredStudy, tags: Mapping[str, str]) -> Story:
         made=how_made(stored, tags, confirmed.record if confirmed else None),
         missing=missing,
     )
+    if not story.complete:
+        missing |= dict.fromkeys(("weights", "predictions"), "There is no best trial.")
+        missing["trials"] = on_no_result(ran(stored.study), stored.config.search.pruner)
+    return story
 
 
 def _figure(config: Config) -> str | None:

@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ridgeline.search import sampling
+from ridgeline.search.advice import on_no_result
 from ridgeline.search.conditions import values_of
 from ridgeline.search.deadline import Deadline
 from ridgeline.search.endings import Ending, StudyStopped
@@ -151,3 +152,6 @@ class AskTell:
             raise StudyStopped(f"The study {self.plan.name} ends: {why}. The last: {last}")
         if failed and failed == self.tally.ran >= goal:
             raise StudyStopped(f"All {failed} trials of the study {self.plan.name} failed. The last: {last}")
+        if self.tally.ran >= goal and not self.tally.complete:
+            why = on_no_result(ran(self.study), self.plan.config.search.pruner)
+            raise StudyStopped(f"The study {self.plan.name} ends without a result. {why}")

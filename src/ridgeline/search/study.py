@@ -23,6 +23,7 @@ from ridgeline.command_line.precision import settle_precision
 from ridgeline.config.foreign import words_on_unused
 from ridgeline.processes import start_server
 from ridgeline.quoting import setting
+from ridgeline.search import advice
 from ridgeline.search.commandline import PARAMS, STAGE
 from ridgeline.search.endings import INTERRUPTED_CODE, StudyStopped, one_line
 from ridgeline.search.folder import MASTER, locked, study_folder
@@ -69,7 +70,8 @@ def run(context: HydraContext, task: TaskFunction, master: DictConfig, arguments
         launcher = make_launcher(context, task, master)
         if settings is not None and settings.backend == "local":
             start_server()  # it imports on another core what workers need; now that nothing is refused any more
-        _warn(plan)
+        for line in (*warnings_of(plan.config), *advice.on_start(plan)):
+            log.warning(line)
         print("\n".join([opening_words(plan, study, folder, launcher), *words_on_unused(plan.trees.first)]), flush=True)
         if len(ran(study)) >= plan.n_trials and _is_reported(study):
             write_results(study, plan.config, plan.line, folder)
@@ -100,16 +102,6 @@ def _begun(master: DictConfig) -> Path | None:
     """What an earlier start of a study with a name of its own has composed, if there was one."""
     name = OmegaConf.select(master, "search.study_name")
     return None if name is None else Path(master.runs) / "studies" / str(name) / MASTER
-
-
-def _warn(plan: Plan) -> None:
-    """Warn of what is allowed but is hardly meant; after all that is refused."""
-    search = plan.config.search
-    for warning in warnings_of(plan.config):
-        log.warning(warning)
-    if plan.grid is None and plan.n_trials <= search.n_startup_trials:
-        start = f"search.n_startup_trials={search.n_startup_trials}"
-        log.warning(f"All {plan.n_trials} trials are of the quasi-random start ({start}): none is the sampler's.")
 
 
 def _keep_params(folder: Path) -> None:

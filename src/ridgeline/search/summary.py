@@ -13,6 +13,7 @@ from ridgeline.command_line.numbers import number
 from ridgeline.config import Config
 from ridgeline.data import has_test_split
 from ridgeline.report.notation import counted
+from ridgeline.search.advice import on_no_result
 from ridgeline.search.commandline import CommandLine
 from ridgeline.search.ranking import Setting, best_settings, counts, outcome, ran, repeated, settings
 from ridgeline.tracking.address import look_at_study
@@ -38,6 +39,8 @@ def closing_words(study: Study, config: Config, line: CommandLine, folder: Path)
         if has_test_split(config.data):
             words += [f"Does it help?          {line.follow('confirm', study.study_name, where='here')}"]
         words += [f"As a page:             {line.follow('report', study.study_name, where='here')}"]
+    elif trials:
+        words += [on_no_result(trials, config.search.pruner)]
     words += [f"Results:               {folder}"]
     words += [f"Look at it:            {look_at_study(config, study.study_name)}"]
     return "\n".join(words)

@@ -33,6 +33,10 @@ class Tally:
         return self.asked - self.ran
 
     @property
+    def complete(self) -> int:
+        return self._ended["COMPLETE"]
+
+    @property
     def pruned(self) -> int:
         return self._ended["PRUNED"]
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from optuna.distributions import CategoricalDistribution
 
 from ridgeline.checking import ConfigError, require, unknown_choice
-from ridgeline.command_line.arguments import check_key, typed_keys
+from ridgeline.command_line.arguments import check_key
 from ridgeline.config import Config, DataConfig, parse
 from ridgeline.config.batchable import is_batchable, structure
 from ridgeline.config.deciding import NOT_TRAINED
@@ -185,10 +185,6 @@ def check_limits(config: Config, line: CommandLine, *, grid: bool) -> None:
         rule = f"search.n_trials >= {seeds}, a trial for each seed,"
         require((search.n_trials or 0) >= seeds, rule, "search.n_trials", search.n_trials)
         check_enqueue(search, searched(line.space))
-        typed, least = typed_keys(line.start.typed), seeds * len(search.enqueue)
-        if "search.enqueue" in typed or "search.n_trials" not in typed:  # who types a small number wants no more
-            rule = f"search.n_trials >= {least}, a trial for each seed of each entry of search.enqueue,"
-            require((search.n_trials or 0) >= least, rule, "search.n_trials", search.n_trials)
     if (
         config.model is None
         and config.metric.endswith("/loss")
