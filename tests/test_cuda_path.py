@@ -272,10 +272,10 @@ def test_a_fit_group_a_call_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> No
         for values_P, grads_P in zip(optimizer._rows.values_KP, optimizer._rows.grads_KP, strict=True):
             values_P.sub_(grads_P)
 
-    monkeypatch.setattr(WholeOptimizer, "_step", a_call_a_fit)
+    monkeypatch.setattr(WholeOptimizer, "step_", a_call_a_fit)
     (of_2,), (of_32,) = steps_of(2), steps_of(32)
     assert len(of_2.operations) < len(of_32.operations)
-    monkeypatch.setattr(WholeOptimizer, "_step", lambda optimizer: optimizer._rows.grads_KP.sum().item())
+    monkeypatch.setattr(WholeOptimizer, "step_", lambda optimizer: optimizer._rows.grads_KP.sum().item())
     with pytest.raises((AssertionError, RuntimeError), match=r"waits for the device|item\(\)"):
         steps_of(2)
 

@@ -102,13 +102,13 @@ def test_gradcheck_fails_on_a_penalty_whose_gradient_is_left_out(
 
 
 def test_gradcheck_fails_on_masks_that_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    right, step = Stack.losses, iter(range(10**9))
+    right, step = Stack._losses, iter(range(10**9))
 
     def forgetful(stack: Stack, positions_KB: torch.Tensor) -> Any:
         stack.records[0].step = next(step)
         return right(stack, positions_KB)
 
-    monkeypatch.setattr(Stack, "losses", forgetful)
+    monkeypatch.setattr(Stack, "_losses", forgetful)
     assert gradcheck(small()).passed
     assert not gradcheck(small(regularization__dropout=0.3)).passed
     assert not gradcheck(small(regularization__dropout=0.3, network__activation="tanh")).passed
@@ -142,13 +142,13 @@ def test_monotone_fails_when_j_is_no_number() -> None:
 
 
 def test_monotone_fails_on_a_gradient_of_the_wrong_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Stack.losses
+    right = Stack._losses
 
     def turned(stack: Stack, positions_KB: torch.Tensor) -> Any:
         loss_K, *others = right(stack, positions_KB)
         return 2 * loss_K.detach() - loss_K, *others
 
-    monkeypatch.setattr(Stack, "losses", turned)
+    monkeypatch.setattr(Stack, "_losses", turned)
     assert not monotone(small(optimizer__name="sgd", optimizer__lr=0.05)).passed
 
 

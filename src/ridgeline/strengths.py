@@ -95,7 +95,7 @@ class OwnEffect(Target):
         return [name for base in mro[:effect] for name, value in vars(base).items() if callable(value)]
 
 
-SILENT = ("attach", "kept", "is_on", "values_K", "after_validation", "state", "load_state")
+SILENT = ("structure", "attach", "kept", "is_on", "values_K", "after_validation", "state", "load_state")
 """Methods of an `Effect` that change nothing of a training by themselves."""
 MOMENT = re.compile("on_|before_|after_|values_")
 

@@ -176,6 +176,7 @@ class _OnOptimizer:
         self._steps = self.fit.begin_step()
         if self._steps:
             self._step_numbers.bring([(effect, effect.numbers()) for effect in self._on])
+            self._step_numbers.give()
         acting = [effect for effect in self._on if acts_at(effect, "on_gradients")]
         if not self._steps or not acting:
             return

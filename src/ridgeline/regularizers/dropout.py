@@ -5,7 +5,7 @@ K fits, B batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,10 +80,17 @@ class Dropout(Effect):
         keeps_rates = config.network.n_hidden is None and config.regularization.dropout is None
         return keeps_rates or cls.settings.is_on_in(config)
 
+    def structure(self, config: Config) -> Hashable:
+        """Which of the layers drop anything."""
+        return *(rate > 0 for rate in rates_of(config, self._own_rates)), config.regularization.input_dropout > 0
+
+    @property
+    def _own_rates(self) -> tuple[float, ...]:
+        return tuple(layer.own_rate for layer in self.fits.network.dropouts)
+
     def load(self, configs: Sequence[Config]) -> None:
         *hidden_layers, input_layer = self.fits.network.noisy_layers
-        own_rates = tuple(layer.own_rate for layer in hidden_layers)
-        rates = [rates_of(config, own_rates) for config in configs]
+        rates = [rates_of(config, self._own_rates) for config in configs]
         for i, layer in enumerate(hidden_layers):
             layer.set_rates([own[i] for own in rates])
         input_layer.set_rates([config.regularization.input_dropout for config in configs])

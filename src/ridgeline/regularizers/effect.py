@@ -5,7 +5,7 @@ K fits, B batch, I inputs, P parameters of one fit, R rows of numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -85,6 +85,10 @@ class Effect:
         """Whether it acts on a fit with this configuration: one of its strengths is more than 0."""
         return cls.settings is None or cls.settings.is_on_in(config)
 
+    def structure(self, config: Config) -> Hashable:
+        """What of a fit's configuration decides which operations a step has, and not only with which numbers."""
+        return self.is_on(config)
+
     def attach(self, fits: Fits) -> None:
         """Once, before anything else: these are the fits."""
         self.fits = fits
@@ -98,6 +102,12 @@ class Effect:
         else:
             known[name] = value
         return known[name]
+
+    @property
+    def all_kept(self) -> list[Tensor]:
+        """What `kept` has."""
+        known: dict[str, Tensor] = self.__dict__.get("_kept", {})
+        return list(known.values())
 
     def begin(self, k: int) -> None:
         """Row `k` has a fresh fit, whose configuration is `fits.configs[k]`; nothing of the one before may be left."""

@@ -66,9 +66,10 @@ class Measures:
         self.names = ("loss", *names)
         self._figures = [FIGURES[name] for name in names]
         self._sizes = list(split.sizes or (split.n,)) * (k // split.folds)
-        self._sums_MK = torch.zeros(len(self.names), k, dtype=split.dtype, device=split.x_NI.device)
+        self.keeps = any(figure.whole for figure in self._figures)
+        self.sums_MK = torch.zeros(len(self.names), k, dtype=split.dtype, device=split.x_NI.device)
         stds = [scaler.target_std for scaler in splits.scalers]
-        self._unit_K = self._sums_MK.new_tensor([1.0 if std is None else float(std) for std in stds]).repeat(
+        self._unit_K = self.sums_MK.new_tensor([1.0 if std is None else float(std) for std in stds]).repeat(
             k // len(stds)
         )
         self._seen = list[tuple[Tensor, Tensor]]()
@@ -76,7 +77,7 @@ class Measures:
 
     def reset(self) -> None:
         """Nothing has been seen, as at the start of an epoch."""
-        self._sums_MK.zero_()
+        self.sums_MK.zero_()
         self._seen.clear()
         self._seen_weights.clear()
 
@@ -94,23 +95,41 @@ class Measures:
         """Take in a batch with its mean loss. `piece`: which rows of a split with folds it is, of which some may fill
         up. `mixing`: a figure that is a mean counts what was mixed in as the loss does. `weights_KB`: of the examples,
         1 in the mean over the split; None: they have none."""
+        self.sum_up(outputs_KBO, targets_KB, loss_K, piece=piece, mixing=mixing, weights_KB=weights_KB)
+        self.keep(outputs_KBO.detach(), targets_KB, weights_KB)
+
+    @torch.no_grad()
+    def sum_up(
+        self,
+        outputs_KBO: Tensor,
+        targets_KB: Tensor,
+        loss_K: Tensor,
+        *,
+        piece: slice | None = None,
+        mixing: Mixing | None = None,
+        weights_KB: Tensor | None = None,
+    ) -> None:
+        """The first half of `add`, which changes tensors alone."""
         count = targets_KB.shape[1] if piece is None else self._count(piece)
-        self._sums_MK[0] += loss_K * count
+        self.sums_MK[0] += loss_K * count
         for i, figure in enumerate(self._figures, start=1):
             if figure.each is not None:
                 own_K = mean_K(figure.each(outputs_KBO, targets_KB), weights_KB)
                 if mixing is not None:
                     other_KB = figure.each(outputs_KBO, mixing.targets_KB)
                     own_K = mixing.of(own_K, mean_K(other_KB, mixing.weights_KB))
-                self._sums_MK[i] += own_K * count
-        if any(figure.whole for figure in self._figures):
-            self._seen.append((outputs_KBO.detach(), targets_KB))
+                self.sums_MK[i] += own_K * count
+
+    def keep(self, outputs_KBO: Tensor, targets_KB: Tensor, weights_KB: Tensor | None = None) -> None:
+        """The second half: the batch itself, where a figure is made of all of them."""
+        if self.keeps:
+            self._seen.append((outputs_KBO, targets_KB))
             if weights_KB is not None:
                 self._seen_weights.append(weights_KB)
 
     def values_MK(self) -> Tensor:
         """Of all that was taken in, in the order of `names`."""
-        values_MK = self._sums_MK / self._count(slice(0, max(self._sizes)))
+        values_MK = self.sums_MK / self._count(slice(0, max(self._sizes)))
         for i, figure in enumerate(self._figures, start=1):
             if figure.whole is not None:
                 values_MK[i] = self._of_all_K(figure.whole)
@@ -134,7 +153,7 @@ class Measures:
         counts = [max(0, min(size, piece.stop) - piece.start) for size in self._sizes]
         if len(set(counts)) == 1:
             return counts[0]
-        return torch.tensor(counts, dtype=self._sums_MK.dtype).to(self._sums_MK.device)
+        return torch.tensor(counts, dtype=self.sums_MK.dtype).to(self.sums_MK.device)
 
 
 @torch.no_grad()

@@ -11,7 +11,8 @@ validates on its own rows of the same tensors.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -21,24 +22,20 @@ from torch import Tensor
 from ridgeline.config import Config, ConfigError
 from ridgeline.config.batchable import structure
 from ridgeline.config.deciding import training_keys
-from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.data import Splits
 from ridgeline.networks.stacking.noise import KeyedNoise
 from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.evaluation import Measures, data_loss_of, evaluation_batch, examples_of
+from ridgeline.stack.graphs import Kept, graphs_on
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
-from ridgeline.stack.optimizers import RowOptimizer
+from ridgeline.stack.optimizers import optimizer_for
 from ridgeline.stack.orders import Orders
-from ridgeline.stack.own_optimizer import OwnRowOptimizer
 from ridgeline.stack.precision import predict
 from ridgeline.stack.records import FitRecord
-from ridgeline.stack.step_numbers import Needing, StepNumbers
+from ridgeline.stack.step_numbers import KnownNumbers, Needing, StepNumbers
 from ridgeline.stack.whole_optimizer import WholeOptimizer
-
-KNOWN = 64
-"""So many sets of numbers of the fits are kept on a device other than the CPU."""
 
 
 class Stack(pl.LightningModule):
@@ -60,22 +57,18 @@ class Stack(pl.LightningModule):
         self.network = stacked_network(configs[0], k, splits.train.features_MI(slice(EXAMPLES)), shape_of(splits))
         self.rows = self.network.rows
         self.n_penalized = n_penalized(configs[0], self.network)
-        own = configs[0].optimizer
-        self.optimizer: OwnRowOptimizer | RowOptimizer | WholeOptimizer
-        if isinstance(own, OwnOptimizerConfig):
-            self.optimizer = OwnRowOptimizer(own, self.rows)
-        elif device.type == "cpu":
-            self.optimizer = RowOptimizer(own, self.rows, self.n_penalized)
-        else:
-            self.optimizer = WholeOptimizer(own, self.rows)
+        self.optimizer = optimizer_for(configs[0].optimizer, self.rows, self.n_penalized)
         self._step_numbers = StepNumbers(self.rows.values_KP)
-        self._known_K: dict[tuple[float, ...], Tensor] = {}
+        self._known_numbers = KnownNumbers(self.rows.values_KP)
         self.noise = KeyedNoise(device)
-        self._orders = Orders(device, splits.train.n)
+        self._orders = Orders(device, splits.train.n, splits.folds)
         own_effects = [target.build() for _, target in configs[0].regularization.own]
         self.effects: list[Effect] = sorted([*all_effects(), *own_effects], key=lambda effect: effect.order)
         self._on: list[Effect] = []
         self._loaded: list[Config] = []
+        self._structure: Hashable = ()
+        self._is_stepped = False
+        self.graphs = graphs_on(device, configs[0], self.network)
         for effect in self.effects:
             effect.attach(self)
         self.register_buffer("best_KS", torch.empty_like(self.rows.state_KS))
@@ -122,7 +115,7 @@ class Stack(pl.LightningModule):
 
     def train_dataloader(self) -> Batches:
         n = self.splits.train.n
-        return Batches(self._order_KN, n, self._shared.trainer.batch_size or n)
+        return Batches(lambda: self._orders.of(self.configs, self.records), n, self._shared.trainer.batch_size or n)
 
     def val_dataloader(self) -> Slices:
         return Slices(self.splits.validation, evaluation_batch(self.network))
@@ -134,31 +127,24 @@ class Stack(pl.LightningModule):
     def losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Batch]:
         """Each fit's mean data loss over these examples, with the noise of the step that comes; its outputs; and the
         batch as the effects left it."""
-        train = self.splits.train
-        x_KBI, targets_KB = train.batch_KBI(positions_KB), train.y_N[positions_KB]
-        weights_KB = None if train.w_N is None else train.w_N[positions_KB]
-        batch = Batch(x_KBI, targets_KB, self.seeds, self.steps, weights_KB=weights_KB)
-        self._bring_numbers(batch.steps)
-        for effect in self._on:
-            effect.on_batch(batch)
-        self.network.key_noise(batch.seeds, batch.steps)
-        outputs_KBO = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
-        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing, batch.weights_KB)
-        return loss_K, outputs_KBO, batch
+        self._prepare()
+        return self._losses(positions_KB)
 
     def training_step(self, positions_KB: Tensor, batch_idx: int) -> None:
-        loss_K, outputs_KBO, batch = self.losses(positions_KB)
-        self.rows.differentiate(loss_K)
-        self.add_to_gradients_()
+        self._prepare()
         optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
         assert not isinstance(optimizer, list)
-        optimizer.step()
+        if self.graphs is None or not isinstance(self.optimizer, WholeOptimizer):
+            kept = self._step(optimizer.step, positions_KB)
+        else:
+            step = partial(self._step, self.optimizer.step_)
+            changed, read = self._lasting(self.optimizer)
+            kept = optimizer.step(partial(self.graphs.step, step, positions_KB, self._structure, changed, read))
+        if kept:
+            self._on_train.keep(*kept)
+        self._is_stepped = False
         for record in self.records:
             record.step += 1
-        with torch.no_grad():
-            self._on_train.add(outputs_KBO, batch.targets_KB, loss_K, mixing=batch.mixing, weights_KB=batch.weights_KB)
-            for effect in self._on:
-                effect.after_step()
 
     @torch.no_grad()
     def add_to_gradients_(self) -> None:
@@ -241,6 +227,9 @@ class Stack(pl.LightningModule):
             for effect in self.effects:
                 effect.load(configs_K)
             self._on = [effect for effect in self.effects if any(effect.is_on(config) for config in configs_K)]
+            if self.graphs is not None:
+                on = tuple(tuple(effect.structure(config) for config in configs_K) for effect in self.effects)
+                self._structure = on, self.network.n_made
         self.optimizer.set([c.optimizer.lr * factor for c, factor in zip(self.configs, lr_factors_K, strict=True)])
 
     # What effects see (`regularizers.effect.Fits`) -------------------------------------------------------------------
@@ -251,42 +240,59 @@ class Stack(pl.LightningModule):
 
     @property
     def steps(self) -> list[int]:
-        return [record.step for record in self.records]
+        return [record.step + self._is_stepped for record in self.records]
 
     def numbers_K(self, values: Sequence[float]) -> Tensor:
-        like = self.rows.values_KP
-        if like.device.type == "cpu":
-            return torch.tensor(values, dtype=like.dtype)
-        known = tuple(values)  # elsewhere a copy costs more: most numbers of an epoch are those of another one
-        if known not in self._known_K:
-            if len(self._known_K) >= KNOWN:
-                self._known_K.clear()
-            self._known_K[known] = torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
-        return self._known_K[known].clone()
+        return self._known_numbers.on_device(values)
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
-    def _bring_numbers(self, steps: list[int]) -> None:
-        """What the step needs of each fit anew: of the effects, of the optimizer, of the noise."""
+    def _prepare(self) -> None:
+        """Bring what the step needs of each fit anew: of the effects, of the optimizer, of the noise. What follows is
+        the device's, and the same in each step of this structure."""
+        steps, is_counted = self.steps, self.noise.is_counted
         needing: list[tuple[Needing, Sequence[Sequence[float]]]] = [(effect, effect.numbers()) for effect in self._on]
         if isinstance(self.optimizer, WholeOptimizer):
             needing.append((self.optimizer, self.optimizer.numbers(steps)))
-        is_counted = self.rows.values_KP.device.type != "cpu"  # there the noise is made of the steps
-        steps_K = self._step_numbers.bring(needing, steps if is_counted else None)
-        if steps_K is not None:
-            self.noise.set_clock(steps, steps_K)
+        self._step_numbers.bring(needing, steps if is_counted else None)
+        if is_counted:
+            self.noise.set_seeds(self.seeds)
+        self.network.key_noise(self.seeds, steps)
 
-    def _order_KN(self) -> Tensor:
-        clocks = [(seed, record.epoch) for seed, record in zip(self.seeds, self.records, strict=True)]
-        order_KN = self._orders.take(clocks, [self._coming(k) for k in range(len(clocks))])
-        if self.splits.folds > 1:  # to each fit its own rows
-            first_F1 = self.splits.train.n * torch.arange(self.splits.folds, device=order_KN.device).unsqueeze(1)
-            order_KN += first_F1.repeat(self.n_trials, 1)
-        return order_KN
+    def _losses(self, positions_KB: Tensor) -> tuple[Tensor, Tensor, Batch]:
+        self._step_numbers.give()
+        if self.noise.is_counted:
+            self.noise.set_clock(self.steps, self._step_numbers.steps_K())
+        train = self.splits.train
+        x_KBI, targets_KB = train.batch_KBI(positions_KB), train.y_N[positions_KB]
+        weights_KB = None if train.w_N is None else train.w_N[positions_KB]
+        batch = Batch(x_KBI, targets_KB, self.seeds, self.steps, weights_KB=weights_KB)
+        for effect in self._on:
+            effect.on_batch(batch)
+        outputs_KBO = predict(self.network, batch.x_KBI, self._shared.trainer.precision)
+        loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing, batch.weights_KB)
+        return loss_K, outputs_KBO, batch
 
-    def _coming(self, k: int) -> tuple[int, int] | None:
-        """Of the next epoch the fit's clock; None: it will have ended."""
-        record, config = self.records[k], self.configs[k]
-        if record.end is not None:  # until another fit takes its place it trains the same again
-            return config.seed, record.epoch
-        return None if record.epoch + 1 == config.trainer.max_epochs else (config.seed, record.epoch + 1)
+    def _step(self, optimize: Callable[[], Any], positions_KB: Tensor) -> Kept:
+        """All that is captured of a step. What it gives is to be kept for figures that are made of a whole split."""
+        self._is_stepped = False
+        loss_K, outputs_KBO, batch = self._losses(positions_KB)
+        self.rows.differentiate(loss_K)
+        self.add_to_gradients_()
+        optimize()
+        self._is_stepped = True
+        targets_KB, weights_KB = batch.targets_KB, batch.weights_KB
+        with torch.no_grad():
+            self._on_train.sum_up(outputs_KBO, targets_KB, loss_K, mixing=batch.mixing, weights_KB=weights_KB)
+            for effect in self._on:
+                effect.after_step()
+        if not self._on_train.keeps:
+            return ()
+        return outputs_KBO.detach(), targets_KB, *([] if weights_KB is None else [weights_KB])
+
+    def _lasting(self, optimizer: WholeOptimizer) -> tuple[list[Tensor], list[Tensor]]:
+        """What outlives a step: what it changes, and what else may lie elsewhere some day."""
+        of_effects = [each for effect in self.effects for each in effect.state().values() if each is not None]
+        changed = [self.rows.state_KS, *optimizer.moments, self._on_train.sums_MK, *of_effects]
+        kept = [each for effect in self.effects for each in effect.all_kept]
+        return changed, [self._step_numbers.table_RK, *self.noise.keys, *kept]

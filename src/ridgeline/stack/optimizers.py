@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from ridgeline.config import Config, OptimizerConfig
+from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.networks.stacking.rows import Rows
+from ridgeline.stack.own_optimizer import OwnRowOptimizer
 from ridgeline.stack.step_sizes import adam_correction, of_adam_, of_sgd
+from ridgeline.stack.whole_optimizer import WholeOptimizer
 
 LONG_ROW = 100_000
 """Weights of a fit from which a pass over them for the l2 penalty costs more than a call of the optimizer a fit."""
@@ -113,3 +116,13 @@ def _parameter(values_P: Tensor, grads_P: Tensor) -> torch.nn.Parameter:
     parameter = torch.nn.Parameter(values_P)
     parameter.grad = grads_P
     return parameter
+
+
+def optimizer_for(
+    shared: OptimizerConfig | OwnOptimizerConfig, rows: Rows, n_penalized: int
+) -> RowOptimizer | WholeOptimizer | OwnRowOptimizer:
+    """Of the rows, on the device that they lie on."""
+    if isinstance(shared, OwnOptimizerConfig):
+        return OwnRowOptimizer(shared, rows)
+    on_cpu = rows.values_KP.device.type == "cpu"
+    return RowOptimizer(shared, rows, n_penalized) if on_cpu else WholeOptimizer(shared, rows)

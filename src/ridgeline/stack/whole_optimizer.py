@@ -32,9 +32,14 @@ class WholeOptimizer:
         self._shared, self._rows = shared, rows
         self._lr_K, self._decays_K, self._momenta_K = [shared.lr] * k, [0.0] * k, [0.0] * k
         self._parameter = nn.Parameter(rows.values_KP)
-        self.torch_optimizer: torch.optim.Optimizer = _Whole(self._parameter, shared.lr, self._step)
+        self.torch_optimizer: torch.optim.Optimizer = _Whole(self._parameter, shared.lr, self.step_)
         for name in ("momentum_buffer",) if shared.name == "sgd" else ("exp_avg", "exp_avg_sq"):
             self._state[name] = torch.zeros_like(rows.values_KP)
+
+    @property
+    def moments(self) -> list[Tensor]:
+        """What a step changes beside the values."""
+        return list(self._state.values())
 
     @property
     def _state(self) -> dict[str, Tensor]:
@@ -90,7 +95,8 @@ class WholeOptimizer:
         first, second = self._shared.betas
         return 1 / (1 - first**steps), adam_correction(second, steps)
 
-    def _step(self) -> None:
+    @torch.no_grad()
+    def step_(self) -> None:
         values_KP, grads_KP, columns_RK1 = self._rows.values_KP, self._rows.grads_KP, self.numbers_RK.unsqueeze(2)
         state = self._state
         if self._shared.name == "sgd":
@@ -117,10 +123,11 @@ class _Whole(torch.optim.Optimizer):
         super().__init__([parameter], {"lr": lr})
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None
+        """A closure that gives anything has done the step itself, with all that comes before it."""
+        given = None
         if closure is not None:
             with torch.enable_grad():
-                loss = closure()
-        with torch.no_grad():
+                given = closure()
+        if given is None:
             self._own_step()
-        return loss
+        return given

@@ -28,6 +28,7 @@ class Looped(nn.Module):
         self._survey, self._rows = survey, rows
         self.copies = nn.ModuleList(modules)
         self.noise_keys = [0] * len(modules)
+        self.puts = 0
         self.factors: dict[str, Tensor] = {}
         dtype, device = rows.state_KS.dtype, rows.state_KS.device
         rows.bound = [[] for _ in modules]
@@ -76,13 +77,18 @@ class Looped(nn.Module):
                 buffers.append((owner, own_name, view))
         self._rows.bound[k], self._buffers_of[k] = bound, buffers
         self.copies[k] = module
+        self.puts += 1
 
     def forward(self, x_KB: Tensor) -> Tensor:
         """Outputs (K, B, O) of examples (K, B, ...)."""
-        outputs = []
-        with randomness.restored(), CopyingViews() if self._survey.copies_views else nullcontext():
+        outputs, may_draw = [], self._survey.why_other_steps is not None
+        with (
+            randomness.restored() if may_draw else nullcontext(),
+            CopyingViews() if self._survey.copies_views else nullcontext(),
+        ):
             for k, (copy, x_B) in enumerate(zip(self.copies, x_KB, strict=True)):
-                randomness.seed_all(self.noise_keys[k] if self.training else 0)
+                if may_draw:
+                    randomness.seed_all(self.noise_keys[k] if self.training else 0)
                 if self._survey.channels_last:
                     x_B = x_B.contiguous(memory_format=torch.channels_last)
                 if self._survey.writes_input:

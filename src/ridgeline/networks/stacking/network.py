@@ -167,6 +167,11 @@ class StackedNetwork(nn.Module):
         else:
             self.rows.put_(k, module.state_dict())
 
+    @property
+    def n_made(self) -> int:
+        """How often a module has been put in the place of another one, with tensors that lie elsewhere."""
+        return self.stack.puts if isinstance(self.stack, Looped) else 0
+
     def key_noise(self, seeds: Sequence[int], steps: Sequence[int]) -> None:
         """Of what the forward passes of the step draw themselves."""
         if isinstance(self.stack, Looped):

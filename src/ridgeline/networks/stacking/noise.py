@@ -57,12 +57,23 @@ class KeyedNoise:
         self._cpu_bits = np.random.SFC64()
         self._cpu_numbers = np.random.Generator(self._cpu_bits)
         self._sfc64: Any = self._cpu_bits.state  # set anew for each row: three words of its key and a counter from 1
+        self.is_counted = device.type != "cpu"
         self._keys: dict[int, tuple[list[int], Tensor]] = {}  # by purpose, of which seeds
         self._clock: tuple[list[int], Tensor] | None = None
 
     def set_clock(self, steps: Sequence[int], steps_K: Tensor) -> None:
         """The steps of all fits, and the same on the device, where they need no copy then."""
         self._clock = list(steps), steps_K
+
+    def set_seeds(self, seeds: Sequence[int]) -> None:
+        """Of all fits, before a step: the keys that it finds on the device are theirs."""
+        for purpose in self._keys:
+            self._keys_K(seeds, purpose)
+
+    @property
+    def keys(self) -> list[Tensor]:
+        """On the device."""
+        return [keys_K for _, keys_K in self._keys.values()]
 
     def order_N(self, seed: int, epoch: int, n: int) -> Tensor:
         """The order of `n` examples in a fit's own `epoch`, on the CPU."""
@@ -82,7 +93,7 @@ class KeyedNoise:
         hashed states, in an eighth of the counter's time there and half of that of torch's generator; elsewhere the
         counter draws all rows at once, where a row by itself would cost a launch.
         """
-        if self._device.type != "cpu":
+        if self.is_counted:
             return self._counted_KN(seeds, purpose, steps, n)
         bits_KN = np.empty((len(seeds), n), dtype=np.uint64)
         for bits_N, seed, step, is_needed in zip(bits_KN, seeds, steps, needed, strict=True):
@@ -103,7 +114,7 @@ class KeyedNoise:
 
         Of the CPU's words NumPy makes normal numbers (ziggurat; Marsaglia, Tsang 2000), elsewhere `normals_of_words`.
         """
-        if self._device.type != "cpu":
+        if self.is_counted:
             return normals_of_words(self._counted_KN(seeds, purpose, steps, -(-n // 2)))[:, :n]
         normals_KN = np.zeros((len(seeds), n), dtype=np.float32)
         for normals_N, seed, step, is_needed in zip(normals_KN, seeds, steps, needed, strict=True):
@@ -129,15 +140,18 @@ class KeyedNoise:
         self._cpu_bits.state = self._sfc64
 
     def _counted_KN(self, seeds: Sequence[int], purpose: int, steps: Sequence[int], n: int) -> Tensor:
+        keys_K, clock = self._keys_K(seeds, purpose), self._clock
+        steps_K = clock[1] if clock is not None and clock[0] == list(steps) else self._moved(list(steps))
+        return words_KN(keys_K, steps_K, n)
+
+    def _keys_K(self, seeds: Sequence[int], purpose: int) -> Tensor:
         known, keys_K = self._keys.get(purpose, ([], None))
         if keys_K is None or known != list(seeds):
             fresh_K = self._moved([signed(key(seed, purpose)) for seed in seeds])
             stays = keys_K is not None and keys_K.shape == fresh_K.shape  # where a captured step finds it again
             keys_K = keys_K.copy_(fresh_K) if keys_K is not None and stays else fresh_K
             self._keys[purpose] = list(seeds), keys_K
-        is_known = self._clock is not None and self._clock[0] == list(steps)
-        steps_K = self._clock[1] if self._clock is not None and is_known else self._moved(list(steps))
-        return words_KN(keys_K, steps_K, n)
+        return keys_K
 
     def _moved(self, words: list[int]) -> Tensor:
         return torch.tensor(words, dtype=torch.int64).to(self._device, non_blocking=True)

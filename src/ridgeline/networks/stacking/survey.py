@@ -43,6 +43,7 @@ class Survey:
     `activations`: of each layer that is one, the last layer with weights before it, and what it is. `channels_last`:
     whether its convolutions get images that lie so; `copies_views`: whether its forward needs `CopyingViews` then.
     `writes_input`: whether its forward works in place on what it gets.
+    `why_other_steps`: what may make the operations of a step other ones than those of the step before.
     `constants`: what its `state_dict` has and no fit of its own; `aliases`: other names there of a tensor that it
     shares.
     """
@@ -63,6 +64,7 @@ class Survey:
     constants: dict[str, Tensor]
     aliases: dict[str, str]
     why_looped: str | None
+    why_other_steps: str | None = None
     activations: dict[str, tuple[str, str]] = field(default_factory=dict)
     layer_kinds: tuple[str, ...] = ()
 
@@ -168,7 +170,8 @@ def _described(
         writes_input=seen.writes_input,
         constants={name: again[name] for name in found if name in again and name not in names_of_fits},
         aliases=_aliases(module, found),
-        why_looped=_why_looped(module, seen, sites, kept, found),
+        why_looped=_why_other_steps(seen, sites) or _why_looped(module, seen, kept, found),
+        why_other_steps=_why_other_steps(seen, sites),
         activations=activations,
         layer_kinds=tuple(type(layer.module).__name__ for layer in with_parameters),
     )
@@ -205,15 +208,8 @@ def _is_kept(name: str, tensor: Tensor, changed: set[str], again: dict[str, Tens
     return differs
 
 
-def _why_looped(
-    module: nn.Module,
-    seen: Seen,
-    sites: list[DropoutSite],
-    kept: list[str],
-    found: dict[str, tuple[nn.Module, str, Tensor]],
-) -> str | None:
-    """What one module cannot do for several fits, though two of them might give what plain copies give."""
-    layers = seen.layers
+def _why_other_steps(seen: Seen, sites: list[DropoutSite]) -> str | None:
+    """What a forward pass may do otherwise than the one before, and so for one fit otherwise than for another."""
     if seen.draws:
         return "its forward draws random numbers of its own"
     if seen.keeps_numbers:  # a fit that begins later in a slot would find those of its neighbours
@@ -222,7 +218,14 @@ def _why_looped(
         return "its forward may go another way by the numbers of a batch"
     for site in sites:
         if site.width is None:
-            return f"{type(layers[site.name].module).__name__} {site.name} needs noise of its own"
+            return f"{type(seen.layers[site.name].module).__name__} {site.name} needs noise of its own"
+    return None
+
+
+def _why_looped(
+    module: nn.Module, seen: Seen, kept: list[str], found: dict[str, tuple[nn.Module, str, Tensor]]
+) -> str | None:
+    """What one module cannot do for several fits, though two of them might give what plain copies give."""
     held = [t for own in module.modules() for t in [*own._parameters.values(), *own._buffers.values()]]
     if sum(tensor is not None for tensor in held) > len(found):
         return "it shares parameters"
@@ -237,6 +240,6 @@ def _why_looped(
                 return f"{type(own).__name__} {what}"
             if (reason := why_no_twin(own)) is not None:
                 return reason
-            if path not in layers:
+            if path not in seen.layers:
                 return f"{path} does not always run"
     return None
