@@ -86,7 +86,8 @@ class Dropout(Effect):
 
     @property
     def _own_rates(self) -> tuple[float, ...]:
-        return tuple(layer.own_rate for layer in self.fits.network.dropouts)
+        *hidden_layers, _ = self.fits.network.noisy_layers
+        return tuple(layer.own_rate for layer in hidden_layers)
 
     def load(self, configs: Sequence[Config]) -> None:
         *hidden_layers, input_layer = self.fits.network.noisy_layers
