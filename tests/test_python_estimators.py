@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from ridgeline import RegularizedClassifier, RegularizedRegressor
 from ridgeline.api.estimator_splits import divided
+from ridgeline.api.estimators import _targets
 
 SMALL = ("network.hidden=[16]", "trainer.batch_size=32", "optimizer.lr=0.01", "hydra.launcher.workers=1")
 QUICK = {"n_trials": 1, "overrides": (*SMALL, "trainer.max_epochs=20"), "random_state": 0}
@@ -55,6 +56,28 @@ def test_of_numbers_each_split_has_two_that_differ() -> None:
         rows, splits = divided(y_N, np.random.default_rng(seed), of_classes=False)
         assert set(rows) == set(range(31))
         assert all(len(set(y_N[rows[splits == split]])) == 2 for split in ("train", "validation"))
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"), [(["yes", None, "no", None], object), ([1, None, 0, None], "Int64"), ([1.5, None] * 2, float)]
+)
+def test_a_missing_target_is_named_in_one_line(column: list[Any], kind: Any) -> None:
+    for estimator in (RegularizedClassifier(), RegularizedRegressor()):
+        with pytest.raises(ValueError, match=r"^Input y contains NaN: 2 of 4 rows have no target, the first is row 1;"):
+            estimator.fit(shop(4)[["size"]], pd.Series(column, dtype=kind))
+
+
+def test_columns_of_one_name_are_named_in_one_line() -> None:
+    twice = shop()[["size", "size"]]
+    with pytest.raises(ValueError, match=r"^`each column has a name of its own` must hold, but got columns=size\.$"):
+        RegularizedClassifier().fit(twice, shop()["bought"])
+
+
+def test_targets_of_nullable_types_keep_their_kind() -> None:
+    of_truth, of_counts = pd.array([True, False], dtype="boolean"), pd.Series([3, 1], dtype="Int64")
+    found = [_targets(RegularizedClassifier(), y) for y in (of_truth, of_counts)]
+    assert [one.tolist() for one in found] == [[True, False], [3, 1]]
+    assert [one.dtype.kind for one in found] == ["b", "i"]
 
 
 @pytest.mark.verify

@@ -176,6 +176,18 @@ def test_arrays_tensors_datasets_and_modules_become_one_table(tmp_path: Path) ->
     assert settings == ["data.target=target", "data.split_column=split"]
 
 
+def test_intervals_are_texts_and_what_is_sparse_has_its_zeros(tmp_path: Path) -> None:
+    size = pd.Series([1.0, np.nan, 9.0])
+    cut = pd.cut(size, [0, 5, 10])
+    sparse = pd.arrays.SparseArray([0.0, 2.0, 0.0])
+    given = pd.DataFrame({"cut": cut, "own": cut.astype("interval"), "sparse": sparse, "bought": [True, False, True]})
+    frame, _ = written(given, "bought", tmp_path)
+    assert frame["cut"].tolist()[::2] == ["(0, 5]", "(5, 10]"]
+    assert frame["own"].tolist()[::2] == ["(0.0, 5.0]", "(5.0, 10.0]"]
+    assert frame[["cut", "own"]].isna().to_numpy().tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    assert frame["sparse"].tolist() == [0, 2, 0]
+
+
 def test_images_keep_their_height_and_width(tmp_path: Path) -> None:
     x, y = np.random.default_rng(0).random((5, 1, 4, 3)).astype(np.float32), np.array(list("ababa"), object)
     settings = data_settings((x, y), None, tmp_path)
@@ -194,6 +206,15 @@ def test_images_keep_their_height_and_width(tmp_path: Path) -> None:
     [
         (shop(), {}, "`target is the name of a column with a DataFrame` must hold, but got target=None."),
         (shop(), {"target": "bougth"}, "`data.target is a column` must hold, but got data.target=bougth. Did you mean"),
+        (shop().groupby("town", observed=True), {}, "`data is a DataFrame, a path, (X, y), a Dataset or"),
+        (
+            {"size": [1, 2]},
+            {},
+            "`data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule` must hold, but",
+        ),
+        ((shop(), shop()["bought"][::-1]), {}, "`X and y have one index, in one order` must hold, but got y=the same"),
+        (shop(), {"target": "bought", "overrides": "seed=1"}, '`overrides is a list of arguments, ["KEY=VALUE"],`'),
+        (shop()[["bought"]], {"target": "bought"}, "`the table has features beside data.target` must hold, but got"),
         (3, {}, "`data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule` must hold, but got"),
         (shop(), {"target": "bought", "overrides": ["trainer.max_epoch=3"]}, "There is no key `trainer.max_epoch`."),
         (shop(), {"target": "bought", "overrides": ["loss=hing"]}, "There is no choice `loss=hing`. Did you mean"),

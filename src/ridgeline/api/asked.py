@@ -83,6 +83,12 @@ def _of_class(network: type) -> list[str]:
     return [*settings, *([setting("import_path", folder)] if folder != Path.cwd() else [])]
 
 
+def listed(overrides: Sequence[str]) -> list[str]:
+    """The overrides, of which a text alone is no list: its letters would be."""
+    require(not isinstance(overrides, str), 'overrides is a list of arguments, ["KEY=VALUE"],', "overrides", overrides)
+    return list(overrides)
+
+
 def given_value(overrides: Sequence[str], key: str) -> str | None:
     """What the last override of a key says."""
     found = [override for override in overrides if key_of(override) == key]

@@ -33,9 +33,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ridgeline.api.asked import Range
+from ridgeline.api.asked import Range, listed
 from ridgeline.api.estimator_splits import VALIDATION, divided
-from ridgeline.api.given import as_frame, as_pandas
+from ridgeline.api.frames import as_pandas, is_frame
+from ridgeline.api.given import as_frame
 from ridgeline.api.studies import search
 from ridgeline.checking import require
 from ridgeline.quoting import setting
@@ -92,7 +93,7 @@ class _Regularized(BaseEstimator):
                 network=self.network,
                 space=self.space,
                 n_trials=self.n_trials,
-                overrides=["trainer.enable_progress_bar=false", *given, *self.overrides],
+                overrides=["trainer.enable_progress_bar=false", *given, *listed(self.overrides)],
                 runs=runs,
             )
             best = study.best
@@ -107,10 +108,11 @@ class _Regularized(BaseEstimator):
     def _checked(self, x: Any, *, reset: bool) -> pd.DataFrame:
         """A frame as it is, since an encoder knows what to do with categories and missing values; anything else as an
         array of numbers."""
-        if hasattr(x, "columns") and hasattr(x, "dtypes"):
+        if is_frame(x):
+            frame = as_pandas(x)
             validate_data(self, x, reset=reset, skip_check_array=True)
             require(len(x) > 0 and len(x.columns) > 0, "X has rows and columns", "X", f"shape {tuple(x.shape)}")
-            return as_pandas(x)
+            return frame
         x_NI = validate_data(self, x, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
         return as_frame(x_NI)
 
@@ -142,7 +144,7 @@ class RegularizedClassifier(ClassifierMixin, _Regularized):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         frame = self._checked(X, reset=True)
-        _require_target(self, y)
+        y = _targets(self, y)
         check_classification_targets(y)
         y_N = column_or_1d(y, warn=True)
         check_consistent_length(frame, y_N)
@@ -174,7 +176,7 @@ class RegularizedRegressor(RegressorMixin, _Regularized):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         frame = self._checked(X, reset=True)
-        _require_target(self, y)
+        y = _targets(self, y)
         y_N = column_or_1d(y, warn=True).astype(np.float64)
         assert_all_finite(y_N, input_name="y")
         check_consistent_length(frame, y_N)
@@ -200,9 +202,16 @@ def _free_names(frame: pd.DataFrame) -> list[str]:
     return names
 
 
-def _require_target(estimator: BaseEstimator, y: Any) -> None:
+def _targets(estimator: BaseEstimator, y: Any) -> Any:
+    """None of them missing; those of pandas' nullable types are truth values and whole numbers, as NumPy has them."""
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+    missing_N = np.ravel(pd.isna(np.asarray(y)))
+    if missing_N.any():
+        where = f"{missing_N.sum()} of {len(missing_N)} rows have no target, the first is row {missing_N.argmax()}"
+        raise ValueError(f"Input y contains NaN: {where}; leave them out.")
+    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    return y if kind is None else np.asarray(y, dtype=kind)
 
 
 def _weights(sample_weight: Any, frame: pd.DataFrame) -> np.ndarray | None:

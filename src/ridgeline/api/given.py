@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.api.frames import as_pandas, is_frame, require_one_order
 from ridgeline.arrays.examples import SPLITS as ARRAYS
 from ridgeline.checking import ConfigError, require
 from ridgeline.command_line.outputs import draft_of, require_folder
@@ -52,7 +53,7 @@ def data_settings(data: Any, target: str | None, runs: Path) -> list[str]:
     if isinstance(data, (str, os.PathLike)):
         require(target is not None, "target is the name of a column with the path of a table", "target", target)
         return _of_table(os.path.abspath(os.path.expanduser(data)), str(target))
-    if _is_frame(data):
+    if is_frame(data):
         require(target is not None, "target is the name of a column with a DataFrame", "target", target)
         return _of_frame(as_pandas(data), str(target), runs)
     if isinstance(data, (tuple, list)) and len(data) == 2:
@@ -61,28 +62,23 @@ def data_settings(data: Any, target: str | None, runs: Path) -> list[str]:
         return _of_module(data, target, runs)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "shape"):
         return _of_pair(*_pair_of(data), target, runs)
+    raise _unknown(data)
+
+
+def _unknown(data: Any) -> ConfigError:
     rule = "data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule"
-    raise ConfigError(f"`{rule}` must hold, but got data={type(data).__name__}.")
+    return ConfigError(f"`{rule}` must hold, but got data={type(data).__name__}.")
 
 
 def as_frame(x: Any) -> pd.DataFrame:
     """Features as a frame: a DataFrame as it is, rows of an array with the columns `x0`, `x1`, ..."""
     import pandas as pd
 
-    if _is_frame(x):
+    if is_frame(x):
         return as_pandas(x)
     x_NI = as_array(x, "X")
     require(x_NI.ndim == 2, "X has rows and columns", "X", f"shape {x_NI.shape}")
     return pd.DataFrame(x_NI, columns=[f"x{i}" for i in range(x_NI.shape[1])])
-
-
-def as_pandas(frame: Any) -> pd.DataFrame:
-    """A frame of pandas, of polars too, whose columns have different texts as names."""
-    found = frame if type(frame).__module__.partition(".")[0] == "pandas" else frame.to_pandas()
-    names = [str(name) for name in found.columns]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    require(not twice, "each column has a name of its own", "columns", ", ".join(twice))
-    return found.set_axis(names, axis=1).reset_index(drop=True)
 
 
 def as_array(given: Any, what: str) -> np.ndarray:
@@ -100,12 +96,12 @@ def write_frame(frame: pd.DataFrame, name: str, runs: Path) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    whole = io.BytesIO()
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(table, whole)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise ConfigError(f"`each column has values of one kind` must hold, but got {_last(error)}.") from None
-    whole = io.BytesIO()
-    pq.write_table(table, whole)
     return _write(whole.getvalue(), f"{_as_name(name)}-{{}}.parquet", runs)
 
 
@@ -118,12 +114,13 @@ def _of_frame(frame: pd.DataFrame, target: str, runs: Path) -> list[str]:
 
 
 def _of_pair(x: Any, y: Any, target: str | None, runs: Path) -> list[str]:
+    require_one_order(x, y)
     name = target or str(getattr(y, "name", None) or TARGET)
     y_N = np.asarray(y, object) if hasattr(y, "dtype") and str(y.dtype) == "category" else as_array(y, "y")
     y_N = y_N[:, 0] if y_N.ndim == 2 and y_N.shape[1] == 1 else y_N  # as Keras has those of CIFAR
     rule = "y is one target for each example (one-hot targets become classes by y.argmax(1))"
     require(y_N.ndim == 1, rule, "y", f"shape {y_N.shape}")
-    if not _is_frame(x) and (x_N := as_array(x, "X")).ndim > 2:
+    if not is_frame(x) and (x_N := as_array(x, "X")).ndim > 2:
         return _of_images(x_N, y_N, runs)
     frame = as_frame(x)
     rule = f"y has a target for each of {len(frame)} rows"
@@ -175,14 +172,13 @@ def _pair_of(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _items(dataset: Any) -> Iterator[tuple[Any, Any]]:
     for i in range(len(dataset)):
-        item = dataset[i]
+        try:
+            item = dataset[i]
+        except KeyError as error:  # of a mapping, or of a frame's groups
+            raise _unknown(dataset) from error
         rule = "an example of a Dataset is (features, target)"
         require(isinstance(item, (tuple, list)) and len(item) == 2, rule, "data", type(item).__name__)
         yield item[0], item[1]
-
-
-def _is_frame(given: Any) -> bool:
-    return hasattr(given, "columns") and hasattr(given, "dtypes")
 
 
 def _write(content: bytes, name: str, runs: Path, hashed: bytes | None = None) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ridgeline.api.asked import Range, given_value, merged, network_settings, space_settings
+from ridgeline.api.asked import Range, given_value, listed, merged, network_settings, space_settings
 from ridgeline.api.champion import Champion, Ensemble
 from ridgeline.api.composing import compose, composed, one_line_mistakes, runs_folder
 from ridgeline.api.given import data_settings
@@ -60,6 +60,7 @@ def search(
     Raises ConfigError, one line, for a mistake, with nothing recorded; KeyboardInterrupt after Ctrl-C, when what has
     ended is saved; StudyStopped where too much failed.
     """
+    overrides = listed(overrides)
     folder = runs_folder(given_value(overrides, "runs") if runs is None else runs)
     ours = [*network_settings(network), *space_settings(space), *data_settings(data, target, folder)]
     ours = ["search=bayes", setting("runs", folder), *recipe_settings(ours, overrides, n_trials), *ours]
@@ -108,6 +109,7 @@ class Study:
     @classmethod
     def open(cls, name: str, overrides: Sequence[str] = ()) -> Study:
         """The study of this name. `overrides`: where it is (`runs=...`), as for pipelines/confirm.py."""
+        overrides = listed(overrides)
         where = [] if given_value(overrides, "runs") else [setting("runs", runs_folder(None))]
         return cls(open_study(_asked([*where, *overrides]), name))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from ridgeline.config.table import TableConfig
 from ridgeline.data.given import read_split_names
 from ridgeline.data.source import Source, TableFacts
 from ridgeline.quoting import pasted
-from ridgeline.tables.columns import understand, with_format
+from ridgeline.tables.columns import Column, understand, with_format
 from ridgeline.tables.dates import ISO, as_dates, formats_of
 from ridgeline.tables.finite import require_finite, require_numbers
 from ridgeline.tables.frames import open_table
@@ -59,6 +59,7 @@ def read_table_source(config: TableConfig) -> Source:
         ordered=config.ordered.tree(),
         drop=config.drop,
     )
+    _require_feature(columns, config)
     kept, formats = target.rows_N, dict(with_format(entry) for entry in config.dates)
 
     def of(name: str | None, as_numbers: Callable[[pd.Series, str], np.ndarray], key: str) -> np.ndarray | None:
@@ -88,6 +89,14 @@ def _require_numbers(reading: Reading, config: TableConfig) -> None:
     names = [name for name in reading.table.columns if name not in config.drop]
     require_numbers(reading.table, [name for name in config.numeric if name in names], reading.place)
     require_finite(reading.table, names, reading.place)
+
+
+def _require_feature(columns: Sequence[Column], config: TableConfig) -> None:
+    """Raise ConfigError where no column is left to learn from."""
+    if all(column.role == "dropped" for column in columns):
+        others = "; ".join(f"{column.name}: {column.why}" for column in columns) or "no column"
+        rule = "the table has features beside data.target"
+        raise ConfigError(f"`{rule}` must hold, but got data.target={config.target} beside {others}.")
 
 
 def _below(frame: StoredTable, tested: StoredTable, config: TableConfig) -> StoredTable:
