@@ -1,4 +1,4 @@
-"""What one GPU makes of a stack, in 15 minutes: equality with the CPU, launches, time, memory, several workers.
+"""What one GPU makes of a stack, in 15 minutes: equality with the CPU, launches, graphs, time, memory, several workers.
 
 Needs torch and Lightning alone: the data are made here. What cannot be run is named with its reason, and the rest is
 run all the same. `--device cpu` shows that the script is sound, not what a GPU does.
@@ -69,6 +69,7 @@ def main() -> None:
         "tests": lambda: run_tests(device),
         "equal": lambda: compare_with_cpu(device, quick=args.quick),
         "launches": lambda: count_launches(device),
+        "graphs": lambda: compare_with_graphs(device),
         "steps": lambda: time_steps(device, quick=args.quick),
         "epochs": lambda: time_epochs(device, quick=args.quick),
         "lightning": lambda: time_lightning(device, quick=args.quick),
@@ -162,7 +163,7 @@ def seconds_a_step(stack: Stack, precision: str, steps: int) -> float:
     device, batches = stack.rows.state_KS.device, list(stack.train_dataloader())[:-1]
     rounds = []
     with float32_products(precision):  # type: ignore[arg-type]
-        for n in (3, steps, steps, steps):  # the first is not counted
+        for n in (6, steps, steps, steps):  # the first is not counted; on CUDA a graph is captured in it
             synchronize(device)
             began = time.perf_counter()
             for i in range(n):
@@ -245,6 +246,7 @@ def count_launches(device: torch.device) -> Any:
     counts = {}
     for k, effects in ((2, False), (32, False), (2, True), (32, True)):
         stack = stack_of(NETWORKS["64-128-128-10"], k, "32-true", device, effects=effects)
+        stack.graphs = None
         batch = next(iter(stack.train_dataloader()))
         stack.training_step(batch, 0)
         if device.type == "cuda":
@@ -259,8 +261,32 @@ def count_launches(device: torch.device) -> Any:
     return counts
 
 
+def compare_with_graphs(device: torch.device) -> Any:
+    """Whether 20 steps by graph end with the numbers of the same steps without: bits, and the largest difference."""
+    if device.type != "cuda":
+        raise NotHere("graphs are captured on CUDA alone: tests/test_graphs.py has what they do on a CPU")
+    found = {}
+    for precision in precisions_of(device):
+        for effects in (False, True):
+            stacks = [stack_of(NETWORKS["64-128-128-10"], 32, precision, device, effects=effects) for _ in range(2)]
+            stacks[0].graphs = None
+            with float32_products(precision):  # type: ignore[arg-type]
+                for stack in stacks:
+                    for i, batch in enumerate(list(stack.train_dataloader())[:20]):
+                        stack.training_step(batch, i)
+            without, by_graph = (stack.rows.state_KS for stack in stacks)
+            known = stacks[1].graphs
+            found[f"{precision}, {'all' if effects else 'two'} regularizers"] = {
+                "why_not": "no graphs" if known is None else known.why_not,
+                "replayed": 0 if known is None else known.n_replayed,
+                "same_bits": torch.equal(without, by_graph),
+                "largest_difference": float((without - by_graph).abs().max()),
+            }
+    return found
+
+
 def time_steps(device: torch.device, *, quick: bool) -> Any:
-    """Milliseconds a trial and step; of the products alone; and how many times these the step takes."""
+    """Milliseconds a trial and step, and without graphs; of the products alone; and how many times these it takes."""
     networks = dict(list(NETWORKS.items())[:1]) if quick else NETWORKS
     found: dict[str, Any] = {}
     for name, widths in networks.items():
@@ -268,9 +294,14 @@ def time_steps(device: torch.device, *, quick: bool) -> Any:
             for k in (4,) if quick else (32, 64, 128, 256):
                 steps = 5 if quick else 50
                 whole = seconds_a_step(stack_of(widths, k, precision, device), precision, steps)
+                by_hand = stack_of(widths, k, precision, device)
+                by_hand.graphs = None
+                without = seconds_a_step(by_hand, precision, steps) if device.type == "cuda" else None
+                del by_hand
                 products = seconds_of_products(widths, k, precision, device, steps)
                 found[f"{name}, {precision}, K = {k}"] = {
                     "ms": 1e3 * whole / k,
+                    "ms_without_graphs": "none on a CPU" if without is None else 1e3 * without / k,
                     "products_ms": 1e3 * products / k,
                     "times_products": whole / products,
                 }

@@ -61,6 +61,7 @@ class Watch(pl.Callback):
 def test_host_reads_no_tensor_in_a_step(digits: Splits, optimizer: str, device: str) -> None:
     splits = replace(digits, train=digits.train.to(device), validation=digits.validation.to(device))
     stack, watch = Stack(configs(optimizer__name=optimizer), splits), Watch()
+    stack.graphs = None  # each operation is seen
     build_trainer(stack, [Schedules(), watch], max_epochs=1).fit(stack)
     assert any("bmm" in name for name in watch.operations.names)
     waiting = ("_local_scalar_dense", "nonzero", "masked_select", "unique")
@@ -84,6 +85,18 @@ def test_slot_and_neighbours_leave_a_fits_bits_unchanged_on_cuda(cuda_digits: Sp
     forward, backward = fit(fits, cuda_digits), fit(fits[::-1], cuda_digits)[::-1]
     for one, other in zip(forward, backward, strict=True):
         assert_same_bits(one, other)
+
+
+@needs_cuda
+def test_steps_by_graph_are_the_steps_on_cuda(cuda_digits: Splits) -> None:
+    by_hand, by_graph = (Stack(configs(), cuda_digits) for _ in range(2))
+    by_hand.graphs = None
+    for stack in (by_hand, by_graph):
+        build_trainer(stack, [Schedules()], max_epochs=3).fit(stack)
+    assert by_graph.graphs is not None
+    assert by_graph.graphs.why_not is None
+    assert by_graph.graphs.n_replayed > 0
+    torch.testing.assert_close(by_graph.best_KS, by_hand.best_KS, rtol=1e-4, atol=1e-5)
 
 
 def assert_same_bits(one: FitResult, other: FitResult) -> None:

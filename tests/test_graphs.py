@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch import Tensor, nn
 
 from captured import Emulated
-from ridgeline.config import Config
+from ridgeline.config import Config, parse
 from ridgeline.data import Splits, load_splits
+from ridgeline.regularizers import Effect
 from ridgeline.regularizers.weight_average import WeightAverage
+from ridgeline.stack import graphs
 from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
-from ridgeline.stack.graphs import Graphs
+from ridgeline.stack.graphs import MOST, WARM, Graphs, Kept, why_not_captured
 from ridgeline.stack.module import Stack
 from ridgeline.stack.whole_optimizer import WholeOptimizer
-from settings import small
+from settings import SMALL, small, tree
 from test_cuda_path import EFFECTS, EVERYTHING, NETWORKS
 
 
@@ -86,9 +89,8 @@ def test_with_each_regularizer(digits: Splits, effect: str) -> None:
     assert_same(configs, load_splits(configs[0].data))
 
 
-@pytest.mark.parametrize(
-    "network", [name if name == "mlp" else pytest.param(name, marks=pytest.mark.verify) for name in NETWORKS]
-)
+@pytest.mark.verify
+@pytest.mark.parametrize("network", NETWORKS)
 def test_with_each_network_and_all_of_them(network: str) -> None:
     configs = fits(**{**EVERYTHING, **NETWORKS[network]})
     assert_same(configs, load_splits(configs[0].data))
@@ -115,3 +117,186 @@ def test_a_number_of_pythons_that_changes_from_step_to_step_would_be_seen(
     assert refused.graphs is not None
     assert "waits for the device" in str(refused.graphs.why_not)
     assert torch.equal(refused.rows.state_KS, by_hand.rows.state_KS)
+
+
+class Refill(pl.Callback):
+    """Other fits come into slots at the ends of the second and the fourth epoch."""
+
+    def __init__(self, *coming: tuple[int, Config]) -> None:
+        self._coming = dict(zip((1, 3), coming, strict=False))
+
+    def on_validation_end(self, trainer: pl.Trainer, stack: pl.LightningModule) -> None:
+        assert isinstance(stack, Stack)
+        if trainer.current_epoch in self._coming:
+            stack.load(*self._coming.pop(trainer.current_epoch))
+
+
+SCHEDULES: dict[str, Any] = {
+    "callbacks__dropout_schedule": {"name": "curriculum", "epochs": 4},
+    "callbacks__penalty_schedule": {"name": "early", "epochs": 3},
+    "callbacks__early_stopping": {"patience": 1},
+    "lr_schedule__name": "cosine",
+    "regularization__dropout": [0.3, 0.0],
+    "regularization__l2": 1e-3,
+    "regularization__weight_average": 0.9,
+    "trainer__max_epochs": 6,
+}
+
+
+def test_across_epochs_with_schedules_early_stopping_and_a_figure_of_the_whole_split(digits: Splits) -> None:
+    capture = assert_same(fits(**SCHEDULES, metric="val/auroc", search__direction="maximize"), digits)
+    assert capture.n_captured >= 3  # without dropout and with it; without a penalty; the last batch of an epoch
+
+
+COMING: dict[str, list[tuple[int, dict[str, Any]]]] = {
+    "of the same structure": [(1, {}), (0, {})],
+    "with a regularizer that no fit had": [(1, {}), (0, {"regularization__input_noise": 0.1})],
+    "without one that all had, and with it again": [(1, {"regularization__mixup": 0.0}), (1, {})],
+}
+
+
+@pytest.mark.parametrize(
+    ("coming", "network"),
+    [
+        ("without one that all had, and with it again", "mlp"),
+        pytest.param("of the same structure", "mlp", marks=pytest.mark.verify),
+        pytest.param("with a regularizer that no fit had", "mlp", marks=pytest.mark.verify),
+        pytest.param("with a regularizer that no fit had", "cnn", marks=pytest.mark.verify),
+    ],
+)
+def test_when_other_fits_come_into_the_slots(digits: Splits, coming: str, network: str) -> None:
+    """With rates and seeds of their own."""
+    knobs = {"regularization__dropout": 0.2, "regularization__mixup": 0.4, "trainer__max_epochs": 7}
+    knobs |= NETWORKS[network]
+    fresh = [(slot, small(seed=17 + slot, optimizer__lr=0.01, **{**knobs, **own})) for slot, own in COMING[coming]]
+    assert_same(fits(**knobs), digits, lambda: Refill(*fresh))
+
+
+class Scaled(nn.Module):
+    """With a parameter of its own, for which there is no twin, and a constant that no file of its state has."""
+
+    shift: Tensor
+
+    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(n_inputs, 12), nn.BatchNorm1d(12), nn.Linear(12, n_outputs)
+        self.scale, self.drop = nn.Parameter(torch.ones(12)), nn.Dropout(0.1)
+        self.register_buffer("shift", torch.linspace(0, 0.1, 12), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.last(self.drop(torch.relu(self.norm(self.first(x)) * self.scale + self.shift)))
+        return outputs
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("target", ["modules.Sized", "modules.OfImages", "test_graphs.Scaled"])
+def test_with_networks_of_the_users_own(digits: Splits, target: str) -> None:
+    """Of which the third is looped over, and has other tensors when another fit comes."""
+    knobs = {"network___target_": target, "regularization__l2": 1e-3, "trainer__max_epochs": 6}
+    configs = fits(**knobs)
+    assert_same(configs, digits)
+    assert_same(configs, digits, lambda: Refill((1, small(seed=17, **knobs)), (0, small(seed=18, **knobs))))
+
+
+class Shrinking(Effect):
+    def on_gradients(self) -> None:
+        self.fits.rows.grads_KP.mul_(1 / (1 + self.fits.steps[0]))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "why"),
+    [
+        ({"optimizer": {"_target_": "torch.optim.Adamax"}}, "Adamax counts its steps by itself"),
+        ({"regularization__mine": {"_target_": "test_graphs.Shrinking"}}, "Shrinking may count steps by itself"),
+        ({"callbacks__mine": {"_target_": "test_graphs.Refill"}}, "Refill may look at a step from within"),
+        ({"network___target_": "modules.Noisy"}, "its forward draws random numbers of its own"),
+        ({}, None),
+    ],
+)
+def test_what_may_do_another_thing_in_each_step_is_not_captured(digits: Splits, knobs: Any, why: str | None) -> None:
+    groups = {key.split("__")[0] for key in knobs}
+    settings = {key: value for key, value in SMALL.items() if key.split(".")[0] not in groups}
+    config = parse(tree({**settings, **{key.replace("__", "."): value for key, value in knobs.items()}}))
+    found = why_not_captured(config, Stack([config], digits).network)
+    assert found is None if why is None else why in str(found)
+
+
+class Nothing(Emulated):
+    """A graph that does nothing."""
+
+    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+        _, kept = super().capture(step)
+        return lambda: None, kept
+
+
+class Refusing(Emulated):
+    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+        super().capture(step)
+        raise torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing")
+
+
+class Full(Emulated):
+    """Memory that the step by itself would fit into."""
+
+    def warm(self, step: Callable[[], Kept]) -> Kept:
+        super().warm(step)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    ("capture", "warm", "why"),
+    [
+        (Nothing(), WARM, "ArithmeticError: a captured step differs from the same step by"),
+        (Refusing(), WARM, "operation not permitted when stream is capturing"),
+        (Full(), 0, "OutOfMemoryError: CUDA out of memory"),
+    ],
+    ids=["nothing", "refusing", "full"],
+)
+def test_where_a_graph_is_not_the_step_all_go_on_as_they_were_and_none_is_lost_or_done_twice(
+    digits: Splits,
+    capture: Emulated,
+    warm: int,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(graphs, "WARM", warm)
+    graphs.say.cache_clear()
+    configs = fits(2, regularization__weight_average=0.9, trainer__max_epochs=2)
+    by_hand, refused = (trained(configs, digits, own) for own in (None, capture))
+    assert refused.graphs is not None
+    assert why in str(refused.graphs.why_not)
+    assert refused.graphs.n_replayed == 0
+    assert torch.equal(refused.rows.state_KS, by_hand.rows.state_KS)
+    assert [record.history for record in refused.records] == [record.history for record in by_hand.records]
+    (line,) = [record.message for record in caplog.records if record.name == graphs.__name__]
+    assert line.startswith("Steps are launched operation by operation, and not as graphs: ")
+
+
+def test_an_error_of_the_step_itself_is_raised(digits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = as_on_a_gpu(fits(2), digits, Emulated())
+    stack.optimizers = lambda: stack.optimizer.torch_optimizer  # type: ignore[method-assign,return-value,assignment]
+    stack.set_epoch([1.0, 1.0], stack.configs)
+    batch = next(iter(stack.train_dataloader()))
+    for _ in range(WARM + 1):
+        stack.training_step(batch, 0)
+    monkeypatch.setattr(WholeOptimizer, "step_", lambda optimizer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        stack.training_step(batch[:, :7], 0)
+
+
+def test_so_many_graphs_are_kept_and_no_more() -> None:
+    """Of structures that come again and again, each a size of batch here."""
+    value, capture = torch.zeros(2, 3), Emulated()
+    known = Graphs(capture)
+
+    def step(positions_KB: Tensor) -> Kept:
+        value.add_(positions_KB.sum())
+        return (positions_KB * 2,)
+
+    for n in range(1, 2 * MOST + 1):
+        for _ in range(WARM + 2):
+            (twice,) = known.step(step, torch.ones(2, n), "structure", [value], [])
+            assert torch.equal(twice, torch.full((2, n), 2.0))
+    assert torch.equal(value, torch.full((2, 3), 2.0 * (WARM + 2) * sum(range(1, 2 * MOST + 1))))
+    assert (capture.n_captured, known.n_replayed, len(known._known)) == (2 * MOST, 2 * MOST, MOST)

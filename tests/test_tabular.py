@@ -33,6 +33,7 @@ from ridgeline.stack.networks import Shape, check_network, known_network, shape_
 from ridgeline.stack.precision import predict
 from ridgeline.stack.sizing import fitting_stack_size
 from settings import small
+from test_graphs import assert_same
 
 CPU = torch.device("cpu")
 MANY = 40
@@ -374,3 +375,17 @@ def test_a_network_that_cannot_be_is_refused_in_one_line(words: str, overrides: 
         small(**given) if "data__name" in overrides else tabular(path, **overrides)
     assert str(error.value).startswith(words)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("numeric", ["piecewise", "periodic"])
+@pytest.mark.parametrize("folds", [None, 2])
+def test_steps_by_graph_end_with_the_same_bits(path: str, numeric: str, folds: int | None) -> None:
+    knobs = {
+        "network__numeric": numeric,
+        "data__folds": folds,
+        "regularization__dropout": 0.2,
+        "trainer__max_epochs": 4,
+    }
+    configs = [tabular(path, seed=seed, trainer__batch_size=64, **knobs) for seed in range(2)]
+    assert_same(configs, load_splits(configs[0].data))

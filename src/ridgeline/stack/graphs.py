@@ -21,7 +21,6 @@ from torch import Tensor
 from ridgeline.config import Config
 from ridgeline.config.optimizer import OwnOptimizerConfig
 from ridgeline.networks.stacking.network import StackedNetwork
-from ridgeline.stack.device import is_lost
 from ridgeline.target import reason
 
 WARM = 2
@@ -130,10 +129,8 @@ class Graphs:
             gap = _largest_gap(changed, after)
             if gap > TOLERANCE:
                 raise ArithmeticError(f"a captured step differs from the same step by {gap:.0e}")
-        except Exception as error:  # of the user's code, or what a device says
-            if is_lost(error):
-                raise
-            self._give_up(reason(error))
+        except Exception as error:  # of the user's code, or what a device says, which says it again if it is lost
+            self._give_up(reason(_first(error)))
             if not after:  # the step has not been done: what goes wrong now would have gone wrong without graphs
                 _put(changed, before)
                 return step(positions_KB)
@@ -176,6 +173,11 @@ def why_not_captured(config: Config, network: StackedNetwork) -> str | None:
 def say(why: str) -> None:
     """Once in a process."""
     log.warning(f"Steps are launched operation by operation, and not as graphs: {why}.")
+
+
+def _first(error: BaseException) -> BaseException:
+    """That a capture cannot be ended comes of what went wrong in it."""
+    return error if error.__context__ is None else _first(error.__context__)
 
 
 def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
