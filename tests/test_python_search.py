@@ -218,6 +218,11 @@ def test_images_keep_their_height_and_width(tmp_path: Path) -> None:
         (3, {}, "`data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule` must hold, but got"),
         (shop(), {"target": "bought", "overrides": ["trainer.max_epoch=3"]}, "There is no key `trainer.max_epoch`."),
         (shop(), {"target": "bought", "overrides": ["loss=hing"]}, "There is no choice `loss=hing`. Did you mean"),
+        (
+            shop(),
+            {"target": "bought", "space": {"dropout": (0, 0.5)}},
+            "There is no key `dropout`. Did you mean reg",
+        ),
         (shop(), {"target": "bought", "space": {"regularization.l2": (0, 1, 2)}}, '`space["regularization.l2"] as a'),
         ((np.zeros((3, 2)), [1, 2]), {}, "`y has a target for each of 3 rows` must hold, but got y=shape (2,)."),
     ],

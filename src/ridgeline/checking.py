@@ -9,7 +9,7 @@ import math
 import struct
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Literal
 
@@ -78,6 +78,26 @@ def unknown_choice(group: str, choice: str, known: Iterable[str]) -> str:
     if is_dotted and group in NAMED_BY_TARGET:
         return f"There is no choice `{group}={choice}`. Did you mean {NAMED_BY_TARGET[group]}._target_={choice}?"
     return f"There is no choice `{group}={choice}`. {nearest(choice, known)}"
+
+
+def key_elsewhere(path: str, siblings: Iterable[str], tree: Mapping[str, Any]) -> str | None:
+    """The line for a key that is not there, where keys of other groups have its last part as theirs: for `dropout`,
+    `regularization.dropout`. None: there is none, or one of its `siblings` is nearly the same. `tree`: all keys."""
+    name = path.rpartition(".")[2]
+    elsewhere = list(_keys_called(name, tree))
+    if not elsewhere or difflib.get_close_matches(name, siblings, n=1, cutoff=0.9):
+        return None
+    return f"There is no key `{path}`. Did you mean {' or '.join(elsewhere[:3])}?"
+
+
+def _keys_called(name: str, tree: Mapping[str, Any], group: str = "") -> Iterator[str]:
+    """The dotted keys whose last part is `name`, but those of Hydra itself: for `seeds`, `confirm.seeds`."""
+    for key, value in tree.items() if group != "hydra" else ():
+        dotted = f"{group}.{key}" if group else str(key)
+        if key == name:
+            yield dotted
+        if isinstance(value, Mapping):
+            yield from _keys_called(name, value, dotted)
 
 
 def unknown_key(path: str, known: Iterable[str]) -> str:

@@ -6,14 +6,13 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigTypeError, InterpolationResolutionError, OmegaConfBaseException, ValidationError
 
-from ridgeline.checking import ConfigError, nearest, unknown_choice, unknown_key
+from ridgeline.checking import ConfigError, key_elsewhere, nearest, unknown_choice, unknown_key
 from ridgeline.command_line.places import CONF
 from ridgeline.quoting import pasted
 
@@ -63,23 +62,12 @@ def one_line(error: Exception) -> str:
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.full_key:
         parent = cause.parent_node
         if isinstance(parent, DictConfig) and cause.key not in parent:
-            elsewhere = list(_keys_called(str(cause.key), parent._get_root()))
-            if elsewhere and not get_close_matches(str(cause.key), map(str, parent), n=1, cutoff=0.9):
-                return f"There is no key `{cause.full_key}`. Did you mean {' or '.join(elsewhere[:3])}?"
-            return unknown_key(cause.full_key, [str(name) for name in parent])
+            siblings = [str(name) for name in parent]
+            tree: Any = OmegaConf.to_container(parent._get_root())
+            return key_elsewhere(cause.full_key, siblings, tree) or unknown_key(cause.full_key, siblings)
     if isinstance(error, InterpolationResolutionError):
         return f"`{error.full_key}` refers to what is not there: {str(error).splitlines()[0]}."
     return " ".join(str(error).split())
-
-
-def _keys_called(name: str, tree: Any, group: str = "") -> Iterator[str]:
-    """The dotted keys whose last part is `name`, but those of Hydra itself: for `seeds`, `confirm.seeds`."""
-    for key in map(str, tree) if isinstance(tree, DictConfig) and group != "hydra" else ():
-        dotted = f"{group}.{key}" if group else key
-        if key == name:
-            yield dotted
-        if not OmegaConf.is_missing(tree, key) and not OmegaConf.is_interpolation(tree, key):
-            yield from _keys_called(name, tree[key], dotted)
 
 
 def _unfit(error: str, cause: BaseException | None) -> str | None:

@@ -21,7 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ridgeline.checking import ConfigError, nearest
+from ridgeline.checking import ConfigError, key_elsewhere, nearest
 from ridgeline.command_line.composed import plain, without_hydra
 from ridgeline.search.conditions import values_of
 from ridgeline.search.references import following, is_reference, refers_to_hydra, refuse_job
@@ -160,6 +160,8 @@ def set_value(tree: dict[str, Any], d: Dimension, value: Any) -> None:
     """Set the key of a dimension. Raises ConfigError if the mapping does not have it, and the dimension adds none."""
     *parents, leaf = d.key.split(".")
     node: Any = tree
+    if not parents and leaf not in tree and d.prefix == "" and (line := key_elsewhere(leaf, tree, tree)):
+        raise ConfigError(line)
     for name in parents:
         if isinstance(node, dict) and name not in node:
             if d.prefix == "":
