@@ -148,10 +148,15 @@ def test_across_epochs_with_schedules_early_stopping_and_a_figure_of_the_whole_s
     assert capture.n_captured >= 3  # without dropout and with it; without a penalty; the last batch of an epoch
 
 
-COMING: dict[str, list[tuple[int, dict[str, Any]]]] = {
-    "of the same structure": [(1, {}), (0, {})],
-    "with a regularizer that no fit had": [(1, {}), (0, {"regularization__input_noise": 0.1})],
-    "without one that all had, and with it again": [(1, {"regularization__mixup": 0.0}), (1, {})],
+ALL: dict[str, Any] = {"regularization__dropout": 0.2, "regularization__mixup": 0.4}
+COMING: dict[str, tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]] = {
+    "of the same structure": (ALL, [(1, {}), (0, {})]),
+    "with a regularizer that no fit had": (ALL, [(1, {}), (0, {"regularization__input_noise": 0.1})]),
+    "without one that all had, and with it again": (ALL, [(1, {"regularization__mixup": 0.0}), (1, {})]),
+    "where another layer drops": (
+        {"regularization__dropout": [0.2, 0.0]},
+        [(1, {"regularization__dropout": [0.2, 0.2]}), (0, {})],
+    ),
 }
 
 
@@ -162,13 +167,14 @@ COMING: dict[str, list[tuple[int, dict[str, Any]]]] = {
         pytest.param("of the same structure", "mlp", marks=pytest.mark.verify),
         pytest.param("with a regularizer that no fit had", "mlp", marks=pytest.mark.verify),
         pytest.param("with a regularizer that no fit had", "cnn", marks=pytest.mark.verify),
+        pytest.param("where another layer drops", "mlp", marks=pytest.mark.verify),
     ],
 )
 def test_when_other_fits_come_into_the_slots(digits: Splits, coming: str, network: str) -> None:
     """With rates and seeds of their own."""
-    knobs = {"regularization__dropout": 0.2, "regularization__mixup": 0.4, "trainer__max_epochs": 7}
-    knobs |= NETWORKS[network]
-    fresh = [(slot, small(seed=17 + slot, optimizer__lr=0.01, **{**knobs, **own})) for slot, own in COMING[coming]]
+    shared, others = COMING[coming]
+    knobs = {**NETWORKS[network], **shared, "trainer__max_epochs": 7}
+    fresh = [(slot, small(seed=17 + slot, optimizer__lr=0.01, **{**knobs, **own})) for slot, own in others]
     assert_same(fits(**knobs), digits, lambda: Refill(*fresh))
 
 

@@ -10,6 +10,7 @@ none is lost or done twice.
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -50,11 +51,11 @@ class Capture(Protocol):
 class CudaCapture:
     """Beside the stream on which all else runs, as torch asks for."""
 
-    def __init__(self) -> None:
-        self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+    def __init__(self, device: torch.device) -> None:
+        self._stream, self._pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
 
     def warm(self, step: Callable[[], Kept]) -> Kept:
-        here = torch.cuda.current_stream()
+        here = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(here)
         with torch.cuda.stream(self._stream):
             kept = step()
@@ -96,7 +97,7 @@ class Graphs:
         self._steps: dict[Hashable, int] = {}
 
     def step(
-        self, step: Step, positions_KB: Tensor, structure: Hashable, changed: Sequence[Tensor], read: Sequence[Tensor]
+        self, step: Step, positions_KB: Tensor, structure: str, changed: Sequence[Tensor], read: Sequence[Tensor]
     ) -> Kept:
         """Do `step`, one way or the other. `changed`: all tensors that it changes and that outlive it; `read`: others
         that may lie elsewhere some day."""
@@ -147,6 +148,11 @@ class Graphs:
         say(why)
 
 
+def name_of(structure: Hashable) -> str:
+    """That of all fits is long, and is asked for in each step."""
+    return hashlib.sha256(repr(structure).encode()).hexdigest()
+
+
 def graphs_on(device: torch.device, config: Config, network: StackedNetwork) -> Graphs | None:
     """None where there are none, or where a step is not the same operations each time."""
     if device.type != "cuda":
@@ -155,7 +161,7 @@ def graphs_on(device: torch.device, config: Config, network: StackedNetwork) -> 
     if why is not None:
         say(why)
         return None
-    return Graphs(CudaCapture())
+    return Graphs(CudaCapture(device))
 
 
 def why_not_captured(config: Config, network: StackedNetwork) -> str | None:

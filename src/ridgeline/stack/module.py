@@ -11,7 +11,7 @@ validates on its own rows of the same tensors.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.evaluation import Measures, data_loss_of, evaluation_batch, examples_of
-from ridgeline.stack.graphs import Kept, graphs_on
+from ridgeline.stack.graphs import Kept, graphs_on, name_of
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.optimizers import optimizer_for
 from ridgeline.stack.orders import Orders
@@ -66,7 +66,7 @@ class Stack(pl.LightningModule):
         self.effects: list[Effect] = sorted([*all_effects(), *own_effects], key=lambda effect: effect.order)
         self._on: list[Effect] = []
         self._loaded: list[Config] = []
-        self._structure: Hashable = ()
+        self._structure = ""
         self._is_stepped = False
         self.graphs = graphs_on(device, configs[0], self.network)
         for effect in self.effects:
@@ -229,7 +229,7 @@ class Stack(pl.LightningModule):
             self._on = [effect for effect in self.effects if any(effect.is_on(config) for config in configs_K)]
             if self.graphs is not None:
                 on = tuple(tuple(effect.structure(config) for config in configs_K) for effect in self.effects)
-                self._structure = on, self.network.n_made
+                self._structure = name_of((on, self.network.n_made))
         self.optimizer.set([c.optimizer.lr * factor for c, factor in zip(self.configs, lr_factors_K, strict=True)])
 
     # What effects see (`regularizers.effect.Fits`) -------------------------------------------------------------------
