@@ -26,6 +26,7 @@ from ridgeline.entry_points import ROOT, checked, one_trial
 from ridgeline.evaluation.origin import time_of
 from ridgeline.evaluation.stored import StoredStudy, open_study
 from ridgeline.evaluation.story import gather, write_report
+from ridgeline.evaluation.verdict import _opening
 from ridgeline.report import notation
 from ridgeline.report.facts import Axis, Curves, Story, Trial
 from ridgeline.report.page import render
@@ -133,9 +134,11 @@ def test_a_confirmed_study_begins_with_its_verdict_and_shows_a_second_opening(st
     assert verdict.index("No difference shown") < verdict.index("<svg")
     assert "opened for the second time on 2026-11-21 08:00 UTC" in verdict
     assert "<b>earlier-1</b> on 2026-10-01 08:00 UTC" in verdict
+    assert notation.OPENED_BEFORE in verdict  # as confirm says on the terminal
     assert "This is of the study when it had 2 trials." in verdict
     numbers = Elements(part(page, "numbers")).text
     record = json.loads((stored.folder / "confirm" / "confirm.json").read_text())
+    assert any(notation.OPENED_BEFORE in line for line in _opening({**record["opening"], "reused": False}))
     error = record["arms"]["best"]["test"]["error"]
     assert f"{100 * error['mean']:.2f}%" in numbers
     spaced = numbers.replace("\N{NO-BREAK SPACE}", " ")

@@ -11,6 +11,7 @@ from typing import Any
 from ridgeline.command_line.numbers import chance, digits, number
 from ridgeline.evaluation.ablation_words import ablation_lines
 from ridgeline.evaluation.arms import BASELINE, BEST
+from ridgeline.report.notation import OPENED_BEFORE
 from ridgeline.tasks.figures import BESIDE, FIGURES, title
 
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no difference shown", "harms"
@@ -158,8 +159,8 @@ def _opening(opening: dict[str, Any]) -> list[str]:
         return [f"The test split was opened for the first time, on {opening['when']}.{reused}"]
     last = opening["earlier"][-1]
     return [
-        f"This test split was opened {opening['number']} times now, before on {last['when']} for {last['study']}:"
-        f" what was decided in between may have been fitted to it.{reused}"
+        f"This test split was opened {opening['number']} times now, before on {last['when']} for {last['study']}."
+        f" {OPENED_BEFORE}{reused}"
     ]
 
 

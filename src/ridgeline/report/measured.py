@@ -19,8 +19,7 @@ def opening_in_words(opening: Mapping[str, Any]) -> str:
     said = f"The test split was opened for the {time} time on {when}, revision {revision}{changed}."
     if opening["number"] == 1:
         return said
-    why = "What was chosen after an earlier opening may follow from what that one showed: these numbers may flatter."
-    return f"{said} {why}"
+    return f"{said} {notation.OPENED_BEFORE}"
 
 
 def rows(record: Mapping[str, Any]) -> list[list[str]]:

@@ -9,6 +9,11 @@ from typing import Any
 
 from ridgeline.command_line import numbers
 
+OPENED_BEFORE = (
+    "What was chosen after an earlier opening may follow from what that one showed: these numbers may flatter."
+)
+"""Of a test split that was opened more than once."""
+
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 NBSP = "\N{NO-BREAK SPACE}"
