@@ -201,6 +201,15 @@ def test_images_keep_their_height_and_width(tmp_path: Path) -> None:
     assert (found.image_shape, found.parts["train"].x.dtype) == ((3, 6, 5), np.uint8)
 
 
+class Lazy:
+    """What a LazyFrame of polars has."""
+
+    columns, dtypes = ("size",), (int,)
+
+    def collect(self) -> pd.DataFrame:
+        return shop()
+
+
 @pytest.mark.parametrize(
     ("given", "named", "line"),
     [
@@ -215,6 +224,11 @@ def test_images_keep_their_height_and_width(tmp_path: Path) -> None:
         ((shop(), shop()["bought"][::-1]), {}, "`X and y have one index, in one order` must hold, but got y=the same"),
         (shop(), {"target": "bought", "overrides": "seed=1"}, '`overrides is a list of arguments, ["KEY=VALUE"],`'),
         (shop()[["bought"]], {"target": "bought"}, "`the table has features beside data.target` must hold, but got"),
+        (
+            Lazy(),
+            {"target": "bought"},
+            "`data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule` must",
+        ),
         (3, {}, "`data is a DataFrame, a path, (X, y), a Dataset or a LightningDataModule` must hold, but got"),
         (shop(), {"target": "bought", "overrides": ["trainer.max_epoch=3"]}, "There is no key `trainer.max_epoch`."),
         (shop(), {"target": "bought", "overrides": ["loss=hing"]}, "There is no choice `loss=hing`. Did you mean"),

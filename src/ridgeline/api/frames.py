@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def is_frame(given: Any) -> bool:
-    return hasattr(given, "columns") and hasattr(given, "dtypes")
+    """Not a LazyFrame of polars, which has no rows before `collect`."""
+    return not hasattr(given, "collect") and hasattr(given, "columns") and hasattr(given, "dtypes")
 
 
 def as_pandas(frame: Any) -> pd.DataFrame:
