@@ -23,6 +23,7 @@ from ridgeline.stack.graphs import MOST, WARM, Graphs, Kept, why_not_captured
 from ridgeline.stack.module import Stack
 from ridgeline.stack.whole_optimizer import WholeOptimizer
 from settings import SMALL, small, tree
+from strange_networks import STRANGE
 from test_cuda_path import EFFECTS, EVERYTHING, NETWORKS
 
 
@@ -199,9 +200,18 @@ class Scaled(nn.Module):
 def test_with_networks_of_the_users_own(digits: Splits, target: str) -> None:
     """Of which the third is looped over, and has other tensors when another fit comes."""
     knobs = {"network___target_": target, "regularization__l2": 1e-3, "trainer__max_epochs": 6}
-    configs = fits(**knobs)
-    assert_same(configs, digits)
-    assert_same(configs, digits, lambda: Refill((1, small(seed=17, **knobs)), (0, small(seed=18, **knobs))))
+    assert_same(fits(**knobs), digits, lambda: Refill((1, small(seed=17, **knobs)), (0, small(seed=18, **knobs))))
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("kind", STRANGE)
+def test_a_strange_network_is_not_captured_or_ends_with_the_same_bits(digits: Splits, kind: type[nn.Module]) -> None:
+    configs = fits(2, network___target_=f"strange_networks.{kind.__name__}", regularization__l2=1e-3)
+    network = Stack(configs, digits).network
+    if why_not_captured(configs[0], network) is None:
+        assert_same(configs, digits)
+    else:
+        assert network.way == "looped"
 
 
 class Shrinking(Effect):
