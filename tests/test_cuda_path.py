@@ -237,6 +237,23 @@ def test_each_step_records_the_same_operations_shapes_scalars_and_storages_after
     assert first.storages == second.storages == third.storages
 
 
+@pytest.mark.parametrize(
+    "network", ["mlp", *(pytest.param(n, marks=pytest.mark.verify) for n in NETWORKS if n != "mlp")]
+)
+def test_what_is_captured_of_a_step_copies_nothing_from_the_host_after_a_refill_either(network: str) -> None:
+    knobs = {**NETWORKS[network], **EVERYTHING}
+    stack, others = stack_of(fits(4, **knobs)), fits(9, **knobs)
+    batch = next(iter(stack.train_dataloader()))
+    step(stack, batch)
+    stack.load(2, others[8])
+    stack.set_epoch([1.0, 0.5, 0.5, 1.0], stack.configs)
+    assert isinstance(stack.optimizer, WholeOptimizer)
+    stack._prepare()
+    with Recorded() as seen:
+        stack._step(stack.optimizer.step_, batch)
+    assert seen.copies == []
+
+
 @pytest.mark.parametrize("network", OURS_AND_RESIDUAL)
 def test_validation_is_as_many_operations_for_any_number_of_fits_and_no_copy(network: str) -> None:
     seen = []

@@ -79,8 +79,19 @@ def assert_same(
     return capture
 
 
-def test_a_perceptrons_steps_by_graph_end_with_the_same_bits(digits: Splits) -> None:
-    assert_same(fits(), digits)
+OPTIMIZERS: list[dict[str, Any]] = [
+    {"optimizer__name": "adamw", "optimizer__weight_decay": 0.1},
+    {"optimizer__name": "sgd", "optimizer__momentum": 0.9, "optimizer__nesterov": True},
+]
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{}, *(pytest.param(own, marks=pytest.mark.verify) for own in [{"trainer__precision": "bf16-mixed"}, *OPTIMIZERS])],
+    ids=str,
+)
+def test_a_perceptrons_steps_by_graph_end_with_the_same_bits(digits: Splits, knobs: dict[str, Any]) -> None:
+    assert_same(fits(**knobs), digits)
 
 
 @pytest.mark.verify
