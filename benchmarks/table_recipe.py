@@ -61,8 +61,13 @@ class Variant:
     enqueues: bool = True
 
 
-OF_CLASSES = ("with label_smoothing",)
 REGULARIZERS = tuple(f"regularization.{name}" for name in ("l2", "dropout", "mixup", "weight_average"))
+EARLIER_FIRST = [
+    dict(zip(("optimizer.lr", *REGULARIZERS), values, strict=True))
+    for values in ((3e-3, 0, 0, 0, 0), (1.2e-2, 0, 0, 0, 0), (1.2e-2, 0, 0, 0, 0.98), (5e-3, 1e-5, 0.1, 0, 0.98))
+]
+"""Set trials that the recipe had: more that regularize nothing, and none with mixup."""
+OF_CLASSES = ("with label_smoothing",)
 VARIANTS = {
     "recipe": Variant(),
     "numbers piecewise alone": Variant({"network.numeric": "piecewise"}),
@@ -94,6 +99,7 @@ VARIANTS = {
         enqueues=False,
     ),
     "no first trials": Variant(enqueues=False),
+    "earlier first trials": Variant({"search.enqueue": EARLIER_FIRST}),
     "no regularizer": Variant({}, dict.fromkeys(REGULARIZERS)),
     **{f"without {key.split('.')[1]}": Variant({}, {key: None}) for key in REGULARIZERS},
     "with label_smoothing": Variant({}, {"regularization.label_smoothing": "choice(0, 0.05)"}),

@@ -52,7 +52,7 @@ def test_a_study_of_a_frame_gives_table_verdict_and_champion(study: Study, tmp_p
     assert study.best.value == table["value"][0]
     recipe = {f"regularization.{name}" for name in ("l2", "dropout", "mixup", "weight_average")}
     assert set(study.best.params) == {"optimizer.lr", *recipe}
-    assert [study.table().set_index("number").loc[n, "optimizer.lr"] for n in range(3)] == [3e-3, 1.2e-2, 1.2e-2]
+    assert [study.table().set_index("number").loc[n, "optimizer.lr"] for n in range(3)] == [6e-3, 6e-3, 1.2e-2]
     assert "history" in study.figures
     with pytest.raises(ConfigError, match=r"`the study has a champion` must hold, but got none of .*study.confirm\(\)"):
         study.champion  # noqa: B018
