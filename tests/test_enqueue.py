@@ -121,7 +121,7 @@ def test_recipe_for_tables_takes_single_settings_and_few_trials_and_is_the_same_
     given = ["experiment=table", "search=bayes", f"data.path={file}", "data.target=bought"]
     plan = studies.plan(*given, "optimizer.lr=0.01", "search.n_trials=2")
     assert plan.name == studies.plan(*given, "optimizer.lr=0.01").name
-    assert [sorted(entry) for entry in plan.config.search.enqueue] == [sorted(OF_TABLES)] * 3
+    assert [sorted(entry) for entry in plan.config.search.enqueue] == [sorted(OF_TABLES)] * 4
     assert "search.enqueue" not in plan.line.again()
 
 
