@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from ridgeline.stack.graphs import Kept
+from ridgeline.stack.graphs import Outputs
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "equal", "is_nonzero")
 """CUDA cannot capture what the host waits for."""
@@ -26,19 +26,19 @@ class Emulated:
     def __init__(self) -> None:
         self.n_captured = 0
 
-    def warm(self, step: Callable[[], Kept]) -> Kept:
+    def warm(self, step: Callable[[], Outputs]) -> Outputs:
         return step()
 
-    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+    def capture(self, step: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         recording = Recording()
         try:
             with recording:
-                kept = step()
+                outputs = step()
         finally:
             recording.undo()
         recording.let_go()
         self.n_captured += 1
-        return recording.replay, kept
+        return recording.replay, outputs
 
 
 class Found:

@@ -19,7 +19,7 @@ from ridgeline.regularizers.weight_average import WeightAverage
 from ridgeline.stack import graphs
 from ridgeline.stack.callbacks import make_callbacks
 from ridgeline.stack.fitting import build_trainer, quiet_lightning
-from ridgeline.stack.graphs import MOST, WARM, Graphs, Kept, why_not_captured
+from ridgeline.stack.graphs import MOST, WARM, Graphs, Outputs, why_not_captured
 from ridgeline.stack.module import Stack
 from ridgeline.stack.whole_optimizer import WholeOptimizer
 from settings import SMALL, small, tree
@@ -251,13 +251,13 @@ def test_what_may_do_another_thing_in_each_step_is_not_captured(digits: Splits, 
 class Nothing(Emulated):
     """A graph that does nothing."""
 
-    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+    def capture(self, step: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         _, kept = super().capture(step)
         return lambda: None, kept
 
 
 class Refusing(Emulated):
-    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+    def capture(self, step: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         super().capture(step)
         raise torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing")
 
@@ -265,7 +265,7 @@ class Refusing(Emulated):
 class Full(Emulated):
     """Memory that the step by itself would fit into."""
 
-    def warm(self, step: Callable[[], Kept]) -> Kept:
+    def warm(self, step: Callable[[], Outputs]) -> Outputs:
         super().warm(step)
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -317,7 +317,7 @@ def test_so_many_graphs_are_kept_and_no_more() -> None:
     value, capture = torch.zeros(2, 3), Emulated()
     known = Graphs(capture)
 
-    def step(positions_KB: Tensor) -> Kept:
+    def step(positions_KB: Tensor) -> Outputs:
         value.add_(positions_KB.sum())
         return (positions_KB * 2,)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 SPLIT = "split of the row"
-RECIPE = "experiment=table"
 END, LEAST_END = 0.15, 3.0
 """Of the time that is left when a study begins: the share, and the seconds at least, in which it writes its tables and
 the network predicts."""
@@ -57,6 +56,7 @@ def _searched(
     space: Any = None,
 ) -> np.ndarray:
     import ridgeline
+    from ridgeline.search.recipe import RECIPE
 
     splits = [table.frame.iloc[table.rows[split]].assign(**{SPLIT: split}) for split in ("train", "validation")]
     new = table.frame.drop(columns=table.target).iloc[table.rows["test"]]
@@ -79,6 +79,7 @@ def _searched(
 def recipe_epochs_and_batch() -> tuple[int, int]:
     """How many epochs a trial of the recipe has at most, and how many rows a batch."""
     from ridgeline.api.composing import composed
+    from ridgeline.search.recipe import RECIPE
 
     with composed([RECIPE]) as (_, recipe, _):
         return int(recipe.trainer.max_epochs), int(recipe.trainer.batch_size)

@@ -81,21 +81,16 @@ class Measures:
         self._seen.clear()
         self._seen_weights.clear()
 
-    @torch.no_grad()
     def add(
         self,
         outputs_KBO: Tensor,
         targets_KB: Tensor,
         loss_K: Tensor,
-        *,
         piece: slice | None = None,
-        mixing: Mixing | None = None,
         weights_KB: Tensor | None = None,
     ) -> None:
-        """Take in a batch with its mean loss. `piece`: which rows of a split with folds it is, of which some may fill
-        up. `mixing`: a figure that is a mean counts what was mixed in as the loss does. `weights_KB`: of the examples,
-        1 in the mean over the split; None: they have none."""
-        self.sum_up(outputs_KBO, targets_KB, loss_K, piece=piece, mixing=mixing, weights_KB=weights_KB)
+        """Take in a batch, in which nothing is mixed, as `sum_up` does, and keep it."""
+        self.sum_up(outputs_KBO, targets_KB, loss_K, piece=piece, weights_KB=weights_KB)
         self.keep(outputs_KBO.detach(), targets_KB, weights_KB)
 
     @torch.no_grad()
@@ -109,7 +104,9 @@ class Measures:
         mixing: Mixing | None = None,
         weights_KB: Tensor | None = None,
     ) -> None:
-        """The first half of `add`, which changes tensors alone."""
+        """Add a batch with its mean loss to the sums, which changes tensors alone. `piece`: which rows of a split with
+        folds it is, of which some may fill up. `mixing`: a figure that is a mean counts what was mixed in as the loss
+        does. `weights_KB`: of the examples, 1 in the mean over the split; None: they have none."""
         count = targets_KB.shape[1] if piece is None else self._count(piece)
         self.sums_MK[0] += loss_K * count
         for i, figure in enumerate(self._figures, start=1):
@@ -121,7 +118,7 @@ class Measures:
                 self.sums_MK[i] += own_K * count
 
     def keep(self, outputs_KBO: Tensor, targets_KB: Tensor, weights_KB: Tensor | None = None) -> None:
-        """The second half: the batch itself, where a figure is made of all of them."""
+        """Keep the batch itself, where a figure is made of all of them."""
         if self.keeps:
             self._seen.append((outputs_KBO, targets_KB))
             if weights_KB is not None:

@@ -33,18 +33,18 @@ TOLERANCE = 1e-6
 
 log = logging.getLogger(__name__)
 
-Kept = tuple[Tensor, ...]
-Step = Callable[[Tensor], Kept]
-"""Of a batch's positions; what it gives is to be kept."""
+Outputs = tuple[Tensor, ...]
+Step = Callable[[Tensor], Outputs]
+"""Of a batch's positions. Its outputs are what figures of a whole split are made of, if there are any."""
 
 
 class Capture(Protocol):
     """Of CUDA, or of what a test has in its place."""
 
-    def warm(self, step: Callable[[], Kept]) -> Kept:
+    def warm(self, step: Callable[[], Outputs]) -> Outputs:
         """Do the step, where one could be captured."""
 
-    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+    def capture(self, step: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         """What repeats the step, which is not done here, and where it leaves what it gives."""
 
 
@@ -54,36 +54,36 @@ class CudaCapture:
     def __init__(self, device: torch.device) -> None:
         self._stream, self._pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
 
-    def warm(self, step: Callable[[], Kept]) -> Kept:
+    def warm(self, step: Callable[[], Outputs]) -> Outputs:
         here = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(here)
         with torch.cuda.stream(self._stream):
-            kept = step()
+            outputs = step()
         here.wait_stream(self._stream)
-        return kept
+        return outputs
 
-    def capture(self, step: Callable[[], Kept]) -> tuple[Callable[[], None], Kept]:
+    def capture(self, step: Callable[[], Outputs]) -> tuple[Callable[[], None], Outputs]:
         graph = torch.cuda.CUDAGraph()
         # The outer one is left after an error too, which `torch.cuda.graph` stays on. Other threads may copy meanwhile.
         with (
             torch.cuda.stream(self._stream),
             torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"),
         ):
-            kept = step()
-        return graph.replay, kept
+            outputs = step()
+        return graph.replay, outputs
 
 
 @dataclass(frozen=True)
 class Graph:
     positions_KB: Tensor
     replay: Callable[[], None]
-    kept: Kept
+    outputs: Outputs
 
-    def step(self, positions_KB: Tensor) -> Kept:
+    def step(self, positions_KB: Tensor) -> Outputs:
         """The next one writes over what this leaves."""
         self.positions_KB.copy_(positions_KB)
         self.replay()
-        return tuple(each.clone() for each in self.kept)
+        return tuple(each.clone() for each in self.outputs)
 
 
 class Graphs:
@@ -98,7 +98,7 @@ class Graphs:
 
     def step(
         self, step: Step, positions_KB: Tensor, structure: str, changed: Sequence[Tensor], read: Sequence[Tensor]
-    ) -> Kept:
+    ) -> Outputs:
         """Do `step`, one way or the other. `changed`: all tensors that it changes and that outlive it; `read`: others
         that may lie elsewhere some day."""
         if self.why_not is not None:
@@ -115,16 +115,16 @@ class Graphs:
             return self._capture.warm(lambda: step(positions_KB))
         return self._captured(key, step, positions_KB, changed)
 
-    def _captured(self, key: Hashable, step: Step, positions_KB: Tensor, changed: Sequence[Tensor]) -> Kept:
+    def _captured(self, key: Hashable, step: Step, positions_KB: Tensor, changed: Sequence[Tensor]) -> Outputs:
         """Do the step as before; then capture it, and do it again from where it began: that must come to the same."""
         before: list[Tensor] = []
         after: list[Tensor] = []
-        kept: Kept = ()
+        outputs: Outputs = ()
         try:
             own_KB, before = positions_KB.clone(), _copies(changed)
-            kept = self._capture.warm(lambda: step(own_KB))
+            outputs = self._capture.warm(lambda: step(own_KB))
             after = _copies(changed)
-            replay, left = self._capture.capture(lambda: step(own_KB))
+            replay, written = self._capture.capture(lambda: step(own_KB))
             _put(changed, before)
             replay()
             gap = _largest_gap(changed, after)
@@ -138,9 +138,9 @@ class Graphs:
         else:
             while len(self._known) >= MOST:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = Graph(own_KB, replay, left)
+            self._known[key] = Graph(own_KB, replay, written)
         _put(changed, after)
-        return kept
+        return outputs
 
     def _give_up(self, why: str) -> None:
         self.why_not = why
@@ -148,7 +148,7 @@ class Graphs:
         say(why)
 
 
-def name_of(structure: Hashable) -> str:
+def digest_of(structure: Hashable) -> str:
     """That of all fits is long, and is asked for in each step."""
     return hashlib.sha256(repr(structure).encode()).hexdigest()
 

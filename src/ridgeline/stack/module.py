@@ -28,7 +28,7 @@ from ridgeline.regularizers import Batch, Effect, all_effects
 from ridgeline.regularizers.penalized import n_penalized
 from ridgeline.stack.batches import Batches, Slices
 from ridgeline.stack.evaluation import Measures, data_loss_of, evaluation_batch, examples_of
-from ridgeline.stack.graphs import Kept, graphs_on, name_of
+from ridgeline.stack.graphs import Outputs, digest_of, graphs_on
 from ridgeline.stack.networks import EXAMPLES, shape_of, stacked_network
 from ridgeline.stack.optimizers import optimizer_for
 from ridgeline.stack.orders import Orders
@@ -67,7 +67,7 @@ class Stack(pl.LightningModule):
         self._on: list[Effect] = []
         self._loaded: list[Config] = []
         self._structure = ""
-        self._is_stepped = False
+        self._is_stepped = False  # the step that runs is done, and no record counts it yet
         self.graphs = graphs_on(device, configs[0], self.network)
         for effect in self.effects:
             effect.attach(self)
@@ -135,13 +135,13 @@ class Stack(pl.LightningModule):
         optimizer = self.optimizers()  # Lightning's wrapper, which counts the steps
         assert not isinstance(optimizer, list)
         if self.graphs is None or not isinstance(self.optimizer, WholeOptimizer):
-            kept = self._step(optimizer.step, positions_KB)
+            outputs = self._step(optimizer.step, positions_KB)
         else:
             step = partial(self._step, self.optimizer.step_)
             changed, read = self._lasting(self.optimizer)
-            kept = optimizer.step(partial(self.graphs.step, step, positions_KB, self._structure, changed, read))
-        if kept:
-            self._on_train.keep(*kept)
+            outputs = optimizer.step(partial(self.graphs.step, step, positions_KB, self._structure, changed, read))
+        if outputs:
+            self._on_train.keep(*outputs)
         self._is_stepped = False
         for record in self.records:
             record.step += 1
@@ -229,7 +229,7 @@ class Stack(pl.LightningModule):
             self._on = [effect for effect in self.effects if any(effect.is_on(config) for config in configs_K)]
             if self.graphs is not None:
                 on = tuple(tuple(effect.structure(config) for config in configs_K) for effect in self.effects)
-                self._structure = name_of((on, self.network.n_made))
+                self._structure = digest_of((on, self.network.n_made))
         self.optimizer.set([c.optimizer.lr * factor for c, factor in zip(self.configs, lr_factors_K, strict=True)])
 
     # What effects see (`regularizers.effect.Fits`) -------------------------------------------------------------------
@@ -273,8 +273,8 @@ class Stack(pl.LightningModule):
         loss_K = self.data_loss.mean_K(outputs_KBO, targets_KB, batch.smoothing_K, batch.mixing, batch.weights_KB)
         return loss_K, outputs_KBO, batch
 
-    def _step(self, optimize: Callable[[], Any], positions_KB: Tensor) -> Kept:
-        """All that is captured of a step. What it gives is to be kept for figures that are made of a whole split."""
+    def _step(self, optimize: Callable[[], Any], positions_KB: Tensor) -> Outputs:
+        """All that is captured of a step. Its outputs are for figures that are made of a whole split."""
         self._is_stepped = False
         loss_K, outputs_KBO, batch = self._losses(positions_KB)
         self.rows.differentiate(loss_K)
